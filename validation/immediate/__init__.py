@@ -1,0 +1,1 @@
+"""Minutes after a deployment."""
