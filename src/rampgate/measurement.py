@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Measurement:
         metric: what was measured, the name that thresholds refer to (``error_rate``).
         unit: the unit of ``value``, ``values`` and ``exceedances`` keys (``ms``, ``score``, ``count``).
         n: how many observations stand behind it.
-        failures: how many of them failed (a rate's numerator).
+        failures: the numerator of a rate: how many of them failed; of a share, how many were on.
         exceedances: edge -> how many observations lay above it; a request that failed or never answered
             lies above every edge.
         histogram: latencies of those that answered, for display.
@@ -133,6 +134,30 @@ class Measurement:
             note=data.get("note", ""),
             details=dict(data.get("details", {})),
         )
+
+
+def merge(first: Measurement, second: Measurement) -> Measurement:
+    """Both looks as one: counts added, values in order, labels and metric of the first.
+
+    Raises:
+        ValueError: they are not of one metric, or count exceedances at different edges.
+    """
+    if first.metric != second.metric or set(first.exceedances) != set(second.exceedances):
+        raise ValueError(f"cannot merge {first.metric} with {second.metric}")
+    counted = first.failures is not None and second.failures is not None
+    histograms = [m.histogram for m in (first, second) if m.histogram]
+    return replace(
+        second,
+        n=first.n + second.n,
+        failures=(first.failures or 0) + (second.failures or 0) if counted else None,
+        exceedances={edge: count + second.exceedances[edge] for edge, count in first.exceedances.items()},
+        histogram=reduce(Histogram.merge, histograms) if histograms else None,
+        values=first.values + second.values,
+        labels=first.labels,
+        start=first.start,
+        note=second.note or first.note,
+        details={**first.details, **second.details},
+    )
 
 
 def _finite(value: float | None) -> float | str | None:

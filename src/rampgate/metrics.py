@@ -1,0 +1,68 @@
+"""Floor 1. The metrics that thresholds may name: each with its kind, its unit and one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a metric is counted, which decides how it may be judged."""
+
+    RATE = "rate"
+    """n and failures; judged by an exact binomial bound."""
+    LATENCY = "latency"
+    """n, exact exceedance counts and a histogram, in milliseconds; judged by exceedances."""
+    SHARE = "share"
+    """n and how many were on; judged for equality with a percentage, exact and two-sided."""
+    COUNT = "count"
+    """A number of wrong observations among n; compared exactly, and n = 0 is no evidence."""
+    VALUE = "value"
+    """One number; compared as it is."""
+    SCORE = "score"
+    """Several scores of 0 to 100; the median is judged by a stated model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its name in thresholds, kind, canonical unit, and what it says."""
+
+    name: str
+    kind: Kind
+    unit: str
+    says: str
+
+
+_ALL = (
+    Metric(
+        "error_rate", Kind.RATE, "", "share of requests that failed: no answer, or not the expected status"
+    ),
+    Metric("api_response_time", Kind.LATENCY, "ms", "time to the last byte of an API answer"),
+    Metric("body_failure_rate", Kind.RATE, "", "share of 2xx answers whose body fails its check"),
+    Metric("http_req_duration", Kind.LATENCY, "ms", "response time under load"),
+    Metric("http_req_failed", Kind.RATE, "", "share of requests under load that failed"),
+    Metric("up", Kind.VALUE, "", "1 when the service answers its health address with 2xx, else 0"),
+    Metric("mongodb_up", Kind.VALUE, "", "1 when MongoDB answers a ping, else 0"),
+    Metric("redis_up", Kind.VALUE, "", "1 when Redis answers a ping, else 0"),
+    Metric("mongodb_round_trip", Kind.VALUE, "", "1 when a document written is read back, else 0"),
+    Metric("redis_round_trip", Kind.VALUE, "", "1 when a key written is read back, else 0"),
+    Metric("cache_hit_rate", Kind.VALUE, "%", "keyspace hits among all look-ups since the server started"),
+    Metric("time_to_healthy", Kind.VALUE, "s", "seconds to the first healthy answer"),
+    Metric("sign_in_up", Kind.VALUE, "", "1 when a known-good account can sign in, else 0"),
+    Metric("page_up", Kind.VALUE, "", "1 when the page answers with 2xx, else 0"),
+    Metric("wrong_version", Kind.COUNT, "", "connections answered by another version than the expected"),
+    Metric("flag_mismatches", Kind.COUNT, "", "flag decisions that differ from the reference bucket"),
+    Metric("flag_changed", Kind.COUNT, "", "flag decisions that changed when asked again"),
+    Metric("flag_on_when_off", Kind.COUNT, "", "users who get a flag that must be off for everybody"),
+    Metric("flag_share", Kind.SHARE, "", "share of users for whom a flag is on"),
+    Metric("lighthouse_performance_score", Kind.SCORE, "", "Lighthouse performance, 0 to 100"),
+    Metric("lighthouse_accessibility_score", Kind.SCORE, "", "Lighthouse accessibility, 0 to 100"),
+    Metric("user_feedback_score", Kind.VALUE, "", "mean of the users' marks"),
+    Metric("database_connection_failures", Kind.COUNT, "", "failed connections to the database"),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+"""Every built-in metric by name; settings may add their own."""
+
+ALIASES: dict[str, str] = {"performance_score": "lighthouse_performance_score"}
+"""Other names under which policies know a metric."""
