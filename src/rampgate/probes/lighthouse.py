@@ -1,0 +1,235 @@
+"""Floor 3. The Lighthouse probe: scores of a page, and what an audit without a score means."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+from rampgate.errors import ProbeError
+from rampgate.measurement import Measurement
+from rampgate.probes.auditor import Auditor, AuditTimeoutError, BrowserAuditor, SignIn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rampgate.clock import Clock
+
+__all__ = ["AuditTimeoutError", "AuditedPage", "Auditor", "BrowserAuditor", "LighthouseProbe", "SignIn"]
+
+CATEGORIES = ("performance", "accessibility")
+PAGE_CODES = frozenset({"ERRORED_DOCUMENT_REQUEST", "CHROME_INTERSTITIAL_ERROR", "NO_FCP", "NOT_HTML"})
+"""Errors with which Lighthouse blames the page: believed when a plain GET of the page fails too."""
+_OWN_TIMEOUT = "our own time-out"
+_SUCCESS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedPage:
+    """A page to audit.
+
+    Args:
+        name: its name in the settings.
+        url: its address.
+        form_factor: ``mobile`` or ``desktop``.
+        plain_get: the status of a GET of the same page by another client, signed in where the page needs
+            it and following redirects; None when nothing answers.
+    """
+
+    name: str
+    url: str
+    form_factor: str
+    plain_get: Callable[[], int | None]
+
+
+class LighthouseProbe:
+    """Audits one page and reports every score.
+
+    Args:
+        auditor: runs one audit.
+        page: what to audit.
+        folder: the run's folder; results go into ``lighthouse/`` below it.
+        clock: tells the time.
+        full: keep Lighthouse's whole result, which quotes the page; else only numbers and addresses.
+    """
+
+    def __init__(
+        self, auditor: Auditor, page: AuditedPage, folder: Path, clock: Clock, *, full: bool = False
+    ) -> None:
+        self._auditor = auditor
+        self._page = page
+        self._folder = folder
+        self._clock = clock
+        self._full = full
+        self._warm = False
+        self._count = 0
+
+    def look(self, runs: int) -> list[Measurement]:
+        """Audit ``runs`` times; before the very first audit once more, unscored, to warm up.
+
+        Returns:
+            Performance and accessibility, one value per run (0 to 100); or one ``page_up`` of 0, when
+            Lighthouse blames the page and a plain GET of it fails too.
+
+        Raises:
+            ProbeError: an audit gave no score, or scored another page. No run is left out silently.
+        """
+        start = self._clock.now()
+        seen: list[dict[str, Any]] = []
+        try:
+            if not self._warm:
+                self._audit("warm-up")
+                self._warm = True
+            for _ in range(runs):
+                self._count += 1
+                seen.append(self._audit(f"run {self._count}"))
+        except _PageDownError as down:
+            return [self._page_down(down, start, seen)]
+        return [self._measurement(category, start, seen) for category in CATEGORIES]
+
+    def _audit(self, name: str) -> dict[str, Any]:
+        began = self._clock.monotonic()
+        file = f"lighthouse/{_slug(self._page.name)}-{_slug(self._page.form_factor)}-{_slug(name)}.json"
+        with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
+            try:
+                result = self._auditor.audit(
+                    self._page.url, self._page.form_factor, Path(private) / "result.json"
+                )
+            except AuditTimeoutError as error:
+                self._blame(name, _OWN_TIMEOUT, str(error))
+        seconds = self._clock.monotonic() - began
+        target = self._folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(
+            json.dumps(result if self._full else essentials(result), indent=1), encoding="utf-8"
+        )
+        scores = self._scores(name, result)
+        return {
+            **scores,
+            "seconds": round(seconds, 3),
+            "benchmarkIndex": result.get("environment", {}).get("benchmarkIndex"),
+            "finalDisplayedUrl": _bare(str(result["finalDisplayedUrl"])),
+            "file": file,
+        }
+
+    def _scores(self, name: str, result: Mapping[str, Any]) -> dict[str, float]:
+        error = result.get("runtimeError") or {}
+        if code := str(error.get("code", "")):
+            self._blame(name, code, _bare_text(str(error.get("message", ""))))
+        shown = str(result.get("finalDisplayedUrl", ""))
+        if _place(shown) != _place(self._page.url):
+            raise ProbeError(
+                f"{self._where(name)}: Lighthouse was led to {_bare(shown) or 'no page'} instead of "
+                f"{_bare(self._page.url)}; is the browser signed in?"
+            )
+        scores = {}
+        for category in CATEGORIES:
+            score = result.get("categories", {}).get(category, {}).get("score")
+            if not isinstance(score, (int, float)) or isinstance(score, bool):
+                raise ProbeError(f"{self._where(name)}: no {category} score{_broken_audits(result)}")
+            scores[category] = round(score * 100.0, 1)
+        return scores
+
+    def _blame(self, name: str, code: str, message: str) -> NoReturn:
+        """Decide whether the page or the instrument is to blame."""
+        if code in PAGE_CODES or code == _OWN_TIMEOUT:
+            status = self._page.plain_get()
+            answer = "nothing answers" if status is None else f"status {status}"
+            if status is None or status // 100 != _SUCCESS:
+                raise _PageDownError(f"{self._where(name)}: {code}, and a plain GET: {answer}")
+            message = f"{message} (but a plain GET answers with {answer})"
+        raise ProbeError(f"{self._where(name)}: {code}: {message}")
+
+    def _page_down(self, down: _PageDownError, start: float, seen: list[dict[str, Any]]) -> Measurement:
+        return Measurement(
+            metric="page_up",
+            n=1,
+            value=0.0,
+            labels={"page": self._page.name},
+            start=start,
+            end=self._clock.now(),
+            note=str(down),
+            details={"runs": seen},
+        )
+
+    def _measurement(self, category: str, start: float, seen: list[dict[str, Any]]) -> Measurement:
+        others = set(CATEGORIES) - {category}
+        return Measurement(
+            metric=f"lighthouse_{category}_score",
+            unit="score",
+            n=len(seen),
+            values=tuple(run[category] for run in seen),
+            labels={"page": self._page.name, "form_factor": self._page.form_factor},
+            start=start,
+            end=self._clock.now(),
+            details={
+                "runs": [
+                    {"score": run[category], **{k: v for k, v in run.items() if k not in {category, *others}}}
+                    for run in seen
+                ]
+            },
+        )
+
+    def _where(self, name: str) -> str:
+        return f"page {self._page.name} ({self._page.form_factor}, {name})"
+
+
+class _PageDownError(Exception):
+    """Lighthouse and a plain GET agree that the page is down."""
+
+
+def essentials(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A Lighthouse result without anything that quotes the page: numbers, addresses without query."""
+    kept: dict[str, Any] = {
+        key: result[key] for key in ("lighthouseVersion", "fetchTime", "environment") if key in result
+    }
+    kept |= {
+        key: _bare(str(result[key]))
+        for key in ("requestedUrl", "mainDocumentUrl", "finalDisplayedUrl")
+        if result.get(key)
+    }
+    if error := result.get("runtimeError"):
+        kept["runtimeError"] = {
+            "code": error.get("code"),
+            "message": _bare_text(str(error.get("message", ""))),
+        }
+    kept["timing"] = {"total": result.get("timing", {}).get("total")}
+    kept["categories"] = {
+        name: {"score": category.get("score")} for name, category in result.get("categories", {}).items()
+    }
+    wanted = ("score", "scoreDisplayMode", "numericValue", "numericUnit")
+    kept["audits"] = {
+        name: {key: audit[key] for key in wanted if key in audit}
+        for name, audit in result.get("audits", {}).items()
+    }
+    return kept
+
+
+def _broken_audits(result: Mapping[str, Any]) -> str:
+    broken = [
+        name for name, audit in result.get("audits", {}).items() if audit.get("scoreDisplayMode") == "error"
+    ]
+    return f"; audits in error: {', '.join(broken[:5])}" if broken else ""
+
+
+def _place(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.netloc.lower(), parts.path.rstrip("/")
+
+
+def _bare(url: str) -> str:
+    """The address without user, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _bare_text(text: str) -> str:
+    return re.sub(r"https?://[^\s\"'()<>]+", lambda match: _bare(match.group()), text)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "root"
