@@ -1,0 +1,181 @@
+"""Floor 3. One HTTP request and what came of it: the common ground of the HTTP probes."""
+
+from __future__ import annotations
+
+import errno
+import json as jsonlib
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import httpx
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from rampgate.errors import ConfigurationError, ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    ClientFactory: TypeAlias = Callable[[], httpx.Client]
+    """Makes a client with connections of its own; whoever asks for one closes it."""
+
+ERROR_CHARS = 120
+"""An error text in evidence is cut to this length."""
+_OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one request.
+
+    Args:
+        status: the HTTP status, None when no complete answer came.
+        ms: milliseconds to the last byte, or to the failure.
+        body: the decoded body.
+        headers: the headers of the answer, names in lower case.
+        error: why there is no answer, or "".
+        timed_out: whether time ran out.
+    """
+
+    status: int | None
+    ms: float
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    error: str = ""
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return is_2xx(self.status)
+
+    @property
+    def outcome(self) -> str:
+        """The status as text, ``time-out`` or ``no answer``: a key to count by."""
+        return str(self.status) if self.status is not None else "time-out" if self.timed_out else "no answer"
+
+    @property
+    def trouble(self) -> str:
+        """One short text: the error, or the status."""
+        return self.error or f"HTTP {self.status}"
+
+    def json(self) -> Any:
+        """The body as JSON, None when it is not JSON."""
+        try:
+            return jsonlib.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+def is_2xx(status: int | None) -> bool:
+    """Whether a status says success."""
+    return status is not None and httpx.codes.OK <= status < httpx.codes.MULTIPLE_CHOICES
+
+
+def ask(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    timeout_s: float | None = None,
+) -> Answer:
+    """Send one request and read the answer to its last byte. A target that does not answer is an Answer too.
+
+    Args:
+        client: sends it.
+        method: GET, POST and so on.
+        path: relative to the client's base address.
+        body: sent as JSON unless None.
+        timeout_s: for each silence, and for the whole body; the client's own when None.
+
+    Raises:
+        ProbeError: we could not look: the address is no URL, no more sockets here, the resolver is out.
+        RefusedError: the client's guard refuses the address.
+    """
+    timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
+    begun = time.perf_counter()
+    try:
+        with client.stream(method, path, json=body, timeout=timeout) as response:
+            content = _read(response, begun, timeout.read)
+            ms = (time.perf_counter() - begun) * 1000
+            return Answer(response.status_code, ms, content, dict(response.headers))
+    except httpx.RequestError as error:
+        own = _own_trouble(error)
+        if own is not None:
+            raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error
+        ms = (time.perf_counter() - begun) * 1000
+        text = f"{type(error).__name__}: {error}".rstrip(": ")[:ERROR_CHARS]
+        return Answer(None, ms, error=text, timed_out=isinstance(error, httpx.TimeoutException))
+    except httpx.InvalidURL as error:
+        raise ProbeError(f"{path!r} is no address: {error}") from error
+
+
+def _read(response: httpx.Response, begun: float, timeout_s: float | None) -> bytes:
+    """The body; a body that trickles in is cut off, for httpx only limits each silence.
+
+    Raises:
+        httpx.RequestError: it did not come to its end.
+    """
+    chunks = []
+    for chunk in response.iter_bytes():
+        chunks.append(chunk)
+        if timeout_s is not None and time.perf_counter() - begun > timeout_s:
+            raise httpx.ReadTimeout(f"the body had not ended after {timeout_s:g} s")
+    return b"".join(chunks)
+
+
+def _own_trouble(error: BaseException | None) -> OSError | None:
+    """The cause that lies on this machine and says nothing about the target, if there is one."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error if error.errno == socket.EAI_AGAIN else None
+        if isinstance(error, OSError) and error.errno in _OWN_TROUBLE:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+class Patience:
+    """Ends a series of requests when one after another gets no answer. Shared by threads.
+
+    Args:
+        limit: that many in a row.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._in_a_row = 0
+        self._lock = threading.Lock()
+        self.ended = False
+        """Whether the limit was reached; it stays reached."""
+
+    def note(self, *, lost: bool) -> None:
+        """Count one more request."""
+        with self._lock:
+            self._in_a_row = self._in_a_row + 1 if lost else 0
+            self.ended = self.ended or self._in_a_row >= self._limit
+
+
+def check_path(expression: str, what: str) -> None:
+    """Refuse what is not JMESPath.
+
+    Raises:
+        ConfigurationError: naming the setting and the expression.
+    """
+    try:
+        jmespath.compile(expression)
+    except JMESPathError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigurationError(f"{what}: {expression!r} is not JMESPath: {reason}") from error
+
+
+def find(expression: str, data: Any) -> Any:
+    """What a JMESPath expression finds, None when it does not fit the data."""
+    try:
+        return jmespath.search(expression, data)
+    except JMESPathError:
+        return None

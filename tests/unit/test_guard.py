@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.unit.fakes import FakeClock
+
+from rampgate.errors import ConfigurationError, RefusedError
+from rampgate.guard import Guard
+from rampgate.target import RUN_HEADER, Target, client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rampgate.guard import Address
+
+NAMES = {
+    "localhost": ["127.0.0.1", "::1"],
+    "staging.test": ["10.0.0.5", "10.0.0.6"],
+    "half.test": ["127.0.0.1", "192.0.2.9"],
+    "evil.test": ["192.0.2.9"],
+    "sneaky.test": ["127.0.0.1"],
+}
+
+
+def resolve(host: str) -> list[Address]:
+    """A resolver with known names; an address resolves to itself."""
+    try:
+        return [ipaddress.ip_address(host)]
+    except ValueError:
+        return [ipaddress.ip_address(address) for address in NAMES.get(host, [])]
+
+
+def guard(*allowed: str) -> Guard:
+    """A guard over the known names."""
+    return Guard(allowed, resolve=resolve) if allowed else Guard(resolve=resolve)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:5000/api",
+        "http://localhost:5000",
+        "http://LOCALHOST.:5000",
+        "http://[::1]:5000/",
+        "http://[::ffff:127.0.0.1]/",
+        "localhost",
+        "localhost:27017",
+        "[::1]:6379",
+        "::1",
+        "127.9.9.9",
+        "redis://:secret@127.0.0.1:6379/0",
+        "mongodb://user:p%40ss@127.0.0.1:27017,localhost:27018/db?replicaSet=r",
+        "http://sneaky.test/",
+    ],
+)
+def test_loopback_is_allowed_by_default(address: str) -> None:
+    """Load on the own machine needs no setting, however its address is written."""
+    guard().check(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://192.0.2.9/",
+        "http://evil.test/",
+        "http://half.test/",
+        "http://0.0.0.0:5000/",
+        "http://127.0.0.1@evil.test/",
+        "http://evil.test#@127.0.0.1/",
+        "http://evil.test?@127.0.0.1/",
+        "http://[::ffff:192.0.2.9]/",
+        "mongodb://127.0.0.1:27017,evil.test:27017/db",
+        "mongodb://127.0.0.1,@evil.test/db",
+        "redis://localhost@evil.test:6379",
+        "http://no-such-host.test/",
+        "http://",
+        "http://[::1",
+        "unix:///var/run/redis.sock",
+        "",
+    ],
+)
+def test_anything_else_is_refused_by_default(address: str) -> None:
+    """One address outside the allow-list, or none at all, is enough to refuse."""
+    with pytest.raises(RefusedError):
+        guard().check(address)
+
+
+def test_refusal_names_host_address_and_what_is_allowed() -> None:
+    """Whoever is refused sees why, and which setting to change."""
+    with pytest.raises(RefusedError) as refused:
+        guard("localhost", "10.0.0.0/8").check("http://half.test/")
+    for part in ("half.test", "192.0.2.9", "allowed_hosts", "localhost, 10.0.0.0/8"):
+        assert part in str(refused.value)
+
+
+@pytest.mark.parametrize("entry", ["staging.test", "10.0.0.0/8", "10.0.0.5/8"])
+def test_names_and_networks_may_be_allowed(entry: str) -> None:
+    """A name stands for its addresses, a network for all of its own; loopback then needs its own entry."""
+    allowed = guard(entry)
+    allowed.check("http://staging.test/")
+    with pytest.raises(RefusedError):
+        allowed.check("http://localhost/")
+
+
+def test_localhost_means_loopback_whatever_it_resolves_to() -> None:
+    """A poisoned hosts file does not open the door."""
+
+    def poisoned(_host: str) -> list[Address]:
+        return [ipaddress.ip_address("192.0.2.9")]
+
+    with pytest.raises(RefusedError):
+        Guard(["localhost"], resolve=poisoned).check("http://localhost/")
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.0/33", "http://staging.test", "a b", "", "host:80"])
+def test_an_entry_that_is_none_is_a_configuration_error(entry: str) -> None:
+    """A typing error in the allow-list is told, not taken for a host name."""
+    with pytest.raises(ConfigurationError, match="allowed_hosts"):
+        guard(entry)
+
+
+def test_resolution_is_kept_for_seconds_only() -> None:
+    """A load does not resolve per request, and a name that moves away is refused soon."""
+    clock = FakeClock()
+    asked: list[str] = []
+
+    def moving(host: str) -> list[Address]:
+        asked.append(host)
+        return [ipaddress.ip_address("127.0.0.1" if len(asked) == 1 else "192.0.2.9")]
+
+    moved = Guard(resolve=moving, clock=clock)
+    moved.check("http://moving.test/")
+    moved.check("http://moving.test/")
+    assert asked == ["moving.test"]
+    clock.time += 6
+    with pytest.raises(RefusedError):
+        moved.check("http://moving.test/")
+
+
+def test_real_resolver_knows_localhost_and_no_invalid_name() -> None:
+    """The resolver of the machine is what stands behind the default."""
+    Guard().check("http://localhost:1/")
+    with pytest.raises(RefusedError, match="resolves to no address"):
+        Guard().check("http://nowhere.invalid/")
+
+
+def test_hook_checks_the_request_and_each_redirect() -> None:
+    """A redirect out of the allowed hosts is refused before it is sent."""
+    sent: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.host)
+        return httpx.Response(302, headers={"location": "http://evil.test/"})
+
+    with (
+        client(
+            "http://localhost",
+            run_id="r",
+            timeout_s=1,
+            transport=httpx.MockTransport(handler),
+            guard=guard(),
+        ) as http,
+        pytest.raises(RefusedError, match=r"evil\.test"),
+    ):
+        http.get("/", follow_redirects=True)
+    assert sent == ["localhost"]
+
+
+@pytest.mark.parametrize("spoil", [dict, lambda: {RUN_HEADER.lower(): "x", "user-agent": "x", "a": "b"}])
+def test_every_request_names_its_run(spoil: Callable[[], dict[str, str]]) -> None:
+    """The owner of a target can tell our requests, whatever further headers the settings add."""
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(302, headers={"location": "/away"})
+
+    transport = httpx.MockTransport(handler)
+    with client("http://t.test", run_id="run-7", timeout_s=1, headers=spoil(), transport=transport) as http:
+        assert http.get("/").status_code == 302
+    assert len(seen) == 1
+    assert seen[0].headers.get_list("x-rampgate-run") == ["run-7"]
+    assert seen[0].headers["user-agent"].startswith("rampgate/")
+
+
+def test_proxy_settings_of_the_environment_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would answer in place of the target, and would undo the guard."""
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
+    with client("http://t.test", run_id="r", timeout_s=1) as http:
+        assert not any(http._mounts.values())
+
+
+def test_target_is_a_value() -> None:
+    """Two targets that say the same are the same."""
+    assert Target("a", api="http://a") == Target("a", api="http://a", version=None)

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
+
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.probes.ask import ask
+from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
+from rampgate.target import client
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+
+    from rampgate.measurement import Measurement
+
+OK = httpx.Response(200, json={"status": "ok", "version": "1.0.0", "instance": "a"})
+REFUSED = httpx.ConnectError("Connection refused")
+PASSWORD = "canary-password-1"
+TOKEN = "canary-token-1"
+
+
+def health(clients: Clients, patience_s: float, clock: FakeClock | None = None) -> list[Measurement]:
+    """One look at the health of an API."""
+    return HealthProbe(clients, "/health", "api", clock or FakeClock(), patience_s).look()
+
+
+def test_healthy_at_once_takes_one_attempt() -> None:
+    """A service that is up is asked once, without waiting."""
+    clock = FakeClock()
+    up, healthy = health(always(OK), 60, clock)
+    assert (up.metric, up.value, up.labels) == ("up", 1.0, {"service": "api"})
+    assert (healthy.metric, healthy.value, healthy.unit) == ("time_to_healthy", 0.0, "s")
+    assert len(up.details["attempts"]) == 1
+    assert clock.slept == []
+
+
+def test_patience_ends_at_the_first_healthy_answer_and_keeps_each_attempt() -> None:
+    """A restart is waited for, and every attempt before it stays on record."""
+    up, healthy = health(in_turn(REFUSED, httpx.Response(503), OK), 60)
+    assert up.value == 1.0
+    assert healthy.value == 1.0
+    assert [attempt["status"] for attempt in up.details["attempts"]] == [None, 503, 200]
+    assert "Connection refused" in up.details["attempts"][0]["error"]
+
+
+@pytest.mark.parametrize("answer", [REFUSED, httpx.Response(500), httpx.Response(302), httpx.Response(401)])
+def test_never_healthy_is_evidence_against_the_target(answer: httpx.Response | Exception) -> None:
+    """When patience ends, the value is 0 and there is no time to healthy; it is no error of ours."""
+    clock = FakeClock()
+    up, healthy = health(always(answer), 2.0, clock)
+    assert up.value == 0.0
+    assert healthy.value is None
+    assert sum(clock.slept) == 2.0
+    assert up.note.startswith("not healthy in 2.0 s")
+
+
+def test_without_patience_there_is_one_attempt() -> None:
+    """Patience 0 asks once."""
+    clients = always(REFUSED)
+    health(clients, 0)
+    assert len(clients.requests) == 1
+
+
+def test_a_closed_port_is_evidence() -> None:
+    """A real refused connection is the target's failure."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def factory() -> httpx.Client:
+        return client(f"http://127.0.0.1:{port}", run_id="r", timeout_s=1)
+
+    up, _ = HealthProbe(factory, "/health", "api", FakeClock(), 0).look()
+    assert up.value == 0.0
+    assert "refused" in up.note
+
+
+@pytest.mark.parametrize("trouble", [OSError(errno.EMFILE, "Too many open files"), "resolver"])
+def test_trouble_of_our_own_machine_is_no_evidence(trouble: OSError | str) -> None:
+    """Without sockets or a resolver here we cannot look, and the target is not blamed."""
+    cause = socket.gaierror(socket.EAI_AGAIN, "try later") if isinstance(trouble, str) else trouble
+    wrapped = httpx.ConnectError("could not connect")
+    wrapped.__cause__ = cause
+    with pytest.raises(ProbeError, match="could not be sent from here"):
+        health(always(wrapped), 10)
+
+
+def test_a_name_that_does_not_exist_is_evidence() -> None:
+    """Only a resolver that asks to try later is our own trouble."""
+    wrapped = httpx.ConnectError("unknown")
+    wrapped.__cause__ = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert health(always(wrapped), 0)[0].value == 0.0
+
+
+def test_an_address_that_is_none_is_our_trouble() -> None:
+    """A path that httpx cannot send is reported as such."""
+    with pytest.raises(ProbeError, match="no address"), always(OK)() as http:
+        ask(http, "GET", "/a\x00b")
+
+
+def test_a_body_that_trickles_in_is_cut_off() -> None:
+    """A server that sends a byte now and then cannot hold a check for ever."""
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.close_connection = True
+        try:
+            for _ in range(100):
+                handler.wfile.write(b"x")
+                time.sleep(0.02)
+        except OSError:
+            return
+
+    with serving(trickle) as url, client(url, run_id="r", timeout_s=5) as http:
+        answer = ask(http, "GET", "/", timeout_s=0.1)
+    assert answer.status is None
+    assert answer.timed_out
+    assert not answer.ok
+
+
+def version(clients: Clients, expected: str | None, connections: int = 50) -> Measurement:
+    """One look at the version that answers."""
+    probe = VersionProbe(clients, "/health", "version", "instance", expected, connections, clock=FakeClock())
+    return probe.look()[0]
+
+
+def mixed() -> Clients:
+    """Three of four connections reach version 1.0.0 on two instances, one reaches 0.9.0."""
+    instances = [("1.0.0", "a"), ("1.0.0", "b"), ("1.0.0", "a"), ("0.9.0", "c")]
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        told, instance = instances[next(count) % 4]
+        return httpx.Response(200, json={"version": told, "instance": instance})
+
+    return Clients(handler)
+
+
+def test_the_expected_version_everywhere_counts_no_wrong_answer() -> None:
+    """Fifty fresh connections, all of the release that should answer."""
+    clients = always(OK)
+    seen = version(clients, "1.0.0")
+    assert (seen.metric, seen.value, seen.n) == ("wrong_version", 0.0, 50)
+    assert seen.details["versions"] == {"1.0.0": {"a": 50}}
+    assert clients.made == 50
+
+
+def test_a_mix_of_versions_is_counted_by_instance() -> None:
+    """An old instance left behind a balancer is found and named."""
+    seen = version(mixed(), "1.0.0", 8)
+    assert (seen.value, seen.n) == (2.0, 8)
+    assert seen.details["versions"] == {"1.0.0": {"a": 4, "b": 2}, "0.9.0": {"c": 2}}
+    assert seen.note == "expected 1.0.0, answered by 0.9.0, 1.0.0"
+
+
+def test_no_expected_version_gives_no_value() -> None:
+    """Without an expectation the versions are shown, and nothing passes because of them."""
+    seen = version(mixed(), None, 4)
+    assert seen.value is None
+    assert seen.note == "no expected version configured"
+    assert set(seen.details["versions"]) == {"1.0.0", "0.9.0"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"not json", b"{}", b'{"version": null}', b'{"version": ""}', b'{"version": ["1.0.0"]}']
+)
+def test_an_answer_that_does_not_tell_its_version_is_wrong(body: bytes) -> None:
+    """Silence about the version is not the expected version."""
+    seen = version(always(httpx.Response(200, content=body)), "1.0.0", 3)
+    assert (seen.value, seen.n) == (3.0, 3)
+    assert list(seen.details["versions"]) == ["unknown"]
+
+
+def test_no_answer_is_no_evidence_on_versions_and_soon_given_up() -> None:
+    """A dead target has no version; fifty time-outs are not waited for."""
+    clients = always(httpx.ReadTimeout("slow"))
+    seen = version(clients, "1.0.0")
+    assert (seen.value, seen.n, seen.details["unanswered"]) == (None, 0, 3)
+    assert len(clients.requests) == 3
+
+
+def test_a_wrong_expression_is_a_configuration_error() -> None:
+    """An expression that JMESPath cannot read is told before anything is asked."""
+    with pytest.raises(ConfigurationError, match="version: 'a\\[' is not JMESPath"):
+        VersionProbe(always(OK), "/health", "a[")
+    with always(OK)() as http, pytest.raises(ConfigurationError, match="token"):
+        SignInProbe(http, "/login", {}, "]")
+
+
+def page(answer: httpx.Response | Exception) -> Measurement:
+    """One look at a page."""
+    with always(answer)() as http:
+        return PageProbe(http, "/patients", "patients", clock=FakeClock()).look()[0]
+
+
+def test_a_page_that_comes_is_up() -> None:
+    """Status, size and time are on record."""
+    seen = page(httpx.Response(200, text="hello"))
+    assert (seen.metric, seen.value, seen.labels) == ("page_up", 1.0, {"page": "patients"})
+    assert (seen.details["status"], seen.details["bytes"]) == (200, 5)
+    assert seen.details["ms"] >= 0
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(404), httpx.Response(500), REFUSED])
+def test_a_page_that_does_not_come_is_down(answer: httpx.Response | Exception) -> None:
+    """Anything but 2xx is no page."""
+    seen = page(answer)
+    assert seen.value == 0.0
+    assert "/patients answered" in seen.note
+
+
+def test_a_redirect_is_no_page_and_its_query_stays_out() -> None:
+    """A page that sends to the sign-in is down; the secret in the redirect is not evidence."""
+    seen = page(httpx.Response(302, headers={"location": f"/signin?token={TOKEN}"}))
+    assert seen.value == 0.0
+    assert "a redirect to /signin" in seen.note
+    assert TOKEN not in json.dumps(seen.to_json())
+
+
+def sign_in(
+    answer: httpx.Response | Exception, token_path: str | None = "token"
+) -> tuple[Measurement, str | None]:
+    """One sign-in."""
+    with always(answer)() as http:
+        probe = SignInProbe(http, "/login", {"email": "a", "password": PASSWORD}, token_path, FakeClock())
+        assert PASSWORD not in repr(probe)
+        return probe.sign_in()
+
+
+def test_sign_in_hands_out_the_token_and_keeps_it_out_of_the_evidence() -> None:
+    """The token is for the other probes, not for the journal."""
+    seen, token = sign_in(httpx.Response(200, json={"token": TOKEN}))
+    assert (seen.metric, seen.value, token) == ("sign_in_up", 1.0, TOKEN)
+    assert TOKEN not in json.dumps(seen.to_json())
+    assert PASSWORD not in json.dumps(seen.to_json())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(401, json={"token": TOKEN}),
+        httpx.Response(302),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json={"token": ""}),
+        httpx.Response(200, json={"token": 5}),
+        httpx.Response(200, text="<html>"),
+        REFUSED,
+    ],
+)
+def test_sign_in_without_a_token_failed(answer: httpx.Response | Exception) -> None:
+    """A 200 without a token signs nobody in."""
+    seen, token = sign_in(answer)
+    assert (seen.value, token) == (0.0, None)
+    assert "sign-in" in seen.note
+
+
+def test_sign_in_by_cookie_needs_no_token() -> None:
+    """Where the session is a cookie, the status decides and the client keeps the cookie."""
+    answer = httpx.Response(204, headers={"set-cookie": "session=1"})
+    with always(answer)() as http:
+        seen = SignInProbe(http, "/login", {}, None, FakeClock()).look()[0]
+        assert http.cookies["session"] == "1"
+    assert seen.value == 1.0
+
+
+def test_the_account_is_what_is_sent() -> None:
+    """The body reaches the target as JSON."""
+    clients = always(OK)
+    with clients() as http:
+        SignInProbe(http, "/login", {"email": "a", "password": PASSWORD}).sign_in()
+    assert json.loads(clients.requests[0].content) == {"email": "a", "password": PASSWORD}
+    assert clients.requests[0].method == "POST"
+
+
+def test_fresh_connections_over_a_real_server() -> None:
+    """Each connection of the version probe is a connection of its own."""
+    ports: set[int] = set()
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        ports.add(handler.client_address[1])
+        send_json(handler, 200, {"version": "1"})
+
+    with serving(handle) as url:
+        probe = VersionProbe(
+            lambda: client(url, run_id="r", timeout_s=2), "/health", expected="1", connections=5
+        )
+        seen = probe.look()[0]
+    assert (seen.value, seen.n) == (0.0, 5)
+    assert len(ports) == 5
