@@ -1,0 +1,95 @@
+"""The fault switch of the web server: break a page on purpose, so that a gate can be tried out on it."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+SLOWEST_MS = 30_000
+ACCEPTED = {
+    "page_error": {"path": "a page, such as /patients", "status": "400 to 599"},
+    "slow_page": {"path": "a page, such as /patients", "ms": f"1 to {SLOWEST_MS}"},
+}
+_NUMBER = {"page_error": ("status", 400, 599), "slow_page": ("ms", 1, SLOWEST_MS)}
+
+
+class PageFaults:
+    """Which page is broken at present and how; nothing is, until somebody with the admin token says so."""
+
+    def __init__(self, pages: frozenset[str], admin_token: str = "", *, allowed: bool = False) -> None:
+        self._pages = pages
+        self._token = admin_token
+        self._allowed = allowed
+        self._active: dict[str, dict[str, Any]] = {}
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], pages: frozenset[str]) -> "PageFaults":
+        """The switch as PHARMAPILOT_FAULTS (on | anything else) and PHARMAPILOT_ADMIN_TOKEN set it."""
+        token = environment.get("PHARMAPILOT_ADMIN_TOKEN", "")
+        return cls(pages, token, allowed=environment.get("PHARMAPILOT_FAULTS") == "on")
+
+    def routes(self) -> list[Route]:
+        """The admin surface; no route at all where faults are not allowed."""
+        if not self._allowed:
+            return []
+        return [Route("/admin/faults", self._admin, methods=["GET", "PUT", "DELETE"])]
+
+    async def status_for(self, path: str) -> int | None:
+        """Wait as long as the page is to be slow, then give the status that it must fail with, if any."""
+        slow = self._active.get("slow_page")
+        if slow and slow["path"] == path:
+            await asyncio.sleep(slow["ms"] / 1000)
+        broken = self._active.get("page_error")
+        return int(broken["status"]) if broken and broken["path"] == path else None
+
+    async def _admin(self, request: Request) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        if not self._token or not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
+            return JSONResponse(
+                {"error": "unauthorized"},
+                HTTPStatus.UNAUTHORIZED,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if request.method == "DELETE":
+            self._active = {}
+        elif request.method == "PUT":
+            wrong = self._merge(await request.body())
+            if wrong:
+                return JSONResponse({"error": wrong, "accepted": ACCEPTED}, HTTPStatus.BAD_REQUEST)
+        return JSONResponse(self._active, headers={"Cache-Control": "no-store"})
+
+    def _merge(self, body: bytes) -> str:
+        try:
+            wanted = json.loads(body)
+        except ValueError:
+            return "the body is no JSON"
+        if not isinstance(wanted, dict):
+            return "the body is no JSON object"
+        wrong = [text for text in (self._why_not(name, value) for name, value in wanted.items()) if text]
+        if wrong:
+            return "; ".join(wrong)
+        self._active = {
+            name: value for name, value in {**self._active, **wanted}.items() if value is not None
+        }
+        return ""
+
+    def _why_not(self, name: str, value: Any) -> str:
+        if name not in _NUMBER:
+            return f"unknown fault {name!r}"
+        if value is None:
+            return ""
+        field, least, most = _NUMBER[name]
+        if not isinstance(value, dict) or set(value) != {"path", field}:
+            return f"{name} takes exactly path and {field}"
+        if value["path"] not in self._pages:
+            return f"{name}: path is one of {', '.join(sorted(self._pages))}"
+        number = value[field]
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            return f"{name}: {field} is a whole number from {least} to {most}"
+        return ""

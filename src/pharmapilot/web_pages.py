@@ -1,0 +1,133 @@
+"""The pages: shells that are drawn at once and hold no patient data; their scripts fetch that afterwards."""
+
+import contextlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from pharmapilot.web_assets import STATIC
+from pharmapilot.web_faults import PageFaults
+from pharmapilot.web_proxy import forwarded_for
+
+TEMPLATES: Mapping[str, str] = {
+    "/signin": "signin.html",
+    "/": "dashboard.html",
+    "/patients": "patients.html",
+}
+PATHS = frozenset(TEMPLATES)
+# A page waits no longer than this to learn whether its visitor is signed in.
+SESSION_CHECK_S = 0.5
+LONGEST_FORM = 8192
+
+
+class Pages:
+    """Draws the pages, sends visitors who are not signed in to the sign-in page, and takes its form."""
+
+    def __init__(self, client: httpx.AsyncClient, faults: PageFaults, assets: str) -> None:
+        self._client = client
+        self._faults = faults
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(STATIC / "pages"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["assets"] = assets
+
+    async def show(self, request: Request) -> Response:
+        """Answer GET for one of the PATHS."""
+        path = request.url.path
+        status = await self._faults.status_for(path)
+        if status is not None:
+            return self.trouble(status, "This page is broken on purpose.")
+        if path != "/signin" and not await self._signed_in(request):
+            return RedirectResponse("/signin", HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
+        return self._draw(TEMPLATES[path], HTTPStatus.OK, message="", email="")
+
+    async def sign_in(self, request: Request) -> Response:
+        """Take the sign-in form from a browser that runs no script."""
+        if not _same_origin(request):
+            return self.trouble(HTTPStatus.FORBIDDEN, "This form was sent from another site.")
+        if int(request.headers.get("content-length") or LONGEST_FORM + 1) > LONGEST_FORM:
+            return self.trouble(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This form is too long.")
+        fields = parse_qs((await request.body()).decode(errors="replace"))
+        email = fields.get("email", [""])[0]
+        password = fields.get("password", [""])[0]
+        try:
+            answer = await self._client.post(
+                "/api/auth/login",
+                json={"email": email, "password": password},
+                headers={"X-Forwarded-For": forwarded_for(request.scope).decode("latin-1")},
+            )
+        except httpx.TransportError:
+            return self._refuse(
+                HTTPStatus.BAD_GATEWAY, "The service does not answer. Please try again.", email
+            )
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self._refuse(HTTPStatus.BAD_GATEWAY, "The service has a problem. Please try again.", email)
+        if not answer.is_success:
+            return self._refuse(HTTPStatus.UNAUTHORIZED, "E-mail or password is wrong.", email)
+        return _with_cookies(answer, RedirectResponse("/", HTTPStatus.SEE_OTHER))
+
+    async def sign_out(self, request: Request) -> Response:
+        """End the session at the API and forget its cookies."""
+        if not _same_origin(request):
+            return self.trouble(HTTPStatus.FORBIDDEN, "This form was sent from another site.")
+        response: Response = RedirectResponse("/signin", HTTPStatus.SEE_OTHER)
+        for name in request.cookies:
+            response.delete_cookie(name, httponly=True, samesite="lax")
+        # Whether or not the API hears of it, this browser is signed out.
+        with contextlib.suppress(httpx.TransportError):
+            await self._client.post("/api/auth/logout", headers=_credentials(request))
+        return response
+
+    async def not_found(self, _request: Request, _error: Exception) -> Response:
+        """The answer to an address that is no page."""
+        return self.trouble(HTTPStatus.NOT_FOUND, "There is no page at this address.")
+
+    def trouble(self, status: int, message: str) -> Response:
+        """A page that says what went wrong."""
+        return self._draw("trouble.html", status, message=message)
+
+    def _refuse(self, status: int, message: str, email: str) -> Response:
+        return self._draw("signin.html", status, message=message, email=email)
+
+    def _draw(self, template: str, status: int, **values: str) -> Response:
+        # no-cache rather than no-store: the browser may still show the page at once on "back".
+        return HTMLResponse(
+            self._environment.get_template(template).render(**values),
+            status,
+            headers={"Cache-Control": "private, no-cache", "Vary": "Cookie"},
+        )
+
+    async def _signed_in(self, request: Request) -> bool:
+        credentials = _credentials(request)
+        if not credentials:
+            return False
+        try:
+            answer = await self._client.get("/api/auth/me", headers=credentials, timeout=SESSION_CHECK_S)
+        except httpx.TransportError:
+            # The shell holds no data, so that it may be shown while the API is away; it says so itself.
+            return True
+        return answer.status_code not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+
+def _credentials(request: Request) -> dict[str, str]:
+    return {name: request.headers[name] for name in ("cookie", "authorization") if name in request.headers}
+
+
+def _same_origin(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _with_cookies(answer: httpx.Response, response: Response) -> Response:
+    for cookie in answer.headers.get_list("set-cookie"):
+        response.headers.append("set-cookie", cookie)
+    return response

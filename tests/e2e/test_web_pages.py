@@ -1,0 +1,257 @@
+"""The pages in a real browser, in front of a small API that the test controls."""
+
+import contextlib
+import dataclasses
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pharmapilot.web import create_app
+
+EMAIL, PASSWORD = "nurse@example.test", "correct horse"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+TOTAL = 1000
+
+
+@dataclasses.dataclass
+class FakeApi:
+    """An API with one account, whose flag and list the test sets."""
+
+    flag: Callable[[], Response] = lambda: JSONResponse({"name": "virtualization", "enabled": False})
+    first_name: str = "Ada Quist"
+    list_fails: bool = False
+
+    def app(self) -> Starlette:
+        """The API as an ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/api/auth/login", self._login, methods=["POST"]),
+                Route("/api/auth/logout", self._logout, methods=["POST"]),
+                Route("/api/auth/me", self._me),
+                Route("/api/dashboard/overview", self._overview),
+                Route("/api/dashboard", self._dashboard),
+                Route("/api/patients", self._patients),
+                Route("/api/feature-flags/virtualization", self._flag),
+            ]
+        )
+
+    async def _login(self, request: Request) -> Response:
+        if await request.json() != {"email": EMAIL, "password": PASSWORD}:
+            return JSONResponse({"error": "wrong"}, 401)
+        response = JSONResponse({"token": "t", "user": {"id": "u1"}})
+        response.set_cookie("session", "s1", httponly=True, samesite="lax")
+        return response
+
+    async def _logout(self, _request: Request) -> Response:
+        return JSONResponse({})
+
+    async def _me(self, request: Request) -> Response:
+        if request.cookies.get("session") != "s1":
+            return JSONResponse({"error": "unauthorized"}, 401)
+        return JSONResponse({"id": "u1", "email": EMAIL, "workspaceId": "w1"})
+
+    async def _overview(self, _request: Request) -> Response:
+        return JSONResponse({"totals": {"patients": TOTAL, "notes": 3210}})
+
+    async def _dashboard(self, _request: Request) -> Response:
+        return JSONResponse({"widgets": [{"id": "w", "title": HOSTILE, "value": 7}]})
+
+    async def _patients(self, request: Request) -> Response:
+        if self.list_fails:
+            return JSONResponse({"error": "down"}, 503)
+        start = int(request.query_params.get("cursor", "0"))
+        end = min(TOTAL, start + int(request.query_params["limit"]))
+        items = [
+            {
+                "id": f"p{n}",
+                "name": f"Patient {n:04}" if n else self.first_name,
+                "mrn": f"MRN-{n:06}",
+                "dateOfBirth": "1970-01-02",
+                "status": "active",
+            }
+            for n in range(start, end)
+        ]
+        return JSONResponse({"items": items, "nextCursor": str(end) if end < TOTAL else None})
+
+    async def _flag(self, request: Request) -> Response:
+        assert dict(request.query_params) == {"userId": "u1", "workspaceId": "w1"}
+        return self.flag()
+
+
+@contextlib.contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """The application on a free port of this machine; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium as the machine has it."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    """The API behind the pages."""
+    return FakeApi()
+
+
+@pytest.fixture
+def page(browser: Browser, api: FakeApi) -> Iterator[Page]:
+    """A fresh, signed-out tab; relative addresses lead to the web server."""
+    with served(api.app()) as api_url, served(create_app(api_url, environment={})) as web_url:
+        context = browser.new_context(base_url=web_url)
+        yield context.new_page()
+        context.close()
+
+
+def sign_in(page: Page, password: str = PASSWORD) -> None:
+    """Fill in the form and send it."""
+    page.goto("/signin")
+    page.fill("input[name=email]", EMAIL)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+
+
+def test_signing_in_leads_to_the_dashboard_with_its_figures(page: Page) -> None:
+    """After the form the browser lands on /, which shows what the API counted."""
+    sign_in(page)
+    page.wait_for_url("**/")
+    expect(page.locator("#totals")).to_contain_text("1,000")
+    expect(page.locator("#who")).to_have_text(EMAIL)
+
+
+def test_a_wrong_password_is_said_aloud(page: Page) -> None:
+    """A refusal appears in an alert, and the visitor stays on the form with the e-mail kept."""
+    sign_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_have_text("E-mail or password is wrong.")
+    assert page.url.endswith("/signin")
+    expect(page.locator("input[name=email]")).to_have_value(EMAIL)
+
+
+def test_signing_in_and_out_works_without_scripts(browser: Browser, page: Page) -> None:
+    """A browser that runs no script can sign in, is told of a refusal, and can sign out."""
+    page.goto("/signin")
+    base = page.evaluate("() => location.origin")
+    context = browser.new_context(base_url=base, java_script_enabled=False)
+    plain = context.new_page()
+    sign_in(plain, "wrong")
+    expect(plain.get_by_role("alert")).to_have_text("E-mail or password is wrong.")
+    sign_in(plain)
+    expect(plain.get_by_role("heading", level=1)).to_have_text("Dashboard")
+    plain.get_by_role("button", name="Sign out").click()
+    expect(plain.get_by_role("heading", level=1)).to_have_text("Sign in")
+    plain.goto("/patients")
+    expect(plain.get_by_role("heading", level=1)).to_have_text("Sign in")
+    context.close()
+
+
+def test_the_flag_decides_that_the_list_is_virtualized(page: Page, api: FakeApi) -> None:
+    """With the flag on, a list of 1,000 holds few rows in the document and still reaches its last patient."""
+    api.flag = lambda: JSONResponse({"name": "virtualization", "enabled": True})
+    sign_in(page)
+    page.wait_for_url("**/")
+    page.goto("/patients")
+    expect(page.locator("body[data-list=virtualized]")).to_be_attached()
+    expect(page.get_by_text("Patient 0003", exact=True)).to_be_visible()
+    expect(page.locator("#status")).to_have_text("1,000 patients in one list.")
+    page.keyboard.press("End")
+    expect(page.get_by_text("Patient 0999", exact=True)).to_be_visible()
+    assert page.locator("#patients tbody tr").count() < 80
+    expect(page.locator("#patients tr[aria-rowindex='1001']")).to_contain_text("MRN-000999")
+
+
+def test_the_standard_list_loads_twenty_and_twenty_more(page: Page) -> None:
+    """With the flag off there are 20 rows, and the button adds the next 20."""
+    sign_in(page)
+    page.wait_for_url("**/")
+    page.goto("/patients")
+    rows = page.locator("#patients tbody tr")
+    expect(rows).to_have_count(20)
+    page.get_by_role("button", name="Load more").click()
+    expect(rows).to_have_count(40)
+    expect(rows.nth(39)).to_contain_text("Patient 0039")
+    expect(page.locator("body")).to_have_attribute("data-list", "standard")
+
+
+def test_a_failing_flag_service_leaves_the_standard_list(page: Page, api: FakeApi) -> None:
+    """A flag endpoint that answers 500 switches nothing on and breaks nothing."""
+    api.flag = lambda: JSONResponse({"error": "broken"}, 500)
+    sign_in(page)
+    page.wait_for_url("**/")
+    with page.expect_response("**/api/feature-flags/**") as asked:
+        page.goto("/patients")
+    assert asked.value.status == 500
+    expect(page.locator("#patients tbody tr")).to_have_count(20)
+    expect(page.locator("body")).to_have_attribute("data-list", "standard")
+
+
+def test_hostile_text_stays_text(page: Page, api: FakeApi) -> None:
+    """Markup in a patient's name or a widget's title is shown letter by letter and runs nothing."""
+    api.first_name = HOSTILE
+    sign_in(page)
+    page.wait_for_url("**/")
+    expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    page.goto("/patients")
+    expect(page.get_by_role("rowheader", name=HOSTILE)).to_be_visible()
+    assert page.locator("main img").count() == 0
+    assert page.title() == "Patients - PharmaPilot"
+
+
+def test_a_list_that_fails_says_so_and_can_be_tried_again(page: Page, api: FakeApi) -> None:
+    """An API failure shows an alert with a button, and the button mends it once the API is back."""
+    api.list_fails = True
+    sign_in(page)
+    page.wait_for_url("**/")
+    page.goto("/patients")
+    expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    api.list_fails = False
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#patients tbody tr")).to_have_count(20)
+
+
+def test_an_ended_session_leads_back_to_the_form(page: Page) -> None:
+    """A session that ends while a page is open sends its next request to the sign-in page."""
+    sign_in(page)
+    page.wait_for_url("**/")
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Patients").click()
+    page.wait_for_url("**/signin")
+
+
+def test_nothing_moves_while_the_figures_arrive(page: Page) -> None:
+    """The layout shift of each page, once filled, stays under 0.01."""
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) "
+        "window.shift += entry.value; }).observe({ type: 'layout-shift', buffered: true });"
+    )
+    sign_in(page)
+    page.wait_for_url("**/")
+    expect(page.locator("#totals")).to_contain_text("1,000")
+    assert page.evaluate("window.shift") < 0.01
+    page.goto("/patients")
+    expect(page.locator("#patients tbody tr")).to_have_count(20)
+    assert page.evaluate("window.shift") < 0.01
