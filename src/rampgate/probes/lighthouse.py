@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from rampgate.errors import ProbeError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AuditTimeoutError", "AuditedPage", "Auditor", "BrowserAuditor", "LighthouseProbe", "SignIn"]
 
+_Runs: TypeAlias = dict[str, dict[str, Any]]
 CATEGORIES = ("performance", "accessibility")
 PAGE_CODES = frozenset({"ERRORED_DOCUMENT_REQUEST", "CHROME_INTERSTITIAL_ERROR", "NO_FCP", "NOT_HTML"})
 """Errors with which Lighthouse blames the page: believed when a plain GET of the page fails too."""
@@ -72,28 +74,30 @@ class LighthouseProbe:
         """Audit ``runs`` times; before the very first audit once more, unscored, to warm up.
 
         Returns:
-            Performance and accessibility, one value per run (0 to 100); or one ``page_up`` of 0, when
-            Lighthouse blames the page and a plain GET of it fails too.
+            Performance and accessibility, one value per run (0 to 100), details under ``run 1``, ``run 2``,
+            numbered on from look to look; or one ``page_up`` of 0, when Lighthouse blames the page and a
+            plain GET of it fails too.
 
         Raises:
             ProbeError: an audit gave no score, or scored another page. No run is left out silently.
         """
         start = self._clock.now()
-        seen: list[dict[str, Any]] = []
+        seen: _Runs = {}
         try:
             if not self._warm:
                 self._audit("warm-up")
                 self._warm = True
             for _ in range(runs):
                 self._count += 1
-                seen.append(self._audit(f"run {self._count}"))
+                name = f"run {self._count}"
+                seen[name] = self._audit(name)
         except _PageDownError as down:
             return [self._page_down(down, start, seen)]
         return [self._measurement(category, start, seen) for category in CATEGORIES]
 
     def _audit(self, name: str) -> dict[str, Any]:
         began = self._clock.monotonic()
-        file = f"lighthouse/{_slug(self._page.name)}-{_slug(self._page.form_factor)}-{_slug(name)}.json"
+        file = f"lighthouse/{_slug(self._page.name)}-{self._page.form_factor}-{name.replace(' ', '-')}.json"
         with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
             try:
                 result = self._auditor.audit(
@@ -144,7 +148,7 @@ class LighthouseProbe:
             message = f"{message} (but a plain GET answers with {answer})"
         raise ProbeError(f"{self._where(name)}: {code}: {message}")
 
-    def _page_down(self, down: _PageDownError, start: float, seen: list[dict[str, Any]]) -> Measurement:
+    def _page_down(self, down: _PageDownError, start: float, seen: _Runs) -> Measurement:
         return Measurement(
             metric="page_up",
             n=1,
@@ -153,24 +157,21 @@ class LighthouseProbe:
             start=start,
             end=self._clock.now(),
             note=str(down),
-            details={"runs": seen},
+            details=dict(seen),
         )
 
-    def _measurement(self, category: str, start: float, seen: list[dict[str, Any]]) -> Measurement:
-        others = set(CATEGORIES) - {category}
+    def _measurement(self, category: str, start: float, seen: _Runs) -> Measurement:
         return Measurement(
             metric=f"lighthouse_{category}_score",
             unit="score",
             n=len(seen),
-            values=tuple(run[category] for run in seen),
+            values=tuple(run[category] for run in seen.values()),
             labels={"page": self._page.name, "form_factor": self._page.form_factor},
             start=start,
             end=self._clock.now(),
             details={
-                "runs": [
-                    {"score": run[category], **{k: v for k, v in run.items() if k not in {category, *others}}}
-                    for run in seen
-                ]
+                name: {"score": run[category], **{k: v for k, v in run.items() if k not in CATEGORIES}}
+                for name, run in seen.items()
             },
         )
 
@@ -232,4 +233,6 @@ def _bare_text(text: str) -> str:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "root"
+    """The text as part of a file name; a checksum keeps apart what would look the same."""
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+    return safe if safe == text else f"{safe or 'page'}-{zlib.crc32(text.encode()):08x}"
