@@ -1,0 +1,65 @@
+"""The parts of one API process, put together once and handed to every route."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pharmapilot.auth import Passwords, Sessions, fill_accounts
+from pharmapilot.connections import Connections
+from pharmapilot.data import fill
+from pharmapilot.errors import StoreDownError
+from pharmapilot.faults import Faults
+from pharmapilot.flag_store import FlagStore
+from pharmapilot.metrics import Metrics
+
+if TYPE_CHECKING:
+    from pharmapilot.config import ApiConfig
+
+MONGODB_PATIENCE_SECONDS = 15.0
+REFRESH_SECONDS = 1.0
+
+
+@dataclass
+class Backend:
+    """One API process: its settings, stores, flags, sessions, figures and faults."""
+
+    config: ApiConfig
+    faults: Faults
+    connections: Connections
+    flags: FlagStore
+    sessions: Sessions
+    passwords: Passwords = field(default_factory=Passwords)
+    metrics: Metrics = field(default_factory=Metrics)
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @classmethod
+    def build(cls, config: ApiConfig) -> Backend:
+        """Put together; nothing is asked of the stores yet."""
+        faults = Faults()
+        connections = Connections(config.mongodb_uri, config.redis_url, faults)
+        return cls(
+            config=config,
+            faults=faults,
+            connections=connections,
+            flags=FlagStore(connections, faults, config.rules),
+            sessions=Sessions(connections),
+        )
+
+    async def start(self) -> None:
+        """Wait for MongoDB, fill in data, accounts and flags where they are missing."""
+        await self.connections.wait_for_mongodb(MONGODB_PATIENCE_SECONDS)
+        await fill(self.connections.database)
+        await fill_accounts(self.connections.database, self.config.password)
+        await self.flags.start(self.config.start_flags)
+
+    async def keep_fresh(self) -> None:
+        """Every second: read the flags again, note which stores answer. Runs until cancelled."""
+        while True:
+            self.metrics.stores(await self.connections.states())
+            with suppress(StoreDownError):
+                await self.flags.refresh()
+            await asyncio.sleep(REFRESH_SECONDS)

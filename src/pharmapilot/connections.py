@@ -1,0 +1,130 @@
+"""The API's way to MongoDB and Redis: short time-outs, quick refusal while one is down, self-recovery."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pharmapilot.errors import StoreDownError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pymongo import AsyncMongoClient
+    from pymongo.asynchronous.database import AsyncDatabase
+    from redis.asyncio import Redis
+
+T = TypeVar("T")
+
+DATABASE = "pharmapilot"
+OPERATION_SECONDS = 1.0
+PING_SECONDS = 0.4
+REFUSAL_SECONDS = 0.25
+_SYSTEM = (TimeoutError, OSError)
+
+
+class Switch(Protocol):
+    """Says whether a fault is on."""
+
+    def is_on(self, fault: str) -> bool:
+        """Whether the fault of this name is on."""
+
+
+@dataclass
+class Gate:
+    """Every call of one store passes here: bounded in time, and refused at once just after a failure.
+
+    The refusal keeps requests from queueing behind a dead store; after `REFUSAL_SECONDS` the next call
+    tries again, so recovery needs nobody.
+    """
+
+    store: str
+    faults: Switch
+    failures: tuple[type[Exception], ...]
+    now: Callable[[], float] = time.monotonic
+    _refuse_until: float = field(default=0.0, init=False)
+
+    async def call(self, operation: Callable[[], Awaitable[T]], seconds: float = OPERATION_SECONDS) -> T:
+        """Await the operation.
+
+        Raises:
+            StoreDownError: it failed or took longer than `seconds`, or the store has just failed.
+        """
+        if self.faults.is_on(f"dead_{self.store}") or self.now() < self._refuse_until:
+            raise StoreDownError(self.store)
+        try:
+            async with asyncio.timeout(seconds):
+                return await operation()
+        except self.failures as error:
+            self._refuse_until = self.now() + REFUSAL_SECONDS
+            raise StoreDownError(self.store) from error
+
+
+class Connections:
+    """Both stores, each behind its gate."""
+
+    def __init__(self, mongodb_uri: str, redis_url: str, faults: Switch) -> None:
+        from pymongo import AsyncMongoClient
+        from pymongo.errors import ConnectionFailure, ExecutionTimeout
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import RedisError
+
+        self._mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            mongodb_uri,
+            serverSelectionTimeoutMS=700,
+            connectTimeoutMS=500,
+            socketTimeoutMS=1000,
+            heartbeatFrequencyMS=1000,
+            appname="pharmapilot",
+        )
+        self.redis: Redis = Redis.from_url(
+            redis_url, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 1)
+        )
+        self.database: AsyncDatabase[dict[str, Any]] = self._mongo[DATABASE]
+        self.mongodb_gate = Gate("mongodb", faults, (ConnectionFailure, ExecutionTimeout, *_SYSTEM))
+        self.redis_gate = Gate("redis", faults, (RedisError, *_SYSTEM))
+
+    async def states(self) -> dict[str, str]:
+        """`ok` or `down` for each store, asked now, both at the same time."""
+        mongodb, redis = await asyncio.gather(
+            _answers(self.mongodb_gate, lambda: self._mongo.admin.command("ping")),
+            _answers(self.redis_gate, self._ping_redis),
+        )
+        return {"mongodb": mongodb, "redis": redis}
+
+    async def wait_for_mongodb(self, seconds: float) -> None:
+        """Wait for the first answer.
+
+        Raises:
+            StoreDownError: none within the time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                await self._mongo.admin.command("ping")
+            except Exception:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Close both clients."""
+        await self._mongo.close()
+        await self.redis.aclose()
+
+    async def _ping_redis(self) -> bool:
+        return await self.redis.ping()
+
+
+async def _answers(gate: Gate, operation: Callable[[], Awaitable[object]]) -> str:
+    try:
+        await gate.call(operation, PING_SECONDS)
+    except StoreDownError:
+        return "down"
+    return "ok"

@@ -1,0 +1,117 @@
+"""Faults that are on in this API process, and the decision what happens to one request."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pharmapilot.fault_rules import EMPTY_BODIES, parse_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pharmapilot.flags import Flag
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a request suffers: a delay, then perhaps a status or an empty body in place of the answer."""
+
+    delay_seconds: float = 0.0
+    status: int | None = None
+    body: Mapping[str, Any] | None = None
+
+
+UNHARMED = Damage()
+
+
+class Faults:
+    """The faults of one process, shared by all its handlers; none unless switched on."""
+
+    def __init__(self, chance: Callable[[], float] | None = None) -> None:
+        self._active: dict[str, dict[str, Any]] = {}
+        self._chance = chance or secrets.SystemRandom().random
+        self._failures_left = 0
+
+    def is_on(self, fault: str) -> bool:
+        """Whether the fault of this name is on."""
+        return fault in self._active
+
+    def shown(self) -> dict[str, dict[str, Any]]:
+        """The faults that are on, with all their parameters."""
+        return {name: dict(parameters) for name, parameters in self._active.items()}
+
+    def merge(self, payload: object) -> None:
+        """Switch faults on, change them, or (null) off.
+
+        Raises:
+            BadRequestError: nothing was changed.
+        """
+        for name, parameters in parse_faults(payload).items():
+            self._active.pop(name, None)
+            if parameters is not None:
+                self._active[name] = parameters
+            if name == "errors":
+                self._failures_left = 0
+
+    def clear(self) -> None:
+        """All off."""
+        self._active.clear()
+        self._failures_left = 0
+
+    def damage(self, path: str, cohort: str | None) -> Damage:
+        """What happens to a request; /api/admin and /metrics always work, so that a fault can be ended."""
+        if not self._active or path.startswith("/api/admin") or path == "/metrics":
+            return UNHARMED
+        harm = UNHARMED
+        latency = self._active.get("latency")
+        if latency and _selects(latency, path, cohort) and self._chance() < latency["share"]:
+            harm = replace(harm, delay_seconds=latency["ms"] / 1000)
+        errors = self._active.get("errors")
+        if errors and _selects(errors, path, cohort) and self._fails(errors):
+            return replace(harm, status=errors["status"])
+        empty = self._active.get("empty_bodies")
+        if empty and path in EMPTY_BODIES and empty["endpoint"] in {None, path}:
+            return replace(harm, body=EMPTY_BODIES[path])
+        return harm
+
+    def flag(self, flag: Flag) -> Flag:
+        """The flag as a broken flag service would see it; the store is untouched."""
+        fault = self._active.get("flag_percentage")
+        if fault and fault["flag"] == flag.name:
+            return replace(flag, percentage=fault["percentage"])
+        return flag
+
+    def coin(self, flag: Flag) -> bool | None:
+        """A random answer at about the flag's own percentage, where its answers must not be sticky."""
+        fault = self._active.get("flags_not_sticky")
+        if not fault or fault["flag"] != flag.name:
+            return None
+        share = flag.percentage / 100 if 0 < flag.percentage < 100 else 0.5  # noqa: PLR2004 - percent
+        return self._chance() < share
+
+    def old_version(self) -> str | None:
+        """The version that this call of /health must claim, None for the true one."""
+        fault = self._active.get("old_version")
+        return fault["version"] if fault and self._chance() < fault["share"] else None
+
+    def _fails(self, errors: Mapping[str, Any]) -> bool:
+        """Failures in bunches of b; to keep the share s, a bunch begins with chance s / (s + b (1 - s))."""
+        if self._failures_left > 0:
+            self._failures_left -= 1
+            return True
+        share, bunch = errors["share"], errors["bunch"]
+        if self._chance() >= share / (share + bunch * (1 - share)):
+            return False
+        self._failures_left = bunch - 1
+        return True
+
+
+def _selects(fault: Mapping[str, Any], path: str, cohort: str | None) -> bool:
+    endpoint = fault["endpoint"]
+    if endpoint is not None:
+        matches = path.startswith(endpoint[:-1]) if endpoint.endswith("*") else path == endpoint
+        if not matches:
+            return False
+    return fault["cohort"] in {None, cohort}

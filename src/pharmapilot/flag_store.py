@@ -1,0 +1,108 @@
+"""The flags in MongoDB, the one source, and the copy in memory from which every answer is given."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from pharmapilot.flags import FLAG_NAMES, MONITORING_FLAG, Flag, Rules, changed, is_enabled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pharmapilot.connections import Connections
+    from pharmapilot.faults import Faults
+
+
+class FlagStore:
+    """Serves the last known flags, also while MongoDB is down.
+
+    A change is in the copy as soon as MongoDB has acknowledged it; changes made past this process are
+    picked up by `refresh`, which the API calls every second.
+    """
+
+    def __init__(self, connections: Connections, faults: Faults, rules: Rules) -> None:
+        self._connections = connections
+        self._faults = faults
+        self._rules = rules
+        self._flags: dict[str, Flag] = {}
+        self._writing = asyncio.Lock()
+
+    async def start(self, start_flags: Sequence[Flag]) -> None:
+        """Store the start values of flags that the store does not know yet, then read all."""
+        flags = self._connections.database.flags
+        known = {document["_id"] async for document in flags.find({}, {"_id": 1})}
+        missing = [_document(flag) for flag in start_flags if flag.name not in known]
+        if missing:
+            await flags.insert_many(missing)
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read all flags again.
+
+        Raises:
+            StoreDownError: the flags last known stay in force.
+        """
+        async with self._writing:
+            find = self._connections.database.flags.find({"_id": {"$in": list(FLAG_NAMES)}}).to_list
+            documents = await self._connections.mongodb_gate.call(find)
+            self._flags.update({document["_id"]: _flag(document) for document in documents})
+
+    async def change(self, name: str, change: object) -> Flag:
+        """Change one flag and store it, on disk, before it counts.
+
+        Raises:
+            KeyError: no such flag.
+            BadRequestError: a wrong change.
+            StoreDownError: nothing was changed.
+        """
+        from pymongo import WriteConcern
+
+        async with self._writing:
+            flag = changed(self._flags[name], change)
+            flags = self._connections.database.flags.with_options(write_concern=WriteConcern(w=1, j=True))
+            await self._connections.mongodb_gate.call(
+                lambda: flags.replace_one({"_id": name}, _document(flag), upsert=True)
+            )
+            self._flags[name] = flag
+            return flag
+
+    def all(self) -> list[Flag]:
+        """Every flag as stored, in the order of the seed."""
+        return [self._flags[name] for name in FLAG_NAMES if name in self._flags]
+
+    def evaluate(self, name: str, user_id: str, workspace_id: str) -> bool:
+        """Whether a flag is on for a user.
+
+        Raises:
+            KeyError: no such flag.
+        """
+        flag = self._faults.flag(self._flags[name])
+        coin = self._faults.coin(flag)
+        return is_enabled(flag, user_id, workspace_id, self._rules) if coin is None else coin
+
+    def cohort(self, user_id: str, workspace_id: str) -> str:
+        """`on` where any feature under rollout is on for the user, else `off`; monitoring is no treatment."""
+        names = (name for name, flag in self._flags.items() if flag.enabled and name != MONITORING_FLAG)
+        return "on" if any(self.evaluate(name, user_id, workspace_id) for name in names) else "off"
+
+
+def _document(flag: Flag) -> dict[str, Any]:
+    """Overrides are kept as pairs: an id may hold a dot or a dollar, which field names should not."""
+    return {
+        "_id": flag.name,
+        "enabled": flag.enabled,
+        "percentage": flag.percentage,
+        "userOverrides": [[key, value] for key, value in flag.user_overrides.items()],
+        "workspaceOverrides": [[key, value] for key, value in flag.workspace_overrides.items()],
+    }
+
+
+def _flag(document: dict[str, Any]) -> Flag:
+    return Flag(
+        name=document["_id"],
+        enabled=document["enabled"],
+        percentage=document["percentage"],
+        user_overrides=dict(document["userOverrides"]),
+        workspace_overrides=dict(document["workspaceOverrides"]),
+    )

@@ -1,0 +1,93 @@
+"""Signing in, signing out, who am I, and what users think."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from pharmapilot.auth import COOKIE, SESSION_SECONDS, User, token_of
+from pharmapilot.errors import BadRequestError
+from pharmapilot.jsons import json_body, json_response
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from pharmapilot.backend import Backend
+
+MAX_SCORE = 5
+
+
+def backend_of(request: Request) -> Backend:
+    """The process that the request came to."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+def require_user(request: Request) -> User:
+    """Who is signed in.
+
+    Raises:
+        HTTPException: 401, nobody is.
+    """
+    user: User | None = request.scope["state"]["user"]
+    if user is None:
+        raise HTTPException(401, "sign in first")
+    return user
+
+
+async def login(request: Request) -> Response:
+    """Sign in with {"email", "password"}: a token, and the same as a cookie."""
+    backend = backend_of(request)
+    body = await json_body(request)
+    email = body.get("email") if isinstance(body, dict) else None
+    password = body.get("password") if isinstance(body, dict) else None
+    if not isinstance(email, str) or not isinstance(password, str):
+        raise BadRequestError('accepted: {"email": "...", "password": "..."}')
+    accounts = backend.connections.database.accounts
+    account = await backend.connections.mongodb_gate.call(lambda: accounts.find_one({"_id": email}))
+    if not await backend.passwords.matches(password, account["passwordHash"] if account else None):
+        raise HTTPException(401, "wrong email or password")
+    if account is None:  # pragma: no cover - an unknown account never matches
+        raise HTTPException(401, "wrong email or password")
+    user = User(account["userId"], email, account["workspaceId"])
+    token = await backend.sessions.create(user)
+    response = json_response({"token": token, "user": user.to_json()})
+    response.set_cookie(COOKIE, token, max_age=SESSION_SECONDS, httponly=True, samesite="lax")
+    return response
+
+
+async def logout(request: Request) -> Response:
+    """End the session."""
+    await backend_of(request).sessions.end(token_of(request.scope["headers"]))
+    response = json_response({"signedOut": True})
+    response.delete_cookie(COOKIE)
+    return response
+
+
+async def me(request: Request) -> Response:
+    """Who is signed in."""
+    return json_response(require_user(request).to_json())
+
+
+async def feedback(request: Request) -> Response:
+    """Store a user's score from 1 to 5."""
+    user = require_user(request)
+    body = await json_body(request)
+    score = body.get("score") if isinstance(body, dict) else None
+    if type(score) is not int or not 1 <= score <= MAX_SCORE:
+        raise BadRequestError('accepted: {"score": whole number from 1 to 5}')
+    connections = backend_of(request).connections
+    entry = {"userId": user.id, "score": score}
+    await connections.mongodb_gate.call(lambda: connections.database.feedback.insert_one(entry))
+    return json_response({"stored": True}, 201)
+
+
+ROUTES = [
+    Route("/api/auth/login", login, methods=["POST"]),
+    Route("/api/auth/logout", logout, methods=["POST"]),
+    Route("/api/auth/me", me),
+    Route("/api/feedback", feedback, methods=["POST"]),
+]

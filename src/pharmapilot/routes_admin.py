@@ -1,0 +1,136 @@
+"""For administrators: flags, faults, and the figures of the last minutes."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from pharmapilot.auth import token_of
+from pharmapilot.errors import BadRequestError
+from pharmapilot.flags import MONITORING_FLAG
+from pharmapilot.jsons import json_body, json_response, whole_number
+from pharmapilot.metrics import MAX_MINUTES
+from pharmapilot.routes_account import backend_of
+from pharmapilot.routes_flags import known_flag
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+MAX_PERFORMANCE = 100
+DEFAULT_MINUTES = 5
+
+
+async def list_flags(request: Request) -> Response:
+    """Every flag as stored."""
+    return json_response({"flags": [flag.to_json() for flag in backend_of(request).flags.all()]})
+
+
+async def change_flag(request: Request) -> Response:
+    """Change one flag; the answer is the flag as it now is."""
+    name = known_flag(request)
+    flag = await backend_of(request).flags.change(name, await json_body(request))
+    return json_response(flag.to_json())
+
+
+async def faults(request: Request) -> Response:
+    """Show, merge or clear the faults; 404 where the deployment was not started with them."""
+    backend = backend_of(request)
+    if not backend.config.faults:
+        raise HTTPException(404, "started without --faults on")
+    if request.method == "PUT":
+        backend.faults.merge(await json_body(request))
+    elif request.method == "DELETE":
+        backend.faults.clear()
+    return json_response(backend.faults.shown())
+
+
+async def error_rate(request: Request) -> Response:
+    """Server errors in percent of requests; null where there was none."""
+    minutes = whole_number(request, "minutes", DEFAULT_MINUTES, MAX_MINUTES)
+    figures = backend_of(request).metrics.recent.figures(minutes)
+    return json_response(
+        {
+            "rate": figures.error_percent,
+            "requests": figures.requests,
+            "errors": figures.errors,
+            "minutes": minutes,
+        }
+    )
+
+
+async def performance_health(request: Request) -> Response:
+    """Whether the deployment measures itself: 503 while performanceMonitoring is off."""
+    backend = backend_of(request)
+    minutes = whole_number(request, "minutes", DEFAULT_MINUTES, MAX_MINUTES)
+    figures = backend.metrics.recent.figures(minutes)
+    is_on = any(flag.name == MONITORING_FLAG and flag.enabled for flag in backend.flags.all())
+    payload = {
+        "status": "ok" if is_on else "off",
+        "requests": figures.requests,
+        "p95Ms": figures.p95_ms,
+        "minutes": minutes,
+    }
+    return json_response(payload, 200 if is_on else 503)
+
+
+async def latest_lighthouse(request: Request) -> Response:
+    """The score posted last, null where none was; POST stores one."""
+    connections = backend_of(request).connections
+    reports = connections.database.lighthouse
+    if request.method == "POST":
+        report = _report(await json_body(request))
+        await connections.mongodb_gate.call(
+            lambda: reports.replace_one({"_id": "latest"}, report, upsert=True)
+        )
+        return json_response(report, 201)
+    found = await connections.mongodb_gate.call(lambda: reports.find_one({"_id": "latest"}, {"_id": 0}))
+    return json_response(found or {"performance": None, "page": None, "at": None})
+
+
+async def feedback_score(request: Request) -> Response:
+    """The mean of all scores, null of none."""
+    connections = backend_of(request).connections
+    entries = connections.database.feedback.find({}, {"score": 1})
+    scores = [entry["score"] for entry in await connections.mongodb_gate.call(entries.to_list)]
+    average = sum(scores) / len(scores) if scores else None
+    return json_response({"average": average, "responses": len(scores)})
+
+
+def _report(body: Any) -> dict[str, Any]:
+    score = body.get("performance") if isinstance(body, dict) else None
+    page = body.get("page") if isinstance(body, dict) else None
+    is_score = (
+        isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= MAX_PERFORMANCE
+    )
+    if not is_score or not isinstance(page, str | None):
+        raise BadRequestError('accepted: {"performance": number from 0 to 100, "page": text or left out}')
+    return {"performance": score, "page": page, "at": time.time()}
+
+
+def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def guarded(request: Request) -> Response:
+        wanted = backend_of(request).config.admin_token
+        if not hmac.compare_digest(token_of(request.scope["headers"]).encode(), wanted.encode()):
+            raise HTTPException(401, "the admin token is needed: Authorization: Bearer ...")
+        return await handler(request)
+
+    return guarded
+
+
+_PERFORMANCE = "/api/admin/performance"
+ROUTES = [
+    Route("/api/admin/feature-flags", _guarded(list_flags)),
+    Route("/api/admin/feature-flags/{name}", _guarded(change_flag), methods=["PUT"]),
+    Route("/api/admin/faults", _guarded(faults), methods=["GET", "PUT", "DELETE"]),
+    Route("/api/admin/metrics/error-rate", _guarded(error_rate)),
+    Route(f"{_PERFORMANCE}/health", _guarded(performance_health)),
+    Route(f"{_PERFORMANCE}/lighthouse/latest", _guarded(latest_lighthouse), methods=["GET", "POST"]),
+    Route("/api/admin/feedback/score", _guarded(feedback_score)),
+]

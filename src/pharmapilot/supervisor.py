@@ -1,0 +1,244 @@
+"""Starts the stores, the API and the web server, tells when all answer, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pharmapilot.auth import DEMO_EMAIL
+from pharmapilot.config import ApiConfig
+from pharmapilot.errors import DeploymentError
+from pharmapilot.processes import HOST, Child, Start, bound_socket, free_port, spawn, stop
+from pharmapilot.stores import Store, configured, mongodb_program, redis_program, start_program
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from pharmapilot.flags import Flag, Rules
+
+READY_SECONDS = 30.0
+SERVER_PATIENCE_SECONDS = 1.5
+STORE_PATIENCE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and the environment ask for; port 0 is any free one."""
+
+    web_port: int
+    api_port: int
+    state: Path | None
+    ready_file: Path | None
+    faults: bool
+    demo: bool
+    version: str
+    password: str
+    rules: Rules
+    start_flags: tuple[Flag, ...]
+    environ: Mapping[str, str]
+
+
+def say(text: str) -> None:
+    """One line to whoever started us."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class Supervisor:
+    """One deployment, from start to stop."""
+
+    options: Options
+    state: Path = field(init=False)
+    admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    stopping: threading.Event = field(default_factory=threading.Event)
+    stores: dict[str, Store] = field(default_factory=dict)
+    servers: dict[str, Child] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+    _ready_files: list[Path] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Start, serve until SIGINT or SIGTERM, stop.
+
+        Raises:
+            DeploymentError: it cannot start; nothing is left running.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.stopping.set())
+        api_socket = self._bind("the API", "--api-port", self.options.api_port)
+        self._bind("the web server", "--web-port", self.options.web_port).close()
+        self.state = self._state_folder()
+        try:
+            self._start(api_socket)
+            while not self.stopping.wait(0.2):
+                self._report_deaths()
+            say("Stopping ...")
+        finally:
+            self._stop()
+
+    def _bind(self, what: str, option: str, port: int) -> socket.socket:
+        try:
+            return bound_socket(port)
+        except OSError as error:
+            raise DeploymentError(
+                f"port {port} for {what} is taken ({error.strerror}); choose another with {option}, "
+                "or any free ones with --free-ports",
+                2,
+            ) from error
+
+    def _state_folder(self) -> Path:
+        """The state folder, locked: two deployments must not share one. The kernel ends the lock with us."""
+        if self.options.state is None:
+            return Path(tempfile.mkdtemp(prefix="pharmapilot-"))
+        state = self.options.state.resolve()
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(state / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DeploymentError(f"another deployment uses the state folder {state}", 2) from error
+        return state
+
+    def _start(self, api_socket: socket.socket) -> None:
+        given = {} if self.options.demo else configured(self.options.environ)
+        for name, find in (("redis", redis_program), ("mongodb", mongodb_program)):
+            self.stores[name] = given.get(name) or start_program(
+                find(embedded=self.options.demo), self.state, self.options.environ
+            )
+        self._start_servers(api_socket)
+        if self._wait_until_ready():
+            self._write_ready_files()
+            self._tell()
+
+    def _start_servers(self, api_socket: socket.socket) -> None:
+        config = ApiConfig(
+            mongodb_uri=self.stores["mongodb"].uri,
+            redis_url=self.stores["redis"].uri,
+            admin_token=self.admin_token,
+            password=self.options.password,
+            version=self.options.version,
+            faults=self.options.faults,
+            rules=self.options.rules,
+            start_flags=self.options.start_flags,
+        )
+        environ = dict(self.options.environ)
+        with api_socket:
+            fd = api_socket.fileno()
+            self.urls["api"] = f"http://{HOST}:{api_socket.getsockname()[1]}"
+            command = [sys.executable, "-m", "pharmapilot.api", "--fd", str(fd)]
+            self.servers["api"] = spawn(
+                "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
+            )
+        port = self.options.web_port or free_port()
+        self.urls["web"] = f"http://{HOST}:{port}"
+        command = [sys.executable, "-m", "pharmapilot.web", "--port", str(port), "--api", self.urls["api"]]
+        environ |= {
+            "PHARMAPILOT_ADMIN_TOKEN": self.admin_token,
+            "PHARMAPILOT_FAULTS": "on" if self.options.faults else "off",
+            "PHARMAPILOT_VERSION": self.options.version,
+        }
+        self.servers["web"] = spawn("web", Start(command, environ), self.state / "web.log")
+
+    def _wait_until_ready(self) -> bool:
+        """Whether all answer; the web server may have died, which is told, and the API serves on.
+
+        Raises:
+            DeploymentError: the API ends, or the time is up.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        waiting = {"api", "web"}
+        while waiting and not self.stopping.is_set():
+            self._report_deaths()
+            api, web = self.servers["api"], self.servers["web"]
+            if not api.is_alive():
+                raise DeploymentError(f"the API does not start: {api.last_words()} (all of it: {api.log})")
+            if not web.is_alive():
+                waiting.discard("web")
+            if time.monotonic() > deadline:
+                raise DeploymentError(f"no answer within {READY_SECONDS:.0f} s from {', '.join(waiting)}")
+            waiting = {name for name in waiting if not _answers(self.urls[name])}
+            self.stopping.wait(0.03)
+        return not self.stopping.is_set()
+
+    def _ready(self) -> dict[str, Any]:
+        children = self._children()
+        pids = {"supervisor": os.getpid()} | {name: child.pid for name, child in children.items()}
+        return {
+            **self.urls,
+            "mongodb_uri": self.stores["mongodb"].uri,
+            "redis_url": self.stores["redis"].uri,
+            "admin_token": self.admin_token,
+            "email": DEMO_EMAIL,
+            "password": self.options.password,
+            "version": self.options.version,
+            "pids": pids,
+            "stores": {name: store.label for name, store in self.stores.items()},
+        }
+
+    def _write_ready_files(self) -> None:
+        """Written beside and renamed, so that a reader never sees half of it; only we may read it."""
+        text = json.dumps(self._ready(), indent=2)
+        wanted = [self.state / "ready.json"]
+        wanted += [self.options.ready_file] if self.options.ready_file else []
+        for path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+            Path(name).replace(path)
+            self._ready_files.append(path)
+
+    def _tell(self) -> None:
+        stores = self.stores
+        say(f"PharmaPilot {self.options.version} is running.")
+        say(f"  web      {self.urls['web']}")
+        say(f"  API      {self.urls['api']}")
+        say(f"  MongoDB  {stores['mongodb'].label}")
+        say(f"  Redis    {stores['redis'].label}")
+        say(f"  faults   {'can be switched on' if self.options.faults else 'cannot be switched on'}")
+        say(f"  sign in  {DEMO_EMAIL}; password and admin token: {self._ready_files[-1]}")
+        say("Ctrl-C stops it.")
+
+    def _children(self) -> dict[str, Child]:
+        started = {name: store.child for name, store in self.stores.items()}
+        return {**self.servers, **{name: child for name, child in started.items() if child}}
+
+    def _report_deaths(self) -> None:
+        for name, child in self._children().items():
+            if name not in self._told and not child.is_alive():
+                self._told.add(name)
+                code = child.process.returncode
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                say(f"pharmapilot: {name} (pid {child.pid}) ended with {how}; the rest goes on.")
+                say(f"  its output: {child.log}")
+
+    def _stop(self) -> None:
+        for path in self._ready_files:
+            path.unlink(missing_ok=True)
+        stop(list(self.servers.values()), SERVER_PATIENCE_SECONDS)
+        stop([store.child for store in self.stores.values() if store.child], STORE_PATIENCE_SECONDS)
+        if self.options.state is None:
+            shutil.rmtree(self.state, ignore_errors=True)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=1.0) as response:  # noqa: S310 - our own http URL
+            return bool(response.status == HTTPStatus.OK)
+    except OSError:
+        return False
