@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import ipaddress
 import os
+import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -78,8 +79,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; a usage error exits with 2, a port that is taken with 1."""
     import uvicorn
 
+    options = _options(arguments)
+    config = uvicorn.Config(
+        create_app(options.api),
+        host=options.host,
+        port=options.port or 0,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+    inherited = None if options.fd is None else [socket.socket(fileno=options.fd)]
+    uvicorn.Server(config).run(sockets=inherited)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m pharmapilot.web", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="the port to listen on")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--port", type=int, help="the port to listen on")
+    place.add_argument(
+        "--fd", type=int, help="the bound socket to listen on, inherited from the parent process"
+    )
     parser.add_argument("--api", required=True, help="where the API answers, such as http://127.0.0.1:5000")
     parser.add_argument("--host", default="127.0.0.1", help="the loopback address to listen on")
     options = parser.parse_args(arguments)
@@ -88,16 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--host must be a loopback address: this is a reference deployment, with known accounts")
     if api.scheme not in {"http", "https"} or not _is_loopback(api.hostname or ""):
         parser.error("--api must be the http address of an API on this machine")
-    uvicorn.run(
-        create_app(options.api),
-        host=options.host,
-        port=options.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=5,
-    )
+    return options
 
 
 def _is_loopback(host: str) -> bool:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from pharmapilot.web import create_app
 
 EMAIL, PASSWORD = "nurse@example.test", "correct horse"
-HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+HOSTILE = "<img src=x onerror=document.title=1>"
 TOTAL = 1000
 
 
@@ -63,7 +63,7 @@ class FakeApi:
         return JSONResponse({"totals": {"patients": TOTAL, "notes": 3210}})
 
     async def _dashboard(self, _request: Request) -> Response:
-        return JSONResponse({"widgets": [{"id": "w", "title": HOSTILE, "value": 7}]})
+        return JSONResponse({"widgets": [{"ward": HOSTILE, "patients": 8, "highRisk": 2}]})
 
     async def _patients(self, request: Request) -> Response:
         if self.list_fails:
@@ -72,11 +72,12 @@ class FakeApi:
         end = min(TOTAL, start + int(request.query_params["limit"]))
         items = [
             {
-                "id": f"p{n}",
+                "id": f"p-{n:05}",
                 "name": f"Patient {n:04}" if n else self.first_name,
-                "mrn": f"MRN-{n:06}",
-                "dateOfBirth": "1970-01-02",
-                "status": "active",
+                "birthYear": 1970,
+                "ward": "internal medicine",
+                "medication": ["metformin", "ramipril"],
+                "risk": "high" if n % 3 == 0 else "low",
             }
             for n in range(start, end)
         ]
@@ -181,7 +182,7 @@ def test_the_flag_decides_that_the_list_is_virtualized(page: Page, api: FakeApi)
     page.keyboard.press("End")
     expect(page.get_by_text("Patient 0999", exact=True)).to_be_visible()
     assert page.locator("#patients tbody tr").count() < 80
-    expect(page.locator("#patients tr[aria-rowindex='1001']")).to_contain_text("MRN-000999")
+    expect(page.locator("#patients tr[aria-rowindex='1001']")).to_contain_text("p-00999")
 
 
 def test_the_standard_list_loads_twenty_and_twenty_more(page: Page) -> None:

@@ -12,16 +12,23 @@ function total([name, value]) {
   );
 }
 
-function widgetBody({ value, text, items }) {
-  if (Array.isArray(items) && items.length) {
-    return element("ul", {}, ...items.map((item) => element("li", {}, written(item?.text ?? item))));
-  }
-  return element("p", {}, written(value ?? text));
+// One ward: its patients, and the share of them at high risk.
+function widget({ ward, patients, highRisk }) {
+  const share = patients > 0 ? Math.round((100 * highRisk) / patients) : 0;
+  const bar = element("div", { class: "bar-filled" });
+  bar.style.width = `${share}%`;
+  return element(
+    "article",
+    { class: "card widget" },
+    element("h3", {}, humanise(ward)),
+    element("p", {}, element("span", { class: "figure" }, written(patients)), " patients"),
+    element("p", { class: "soft" }, `${written(highRisk)} at high risk (${share} %)`),
+    element("div", { class: "bar-whole", "aria-hidden": "true" }, bar),
+  );
 }
 
-function widget(content) {
-  const title = content.title ?? humanise(String(content.type ?? content.id ?? "Widget"));
-  return element("article", { class: "card widget" }, element("h3", {}, title), widgetBody(content));
+function orNothing(elements) {
+  return elements.length ? elements : [element("p", { class: "soft" }, "There is nothing to show.")];
 }
 
 // Fills one part of the page; a failure is shown in its place and leaves the other part alone.
@@ -41,9 +48,9 @@ async function part(place, path, draw) {
 async function load() {
   const parts = await Promise.all([
     part(document.getElementById("totals"), "/api/dashboard/overview", ({ totals }) =>
-      Object.entries(totals).map(total),
+      orNothing(Object.entries(totals).map(total)),
     ),
-    part(document.getElementById("widgets"), "/api/dashboard", ({ widgets }) => widgets.map(widget)),
+    part(document.getElementById("widgets"), "/api/dashboard", ({ widgets }) => orNothing(widgets.map(widget))),
   ]);
   status.textContent = parts.every(Boolean) ? "The dashboard is loaded." : "";
 }

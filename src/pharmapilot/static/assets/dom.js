@@ -11,7 +11,7 @@ export function element(tag, attributes = {}, ...children) {
 
 // "clinicalNotes" and "clinical_notes" become "Clinical notes".
 export function humanise(name) {
-  const words = name.replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  const words = String(name ?? "–").replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

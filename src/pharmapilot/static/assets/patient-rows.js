@@ -1,15 +1,15 @@
 import { get } from "./api.js";
-import { element, written } from "./dom.js";
+import { element, humanise, written } from "./dom.js";
 
 // One entry per column of the table in patients.html.
 const COLUMNS = [
   { text: (patient) => patient.name },
-  { text: (patient) => patient.mrn },
-  { text: (patient) => patient.dateOfBirth },
-  { text: (patient) => patient.status, className: "roomy" },
+  { text: (patient) => patient.id, className: "roomy" },
+  { text: (patient) => patient.birthYear && String(patient.birthYear), className: "roomy" },
+  { text: (patient) => humanise(patient.ward) },
+  { text: (patient) => patient.medication?.join(", "), className: "roomy" },
+  { text: (patient) => humanise(patient.risk) },
 ];
-
-export const COLUMN_COUNT = COLUMNS.length;
 
 export function emptyRow() {
   return element(
@@ -25,6 +25,7 @@ export function emptyRow() {
 export function fill(row, patient, index) {
   row.setAttribute("aria-rowindex", index + 2);
   row.classList.toggle("waiting", !patient);
+  row.classList.toggle("high-risk", patient?.risk === "high");
   COLUMNS.forEach(({ text }, column) => {
     row.cells[column].textContent = patient ? written(text(patient)) : column ? "" : "Loading…";
   });
