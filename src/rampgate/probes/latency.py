@@ -186,49 +186,39 @@ class EndpointProbe:
         both = _Seen()
         both.include(cold)
         both.include(warm)
-        statuses = {"statuses": dict(sorted(both.outcomes.items()))}
-        errors = {"errors": list(both.texts)[:_EXAMPLES]} if both.texts else {}
+        details: dict[str, Any] = {"statuses": dict(sorted(both.outcomes.items()))}
+        if both.texts:
+            details["errors"] = list(both.texts)[:_EXAMPLES]
+        failures = both.sent - both.answered_2xx
+        errors = Measurement("error_rate", n=both.sent, failures=failures, details=details, **common)
+        times = self._times(warm, cold if first else None, common)
+        return [errors, times] if self.body_check is None else [errors, times, self._bodies(both, common)]
+
+    def _times(self, warm: _Seen, cold: _Seen | None, common: dict[str, Any]) -> Measurement:
+        """Exact counts above each edge; a failure lies above all of them."""
         failed = warm.sent - warm.answered_2xx
-        times: dict[str, Any] = {"median_ms": _median(warm.good_ms), "worst_ms": _worst(warm.good_ms)}
-        if first:
-            times["cold_start"] = {
-                "n": cold.sent,
-                "median_ms": _median(cold.all_ms),
-                "worst_ms": _worst(cold.all_ms),
-            }
-        measurements = [
-            Measurement(
-                "error_rate",
-                n=both.sent,
-                failures=both.sent - both.answered_2xx,
-                details={**statuses, **errors},
-                **common,
-            ),
-            Measurement(
-                "api_response_time",
-                "ms",
-                n=warm.sent,
-                exceedances={e: failed + sum(map(above, warm.good_ms)) for e, above in self.edges.items()},
-                histogram=Histogram.of(warm.good_ms),
-                details=times,
-                **common,
-            ),
-        ]
-        if self.body_check is not None:
-            examples = {"failed": list(both.body_texts)[:_EXAMPLES]} if both.body_texts else {}
-            measurements.append(
-                Measurement(
-                    "body_failure_rate",
-                    n=both.answered_2xx,
-                    failures=both.body_failures,
-                    details={
-                        "check": f"{self.body_check.expression} >= {self.body_check.minimum:g}",
-                        **examples,
-                    },
-                    **common,
-                )
-            )
-        return measurements
+        details: dict[str, Any] = _median_and_worst(warm.good_ms)
+        if cold is not None:
+            details["cold_start"] = {"n": cold.sent, **_median_and_worst(cold.all_ms)}
+        return Measurement(
+            "api_response_time",
+            "ms",
+            n=warm.sent,
+            exceedances={edge: failed + sum(map(above, warm.good_ms)) for edge, above in self.edges.items()},
+            histogram=Histogram.of(warm.good_ms),
+            details=details,
+            **common,
+        )
+
+    def _bodies(self, both: _Seen, common: dict[str, Any]) -> Measurement:
+        """How many 2xx answers were empty or foreign."""
+        check = self.body_check
+        details: dict[str, Any] = {"check": f"{check.expression} >= {check.minimum:g}"} if check else {}
+        if both.body_texts:
+            details["failed"] = list(both.body_texts)[:_EXAMPLES]
+        return Measurement(
+            "body_failure_rate", n=both.answered_2xx, failures=both.body_failures, details=details, **common
+        )
 
 
 def _shares(total: int, parts: int) -> Sequence[int]:
@@ -241,11 +231,8 @@ def _why_stopped(patience: Patience) -> str:
     return "one request after another timed out" if patience.ended else "the time budget was used up"
 
 
-def _median(values: Sequence[float]) -> float | None:
-    """The median to the microsecond, None of nothing."""
-    return round(statistics.median(values), 3) if values else None
-
-
-def _worst(values: Sequence[float]) -> float | None:
-    """The largest to the microsecond, None of nothing."""
-    return round(max(values), 3) if values else None
+def _median_and_worst(values: Sequence[float]) -> dict[str, float | None]:
+    """Both in ms to the microsecond, None of nothing."""
+    if not values:
+        return {"median_ms": None, "worst_ms": None}
+    return {"median_ms": round(statistics.median(values), 3), "worst_ms": round(max(values), 3)}

@@ -1,0 +1,275 @@
+"""Floor 3. Do the datastores answer, what are they really, and do they keep what is written."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.clock import Clock, SystemClock
+from rampgate.errors import ProbeError
+from rampgate.measurement import Measurement
+from rampgate.probes.store_words import cut, missing, redactor_of, up_measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pymongo import MongoClient
+    from redis import Redis
+
+    from rampgate.redact import Redactor
+
+PREFIX = "rampgate_probe_"
+"""What we write to MongoDB is a collection of this name."""
+KEY_PREFIX = "rampgate:probe:"
+"""What we write to Redis is a key of this name."""
+KEY_LIFE_S = 30
+READ_ONLY = "read only: allow_writes = false"
+_AUTHENTICATION_FAILED = 18
+_MONGO_TIMEOUTS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+
+
+@dataclass(frozen=True)
+class MongoProbe:
+    """Pings MongoDB, names what answers, and with leave writes one document and reads it back.
+
+    Args:
+        uri: where it is; its password never reaches evidence.
+        database: where the probe may write.
+        allow_writes: whether it may.
+        timeout_s: for finding a server, connecting and each answer.
+        clock: tells the time.
+    """
+
+    uri: str = field(repr=False)
+    database: str = "rampgate"
+    allow_writes: bool = False
+    timeout_s: float = 3.0
+    clock: Clock = field(default_factory=SystemClock)
+
+    def look(self) -> list[Measurement]:
+        """``mongodb_up``; while it is up, and writing is allowed, ``mongodb_round_trip`` too.
+
+        Raises:
+            ProbeError: pymongo is missing, or the address is none.
+        """
+        try:
+            import pymongo
+            from pymongo.errors import ConfigurationError, PyMongoError
+        except ImportError as error:
+            raise missing("pymongo") from error
+        safe = redactor_of(self.uri)
+        ms = max(1, round(self.timeout_s * 1000))
+        options: dict[str, Any] = dict.fromkeys(_MONGO_TIMEOUTS, ms)
+        start = self.clock.now()
+        try:
+            client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
+                self.uri, appname="rampgate", retryReads=False, retryWrites=False, **options
+            )
+        except (ConfigurationError, ValueError) as error:
+            raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
+        with client:
+            try:
+                details = self._ping(client)
+            except PyMongoError as error:
+                note = f"MongoDB does not answer: {cut(safe, error)}"
+                if getattr(error, "code", None) == _AUTHENTICATION_FAILED:
+                    note = f"MongoDB refuses the account: {cut(safe, error)}"
+                return [up_measurement("mongodb", 0, self.clock, start, note=note)]
+            note = "" if self.allow_writes else READ_ONLY
+            up = up_measurement("mongodb", 1, self.clock, start, note=note, details=details)
+            return [up, self._round_trip(client, safe)] if self.allow_writes else [up]
+
+    def _ping(self, client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
+        """Ping, then what the server says of itself, as far as it lets us ask."""
+        from pymongo.errors import OperationFailure
+
+        begun = self.clock.monotonic()
+        client.admin.command("ping")
+        ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
+        claimed = client.admin.command("buildInfo").get("version")
+        try:
+            status = client.admin.command("serverStatus")
+        except OperationFailure:  # an account without the right to ask
+            status = {}
+        return {
+            "version_claimed": str(claimed),
+            "server": what_mongodb_is(status),
+            "storage_engine": str(status.get("storageEngine", {}).get("name", "unknown")),
+            "topology": client.topology_description.topology_type_name,
+            "ping_ms": ping_ms,
+        }
+
+    def _round_trip(self, client: MongoClient[dict[str, Any]], safe: Redactor) -> Measurement:
+        """Write one document with the journal flushed, read it back, drop its collection."""
+        from pymongo.errors import InvalidName, PyMongoError
+        from pymongo.write_concern import WriteConcern
+
+        start, begun = self.clock.now(), self.clock.monotonic()
+        wrote = {"_id": secrets.token_hex(8), "content": secrets.token_hex(16)}
+        concern = WriteConcern(w=1, j=True)
+        name, notes, same = PREFIX + secrets.token_hex(8), [], False
+        try:
+            collection = client[self.database].get_collection(name, write_concern=concern)
+        except InvalidName as error:
+            raise ProbeError(f"the database {self.database!r} cannot be used: {error}") from error
+        try:
+            collection.insert_one(dict(wrote))
+            same = collection.find_one({"_id": wrote["_id"]}) == wrote
+            if not same:
+                notes.append("what was read back is not what was written")
+        except PyMongoError as error:
+            notes.append(f"could not write and read back: {cut(safe, error)}")
+        try:
+            collection.drop()
+        except PyMongoError as error:
+            notes.append(f"could not drop {name}: {cut(safe, error)}")
+        return Measurement(
+            "mongodb_round_trip",
+            n=1,
+            value=float(same),
+            labels={"service": "mongodb"},
+            start=start,
+            end=self.clock.now(),
+            note="; ".join(notes),
+            details={"ms": round((self.clock.monotonic() - begun) * 1000, 3), "write_concern": "w=1, j=true"},
+        )
+
+
+def what_mongodb_is(status: Mapping[str, Any]) -> str:
+    """The program behind the MongoDB wire protocol, as its own serverStatus gives it away."""
+    process = str(status.get("process", "")).rpartition("/")[2]
+    if "secantus" in status or process == "secantus":
+        return "SecantusDB (MongoDB-wire surrogate)"
+    return process or "unknown (serverStatus not allowed)"
+
+
+@dataclass(frozen=True)
+class RedisProbe:
+    """Pings Redis or Valkey, reads its hit rate, and with leave writes one key and reads it back.
+
+    Args:
+        url: where it is; its password never reaches evidence.
+        allow_writes: whether the probe may write.
+        timeout_s: for connecting and each answer.
+        clock: tells the time.
+    """
+
+    url: str = field(repr=False)
+    allow_writes: bool = False
+    timeout_s: float = 3.0
+    clock: Clock = field(default_factory=SystemClock)
+
+    def look(self) -> list[Measurement]:
+        """``redis_up``; while it is up ``cache_hit_rate``, and where writing is allowed ``redis_round_trip``.
+
+        Raises:
+            ProbeError: redis-py is missing, or the address is none.
+        """
+        try:
+            from redis.exceptions import AuthenticationError, RedisError
+        except ImportError as error:
+            raise missing("redis") from error
+        safe = redactor_of(self.url)
+        start = self.clock.now()
+        with self._client(safe) as client:
+            begun = self.clock.monotonic()
+            try:
+                client.ping()
+                ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
+            except (RedisError, OSError) as error:
+                refused = isinstance(error, AuthenticationError) or "NOAUTH" in str(error)
+                what = "refuses the account" if refused else "does not answer"
+                return [
+                    up_measurement("redis", 0, self.clock, start, note=f"Redis {what}: {cut(safe, error)}")
+                ]
+            details = {**self._identity(client), "ping_ms": ping_ms}
+            note = "" if self.allow_writes else READ_ONLY
+            found = [up_measurement("redis", 1, self.clock, start, note=note, details=details)]
+            if self.allow_writes:
+                found.append(self._round_trip(client, safe))
+            return [*found, self._hit_rate(client, safe)]
+
+    @contextmanager
+    def _client(self, safe: Redactor) -> Iterator[Redis]:
+        """A client that tries once: a retry would hide what we came to see."""
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        try:
+            client = Redis.from_url(
+                self.url,
+                socket_timeout=self.timeout_s,
+                socket_connect_timeout=self.timeout_s,
+                retry=Retry(NoBackoff(), 0),
+                client_name="rampgate",
+                decode_responses=True,
+            )
+        except ValueError as error:
+            raise ProbeError(f"the Redis address cannot be used: {cut(safe, error)}") from None
+        with client:
+            yield client
+
+    def _identity(self, client: Redis) -> dict[str, Any]:
+        """Which program, which version."""
+        from redis.exceptions import RedisError
+
+        try:
+            info: dict[str, Any] = client.info("server")
+        except (RedisError, OSError):  # an account without the right to ask
+            return {"server": "unknown (INFO not allowed)"}
+        name = str(info.get("server_name", "redis"))
+        version = info.get(f"{name}_version", info.get("redis_version"))
+        return {"server": f"{name} {version}", "redis_version_claimed": str(info.get("redis_version"))}
+
+    def _round_trip(self, client: Redis, safe: Redactor) -> Measurement:
+        """Write a key that expires by itself, read it back, delete it."""
+        from redis.exceptions import RedisError
+
+        start, begun = self.clock.now(), self.clock.monotonic()
+        key, wrote = KEY_PREFIX + secrets.token_hex(8), secrets.token_hex(16)
+        note, same = "", False
+        try:
+            client.set(key, wrote, ex=KEY_LIFE_S)
+            same = client.get(key) == wrote
+            note = "" if same else "what was read back is not what was written"
+            client.delete(key)
+        except (RedisError, OSError) as error:
+            note = f"could not write, read back and delete: {cut(safe, error)}"
+        return Measurement(
+            "redis_round_trip",
+            n=1,
+            value=float(same),
+            labels={"service": "redis"},
+            start=start,
+            end=self.clock.now(),
+            note=note,
+            details={"ms": round((self.clock.monotonic() - begun) * 1000, 3)},
+        )
+
+    def _hit_rate(self, client: Redis, safe: Redactor) -> Measurement:
+        """Hits among look-ups since the server started; no value when there were none."""
+        from redis.exceptions import RedisError
+
+        start = self.clock.now()
+        note, hits, lookups = "", 0, 0
+        try:
+            stats: dict[str, Any] = client.info("stats")
+            hits = int(stats["keyspace_hits"])
+            lookups = hits + int(stats["keyspace_misses"])
+            note = "" if lookups else "no look-ups since the server started"
+        except (RedisError, OSError, KeyError) as error:
+            note = f"hits and misses cannot be read: {cut(safe, error)}"
+        return Measurement(
+            "cache_hit_rate",
+            "%",
+            n=lookups,
+            value=100 * hits / lookups if lookups else None,
+            labels={"service": "redis"},
+            start=start,
+            end=self.clock.now(),
+            note=note,
+            details={"hits": hits, "lookups": lookups},
+        )

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pymongo
+import pytest
+from redis import Redis
+from tests.unit.fakes import FakeClock
+from tests.unit.stores_fixture import free_port, valkey
+
+from rampgate.errors import ProbeError
+from rampgate.probes.store_words import redactor_of
+from rampgate.probes.stores import KEY_PREFIX, PREFIX, READ_ONLY, MongoProbe, RedisProbe, what_mongodb_is
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rampgate.measurement import Measurement
+
+PASSWORD = "canary%2Fpass%3Aword"
+PLAIN = "canary/pass:word"
+
+
+def by_metric(measurements: list[Measurement]) -> dict[str, Measurement]:
+    """Measurements by their metric."""
+    return {measurement.metric: measurement for measurement in measurements}
+
+
+def is_clean(measurements: list[Measurement]) -> bool:
+    """Whether no form of the password is in the evidence."""
+    text = json.dumps([measurement.to_json() for measurement in measurements])
+    return PASSWORD not in text and PLAIN not in text and "canary-user" not in text
+
+
+def test_mongodb_is_named_for_what_it_is(mongodb_uri: str) -> None:
+    """The version that the surrogate claims is told apart from what it really is."""
+    (up,) = MongoProbe(mongodb_uri, "probe").look()
+    assert (up.metric, up.value, up.labels) == ("mongodb_up", 1, {"service": "mongodb"})
+    assert up.details["server"] == "SecantusDB (MongoDB-wire surrogate)"
+    assert up.details["version_claimed"].startswith("8.")
+    assert up.details["storage_engine"] == "wiredTiger"
+    assert up.details["topology"] == "ReplicaSetWithPrimary"
+    assert up.details["ping_ms"] > 0
+
+
+def test_mongodb_is_not_written_to_without_leave(mongodb_uri: str) -> None:
+    """Read only is the default, and the note says what was therefore not shown."""
+    (up,) = MongoProbe(mongodb_uri, "untouched").look()
+    assert up.note == READ_ONLY
+    client: pymongo.MongoClient[Any]
+    with pymongo.MongoClient(mongodb_uri) as client:
+        assert "untouched" not in client.list_database_names()
+
+
+def test_mongodb_round_trip_reads_back_and_leaves_nothing(mongodb_uri: str) -> None:
+    """A document is written with the journal flushed, read back, and its collection dropped."""
+    seen = by_metric(MongoProbe(mongodb_uri, "written", allow_writes=True).look())
+    assert (seen["mongodb_round_trip"].value, seen["mongodb_round_trip"].note) == (1.0, "")
+    client: pymongo.MongoClient[Any]
+    with pymongo.MongoClient(mongodb_uri) as client:
+        assert client["written"].list_collection_names() == []
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every command that a MongoDB client sends while the test runs."""
+    from pymongo import monitoring
+
+    class Listener(monitoring.CommandListener):
+        """Keeps the commands."""
+
+        def __init__(self) -> None:
+            self.sent: list[Any] = []
+
+        def started(self, event: monitoring.CommandStartedEvent) -> None:
+            """Keep it."""
+            self.sent.append(event.command)
+
+        def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+            """Nothing."""
+
+        def failed(self, event: monitoring.CommandFailedEvent) -> None:
+            """Nothing."""
+
+    listener = Listener()
+    real = pymongo.MongoClient
+    monkeypatch.setattr(pymongo, "MongoClient", lambda *a, **k: real(*a, event_listeners=[listener], **k))
+    return listener.sent
+
+
+def test_mongodb_writes_are_unmistakable(mongodb_uri: str, commands: list[Any]) -> None:
+    """Whatever is written goes to a collection with our prefix, journalled."""
+    MongoProbe(mongodb_uri, "written", allow_writes=True).look()
+    inserts = [command for command in commands if "insert" in command]
+    assert len(inserts) == 1
+    assert inserts[0]["insert"].startswith(PREFIX)
+    assert inserts[0]["writeConcern"]["j"] is True
+    assert [command["drop"] for command in commands if "drop" in command] == [inserts[0]["insert"]]
+
+
+def test_a_mongodb_that_loses_what_is_written_fails(
+    mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that was acknowledged and cannot be read back is a failure, not an error."""
+    from pymongo.collection import Collection
+
+    monkeypatch.setattr(Collection, "find_one", lambda *_a, **_k: None)
+    seen = by_metric(MongoProbe(mongodb_uri, "written", allow_writes=True).look())
+    assert seen["mongodb_round_trip"].value == 0.0
+    assert seen["mongodb_round_trip"].note == "what was read back is not what was written"
+
+
+def test_a_mongodb_that_refuses_writes_fails(mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, or a server without a primary, is the target's failure."""
+    from pymongo.collection import Collection
+    from pymongo.errors import OperationFailure
+
+    def full(*_args: Any, **_more: Any) -> None:
+        raise OperationFailure("No space left on device", 14031)
+
+    monkeypatch.setattr(Collection, "insert_one", full)
+    trip = by_metric(MongoProbe(mongodb_uri, "written", allow_writes=True).look())["mongodb_round_trip"]
+    assert trip.value == 0.0
+    assert "No space left on device" in trip.note
+
+
+def test_mongodb_down_is_evidence_without_credentials() -> None:
+    """A refused connection is value 0, no round trip is tried, and the account stays out."""
+    uri = f"mongodb://canary-user:{PASSWORD}@127.0.0.1:{free_port()}/"
+    probe = MongoProbe(uri, allow_writes=True, timeout_s=0.1)
+    seen = probe.look()
+    assert [(m.metric, m.value) for m in seen] == [("mongodb_up", 0)]
+    assert seen[0].note.startswith("MongoDB does not answer: 127.0.0.1")
+    assert "refused" in seen[0].note
+    assert is_clean(seen)
+    assert "canary" not in repr(probe)
+
+
+def test_a_refused_account_is_told_from_no_answer(mongodb_uri: str) -> None:
+    """A wrong password is the deployment's failure, named as such."""
+    uri = mongodb_uri.replace("//", f"//canary-user:{PASSWORD}@")
+    seen = MongoProbe(uri).look()
+    assert seen[0].value == 0
+    assert seen[0].note.startswith("MongoDB refuses the account: ")
+    assert is_clean(seen)
+
+
+@pytest.mark.parametrize(
+    "uri", [f"mongodb://canary-user:{PLAIN}@127.0.0.1/", "http://127.0.0.1", "mongodb://127.0.0.1:99999"]
+)
+def test_a_mongodb_address_that_is_none_is_our_trouble(uri: str) -> None:
+    """A setting that cannot be used says nothing about the target."""
+    with pytest.raises(ProbeError, match="the MongoDB address cannot be used") as refused:
+        MongoProbe(uri).look()
+    assert PLAIN not in str(refused.value)
+
+
+def test_a_database_name_that_is_none_is_our_trouble(mongodb_uri: str) -> None:
+    """The same for the name of the database."""
+    with pytest.raises(ProbeError, match="database 'a b'"):
+        MongoProbe(mongodb_uri, "a b", allow_writes=True).look()
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        ({"process": "mongod"}, "mongod"),
+        ({"process": "/usr/bin/mongos"}, "mongos"),
+        ({"process": "secantus"}, "SecantusDB (MongoDB-wire surrogate)"),
+        ({"process": "mongod", "secantus": {}}, "SecantusDB (MongoDB-wire surrogate)"),
+        ({}, "unknown (serverStatus not allowed)"),
+    ],
+)
+def test_what_answers_the_wire_protocol(status: dict[str, Any], name: str) -> None:
+    """No surrogate passes for a mongod."""
+    assert what_mongodb_is(status) == name
+
+
+@pytest.mark.parametrize(
+    ("module", "probe"),
+    [
+        ("pymongo", lambda: MongoProbe("mongodb://127.0.0.1")),
+        ("redis.exceptions", lambda: RedisProbe("redis://x")),
+    ],
+)
+def test_a_missing_library_names_the_cure(
+    module: str, probe: Callable[[], MongoProbe | RedisProbe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the client library we cannot look, and the message says what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ProbeError, match=r"pip install 'rampgate\[stores\]'"):
+        probe().look()
+
+
+def test_redis_is_named_for_what_it_is(redis_url: str) -> None:
+    """Valkey answers with its own name and version, not with the Redis version it claims."""
+    seen = by_metric(RedisProbe(redis_url).look())
+    up = seen["redis_up"]
+    assert (up.value, up.note, up.labels) == (1, READ_ONLY, {"service": "redis"})
+    assert up.details["server"].startswith("valkey 8.")
+    assert up.details["redis_version_claimed"] == "7.2.4"
+    assert "redis_round_trip" not in seen
+
+
+def test_redis_round_trip_reads_back_and_leaves_nothing(redis_url: str) -> None:
+    """A key is written, read back and deleted."""
+    with Redis.from_url(redis_url) as client:
+        client.config_resetstat()
+        before = client.dbsize()
+        seen = by_metric(RedisProbe(redis_url, allow_writes=True).look())
+        assert (seen["redis_round_trip"].value, seen["redis_round_trip"].note) == (1.0, "")
+        assert client.dbsize() == before
+        calls = client.info("commandstats")
+    assert calls["cmdstat_set"]["calls"] == 1
+    assert calls["cmdstat_del"]["calls"] == 1
+
+
+def test_redis_writes_are_unmistakable_and_expire(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should we die before deleting it, the key names us and goes away by itself."""
+    monkeypatch.setattr(Redis, "delete", lambda *_a: 0)
+    RedisProbe(redis_url, allow_writes=True).look()
+    monkeypatch.undo()
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        keys = client.keys(KEY_PREFIX + "*")
+        assert len(keys) == 1
+        assert 0 < client.ttl(keys[0]) <= 30
+        client.delete(*keys)
+
+
+def test_a_redis_that_loses_what_is_written_fails(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledged key that cannot be read back is a failure."""
+    monkeypatch.setattr(Redis, "get", lambda *_a: None)
+    trip = by_metric(RedisProbe(redis_url, allow_writes=True).look())["redis_round_trip"]
+    assert (trip.value, trip.note) == (0.0, "what was read back is not what was written")
+
+
+def test_a_redis_that_refuses_writes_fails(tmp_path: Path) -> None:
+    """A server out of memory that keeps what it has is up, and fails the round trip."""
+    with valkey(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction") as url:
+        seen = by_metric(RedisProbe(url, allow_writes=True).look())
+    assert seen["redis_up"].value == 1
+    assert seen["redis_round_trip"].value == 0.0
+    assert "could not write" in seen["redis_round_trip"].note
+
+
+def test_cache_hit_rate_counts_look_ups(redis_url: str) -> None:
+    """Three hits of four look-ups are 75 %; without look-ups there is no rate, rather than a good one."""
+    with Redis.from_url(redis_url) as client:
+        client.config_resetstat()
+        none = by_metric(RedisProbe(redis_url).look())["cache_hit_rate"]
+        assert (none.value, none.n, none.note) == (None, 0, "no look-ups since the server started")
+        client.set("there", "1", ex=5)
+        for key in ("there", "there", "there", "not there"):
+            client.get(key)
+    rate = by_metric(RedisProbe(redis_url).look())["cache_hit_rate"]
+    assert (rate.value, rate.n, rate.unit) == (75.0, 4, "%")
+
+
+def test_redis_down_is_evidence_without_credentials() -> None:
+    """A refused connection is value 0 and nothing else is asked."""
+    url = f"redis://canary-user:{PASSWORD}@127.0.0.1:{free_port()}/0"
+    probe = RedisProbe(url, allow_writes=True, timeout_s=0.1)
+    seen = probe.look()
+    assert [(m.metric, m.value) for m in seen] == [("redis_up", 0)]
+    assert seen[0].note.startswith("Redis does not answer: ")
+    assert is_clean(seen)
+    assert "canary" not in repr(probe)
+
+
+def test_a_protected_redis_is_told_from_a_dead_one(tmp_path: Path) -> None:
+    """No password and a wrong one are both a refused account; the right one is let in."""
+    with valkey(tmp_path, "--requirepass", PLAIN) as url:
+        host = url.removeprefix("redis://")
+        without = RedisProbe(url).look()
+        wrong = RedisProbe(f"redis://:canary-wrong@{host}").look()
+        right = RedisProbe(f"redis://:{PASSWORD}@{host}").look()
+    for seen in (without, wrong):
+        assert seen[0].value == 0
+        assert seen[0].note.startswith("Redis refuses the account: ")
+        assert "canary" not in seen[0].note
+    assert right[0].value == 1
+    assert is_clean(right)
+
+
+def test_an_account_without_info_is_up_and_has_no_hit_rate(tmp_path: Path) -> None:
+    """What we may not ask is not taken for good."""
+    with valkey(tmp_path) as url:
+        with Redis.from_url(url) as client:
+            client.acl_setuser("limited", enabled=True, passwords=["+pw-limited"], categories=["+@all"])
+            client.execute_command("ACL", "SETUSER", "limited", "~*", "-info")
+        seen = by_metric(RedisProbe(url.replace("//", "//limited:pw-limited@")).look())
+    assert seen["redis_up"].value == 1
+    assert seen["redis_up"].details["server"] == "unknown (INFO not allowed)"
+    assert seen["cache_hit_rate"].value is None
+    assert "cannot be read" in seen["cache_hit_rate"].note
+
+
+def test_a_redis_address_that_is_none_is_our_trouble() -> None:
+    """A setting that cannot be used says nothing about the target."""
+    with pytest.raises(ProbeError, match="the Redis address cannot be used") as refused:
+        RedisProbe(f"http://canary-user:{PASSWORD}@127.0.0.1").look()
+    assert "canary" not in str(refused.value)
+
+
+def test_secrets_in_the_options_of_an_address_are_masked_too() -> None:
+    """A password may stand in the query of an address."""
+    safe = redactor_of("redis://127.0.0.1:1/0?password=canary-pass&db=0")
+    assert safe.text("no canary-pass here") == "no *** here"
+    assert redactor_of("redis://[::1").text("as it is") == "as it is"
+
+
+def test_times_come_from_the_clock_passed_in(redis_url: str) -> None:
+    """Start and end are those of the caller's clock."""
+    up = RedisProbe(redis_url, clock=FakeClock(5_000.0)).look()[0]
+    assert (up.start, up.end) == (5_000.0, 5_000.0)
