@@ -59,6 +59,12 @@ class RefusedError(RampgateError):
     exit_code = ExitCode.USAGE
 
 
+class UnreachableError(RampgateError):
+    """What a check depends on does not answer: one cause is one failure, so the check is skipped."""
+
+    exit_code = ExitCode.HOLD
+
+
 class EvidenceError(RampgateError):
     """A run's evidence is missing or cannot be read."""
 

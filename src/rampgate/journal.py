@@ -68,6 +68,10 @@ class Journal:
             raise EvidenceError(f"{self.folder}: the journal could not be written whole (disk full?)")
         return f"{self.process}:{self._sequence}"
 
+    def clean(self, data: Any) -> Any:
+        """The data as a record would carry it: without secrets."""
+        return self._redactor.data(data)
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._file >= 0:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 class Kind(StrEnum):
@@ -66,3 +70,9 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 ALIASES: dict[str, str] = {"performance_score": "lighthouse_performance_score"}
 """Other names under which policies know a metric."""
+
+
+def registry(declared: Iterable[Mapping[str, Any]] = ()) -> dict[str, Metric]:
+    """The built-in metrics and those that settings declare (tables with a name and a unit)."""
+    own = (Metric(m["name"], Kind.VALUE, m.get("unit", ""), "reported by the deployment") for m in declared)
+    return {**{metric.name: metric for metric in own}, **METRICS}

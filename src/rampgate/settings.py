@@ -90,10 +90,13 @@ class VersionSettings(Part):
 
 
 class FormSettings(Part):
-    """[login.form]: how a browser signs in."""
+    """[login.form]: how a browser signs in with the account of [login.body]."""
 
     path: UrlPath
-    fields: dict[str, str] = Field(description="CSS selector -> value", min_length=1)
+    email_key: str = Field(default="email", description="key of [login.body]")
+    password_key: str = Field(default="password", description="key of [login.body]")
+    email_selector: str = "input[name=email]"
+    password_selector: str = "input[name=password]"  # noqa: S105  # a CSS selector, not a password
     submit: str = "button[type=submit]"
     lands_on: UrlPath = "/"
 
@@ -106,6 +109,15 @@ class LoginSettings(Part):
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
     form: FormSettings | None = None
     required: bool = True
+
+    @model_validator(mode="after")
+    def _form_keys_exist(self) -> LoginSettings:
+        keys = {self.form.email_key, self.form.password_key} if self.form else set()
+        if missing := sorted(keys - set(self.body)):
+            raise ValueError(
+                f"form names {missing[0]!r}; accepted are the keys of body: {', '.join(self.body)}"
+            )
+        return self
 
 
 class EndpointSettings(Part):

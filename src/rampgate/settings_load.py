@@ -170,8 +170,6 @@ def _secrets(settings: Settings, source: Source) -> set[str]:
     """Everything that may not be written: ${VAR} values, passwords in addresses, secret-looking keys."""
     login = settings.login
     named = {value for key, value in (login.body.items() if login else ()) if _SECRET_KEY.search(key)}
-    if login and login.form:
-        named |= {v for selector, v in login.form.fields.items() if _SECRET_KEY.search(selector)}
     urls = [settings.mongodb.uri if settings.mongodb else "", settings.redis.url if settings.redis else ""]
     urls += [settings.target.web or "", settings.target.api or ""]
     addresses = {settings.target.web, settings.target.api}

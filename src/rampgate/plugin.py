@@ -1,0 +1,285 @@
+"""Floor 7. The pytest plugin: a stage named by -m becomes a run with a journal and a verdict.
+
+Every pytest run loads this module, so what only a stage needs is imported where a stage is known.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rampgate import plan
+from rampgate.checks import (
+    ACTIVE,
+    ALONE,
+    CHECK_ID,
+    EXPECT,
+    NeverRanError,
+    UnmetError,
+    check_id,
+    own_outcome,
+    severity_of,
+    stage_of,
+)
+from rampgate.errors import RampgateError, UnreachableError
+from rampgate.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from rampgate.active import Active
+
+pytest_plugins = ["rampgate.fixtures", "rampgate.telling"]
+
+WORKER_KEY = "rampgate"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of a stage run."""
+    group = parser.getgroup("rampgate", "rampgate: pytest -m predeploy | immediate | extended")
+    group.addoption(
+        "--rampgate-config", metavar="FILE", help="settings (default: rampgate.toml in this folder)"
+    )
+    group.addoption(
+        "--demo", action="store_true", help="check the reference deployment, brought up for this run"
+    )
+    group.addoption("--demo-ready", metavar="FILE", help="check a reference deployment that is already up")
+    group.addoption("--wait", action="store_true", help="wait for another run that measures the same target")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the markers; when -m names a stage, load its settings and add the installed checks."""
+    for stage in plan.STAGES:
+        config.addinivalue_line("markers", f"{stage}: a check of the {stage} stage")
+    config.addinivalue_line("markers", "severity(weight): what a failure weighs, critical or warning")
+    config.addinivalue_line("markers", f"{ALONE}: nothing else may run beside this check")
+    try:
+        _configure(config)
+    except RampgateError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _configure(config: pytest.Config) -> None:
+    stage = stage_of(config.getoption("markexpr", ""))
+    if stage is None:
+        return
+    from rampgate.active import prepare
+    from rampgate.session import invocation
+
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    source = _source(config, stack)
+    active = prepare(stage, source, invocation())
+    active.stack = stack
+    config.stash[ACTIVE] = active
+    _add_checks(config, stage)
+    # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
+    wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
+    if wrapper:
+        config.pluginmanager.unregister(wrapper)
+
+
+def _source(config: pytest.Config, stack: ExitStack) -> dict[str, Any]:
+    """Where the settings come from; brings the demo up when asked, once, in the controller."""
+    from rampgate import demo
+    from rampgate.active import demo_source
+
+    if worker := _worker(config):
+        source: dict[str, Any] = worker["source"]
+        return source
+    ready = config.getoption("demo_ready")
+    if config.getoption("demo") and config.option.collectonly:
+        return {"path": str(demo.settings_file()), "overrides": {}, "from_environment": False}
+    if config.getoption("demo") or ready:
+        return demo_source(stack, ready)
+    path = config.getoption("rampgate_config") or os.environ.get("RAMPGATE_CONFIG")
+    return {"path": path, "overrides": {}, "from_environment": True}
+
+
+def _worker(config: pytest.Config) -> dict[str, Any] | None:
+    """What the controller told this xdist worker, None in any other process."""
+    told: dict[str, Any] | None = getattr(config, "workerinput", {}).get(WORKER_KEY)
+    return told
+
+
+def _add_checks(config: pytest.Config, stage: str) -> None:
+    """When no path was typed, add the installed checks, the same code as ./validation."""
+    checks = (plan.validation_folder() / stage).resolve()
+    typed = config.args_source is pytest.Config.ArgsSource.ARGS
+    given = [Path(str(argument).partition("::")[0]).resolve() for argument in config.args]
+    if not typed and checks.is_dir() and not any(path in (checks, *checks.parents) for path in given):
+        config.args.append(str(checks))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin the run: the target's lock, the folder, the header. A worker only joins."""
+    active = session.config.stash.get(ACTIVE, None)
+    if active is None or session.config.option.collectonly:
+        return
+    try:
+        _begin(session.config, active)
+    except RampgateError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _begin(config: pytest.Config, active: Active) -> None:
+    from rampgate import session
+
+    if worker := _worker(config):
+        name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
+        active.run = session.open_journal(
+            active.setup, worker["run"], Path(worker["folder"]), name, deadline=worker["deadline"]
+        )
+        return
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    say = reporter.write_line if reporter else print
+    run_id, folder = session.begin(active.setup)
+    lock = session.measuring(active.setup.settings, run_id, wait=config.getoption("wait"), say=say)
+    active.stack.enter_context(lock)
+    active.run = session.open_journal(active.setup, run_id, folder, session.process_name("main"))
+    active.run.say = _teller(config)
+    session.write_header(active.run, active.setup)
+    if reporter:
+        # Our own lines tell each check as it ends, with its outcome in words.
+        reporter.showfspath = False
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """A function that shows progress in spite of pytest's capture of output."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+
+    def say(text: str) -> None:
+        if reporter is None:
+            return
+        if capture:
+            with capture.global_and_fixture_disabled():
+                reporter.write_line(f"  … {text}", yellow=True)
+
+    return say
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker which run it joins. Settings travel through its pipe, never over the disk."""
+    active: Active | None = node.config.stash.get(ACTIVE, None)
+    if active and active.run:
+        node.workerinput[WORKER_KEY] = {
+            "source": active.source,
+            "run": active.run.id,
+            "folder": str(active.run.folder),
+            "deadline": active.run.deadline,
+        }
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One check per configured service, endpoint, page, audit or metric."""
+    active = metafunc.config.stash.get(ACTIVE, None)
+    if plan.validation_folder() not in metafunc.definition.path.parents:
+        return
+    configured = plan.subjects(active.setup.settings) if active else {}
+    for name in set(plan.MANY) & set(metafunc.fixturenames):
+        things = configured.get(name, {})
+        metafunc.parametrize(name, list(things.values()), ids=list(things))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fix the plan before any selection acts; without a stage, leave every stage's checks out."""
+    active = config.stash.get(ACTIVE, None)
+    if active is None:
+        unwanted = [item for item in items if any(item.get_closest_marker(s) for s in plan.STAGES)]
+    else:
+        unwanted = _name_checks(active, items)
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in set(unwanted)]
+
+
+def _name_checks(active: Active, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Give each check its id, add the user's own to the plan, return what is not configured."""
+    stage, planned = active.setup.stage, active.planned
+    own: list[str] = []
+    unwanted: list[pytest.Item] = []
+    for item in items:
+        check = check_id(item, stage)
+        if check is None and item.get_closest_marker(stage):
+            severity_of(item)  # a weight that does not exist is told now, not when it would count
+            own.append(item.nodeid)
+        elif check is not None and check not in planned:
+            unwanted.append(item)
+        item.stash[CHECK_ID] = check or item.nodeid
+    if own and active.run:
+        active.run.journal.write("plan", plan=[{"check": check, "required": True} for check in own])
+    return unwanted
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Past the time budget nothing more begins: what has not run then never ran."""
+    active = item.config.stash.get(ACTIVE, None)
+    if active and active.run and active.run.over_budget:
+        budget = active.setup.settings.stage(active.setup.stage).budget
+        active.run.journal.write("event", text=f"the stage's time budget of {budget:g} s was used up")
+        raise NeverRanError("never ran: the stage's time budget was used up")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for the check's turn, run it, and fail it when a threshold is not met."""
+    active = item.config.stash.get(ACTIVE, None)
+    if active is None:
+        return (yield)
+    with active.turn(alone=item.get_closest_marker(ALONE) is not None):
+        result = yield
+    expect = item.stash.get(EXPECT, None)
+    if expect and expect.outcome is not Outcome.PASSED:
+        raise UnmetError(expect.outcome, expect.sentences)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Journal how a check ended, and give the report its outcome in our words."""
+    report = yield
+    active = item.config.stash.get(ACTIVE, None)
+    if active is None or active.run is None or (call.when != "call" and call.excinfo is None):
+        return report
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, NeverRanError):
+        _tell(report, item, "never ran", str(error))
+        return report
+    installed = check_id(item, active.setup.stage) is not None
+    own, message = own_outcome(item, call, installed=installed)
+    expect = item.stash.get(EXPECT, None)
+    active.run.journal.write(
+        "check",
+        check=item.stash[CHECK_ID],
+        outcome=own.value if own else None,
+        message=message,
+        severity=severity_of(item).value,
+        seconds=round(call.duration, 6),
+    )
+    outcome = own or (expect.outcome if expect else Outcome.PASSED)
+    if isinstance(error, UnmetError | RampgateError):
+        _tell(report, item, outcome.value, active.setup.redactor.text(str(error)))
+    else:
+        _tell(report, item, outcome.value)
+    if isinstance(error, UnreachableError):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {error}")
+    return report
+
+
+def _tell(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str = "") -> None:
+    """Put our outcome on the report; plain attributes travel from xdist's workers to the controller."""
+    vars(report).update(rampgate=outcome, rampgate_check=item.stash[CHECK_ID], rampgate_text=text)
+    if text:
+        report.longrepr = text

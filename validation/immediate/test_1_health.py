@@ -1,0 +1,35 @@
+"""Is everything up, and is it the version that was deployed?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rampgate.probing import Look
+    from rampgate.run import Expect
+    from rampgate.settings import LoginSettings, PageSettings, VersionSettings
+
+pytestmark = pytest.mark.immediate
+
+
+def test_service_is_up(service: str, look: Look, expect: Expect) -> None:
+    """The web server and the API answer their health address with 2xx."""
+    expect(look.health(service))
+    expect.show(look.healthy_after(service))
+
+
+def test_version_is_the_deployed_one(version: VersionSettings, look: Look, expect: Expect) -> None:
+    """Every instance that answers runs the expected version, and there is no mix of versions."""
+    expect(look.version())
+
+
+def test_account_can_sign_in(login: LoginSettings, look: Look, expect: Expect) -> None:
+    """A known-good account can sign in."""
+    expect(look.sign_in())
+
+
+def test_page_comes(page: PageSettings, look: Look, expect: Expect) -> None:
+    """Each page answers with 2xx."""
+    expect(look.page(page))

@@ -1,0 +1,24 @@
+"""Do the database and the cache behind the deployment answer, and keep what is written?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rampgate.probing import Look
+    from rampgate.run import Expect
+    from rampgate.settings import MongoSettings, RedisSettings
+
+pytestmark = pytest.mark.immediate
+
+
+def test_mongodb_answers(mongodb: MongoSettings, look: Look, expect: Expect) -> None:
+    """MongoDB answers a ping and, where writing is allowed, gives back what is written."""
+    expect(look.mongodb())
+
+
+def test_redis_answers(redis: RedisSettings, look: Look, expect: Expect) -> None:
+    """Redis answers a ping and, where writing is allowed, gives back what is written."""
+    expect(look.redis())

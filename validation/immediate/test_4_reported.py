@@ -1,0 +1,19 @@
+"""What does the deployment say about itself?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rampgate.probing import Look
+    from rampgate.run import Expect
+    from rampgate.settings import MetricSettings
+
+pytestmark = pytest.mark.immediate
+
+
+def test_metric_is_a_number(metric: MetricSettings, look: Look, expect: Expect) -> None:
+    """Each reported metric is one number, and keeps its threshold where there is one."""
+    expect(look.metric(metric))

@@ -1,0 +1,22 @@
+"""Are the pages fast and accessible in a real browser? Last, since it takes longest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rampgate.probing import AUDITS
+
+if TYPE_CHECKING:
+    from rampgate.probing import Look
+    from rampgate.run import Expect
+    from rampgate.settings import PageSettings
+
+pytestmark = pytest.mark.immediate
+
+
+@pytest.mark.alone
+def test_page_scores_well(audit: PageSettings, look: Look, expect: Expect) -> None:
+    """Lighthouse's median scores of performance and accessibility keep their limits."""
+    expect.sequentially(look.audit(audit), AUDITS, looks=1)
