@@ -1,0 +1,131 @@
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.judging import ALPHA, held, latencies
+
+from rampgate import statistics
+from rampgate.judge import judge
+from rampgate.measurement import Measurement
+from rampgate.outcome import Severity
+from rampgate.threshold import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "bad", "seen", "sentence"),
+    [
+        (
+            "error_rate < 2%", False, {"n": 6000, "failures": 13},
+            "error rate 0.217 % of 6,000 (at most 0.473 % at 99.9 %) is below 2 %",
+        ),
+        (
+            "error_rate <= 2%", False, {"n": 200, "failures": 40},
+            "error rate 20 % of 200 (at least 12.1 % at 99.9 %) is above 2 %",
+        ),
+        (
+            "error_rate < 2%", False, {"n": 200, "failures": 0, "start": 10.0, "end": 11.0},
+            "undecided: 0 of 200 failed, 2 % allowed: needs about 150 more requests, 1 s at this rate",
+        ),
+        (
+            "error_rate < 2%", False, {"n": 200, "failures": 0},
+            "undecided: 0 of 200 failed, 2 % allowed: needs about 150 more requests",
+        ),
+        (
+            "error_rate < 2%", False, {"n": 200, "failures": 4},
+            (
+                "undecided: 4 of 200 failed, 2 % allowed: "
+                "the observed rate sits at the limit, where no number decides"
+            ),
+        ),
+        (
+            "error_rate > 5%", True, {"n": 6000, "failures": 13},
+            'error rate 0.217 % of 6,000 (at most 0.473 % at 99.9 %) does not trigger "error_rate > 5%"',
+        ),
+        (
+            "error_rate > 5%", True, {"n": 200, "failures": 40},
+            'error rate 20 % of 200 (at least 12.1 % at 99.9 %) triggers "error_rate > 5%"',
+        ),
+        (
+            "error_rate > 5%", True, {"note": "connection refused"},
+            "looked, saw nothing: no requests, at least 135 needed for error_rate > 5% (connection refused)",
+        ),
+        ("up == 0", True, {"value": 0.0}, 'up 0 triggers "up == 0"'),
+        ("up == 1", False, {"value": 0.0}, "up 0 is not 1"),
+        ("up == 1", False, {}, "looked, saw nothing: no values, at least 1 needed for up == 1"),
+        ("cache_hit_rate >= 80%", False, {"value": 70.0, "unit": "%"}, "cache hit rate 70 % is below 80 %"),
+        ("flag_mismatches == 0", False, {"n": 2000, "failures": 3}, "flag mismatches 3 of 2,000 is not 0"),
+        (
+            "flag_share == 25%", False, {"n": 20_000, "failures": 5600},
+            "on for 28 % of 20,000 users (27 % to 29.1 % at 99.9 %), which is not 25 %",
+        ),
+        (
+            "flag_share == 25%", False, {"n": 100, "failures": 23},
+            (
+                "undecided: on for 23 % of 100 users (11.1 % to 39 % at 99.9 %), 25 % expected: "
+                "needs 19,900 more users"
+            ),
+        ),
+        (
+            "performance_score >= 85", False, {"values": (88.0, 91.0, 90.0)},
+            "median 90 of 3 scores (88, 91, 90; 86.4 to 93.6 by the model) is at least 85",
+        ),
+        (
+            "performance_score >= 85", False, {"values": (88.0, 91.0)},
+            "undecided: 2 scores (88, 91): needs 1 more",
+        ),
+    ],
+)  # fmt: skip
+def test_sentences(text: str, bad: bool, seen: dict[str, Any], sentence: str) -> None:
+    """One comparison with its numbers."""
+    assert held(text, bad=bad, **seen).sentence == sentence
+
+
+def test_sentences_of_latencies() -> None:
+    """A p95 names its value, how many took too long, and how many were allowed to."""
+    good = parse("api_response_time_p95 < 500ms")
+    trigger = parse("api_response_time_p95 > 5000ms", bad=True)
+    values = [300.0] * 169 + [812.0] * 31
+
+    assert judge(good, latencies(good, values), alpha_fail=ALPHA).sentence == (
+        "p95 of 200 requests is 813 ms; 31 of 200 took 500 ms or more (5 % allowed): above the limit"
+    )
+    assert judge(trigger, latencies(trigger, values), alpha_fail=ALPHA).sentence == (
+        "p95 of 200 requests is 813 ms; 0 of 200 took over 5,000 ms (5 % allowed): "
+        'does not trigger "api_response_time_p95 > 5000ms"'
+    )
+    few = [300.0] * 195 + [812.0] * 5
+    assert judge(good, latencies(good, few), alpha_fail=ALPHA).sentence == (
+        "undecided: p95 of 200 requests is 300 ms; 5 of 200 took 500 ms or more (5 % allowed): "
+        "needs about 460 more requests"
+    )
+
+
+def test_a_judgement_carries_what_it_is_about() -> None:
+    """Name, source, severity, labels, limit and unit of the threshold and the measurement arrive."""
+    threshold = parse("error_rate > 5%", bad=True, name="errors", severity=Severity.CRITICAL)
+    seen = Measurement("error_rate", n=1000, failures=3, labels={"endpoint": "/api/patients"})
+
+    judgement = judge(threshold, seen, alpha_fail=1e-4)
+
+    assert (judgement.name, judgement.source) == ("errors", "error_rate > 5%")
+    assert judgement.severity is Severity.CRITICAL
+    assert judgement.labels == {"endpoint": "/api/patients"}
+    assert (judgement.measured, judgement.limit, judgement.n, judgement.needed) == (0.003, 0.05, 1000, 0)
+    assert judgement.low == statistics.lower(3, 1000, 1e-4)
+    assert judgement.high == statistics.upper(3, 1000, 1e-3)
+    assert judge(replace(threshold, name=""), seen, alpha_fail=ALPHA).name == "error_rate > 5%"
+
+
+def test_json_is_plain_and_rounded() -> None:
+    """Six significant digits, null for what is not there, and nothing that JSON does not have."""
+    seen = Measurement("error_rate", n=7000, failures=3)
+
+    written = judge(parse("error_rate > 5%", bad=True), seen, alpha_fail=ALPHA).to_json()
+
+    assert json.loads(json.dumps(written, allow_nan=False)) == written
+    assert written["outcome"] == "passed"
+    assert written["measured"] == 0.000428571
+    assert replace(held("up == 1"), high=math.inf).to_json()["high"] is None
+    assert held("up == 1").to_json()["measured"] is None
