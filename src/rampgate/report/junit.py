@@ -1,0 +1,96 @@
+"""Floor 6. The verdict as JUnit XML, in the structure that Jenkins' xUnit plugin publishes (junit-10.xsd)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from rampgate.outcome import Decision, Outcome
+from rampgate.report import words
+from rampgate.report.text import clean
+from rampgate.verdict import next_command
+
+if TYPE_CHECKING:
+    from rampgate.verdict import CheckResult, Verdict
+
+_MESSAGE = 1_000
+_BAD = ("failure", "error")
+
+
+def dumps(verdict: Verdict) -> str:
+    """junit.xml: the same verdict gives the same bytes, for no time of writing is in it.
+
+    A run that may not be promoted never looks green: what holds it apart from its checks (no end, an empty
+    plan, a required check that was skipped) is a test case of its own, ``verdict``.
+    """
+    suite = ET.Element("testsuite", name=f"rampgate {' '.join(verdict.stages)}".strip())
+    _properties(suite, verdict)
+    cases = [_case(suite, result) for result in verdict.checks]
+    if verdict.decision is not Decision.PROMOTE:
+        apart = words.other_reasons(verdict)
+        red = any(case.find(tag) is not None for case in cases for tag in _BAD)
+        if apart or not red:
+            _verdict_case(suite, verdict, apart or [clean(why) for why in verdict.reasons])
+    root = ET.Element("testsuites", name="rampgate")
+    root.append(suite)
+    for element in (root, suite):
+        _count(element, suite)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _properties(suite: ET.Element, verdict: Verdict) -> None:
+    release = verdict.headers[-1].get("release", {}) if verdict.headers else {}
+    told = {
+        "run": verdict.run,
+        "verdict": verdict.decision.value,
+        "reason": words.reason(verdict),
+        "next": next_command(verdict),
+        **{key: release.get(key) for key in ("environment", "version", "percentage")},
+    }
+    properties = ET.SubElement(suite, "properties")
+    for name, value in told.items():
+        if value not in (None, ""):
+            ET.SubElement(properties, "property", name=name, value=clean(value, _MESSAGE))
+
+
+def _case(suite: ET.Element, result: CheckResult) -> ET.Element:
+    where = words.place(result.check)
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        classname=clean(".".join(part for part in (where.stage, where.file) if part), 300) or "rampgate",
+        name=clean(where.name, 300) or "check",
+        time=f"{result.seconds:.3f}",
+    )
+    sentences = words.sentences(result)
+    if result.outcome is Outcome.FAILED:
+        severity = "critical" if result.critical else "warning"
+        _add(case, "failure", severity, sentences)
+    elif result.outcome is Outcome.SKIPPED or (result.outcome is None and not result.required):
+        _add(case, "skipped", words.outcome_of(result), sentences)
+    elif result.outcome is not Outcome.PASSED:
+        _add(case, "error", words.outcome_of(result), sentences)
+    return case
+
+
+def _verdict_case(suite: ET.Element, verdict: Verdict, reasons: list[str]) -> None:
+    stage = verdict.stages[0] if verdict.stages else "rampgate"
+    case = ET.SubElement(suite, "testcase", classname=clean(stage, 300), name="verdict", time="0.000")
+    _add(case, "error", verdict.decision.value, reasons or ["no reason was stated"])
+
+
+def _add(case: ET.Element, tag: str, kind: str, sentences: list[str]) -> None:
+    element = ET.SubElement(case, tag, type=kind, message=sentences[0][:_MESSAGE])
+    element.text = "\n".join(sentences)
+
+
+def _count(element: ET.Element, suite: ET.Element) -> None:
+    cases = suite.findall("testcase")
+    counts = {"failures": "failure", "errors": "error"}
+    if element is suite:
+        counts["skipped"] = "skipped"
+    element.set("tests", str(len(cases)))
+    for attribute, tag in counts.items():
+        element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")

@@ -1,0 +1,190 @@
+"""Floor 6. What every report says alike about a verdict, in cleaned text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate import statistics, wording
+from rampgate.metrics import METRICS, Kind
+from rampgate.outcome import Outcome
+from rampgate.report.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rampgate.judge import Judgement
+    from rampgate.measurement import Measurement
+    from rampgate.verdict import CheckResult, Verdict
+
+NEVER_RAN = "never ran"
+EVERYTHING_PASSED = "everything in the plan passed"
+_PERCENTILE = re.compile(r"(?:_p|p\()(\d+(?:\.\d+)?)")
+
+
+class Place(NamedTuple):
+    """A check's id in parts: ``immediate/latency::endpoint_is_fast[patients]``."""
+
+    stage: str
+    file: str
+    name: str
+
+
+def place(check: str) -> Place:
+    """The parts of a check's id; what is missing is ""."""
+    stage, slash, rest = check.partition("/")
+    if not slash:
+        stage, rest = "", check
+    file, colons, name = rest.partition("::")
+    return Place(stage, file, name) if colons else Place(stage, "", rest)
+
+
+def short_names(checks: Sequence[CheckResult]) -> dict[str, str]:
+    """Check id -> the shortest readable name that is still its own among these checks."""
+    places = {result.check: place(result.check) for result in checks}
+    stages = {where.stage for where in places.values()}
+    names = Counter((where.stage, where.name) for where in places.values())
+    short: dict[str, str] = {}
+    for check, where in places.items():
+        function, bracket, subject = where.name.partition("[")
+        text = function.replace("_", " ") + (f" [{subject}" if bracket else "")
+        if names[where.stage, where.name] > 1 and where.file:
+            text = f"{where.file}: {text}"
+        short[check] = clean(f"{where.stage}: {text}" if len(stages) > 1 and where.stage else text, 200)
+    return short
+
+
+def about(labels: dict[str, str], check: str) -> str:
+    """The labels' values that the check's own name does not tell."""
+    return clean(", ".join(value for value in labels.values() if value and value not in check), 200)
+
+
+def release(verdict: Verdict) -> str:
+    """``production 1.4.0 at 25 %``; what was not stated is named, for silence would look checked."""
+    told = verdict.headers[-1].get("release", {}) if verdict.headers else {}
+    version = told.get("version") or "(no expected version)"
+    percentage = told.get("percentage")
+    at = "(no percentage)" if percentage is None else f"at {wording.number(percentage)} %"
+    return clean(f"{told.get('environment') or '(no environment)'} {version} {at}", 300)
+
+
+def reason(verdict: Verdict) -> str:
+    """The weightiest reason, and how many more there are."""
+    if not verdict.reasons:
+        return EVERYTHING_PASSED
+    more = len(verdict.reasons) - 1
+    return clean(verdict.reasons[0], 600) + (f" (and {more} more)" if more else "")
+
+
+def measured(judgement: Judgement) -> str:
+    """What was measured, with the bound that decided: ``0.21 % (at most 0.43 %)``."""
+    if judgement.measured is None:
+        return "no value"
+    point = amount(judgement.metric, judgement.measured, judgement.unit)
+    quantile = _quantile(judgement)
+    bounds = (judgement.low, judgement.high)
+    kind = kind_of(judgement.metric)
+    if kind in {Kind.RATE, Kind.LATENCY} and judgement.outcome is not Outcome.UNDECIDED:
+        passed = judgement.outcome is Outcome.PASSED
+        bound, side = (judgement.high, "at most") if passed else (judgement.low, "at least")
+        bounded = "" if bound is None else f" ({side} {amount(judgement.metric, bound, judgement.unit)})"
+    elif bounds[0] is not None and bounds[1] is not None:
+        low, high = (amount(judgement.metric, bound, judgement.unit) for bound in bounds if bound is not None)
+        bounded = f" ({low} to {high})"
+    else:
+        bounded = ""
+    return f"{quantile}{point}{bounded}"
+
+
+def _quantile(judgement: Judgement) -> str:
+    """``p95 ``, read from the threshold's own text, "" where it is about none."""
+    found = _PERCENTILE.search(judgement.source) if kind_of(judgement.metric) is Kind.LATENCY else None
+    return f"p{found[1]} " if found else ""
+
+
+def amount(metric: str, value: float, unit: str) -> str:
+    """A number as its metric is read: rates and shares in %, times with their unit, counts whole."""
+    if kind_of(metric) in {Kind.RATE, Kind.SHARE}:
+        return wording.percent(value)
+    return f"{wording.number(value)} {'' if unit == 'score' else unit}".rstrip()
+
+
+def kind_of(metric: str) -> Kind:
+    """A metric that the settings declare is a single value."""
+    return METRICS[metric].kind if metric in METRICS else Kind.VALUE
+
+
+def limit(judgement: Judgement) -> str:
+    """The threshold as written, after its metric where the text does not name it."""
+    source = clean(judgement.source, 200)
+    named = judgement.metric in source or judgement.metric.removeprefix("lighthouse_") in source
+    return source if named else f"{clean(judgement.metric, 100)}: {source}"
+
+
+def shown(measurement: Measurement) -> str:
+    """A measurement that nothing was held against."""
+    name = clean(measurement.metric.replace("_", " "), 100)
+    if measurement.values:
+        value = " ".join(amount(measurement.metric, each, measurement.unit) for each in measurement.values)
+    elif measurement.value is not None:
+        value = amount(measurement.metric, measurement.value, measurement.unit)
+    elif measurement.failures is not None and measurement.n:
+        value = wording.percent(measurement.failures / measurement.n)
+    elif (middle := measurement.histogram and measurement.histogram.quantile(0.5)) is not None:
+        value = f"median {wording.number(middle or 0.0)} {measurement.unit}".rstrip()
+    else:
+        value = "no value"
+    return f"{name} {value}"
+
+
+def outcome_of(result: CheckResult) -> str:
+    """The outcome as a word."""
+    return result.outcome.value if result.outcome else NEVER_RAN
+
+
+def unmet(verdict: Verdict) -> list[tuple[CheckResult, list[str]]]:
+    """The checks that are not passed, the weightiest first, each with all its sentences."""
+    order = [Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED, None, Outcome.SKIPPED]
+    bad = [result for result in verdict.checks if result.outcome is not Outcome.PASSED]
+    bad.sort(key=lambda result: (not result.critical, order.index(result.outcome)))
+    return [(result, sentences(result)) for result in bad]
+
+
+def sentences(result: CheckResult) -> list[str]:
+    """Why a check is not passed: its judgements that are not, critical ones first, and its own message."""
+    held = [j for j in result.judgements if j.outcome is not Outcome.PASSED]
+    held.sort(key=lambda j: (j.outcome is not Outcome.FAILED, j.severity.value != "critical"))
+    found = [clean(j.sentence) for j in held]
+    if result.message and not any(j.outcome is result.outcome for j in held):
+        found.insert(0, clean(result.message))
+    return found or [outcome_of(result)]
+
+
+def other_reasons(verdict: Verdict) -> list[str]:
+    """Why not promote, apart from the checks: no end, an empty plan, a demanded subject that is missing."""
+    of_checks = {result.reason for result in verdict.checks}
+    return [clean(why) for why in verdict.reasons if why not in of_checks]
+
+
+def chance(verdict: Verdict) -> str:
+    """How often this verdict may be wrong by chance, in one sentence; "" when no stage stated it."""
+    told = [header["chance"] for header in verdict.headers if header.get("chance")]
+    if not told:
+        return ""
+    per_run = sum(entry["false_fail_per_run"] for entry in told)
+    tests = sum(entry["tests"] for entry in told)
+    worst_pass = max(entry["alpha_pass"] for entry in told)
+    says = (
+        f"A healthy deployment is failed by chance at most {_once_in(per_run)} runs"
+        f" ({tests:,} {'tests share' if tests != 1 else 'test has'} that);"
+        f" a check passes a deployment that violates it at most {_once_in(worst_pass)} times"
+    )
+    kinds = {kind_of(j.metric) for result in verdict.checks for j in result.judgements}
+    if Kind.SCORE in kinds:
+        says += f"; Lighthouse scores apart, by a model: {_once_in(statistics.MODEL_ALPHA)}, see docs"
+    return says + "."
+
+
+def _once_in(chance: float) -> str:
+    return f"once in {round(1 / chance):,}" if chance > 0 else "never in any number of"

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.unit import report_runs as runs
+
+from rampgate import journal, verdict
+from rampgate.measurement import Measurement
+from rampgate.outcome import Severity
+from rampgate.report import junit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What junit-10.xsd of Jenkins' xUnit plugin allows: element -> (attributes, children).
+STRUCTURE = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "skipped", "time"},
+        {"properties", "testcase"},
+    ),
+    "properties": (set(), {"property"}),
+    "property": ({"name", "value"}, set()),
+    "testcase": ({"name", "classname", "time"}, {"failure", "error", "skipped"}),
+    **{tag: ({"type", "message"}, set()) for tag in ("failure", "error", "skipped")},
+}
+REQUIRED = {"testsuite": {"name", "tests", "failures", "errors"}, "testcase": {"name"}}
+
+
+def read(folder: Path) -> ET.Element:
+    """The suite of a run's junit.xml."""
+    text = junit.dumps(verdict.decide(*journal.read(folder)))
+    root = ET.fromstring(text)  # noqa: S314 - our own output, and that it parses is the point
+    suite = root.find("testsuite")
+    assert suite is not None
+    return suite
+
+
+def red(suite: ET.Element) -> dict[str, tuple[str, str]]:
+    """Name -> tag and type of each test case that is not green."""
+    return {
+        case.get("name", ""): (result.tag, result.get("type", ""))
+        for case in suite.findall("testcase")
+        for result in case
+    }
+
+
+def test_it_has_the_structure_that_ci_servers_read(tmp_path: Path) -> None:
+    """Elements, attributes, times and counts are those of junit-10.xsd, and the counts are true."""
+    runs.mixed(tmp_path)
+    text = junit.dumps(verdict.decide(*journal.read(tmp_path)))
+    root = ET.fromstring(text)  # noqa: S314 - our own output
+    for element in root.iter():
+        attributes, children = STRUCTURE[element.tag]
+        assert set(element.attrib) <= attributes
+        assert {child.tag for child in element} <= children
+        assert REQUIRED.get(element.tag, set()) <= set(element.attrib)
+        if "time" in element.attrib:
+            assert re.fullmatch(r"[0-9]{1,3}\.[0-9]{3}", element.attrib["time"])
+    suite = root[0]
+    results = [child.tag for case in suite.findall("testcase") for child in case]
+    assert [suite.get(key) for key in ("tests", "failures", "errors", "skipped")] == [
+        str(len(suite.findall("testcase"))),
+        *(str(results.count(tag)) for tag in ("failure", "error", "skipped")),
+    ]
+
+
+def test_each_outcome_has_its_element(tmp_path: Path) -> None:
+    """Failed is a failure of its severity; error and never ran are errors; skipped is skipped."""
+    runs.mixed(tmp_path)
+    suite = read(tmp_path)
+    assert red(suite) == {
+        "endpoint_is_fast[patients]": ("failure", "warning"),
+        "endpoint_answers[patients]": ("failure", "critical"),
+        "page_is_light[signin]": ("error", "error"),
+        "redis_answers": ("skipped", "skipped"),
+        "one_version_answers": ("error", "never ran"),
+    }
+    assert {case.get("classname") for case in suite.findall("testcase")} >= {"immediate.latency"}
+    told = {prop.get("name"): prop.get("value") for prop in suite.iter("property")}
+    assert (told["verdict"], told["version"], told["percentage"]) == ("rollback", "1.4.0", "25")
+
+
+def test_undecided_is_an_error(tmp_path: Path) -> None:
+    """A check that could not decide is no green and no failure of the deployment."""
+    story = runs.Story(tmp_path, [runs.RIGHT])
+    story.judged(runs.RIGHT, runs.errors(n=50), "error_rate < 2%")
+    story.ended(runs.RIGHT, "undecided")
+    story.end()
+    assert red(read(tmp_path)) == {"endpoint_answers[patients]": ("error", "undecided")}
+
+
+def test_a_promotion_is_green_throughout(tmp_path: Path) -> None:
+    """Where everything passed there is no failure, no error, and no made-up test case."""
+    runs.promoted(tmp_path)
+    suite = read(tmp_path)
+    assert red(suite) == {}
+    assert len(suite.findall("testcase")) == len(runs.PLAN)
+
+
+@pytest.mark.parametrize("how", ["no end", "skipped", "empty plan", "interrupted", "demanded"])
+def test_a_hold_never_looks_green(tmp_path: Path, how: str) -> None:
+    """A run whose checks are all green, or that has none, still has an error when it may not be promoted."""
+    header: dict[str, Any] = {"require": ["redis"], "not_configured": ["redis"]} if how == "demanded" else {}
+    story = runs.Story(tmp_path, [] if how == "empty plan" else [runs.UP], **header)
+    if how != "empty plan":
+        story.judged(runs.UP, runs.up(), "up == 1", severity=Severity.CRITICAL)
+        story.ended(runs.UP, "skipped" if how == "skipped" else "passed")
+    if how != "no end":
+        story.end(2 if how == "interrupted" else 0)
+    suite = read(tmp_path)
+    assert red(suite)["verdict"] == ("error", "hold")
+    assert int(suite.get("errors", "0")) == 1
+
+
+def test_what_may_be_left_out_is_skipped(tmp_path: Path) -> None:
+    """A check that is not required and never ran is skipped, and the run stays green."""
+    story = runs.Story(tmp_path, [runs.UP], optional=[runs.REDIS])
+    story.judged(runs.UP, runs.up(), "up == 1")
+    story.ended(runs.UP)
+    story.end()
+    assert red(read(tmp_path)) == {"redis_answers": ("skipped", "never ran")}
+
+
+def test_what_xml_forbids_is_replaced(tmp_path: Path) -> None:
+    """Control characters, surrogates and markup in what a target answered leave the file well-formed."""
+    hostile = "\x00\x1b[31m\x0b\ufffe<script>&\"']]>"
+    story = runs.Story(tmp_path, [runs.UP, f"immediate/x::{hostile}"])
+    story.judged(runs.UP, Measurement("up", n=0, note=hostile), "up == 1")
+    story.ended(runs.UP, "error", hostile)
+    story.end()
+    suite = read(tmp_path)
+    message = suite.findall("testcase")[0][0].get("message", "")
+    assert "<script>&\"']]>" in message
+    assert "\N{SYMBOL FOR ESCAPE}[31m" in message
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\ufffe]", message)

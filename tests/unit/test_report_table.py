@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from tests.unit import report_runs as runs
+
+from rampgate import journal, verdict
+from rampgate.measurement import Measurement
+from rampgate.report import table, words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def shown(folder: Path, width: int = 120, *, encoding: str = "utf-8", **options: object) -> str:
+    """What is printed about the run."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    console = Console(file=stream, width=width, highlight=False, **options)  # type: ignore[arg-type]  # passed on
+    table.render(verdict.decide(*journal.read(folder)), console, folder=folder)
+    stream.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def row(text: str, name: str) -> str:
+    """The first line about a check."""
+    return next(line for line in text.splitlines() if line.startswith(name))
+
+
+def test_a_passed_check_is_one_line_with_its_bound(tmp_path: Path) -> None:
+    """Name, measured value with bound and unit, limit as written, n and outcome stand in one line."""
+    runs.promoted(tmp_path)
+    text = shown(tmp_path)
+    assert row(text, "endpoint is fast").split("  ")[0] == "endpoint is fast [patients]"
+    fast = " ".join(row(text, "endpoint is fast").split())
+    assert fast == (
+        "endpoint is fast [patients] p95 17.3 ms (at most 21.5 ms) api_response_time_p95 < 500ms 200 passed"
+    )
+    assert "0 % (at most 0.23 %)" in row(text, "endpoint answers")
+    assert "97 (93.4 to 100)" in row(text, "page is light")
+
+
+def test_the_check_is_named_once(tmp_path: Path) -> None:
+    """A check with two judgements has two rows and one name."""
+    runs.promoted(tmp_path)
+    assert shown(tmp_path).count("endpoint is fast [patients]") == 1
+
+
+def test_the_decision_is_one_line_at_the_end(tmp_path: Path) -> None:
+    """In a log the decision, release and reason are a single line; then comes what to do."""
+    runs.mixed(tmp_path)
+    lines = shown(tmp_path, 80).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("ROLLBACK"))
+    assert lines[at].startswith("ROLLBACK  production 1.4.0 at 25 %  \N{EM DASH} immediate/latency::")
+    assert lines[at].endswith('triggers "error_rate > 5%" (and 4 more)')
+    assert lines[at + 1] == "next: roll the percentage back, then: pytest -m immediate"
+    assert lines[at + 2] == f"report: {tmp_path / 'report.html'}"
+    assert lines[at + 3].startswith("chance: A healthy deployment is failed by chance at most once in 1,000")
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_nothing_is_cut_at_any_width(tmp_path: Path, width: int) -> None:
+    """Sentences are wrapped, not cut, and no line but the searchable ones is wider than the screen."""
+    runs.mixed(tmp_path)
+    text = shown(tmp_path, width)
+    flat = " ".join(text.split())
+    assert "220 of 2,000 took 500 ms or more (5 % allowed): above the limit" in flat
+    assert "needs about 29,000 more requests, 4 min at this rate" in flat
+    searchable = ("ROLLBACK", "next:", "report:")
+    assert all(len(line) <= width for line in text.splitlines() if not line.startswith(searchable))
+
+
+def test_every_outcome_reads_without_colour(tmp_path: Path) -> None:
+    """In a log there is no escape code, and what holds is in capitals."""
+    runs.mixed(tmp_path)
+    text = shown(tmp_path)
+    assert "\x1b" not in text
+    for word in ("FAILED (critical)", "UNDECIDED", "ERROR", "NEVER RAN  one version answers", "SKIPPED"):
+        assert word in text
+    assert "not configured, not counted:\n  mongodb" in text
+    assert "the time budget of 15 min ran out" in text
+
+
+def test_a_terminal_gets_colours(tmp_path: Path) -> None:
+    """On a terminal the decision is coloured."""
+    runs.promoted(tmp_path)
+    assert "\x1b[" in shown(tmp_path, force_terminal=True, color_system="standard")
+
+
+def test_hostile_text_does_nothing(tmp_path: Path) -> None:
+    """What a target answered neither moves the cursor, nor is read as markup, nor fills the screen."""
+    story = runs.Story(tmp_path, [runs.UP])
+    story.ended(runs.UP, "error", "[bold]x[/bold] \x1b[2J\x07\u202e" + "y" * 1_000_000)
+    story.end()
+    text = shown(tmp_path)
+    assert "[bold]x[/bold] \N{SYMBOL FOR ESCAPE}[2J\N{SYMBOL FOR BELL}<U+202E>yyy" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert len(text) < 10_000
+    assert "of 1,000,021 characters" in " ".join(text.split())
+
+
+def test_a_log_in_ascii_keeps_the_verdict(tmp_path: Path) -> None:
+    """A stream that knows no foreign letters still gets every line."""
+    story = runs.Story(tmp_path, [runs.UP])
+    story.ended(runs.UP, "error", "日本")
+    story.end()
+    text = shown(tmp_path, encoding="ascii")
+    assert r"\u65e5\u672c" in text
+    assert "HOLD  production" in text
+
+
+def test_without_a_terminal_a_line_has_120_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CI log gets LOG_WIDTH, unless COLUMNS says otherwise."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert table.console(io.StringIO()).width == table.LOG_WIDTH == 120
+    monkeypatch.setenv("COLUMNS", "90")
+    assert table.console(io.StringIO()).width == 90
+
+
+def test_names_are_short_and_their_own(tmp_path: Path) -> None:
+    """The file stands before a name that two files share, the stage where there are two stages."""
+    story = runs.Story(
+        tmp_path, ["immediate/a::it_works", "immediate/b::it_works", "extended/a::it_lasts[x]"]
+    )
+    story.end()
+    names = words.short_names(verdict.decide(*journal.read(tmp_path)).checks)
+    assert list(names.values()) == [
+        "immediate: a: it works",
+        "immediate: b: it works",
+        "extended: it lasts [x]",
+    ]
+
+
+def test_an_empty_run_says_so(tmp_path: Path) -> None:
+    """With nothing planned there is no table, and the verdict and its reason are there."""
+    runs.Story(tmp_path, []).end()
+    assert "HOLD  production 1.4.0 at 25 %  \N{EM DASH} the plan is empty" in shown(tmp_path)
+
+
+def test_what_was_not_stated_is_named(tmp_path: Path) -> None:
+    """A release without version or percentage does not look as if both had been checked."""
+    nothing = {"environment": "production", "version": None, "percentage": None}
+    story = runs.Story(tmp_path, [runs.REDIS], release=nothing)
+    story.shown(runs.REDIS, Measurement("redis_up", n=1, value=1.0))
+    story.ended(runs.REDIS)
+    story.end()
+    assert "PROMOTE  production (no expected version) (no percentage)" in shown(tmp_path)
