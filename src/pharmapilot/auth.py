@@ -7,15 +7,17 @@ import hashlib
 import hmac
 import json
 import secrets
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pharmapilot.connections import KEY_PREFIX
 from pharmapilot.errors import StoreDownError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pharmapilot.connections import Connections
 
@@ -80,9 +82,10 @@ class Passwords:
 class Sessions:
     """Sessions by token: in memory, and in Redis so that they outlive this process."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._connections = connections
-        self._memory: OrderedDict[str, User] = OrderedDict()
+        self._memory: OrderedDict[str, tuple[User, float]] = OrderedDict()
 
     async def create(self, user: User) -> str:
         """A new session's token."""
@@ -96,7 +99,10 @@ class Sessions:
 
     async def find(self, token: str) -> User | None:
         """Whose session it is, None for nobody's."""
-        user = self._memory.get(token)
+        user, expires = self._memory.get(token, (None, 0.0))
+        if user is not None and self._now() >= expires:
+            del self._memory[token]
+            return None
         if user is None and token:
             with suppress(StoreDownError):
                 text = await self._connections.redis_gate.call(
@@ -114,7 +120,7 @@ class Sessions:
             await self._connections.redis_gate.call(lambda: self._connections.redis.delete(_key(token)))
 
     def _remember(self, token: str, user: User) -> None:
-        self._memory[token] = user
+        self._memory[token] = (user, self._now() + SESSION_SECONDS)
         while len(self._memory) > _MAX_IN_MEMORY:
             self._memory.popitem(last=False)
 
@@ -147,4 +153,4 @@ async def fill_accounts(database: Any, password: str) -> None:
 
 def _key(token: str) -> str:
     """A stolen dump of Redis must not hold usable tokens."""
-    return "session:" + hashlib.sha256(token.encode()).hexdigest()
+    return f"{KEY_PREFIX}session:" + hashlib.sha256(token.encode()).hexdigest()

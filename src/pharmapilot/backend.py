@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MONGODB_PATIENCE_SECONDS = 15.0
 REFRESH_SECONDS = 1.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -60,6 +61,10 @@ class Backend:
         """Every second: read the flags again, note which stores answer. Runs until cancelled."""
         while True:
             self.metrics.stores(await self.connections.states())
-            with suppress(StoreDownError):
+            try:
                 await self.flags.refresh()
+            except StoreDownError:
+                pass  # told by the states above
+            except Exception:  # noqa: BLE001 - this task must not end; the next second tries again
+                _LOG.exception("the flags could not be read")
             await asyncio.sleep(REFRESH_SECONDS)

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DATABASE = "pharmapilot"
+# Its own name, for `fill` replaces what is in it: never the database of a real product.
+DATABASE = "pharmapilot_reference"
+KEY_PREFIX = "pharmapilot_reference:"
 OPERATION_SECONDS = 1.0
-PING_SECONDS = 0.4
+PING_SECONDS = 0.8
 REFUSAL_SECONDS = 0.25
-_SYSTEM = (TimeoutError, OSError)
 
 
 class Switch(Protocol):
@@ -34,10 +35,10 @@ class Switch(Protocol):
 
 @dataclass
 class Gate:
-    """Every call of one store passes here: bounded in time, and refused at once just after a failure.
+    """Every call of one store passes here: bounded in time, and refused at once just after a lost connection.
 
     The refusal keeps requests from queueing behind a dead store; after `REFUSAL_SECONDS` the next call
-    tries again, so recovery needs nobody.
+    tries again, so recovery needs nobody. A slow answer fails by itself and refuses nobody else.
     """
 
     store: str
@@ -57,6 +58,8 @@ class Gate:
         try:
             async with asyncio.timeout(seconds):
                 return await operation()
+        except TimeoutError as error:
+            raise StoreDownError(self.store) from error
         except self.failures as error:
             self._refuse_until = self.now() + REFUSAL_SECONDS
             raise StoreDownError(self.store) from error
@@ -67,7 +70,7 @@ class Connections:
 
     def __init__(self, mongodb_uri: str, redis_url: str, faults: Switch) -> None:
         from pymongo import AsyncMongoClient
-        from pymongo.errors import ConnectionFailure, ExecutionTimeout
+        from pymongo.errors import ConnectionFailure
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
@@ -75,18 +78,18 @@ class Connections:
 
         self._mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             mongodb_uri,
-            serverSelectionTimeoutMS=700,
+            serverSelectionTimeoutMS=400,
             connectTimeoutMS=500,
-            socketTimeoutMS=1000,
+            socketTimeoutMS=1500,
             heartbeatFrequencyMS=1000,
             appname="pharmapilot",
         )
         self.redis: Redis = Redis.from_url(
-            redis_url, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 1)
+            redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 1)
         )
         self.database: AsyncDatabase[dict[str, Any]] = self._mongo[DATABASE]
-        self.mongodb_gate = Gate("mongodb", faults, (ConnectionFailure, ExecutionTimeout, *_SYSTEM))
-        self.redis_gate = Gate("redis", faults, (RedisError, *_SYSTEM))
+        self.mongodb_gate = Gate("mongodb", faults, (ConnectionFailure, OSError))
+        self.redis_gate = Gate("redis", faults, (RedisError, OSError))
 
     async def states(self) -> dict[str, str]:
         """`ok` or `down` for each store, asked now, both at the same time."""
@@ -102,13 +105,15 @@ class Connections:
         Raises:
             StoreDownError: none within the time.
         """
+        from pymongo.errors import PyMongoError
+
         deadline = time.monotonic() + seconds
         while True:
             try:
                 await self._mongo.admin.command("ping")
-            except Exception:
+            except PyMongoError as error:
                 if time.monotonic() > deadline:
-                    raise
+                    raise StoreDownError("mongodb") from error
                 await asyncio.sleep(0.05)
             else:
                 return

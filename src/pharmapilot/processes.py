@@ -10,6 +10,7 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ class Child:
         return self.process.poll() is None
 
     def last_words(self) -> str:
-        """The last line that it wrote."""
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it wrote nothing"
+        """The last line that it wrote and that says something."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        telling = [line for line in lines if line.strip() and "startup failed" not in line]
+        return telling[-1] if telling else "it wrote nothing"
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the whole group, unless the process has ended."""
@@ -60,9 +62,11 @@ class Start:
     pass_fds: tuple[int, ...] = ()
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Runs in the child: the kernel kills it when the supervisor is gone, however that went."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # gone before the line above
+        os._exit(1)
 
 
 def spawn(name: str, start: Start, log: Path) -> Child:
@@ -76,7 +80,7 @@ def spawn(name: str, start: Start, log: Path) -> Child:
             env=dict(start.environ),
             pass_fds=start.pass_fds,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the supervisor has no second thread
+            preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - the supervisor has no second thread
         )
     if process.stdin is None:
         raise RuntimeError("a child without standard input")

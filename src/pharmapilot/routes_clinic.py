@@ -9,6 +9,7 @@ import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pharmapilot.connections import KEY_PREFIX
 from pharmapilot.errors import BadRequestError, StoreDownError
 from pharmapilot.jsons import json_response, whole_number
 from pharmapilot.routes_account import backend_of, require_user
@@ -114,7 +115,7 @@ async def _cached(request: Request, name: str, make: Callable[[], Awaitable[dict
     backend = backend_of(request)
     if not backend.flags.evaluate("apiCaching", user.id, user.workspace_id):
         return json_response(await make(), headers={"X-Cache": "off"})
-    redis, gate, key = backend.connections.redis, backend.connections.redis_gate, f"cache:{name}"
+    redis, gate, key = backend.connections.redis, backend.connections.redis_gate, f"{KEY_PREFIX}cache:{name}"
     try:
         body = await gate.call(lambda: redis.get(key))
     except StoreDownError:

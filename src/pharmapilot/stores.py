@@ -17,6 +17,7 @@ from pharmapilot.errors import DeploymentError
 from pharmapilot.processes import HOST, Child, Start, accepts, free_port, spawn
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
 
     Command = Callable[[int, Path], list[str]]
@@ -94,11 +95,13 @@ def configured(environ: Mapping[str, str]) -> dict[str, Store]:
     return stores
 
 
-def start_program(program: Program, state: Path, environ: Mapping[str, str]) -> Store:
+def start_program(
+    program: Program, state: Path, environ: Mapping[str, str], stopping: threading.Event
+) -> Store:
     """Start a store on a free port; another port is tried where somebody was quicker.
 
     Raises:
-        DeploymentError: it does not come up.
+        DeploymentError: it does not come up, or somebody stops the deployment meanwhile.
     """
     folder = state / program.name
     folder.mkdir(exist_ok=True)
@@ -107,13 +110,13 @@ def start_program(program: Program, state: Path, environ: Mapping[str, str]) -> 
         port = free_port()
         child = spawn(program.name, Start(program.command(port, folder), environ), log)
         deadline = time.monotonic() + START_SECONDS
-        while child.is_alive() and time.monotonic() < deadline:
+        while child.is_alive() and time.monotonic() < deadline and not stopping.wait(0.02):
             if accepts(port):
                 return Store(program.uri.format(port=port), program.label, child)
-            time.sleep(0.02)
         if child.is_alive():
             child.process.kill()
             child.process.wait()
+            break
     raise DeploymentError(f"{program.label} does not start: {child.last_words()} (all of it: {log})")
 
 
@@ -122,7 +125,15 @@ def _secantus(binary: Path) -> Command:
         str(binary),
         *("--host", HOST, "--port", str(port), "--storage-path", str(folder)),
         *("--cache-size", "256M", "--log-level", "WARNING"),
+        # Without it, a settings file of somebody else would be found in the working or home folder.
+        *("--config", str(_empty_settings(folder))),
     ]
+
+
+def _empty_settings(folder: Path) -> Path:
+    settings = folder.with_suffix(".toml")
+    settings.write_text("")
+    return settings
 
 
 def _mongod(binary: str) -> Command:

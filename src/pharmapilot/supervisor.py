@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pharmapilot.flags import Flag, Rules
 
 READY_SECONDS = 30.0
+WEB_STARTS = 3
 SERVER_PATIENCE_SECONDS = 1.5
 STORE_PATIENCE_SECONDS = 3.0
 
@@ -78,16 +79,21 @@ class Supervisor:
         Raises:
             DeploymentError: it cannot start; nothing is left running.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stopping.set())
         api_socket = self._bind("the API", "--api-port", self.options.api_port)
         self._bind("the web server", "--web-port", self.options.web_port).close()
+        if self.options.ready_file:
+            self.options.ready_file.unlink(missing_ok=True)
         self.state = self._state_folder()
         try:
             self._start(api_socket)
             while not self.stopping.wait(0.2):
                 self._report_deaths()
             say("Stopping ...")
+        except DeploymentError:
+            if not self.stopping.is_set():
+                raise
         finally:
             self._stop()
 
@@ -118,7 +124,7 @@ class Supervisor:
         given = {} if self.options.demo else configured(self.options.environ)
         for name, find in (("redis", redis_program), ("mongodb", mongodb_program)):
             self.stores[name] = given.get(name) or start_program(
-                find(embedded=self.options.demo), self.state, self.options.environ
+                find(embedded=self.options.demo), self.state, self.options.environ, self.stopping
             )
         self._start_servers(api_socket)
         if self._wait_until_ready():
@@ -136,7 +142,7 @@ class Supervisor:
             rules=self.options.rules,
             start_flags=self.options.start_flags,
         )
-        environ = dict(self.options.environ)
+        environ = self.options.environ
         with api_socket:
             fd = api_socket.fileno()
             self.urls["api"] = f"http://{HOST}:{api_socket.getsockname()[1]}"
@@ -144,10 +150,14 @@ class Supervisor:
             self.servers["api"] = spawn(
                 "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
             )
+        self._start_web()
+
+    def _start_web(self) -> None:
         port = self.options.web_port or free_port()
         self.urls["web"] = f"http://{HOST}:{port}"
         command = [sys.executable, "-m", "pharmapilot.web", "--port", str(port), "--api", self.urls["api"]]
-        environ |= {
+        environ = {
+            **self.options.environ,
             "PHARMAPILOT_ADMIN_TOKEN": self.admin_token,
             "PHARMAPILOT_FAULTS": "on" if self.options.faults else "off",
             "PHARMAPILOT_VERSION": self.options.version,
@@ -162,17 +172,21 @@ class Supervisor:
         """
         deadline = time.monotonic() + READY_SECONDS
         waiting = {"api", "web"}
+        web_starts = 1
         while waiting and not self.stopping.is_set():
-            self._report_deaths()
             api, web = self.servers["api"], self.servers["web"]
             if not api.is_alive():
                 raise DeploymentError(f"the API does not start: {api.last_words()} (all of it: {api.log})")
-            if not web.is_alive():
+            if not web.is_alive() and self.options.web_port == 0 and web_starts < WEB_STARTS:
+                web_starts += 1  # another process may have taken its port
+                self._start_web()
+            elif not web.is_alive():
                 waiting.discard("web")
             if time.monotonic() > deadline:
                 raise DeploymentError(f"no answer within {READY_SECONDS:.0f} s from {', '.join(waiting)}")
             waiting = {name for name in waiting if not _answers(self.urls[name])}
             self.stopping.wait(0.03)
+        self._report_deaths()
         return not self.stopping.is_set()
 
     def _ready(self) -> dict[str, Any]:
