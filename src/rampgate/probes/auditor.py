@@ -65,6 +65,7 @@ class SignIn:
         email_selector: CSS selector of the field for the account.
         password_selector: CSS selector of the field for the password.
         submit_selector: CSS selector of the button.
+        step_s: seconds for each step: opening the page, filling a field, landing on the path.
     """
 
     url: str
@@ -74,6 +75,7 @@ class SignIn:
     email_selector: str = "input[name=email]"
     password_selector: str = "input[name=password]"  # noqa: S105 - a selector, not a password
     submit_selector: str = "button[type=submit]"
+    step_s: float = 15.0
 
 
 class BrowserAuditor:
@@ -101,8 +103,8 @@ class BrowserAuditor:
         self._sign_in = sign_in
         self._timeout_s = timeout_s
         self._headers = dict(extra_headers or {})
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="browser", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._port = 0
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
@@ -114,21 +116,25 @@ class BrowserAuditor:
         Raises:
             ProbeError: the browser does not start, or the form does not lead to the expected path.
         """
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="browser", daemon=True)
         self._thread.start()
         try:
             self._run(self._start(), _START_S, "starting the browser")
             if self._sign_in:
                 self._run(self._fill_form(self._sign_in), _START_S, "signing in with the browser")
         except BaseException:
-            self.close()
+            with contextlib.suppress(ProbeError):
+                self.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the browser."""
-        self.close()
+        """Stop the browser; trouble with that says nothing about what was measured."""
+        with contextlib.suppress(ProbeError):
+            self.close()
 
     def audit(self, url: str, form_factor: str, out: Path) -> Mapping[str, Any]:
         """See Auditor."""
@@ -144,22 +150,24 @@ class BrowserAuditor:
 
     def close(self) -> None:
         """Stop the browser and its thread; twice does no harm."""
-        if not self._thread.is_alive():
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
             return
         try:
             self._run(self._stop(), _STEP_S, "stopping the browser")
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_STEP_S)
-            if not self._thread.is_alive():
-                self._loop.close()
+            self._loop = self._thread = None
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_STEP_S)
+            if not thread.is_alive():
+                loop.close()
 
     def _run(self, work: Coroutine[Any, Any, T], seconds: float, doing: str) -> T:
-        from playwright.async_api import Error
-
-        if not self._thread.is_alive():
+        if self._loop is None:
             work.close()
             raise ProbeError(f"{doing} failed: the browser is not running")
+        from playwright.async_api import Error
+
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(seconds)
@@ -186,6 +194,7 @@ class BrowserAuditor:
 
     async def _fill_form(self, sign_in: SignIn) -> None:
         page = await self._new_page()
+        page.set_default_timeout(sign_in.step_s * 1000)
         await page.goto(sign_in.url)
         await page.fill(sign_in.email_selector, sign_in.email)
         await page.fill(sign_in.password_selector, sign_in.password)
@@ -204,10 +213,15 @@ class BrowserAuditor:
         return await self._context.new_page()
 
     async def _stop(self) -> None:
-        if self._browser:
-            await self._browser.close()
-        if self._playwright:
-            await self._playwright.stop()
+        browser, playwright = self._browser, self._playwright
+        self._browser = self._playwright = self._context = None
+        try:
+            if browser:
+                await asyncio.wait_for(browser.close(), _STEP_S / 2)
+        finally:
+            # The driver kills on its way out what did not close by itself.
+            if playwright:
+                await playwright.stop()
 
     def _audit_tab(self, tab: str, url: str, form_factor: str, out: Path) -> None:
         task = {
