@@ -59,7 +59,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
 
     services = {"web": target.web, "api": target.api}
     return {
-        "service": {name: address for name, address in services.items() if address},
+        "service": {name: name for name, address in services.items() if address},
         "version": once(settings.version if target.api or target.web else None),
         "login": once(settings.login if target.api or target.web else None),
         "endpoint": {endpoint.name: endpoint for endpoint in settings.endpoints},

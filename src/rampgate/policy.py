@@ -10,7 +10,7 @@ from rampgate.errors import ConfigurationError
 from rampgate.metrics import METRICS, Kind, Metric, registry
 from rampgate.outcome import Severity
 from rampgate.settings import Settings, ThresholdSettings
-from rampgate.threshold import Threshold, parse, validate
+from rampgate.threshold import Aggregation, Threshold, parse, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,10 +184,16 @@ def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) ->
 
 
 def _distinct(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Without those that say what an earlier one says: the same test twice would only thin the budget."""
+    """Without those that say what an earlier one says: the same test twice would only thin the budget.
+
+    No sample can tell ``< 2 %`` from ``<= 2 %``, so that among rates they are the same.
+    """
     seen: dict[tuple[Any, ...], Rule] = {}
     for rule in rules:
         threshold = rule.threshold
-        says = (threshold.metric, threshold.quantile, *threshold.good(), threshold.severity)
+        operator, limit = threshold.good()
+        if threshold.aggregation is Aggregation.RATE:
+            operator = operator.removesuffix("=")
+        says = (threshold.metric, threshold.quantile, operator, limit, threshold.severity)
         seen.setdefault((*says, *sorted(rule.where.items())), rule)
     return tuple(seen.values())
