@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pymongo
@@ -247,7 +250,7 @@ def test_a_redis_that_refuses_writes_fails(tmp_path: Path) -> None:
 
 
 def test_cache_hit_rate_counts_look_ups(redis_url: str) -> None:
-    """Three hits of four look-ups are 75 %; without look-ups there is no rate, rather than a good one."""
+    """Three hits of four are 75 %, our own look-up left out; without look-ups there is no rate."""
     with Redis.from_url(redis_url) as client:
         client.config_resetstat()
         none = by_metric(RedisProbe(redis_url).look())["cache_hit_rate"]
@@ -255,7 +258,7 @@ def test_cache_hit_rate_counts_look_ups(redis_url: str) -> None:
         client.set("there", "1", ex=5)
         for key in ("there", "there", "there", "not there"):
             client.get(key)
-    rate = by_metric(RedisProbe(redis_url).look())["cache_hit_rate"]
+    rate = by_metric(RedisProbe(redis_url, allow_writes=True).look())["cache_hit_rate"]
     assert (rate.value, rate.n, rate.unit) == (75.0, 4, "%")
 
 
@@ -268,6 +271,26 @@ def test_redis_down_is_evidence_without_credentials() -> None:
     assert seen[0].note.startswith("Redis does not answer: ")
     assert is_clean(seen)
     assert "canary" not in repr(probe)
+
+
+def test_redis_is_tried_once() -> None:
+    """A retry that succeeds would hide the failure that we came to see."""
+    accepted: list[int] = []
+
+    def hang_up(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                listener.accept()[0].close()
+                accepted.append(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hang_up, args=[listener])
+        thread.start()
+        seen = RedisProbe(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", timeout_s=2).look()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert [measurement.value for measurement in seen] == [0]
+    assert len(accepted) == 1
 
 
 def test_a_protected_redis_is_told_from_a_dead_one(tmp_path: Path) -> None:
@@ -309,6 +332,8 @@ def test_secrets_in_the_options_of_an_address_are_masked_too() -> None:
     """A password may stand in the query of an address."""
     safe = redactor_of("redis://127.0.0.1:1/0?password=canary-pass&db=0")
     assert safe.text("no canary-pass here") == "no *** here"
+    both = redactor_of(f"redis://canary-user:{PASSWORD}@127.0.0.1:1/0")
+    assert both.text(f"{PASSWORD}, {PLAIN} of canary-user") == "***, *** of ***"
     assert redactor_of("redis://[::1").text("as it is") == "as it is"
 
 

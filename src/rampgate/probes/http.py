@@ -50,9 +50,9 @@ class HealthProbe:
         Raises:
             ProbeError: we could not look.
         """
-        start, begun = self.clock.now(), self.clock.monotonic()
         attempts: list[dict[str, Any]] = []
         with self.client_factory() as client:
+            start, begun = self.clock.now(), self.clock.monotonic()
             while True:
                 at = self.clock.monotonic() - begun
                 answer = ask(client, "GET", self.path)

@@ -76,15 +76,16 @@ class MongoProbe:
                 note = f"MongoDB does not answer: {cut(safe, error)}"
                 if getattr(error, "code", None) == _AUTHENTICATION_FAILED:
                     note = f"MongoDB refuses the account: {cut(safe, error)}"
-                return [up_measurement("mongodb", 0, self.clock, start, note=note)]
+                return [up_measurement("mongodb", 0.0, self.clock, start, note=note)]
             note = "" if self.allow_writes else READ_ONLY
-            up = up_measurement("mongodb", 1, self.clock, start, note=note, details=details)
+            up = up_measurement("mongodb", 1.0, self.clock, start, note=note, details=details)
             return [up, self._round_trip(client, safe)] if self.allow_writes else [up]
 
     def _ping(self, client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
         """Ping, then what the server says of itself, as far as it lets us ask."""
         from pymongo.errors import OperationFailure
 
+        client.admin.command("ping")  # opens the connection, which is not part of the time
         begun = self.clock.monotonic()
         client.admin.command("ping")
         ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
@@ -174,22 +175,22 @@ class RedisProbe:
         safe = redactor_of(self.url)
         start = self.clock.now()
         with self._client(safe) as client:
-            begun = self.clock.monotonic()
             try:
+                client.ping()  # opens the connection, which is not part of the time
+                begun = self.clock.monotonic()
                 client.ping()
                 ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
             except (RedisError, OSError) as error:
                 refused = isinstance(error, AuthenticationError) or "NOAUTH" in str(error)
                 what = "refuses the account" if refused else "does not answer"
                 return [
-                    up_measurement("redis", 0, self.clock, start, note=f"Redis {what}: {cut(safe, error)}")
+                    up_measurement("redis", 0.0, self.clock, start, note=f"Redis {what}: {cut(safe, error)}")
                 ]
             details = {**self._identity(client), "ping_ms": ping_ms}
             note = "" if self.allow_writes else READ_ONLY
-            found = [up_measurement("redis", 1, self.clock, start, note=note, details=details)]
-            if self.allow_writes:
-                found.append(self._round_trip(client, safe))
-            return [*found, self._hit_rate(client, safe)]
+            up = up_measurement("redis", 1.0, self.clock, start, note=note, details=details)
+            rate = self._hit_rate(client, safe)  # before our own look-up counts as a hit
+            return [up, rate, self._round_trip(client, safe)] if self.allow_writes else [up, rate]
 
     @contextmanager
     def _client(self, safe: Redactor) -> Iterator[Redis]:
