@@ -79,13 +79,16 @@ class Supervisor:
         Raises:
             DeploymentError: it cannot start; nothing is left running.
         """
+        self._bind("the web server", "--web-port", self.options.web_port).close()
+        with self._bind("the API", "--api-port", self.options.api_port) as api_socket:
+            if self.options.ready_file:
+                self.options.ready_file.unlink(missing_ok=True)
+            self.state = self._state_folder()
+            self._serve(api_socket)
+
+    def _serve(self, api_socket: socket.socket) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stopping.set())
-        api_socket = self._bind("the API", "--api-port", self.options.api_port)
-        self._bind("the web server", "--web-port", self.options.web_port).close()
-        if self.options.ready_file:
-            self.options.ready_file.unlink(missing_ok=True)
-        self.state = self._state_folder()
         try:
             self._start(api_socket)
             while not self.stopping.wait(0.2):
