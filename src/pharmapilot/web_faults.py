@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-SLOWEST_MS = 30_000
-ACCEPTED = {
-    "page_error": {"path": "a page, such as /patients", "status": "400 to 599"},
-    "slow_page": {"path": "a page, such as /patients", "ms": f"1 to {SLOWEST_MS}"},
+# Each fault breaks one page: its number, the least and the most that is accepted.
+FAULTS = {
+    "page_error": ("status", 400, 599),
+    "slow_page": ("ms", 1, 30_000),
+    # The main thread of the browser is kept busy, before drawing and again after it: a script grown too big.
+    "heavy_page": ("ms", 1, 10_000),
 }
-_NUMBER = {"page_error": ("status", 400, 599), "slow_page": ("ms", 1, SLOWEST_MS)}
 
 
 class PageFaults:
@@ -40,13 +41,23 @@ class PageFaults:
             return []
         return [Route("/admin/faults", self._admin, methods=["GET", "PUT", "DELETE"])]
 
-    async def status_for(self, path: str) -> int | None:
-        """Wait as long as the page is to be slow, then give the status that it must fail with, if any."""
-        slow = self._active.get("slow_page")
-        if slow and slow["path"] == path:
-            await asyncio.sleep(slow["ms"] / 1000)
-        broken = self._active.get("page_error")
-        return int(broken["status"]) if broken and broken["path"] == path else None
+    def number(self, fault: str, path: str) -> int:
+        """How much of the fault strikes the page: its status or milliseconds; 0 means not at all."""
+        active = self._active.get(fault)
+        return active[FAULTS[fault][0]] if active and active["path"] == path else 0
+
+    async def slow_down(self, path: str) -> None:
+        """Wait as long as the page is to be slow."""
+        milliseconds = self.number("slow_page", path)
+        if milliseconds:
+            await asyncio.sleep(milliseconds / 1000)
+
+    def _accepted(self) -> dict[str, dict[str, Any]]:
+        pages = sorted(self._pages)
+        return {
+            name: {"path": pages, field: f"{least} to {most}"}
+            for name, (field, least, most) in FAULTS.items()
+        }
 
     async def _admin(self, request: Request) -> Response:
         given = request.headers.get("authorization", "").encode()
@@ -61,7 +72,7 @@ class PageFaults:
         elif request.method == "PUT":
             wrong = self._merge(await request.body())
             if wrong:
-                return JSONResponse({"error": wrong, "accepted": ACCEPTED}, HTTPStatus.BAD_REQUEST)
+                return JSONResponse({"error": wrong, "accepted": self._accepted()}, HTTPStatus.BAD_REQUEST)
         return JSONResponse(self._active, headers={"Cache-Control": "no-store"})
 
     def _merge(self, body: bytes) -> str:
@@ -80,11 +91,11 @@ class PageFaults:
         return ""
 
     def _why_not(self, name: str, value: Any) -> str:
-        if name not in _NUMBER:
+        if name not in FAULTS:
             return f"unknown fault {name!r}"
         if value is None:
             return ""
-        field, least, most = _NUMBER[name]
+        field, least, most = FAULTS[name]
         if not isinstance(value, dict) or set(value) != {"path", field}:
             return f"{name} takes exactly path and {field}"
         if value["path"] not in self._pages:

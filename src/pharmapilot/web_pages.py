@@ -38,17 +38,19 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals["assets"] = assets
+        self._environment.globals.update(assets=assets, burden=0)
 
     async def show(self, request: Request) -> Response:
         """Answer GET for one of the PATHS."""
         path = request.url.path
-        status = await self._faults.status_for(path)
-        if status is not None:
+        await self._faults.slow_down(path)
+        status = self._faults.number("page_error", path)
+        if status:
             return self.trouble(status, "This page is broken on purpose.")
         if path != "/signin" and not await self._signed_in(request):
             return RedirectResponse("/signin", HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
-        return self._draw(TEMPLATES[path], HTTPStatus.OK, message="", email="")
+        burden = self._faults.number("heavy_page", path)
+        return self._draw(TEMPLATES[path], HTTPStatus.OK, message="", email="", burden=burden)
 
     async def sign_in(self, request: Request) -> Response:
         """Take the sign-in form from a browser that runs no script."""
@@ -98,7 +100,7 @@ class Pages:
     def _refuse(self, status: int, message: str, email: str) -> Response:
         return self._draw("signin.html", status, message=message, email=email)
 
-    def _draw(self, template: str, status: int, **values: str) -> Response:
+    def _draw(self, template: str, status: int, **values: str | int) -> Response:
         # no-cache rather than no-store: the browser may still show the page at once on "back".
         return HTMLResponse(
             self._environment.get_template(template).render(**values),

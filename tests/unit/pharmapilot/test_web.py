@@ -393,6 +393,16 @@ async def test_a_slow_page_waits_as_long_as_it_is_told(monkeypatch: pytest.Monke
     assert left.json() == {"slow_page": both["slow_page"]}
 
 
+async def test_a_heavy_page_blocks_the_browser_first() -> None:
+    """heavy_page puts a script that blocks for its milliseconds into that page, and into no other."""
+    wanted = {"heavy_page": {"path": "/signin", "ms": 800}}
+    async with visiting(web(environment=FAULTS_ON)) as client:
+        await client.put("/admin/faults", json=wanted, headers=ADMIN)
+        heavy, light = await client.get("/signin"), await client.get("/", headers=SESSION)
+    assert 'burden.js" data-ms="800"></script>' in heavy.text
+    assert "burden.js" not in light.text
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -412,7 +422,7 @@ async def test_a_fault_that_cannot_be_is_refused_whole(body: bytes) -> None:
     async with visiting(web(environment=FAULTS_ON)) as client:
         answer = await client.put("/admin/faults", content=body, headers=ADMIN)
         assert answer.status_code == 400
-        assert set(answer.json()["accepted"]) == {"page_error", "slow_page"}
+        assert set(answer.json()["accepted"]) == {"page_error", "slow_page", "heavy_page"}
         assert (await client.get("/admin/faults", headers=ADMIN)).json() == {}
 
 
