@@ -123,9 +123,9 @@ def _display(case: Case, outcome: Outcome, q: float) -> tuple[float | None, floa
     low, _ = statistics.quantile_bounds(histogram, q, case.alpha_fail, missing=n - answered)
     _, high = statistics.quantile_bounds(histogram, q, case.alpha_pass, missing=n - answered)
     if outcome is Outcome.PASSED:
-        return measured and min(measured, limit), low and min(low, limit), high and min(high, limit)
+        return measured and min(measured, limit), low, high and min(high, limit)
     if outcome is Outcome.FAILED:
-        return measured and max(measured, limit), low and max(low, limit), high and max(high, limit)
+        return measured and max(measured, limit), low and max(low, limit), high
     return measured, low, high
 
 

@@ -29,6 +29,12 @@ from rampgate.threshold import parse
             "undecided: 0 of 200 failed, 2 % allowed: needs about 150 more requests, 1 s at this rate",
         ),
         (
+            "error_rate < 2%", False, {"n": 200, "failures": 3, "start": 10.0, "end": 11.0},
+            "undecided: 3 of 200 failed, 2 % allowed: needs about 7,000 more requests, 35 s at this rate",
+        ),
+        ("user_feedback_score > 1", False, {"n": 40, "value": 4}, "user feedback score 4 of 40 is above 1"),
+        ("user_feedback_score > 1", False, {"n": 1, "value": 4.5}, "user feedback score 4.5 is above 1"),
+        (
             "error_rate < 2%", False, {"n": 200, "failures": 0},
             "undecided: 0 of 200 failed, 2 % allowed: needs about 150 more requests",
         ),

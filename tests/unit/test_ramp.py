@@ -110,6 +110,13 @@ def test_plateau(text: str, start: float, index: int | None) -> None:
     assert Ramp.parse(text, start).plateau() == index
 
 
+def test_before_the_start_are_the_users_of_the_start() -> None:
+    """A ramp that begins at 7 users has 7 before it, and the first instant belongs to its first stage."""
+    ramp = Ramp.parse("1m:10", start=7)
+
+    assert (ramp.users_at(-1), ramp.users_at(0), ramp.users_at(60)) == (7, 7, 10)
+
+
 def test_a_stage_of_no_time_is_a_jump() -> None:
     """With 0 s the users are there at once, and the stage itself contains no instant."""
     ramp = Ramp.of([("0s", 50), (60, 50)])
