@@ -3,27 +3,43 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# make demo ARGS="-n 2" hands arguments to pytest; TESTS=tests/unit picks tests.
+ARGS ?=
+TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types
+.PHONY: help install demo test lint types prove-healthy prove-faults
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(STAMP): pyproject.toml
-	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "make: python3 -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "make: python3 -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing rampgate with all extras into $(VENV); the first time this takes a minute"
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	$(BIN)/rampgate doctor --fix
 	@touch $(STAMP)
 
-install: $(STAMP) ## Create .venv with everything
+install: $(STAMP) ## Create .venv with everything, Chromium and Lighthouse included
+
+demo: $(STAMP) ## The whole story: reference deployment, pytest -m immediate, a load ramp, the verdict
+	$(BIN)/rampgate demo -- $(ARGS)
 
 test: $(STAMP) ## All tests
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
-lint: $(STAMP) ## ruff, the layers contract, docstrings of tests
+lint: $(STAMP) ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/interrogate --quiet tests validation
 
 types: $(STAMP) ## mypy strict
 	$(BIN)/mypy
+
+prove-healthy: $(STAMP) ## 20 runs on the healthy deployment (long; resumable; not in CI)
+	$(BIN)/python -m proofs.healthy
+
+prove-faults: $(STAMP) ## Nine faults, everything real, and what the gate said (long; resumable; not in CI)
+	$(BIN)/python -m proofs.faults

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rampgate-config", metavar="FILE", help="settings (default: rampgate.toml in this folder)"
     )
+    group.addoption("--rampgate-reports", metavar="DIR", help="where runs are written (default: reports)")
     group.addoption(
         "--demo", action="store_true", help="check the reference deployment, brought up for this run"
     )
@@ -94,11 +95,15 @@ def _source(config: pytest.Config, stack: ExitStack) -> dict[str, Any]:
         return source
     ready = config.getoption("demo_ready")
     if config.getoption("demo") and config.option.collectonly:
-        return {"path": str(demo.settings_file()), "overrides": {}, "from_environment": False}
-    if config.getoption("demo") or ready:
-        return demo_source(stack, ready)
-    path = config.getoption("rampgate_config") or os.environ.get("RAMPGATE_CONFIG")
-    return {"path": path, "overrides": {}, "from_environment": True}
+        source = {"path": str(demo.settings_file()), "overrides": {}, "from_environment": False}
+    elif config.getoption("demo") or ready:
+        source = demo_source(stack, ready)
+    else:
+        path = config.getoption("rampgate_config") or os.environ.get("RAMPGATE_CONFIG")
+        source = {"path": path, "overrides": {}, "from_environment": True}
+    if reports := config.getoption("rampgate_reports"):
+        source["overrides"] = {**source["overrides"], "reports": reports}
+    return source
 
 
 def _worker(config: pytest.Config) -> dict[str, Any] | None:

