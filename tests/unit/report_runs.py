@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.unit.fakes import FakeClock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 START = 1_790_000_000.0
 P95 = parse("api_response_time_p95 < 500ms")
+LOAD_EDGE = parse("p(95)<1000", metric="http_req_duration").edge or 0.0
 
 
 class Story:
@@ -245,5 +247,50 @@ def mixed(folder: Path) -> Story:
     story.ended(REDIS, "skipped", "skipped because the API does not answer")
     story.ended(plan[5], "passed")
     story.event("the time budget of 15 min ran out; the slowest was endpoint_is_fast[patients]")
+    story.end(1)
+    return story
+
+
+STEADY = "load/steady"
+
+
+def loaded(folder: Path) -> Story:
+    """A run under load: two endpoints in two cohorts over the plateau, and one cell that is only shown."""
+    story = Story(folder, [STEADY], stage="load")
+    for number, endpoint in enumerate(("patients", "dashboard")):
+        for cohort, slow in (("on", 60 * number), ("off", 0)):
+            labels = {"endpoint": endpoint, "cohort": cohort}
+            seen = errors(endpoint, n=3_000, failures=4 * number, labels=labels)
+            story.judged(STEADY, replace(seen, metric="http_req_failed"), "rate<0.02", name="failures")
+            times = latency(endpoint, n=3_000, slow=slow, seed=number, labels=labels)
+            times = replace(times, metric="http_req_duration", exceedances={LOAD_EDGE: 0})
+            story.judged(STEADY, times, "p(95)<1000")
+    alone = {"endpoint": "patients", "cohort": "on", "ramp_stage": "2"}
+    story.shown(STEADY, replace(latency(n=40, labels=alone), metric="http_req_duration"))
+    story.ended(STEADY)
+    story.end()
+    return story
+
+
+def versions(folder: Path) -> Story:
+    """A run that found two versions answering, after a stretch of patience."""
+    check = "immediate/version::one_version_answers"
+    story = Story(folder, [check])
+    seen = Measurement(
+        "wrong_version",
+        n=50,
+        value=13.0,
+        labels={"service": "api"},
+        start=START,
+        end=START + 1,
+        note="13 of 50 answered as another version than 1.4.0: 1.3.9",
+        details={
+            "expected": "1.4.0",
+            "versions": {"1.3.9": {"a1": 13}, "1.4.0": {"b1": 20, "b2": 17}},
+            "unanswered": 0,
+        },
+    )
+    story.judged(check, seen, "wrong_version == 0")
+    story.ended(check, "failed")
     story.end(1)
     return story

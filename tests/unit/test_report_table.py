@@ -102,6 +102,17 @@ def test_hostile_text_does_nothing(tmp_path: Path) -> None:
     assert "of 1,000,021 characters" in " ".join(text.split())
 
 
+def test_a_target_gives_no_command_to_the_ci_server(tmp_path: Path) -> None:
+    """No line of the log begins with GitHub's ``::``, nor holds its older ``##[``, whatever a target says."""
+    story = runs.Story(tmp_path, [runs.UP])
+    story.ended(runs.UP, "error", "::stop-commands::x " + "a" * 99 + " ::add-mask::HOLD ##[add-mask]HOLD")
+    story.end()
+    text = shown(tmp_path, 80)
+    assert "add-mask" in text
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+    assert "##[" not in text
+
+
 def test_a_log_in_ascii_keeps_the_verdict(tmp_path: Path) -> None:
     """A stream that knows no foreign letters still gets every line."""
     story = runs.Story(tmp_path, [runs.UP])

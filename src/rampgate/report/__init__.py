@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from rampgate import journal, verdict
 from rampgate.errors import EvidenceError
-from rampgate.report import junit, table
+from rampgate.report import html, junit, markdown, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["junit", "table", "write_all"]
+__all__ = ["html", "junit", "markdown", "table", "write_all"]
 
 
 def write_all(folder: Path, *, say: Callable[[str], None] | None = None) -> verdict.Verdict:
@@ -49,7 +49,11 @@ def write_all(folder: Path, *, say: Callable[[str], None] | None = None) -> verd
 
 
 def _writers() -> Mapping[str, Callable[[verdict.Verdict, list[verdict.Record]], str]]:
-    return {"junit.xml": lambda decided, _: junit.dumps(decided)}
+    return {
+        "junit.xml": lambda decided, _: junit.dumps(decided),
+        "summary.md": lambda decided, _: markdown.dumps(decided),
+        "report.html": html.dumps,
+    }
 
 
 def _replace(path: Path, text: str) -> None:

@@ -106,6 +106,9 @@ def _rows(result: CheckResult, name: str) -> list[tuple[list[str], str]]:
     for seen in result.shown:
         about = words.about(dict(seen.labels), result.check)
         rows.append(([about, words.shown(seen), "", f"{seen.n:,}" if seen.n else "", "shown"], "dim"))
+    # A label stands once, above all that is about it.
+    for (row, _), (above, _) in reversed(list(zip(rows[1:], rows, strict=False))):
+        row[0] = "" if row[0] == above[0] else row[0]
     first = rows[0][0]
     first[0] = f"{name} ({first[0]})" if first[0] else name
     return [(row if row is first else [f"  {row[0]}", *row[1:]], style) for row, style in rows]
@@ -185,5 +188,12 @@ def _text(console: Console, text: str, style: str = "") -> Text:
 
 
 def _encodable(console: Console, text: str) -> str:
-    """What the stream can take: a log in ASCII must not lose the verdict to one foreign letter."""
+    """What the stream can take: a log in ASCII must not lose the verdict to one foreign letter.
+
+    Nor may a target's answer command the CI server that reads the log: GitHub obeys lines that begin with
+    ``::``, and ``##[`` anywhere.
+    """
+    text = text.replace("##[", "##\\[")
+    if text.lstrip().startswith("::"):
+        text = text.replace("::", "\\::", 1)
     return text.encode(console.encoding, "backslashreplace").decode(console.encoding)

@@ -156,9 +156,15 @@ def sentences(result: CheckResult) -> list[str]:
     held = [j for j in result.judgements if j.outcome is not Outcome.PASSED]
     held.sort(key=lambda j: (j.outcome is not Outcome.FAILED, j.severity.value != "critical"))
     found = [clean(j.sentence) for j in held]
-    if result.message and not any(j.outcome is result.outcome for j in held):
-        found.insert(0, clean(result.message))
+    if message := own_message(result):
+        found.insert(0, message)
     return found or [outcome_of(result)]
+
+
+def own_message(result: CheckResult) -> str:
+    """What the check itself said, where no judgement tells its outcome."""
+    told = result.outcome is Outcome.PASSED or any(j.outcome is result.outcome for j in result.judgements)
+    return "" if told else clean(result.message)
 
 
 def other_reasons(verdict: Verdict) -> list[str]:

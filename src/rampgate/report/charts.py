@@ -1,0 +1,135 @@
+"""Floor 6. Small drawings as inline SVG: where a value lies against its limit, and how times are spread.
+
+Colours are classes of the page's style sheet. Each drawing says in words what it shows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from rampgate import wording
+from rampgate.measurement import GROWTH
+from rampgate.metrics import Kind
+from rampgate.report import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rampgate.judge import Judgement
+    from rampgate.measurement import Histogram
+
+_BAR_WIDTH, _BAR_HEIGHT = 150.0, 22.0
+_WIDTH, _HEIGHT, _FLOOR, _TOP = 360.0, 154.0, 122.0, 30.0
+_MARGIN = 16.0
+_BINS = 45
+_TICKS = (1, 2, 5)
+
+
+def position(judgement: Judgement) -> str:
+    """A bar: the limit and what lies beyond it, the value and its bounds; "" where none makes sense."""
+    kind, value = words.kind_of(judgement.metric), judgement.measured
+    if kind not in {Kind.RATE, Kind.LATENCY, Kind.SHARE, Kind.SCORE} or value is None:
+        return ""
+    low = value if judgement.low is None else judgement.low
+    high = value if judgement.high is None else judgement.high
+    if not all(math.isfinite(number) for number in (low, high, value, judgement.limit)):
+        return ""
+    span = 100.0 if kind is Kind.SCORE else 1.15 * max(high, value, judgement.limit, 1e-9)
+
+    def x(number: float) -> float:
+        return _BAR_WIDTH * min(1.0, max(0.0, number / span))
+
+    says = f"measured {words.measured(judgement)}, limit {words.limit(judgement)}"
+    svg = _svg(_BAR_WIDTH, _BAR_HEIGHT, "position", says)
+    _rect(svg, "track", 0, 8, _BAR_WIDTH, 6)
+    if kind in {Kind.RATE, Kind.LATENCY}:
+        _rect(svg, "beyond", x(judgement.limit), 8, _BAR_WIDTH - x(judgement.limit), 6)
+    elif kind is Kind.SCORE:
+        _rect(svg, "beyond", 0, 8, x(judgement.limit), 6)
+    _rect(svg, "bounds", x(low), 6, max(2.0, x(high) - x(low)), 10)
+    _line(svg, "limit", x(judgement.limit), 1, x(judgement.limit), 21)
+    ET.SubElement(svg, "circle", {"class": "point", "cx": _at(x(value)), "cy": "11", "r": "4"})
+    return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
+
+
+def spread(histogram: Histogram, limits: Mapping[str, float], unit: str) -> str:
+    """A latency histogram on a logarithmic scale, a dashed line at each limit; "" of no values.
+
+    Args:
+        histogram: the times of those that answered.
+        limits: what each limit is called -> where it is.
+        unit: of both.
+    """
+    counts = {index: count for index, count in histogram.counts.items() if count > 0}
+    if not counts:
+        return ""
+    smallest, largest = GROWTH ** min(counts), GROWTH ** (max(counts) + 1)
+    lines = {name: limit for name, limit in limits.items() if math.isfinite(limit) and limit > 0}
+    low = math.log10(min([smallest, *lines.values()])) - 0.05
+    high = math.log10(max([largest, *lines.values()])) + 0.05
+
+    def x(value: float) -> float:
+        return _MARGIN + (_WIDTH - 2 * _MARGIN) * (math.log10(value) - low) / (high - low)
+
+    total = sum(counts.values())
+    says = f"{total:,} answers from {wording.number(smallest)} to {wording.number(largest)} {unit}"
+    says += "".join(f"; limit {name} at {wording.number(limit)} {unit}" for name, limit in lines.items())
+    svg = _svg(_WIDTH, _HEIGHT, "spread", says)
+    _bars(svg, counts, (low, high))
+    _line(svg, "axis", _MARGIN, _FLOOR, _WIDTH - _MARGIN, _FLOOR)
+    for tick in _ticks(low, high):
+        _line(svg, "axis", x(tick), _FLOOR, x(tick), _FLOOR + 4)
+        _text(svg, "tick", x(tick), _FLOOR + 15, wording.number(tick))
+    for number, (name, limit) in enumerate(lines.items()):
+        _line(svg, "limit", x(limit), _TOP - 6, x(limit), _FLOOR)
+        side = "end" if x(limit) > _WIDTH / 2 else "start"
+        _text(svg, f"label {side}", x(limit), 10 + 11 * (number % 2), name)
+    _text(svg, "label end", _WIDTH - _MARGIN, _HEIGHT - 4, f"{unit}, logarithmic")
+    return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
+
+
+def _bars(svg: ET.Element, counts: Mapping[int, int], scale: tuple[float, float]) -> None:
+    low, high = scale
+    width = (_WIDTH - 2 * _MARGIN) / _BINS
+    bins = [0] * _BINS
+    for index, count in counts.items():
+        place = (math.log10(GROWTH ** (index + 0.5)) - low) / (high - low)
+        bins[min(_BINS - 1, max(0, int(place * _BINS)))] += count
+    tallest = max(bins)
+    for number, count in enumerate(bins):
+        if count:
+            # One slow answer among thousands must still be seen.
+            height = max(2.0, (_FLOOR - _TOP) * count / tallest)
+            _rect(svg, "count", _MARGIN + number * width, _FLOOR - height, width - 1, height)
+
+
+def _ticks(low: float, high: float) -> Iterable[float]:
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    found = [step * 10.0**power for power in powers for step in _TICKS]
+    inside = [tick for tick in found if low < math.log10(tick) < high]
+    return inside if len(inside) <= 9 else [tick for tick in inside if math.log10(tick).is_integer()]  # noqa: PLR2004 - what fits side by side
+
+
+def _svg(width: float, height: float, kind: str, says: str) -> ET.Element:
+    box = f"0 0 {width:g} {height:g}"
+    return ET.Element("svg", {"class": kind, "viewBox": box, "role": "img", "aria-label": says})
+
+
+def _rect(svg: ET.Element, kind: str, x: float, y: float, width: float, height: float) -> None:
+    size = {"x": _at(x), "y": _at(y), "width": _at(width), "height": _at(height)}
+    ET.SubElement(svg, "rect", {"class": kind, **size})
+
+
+def _line(svg: ET.Element, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
+    ends = {"x1": _at(x1), "y1": _at(y1), "x2": _at(x2), "y2": _at(y2)}
+    ET.SubElement(svg, "line", {"class": kind, **ends})
+
+
+def _text(svg: ET.Element, kind: str, x: float, y: float, text: str) -> None:
+    ET.SubElement(svg, "text", {"class": kind, "x": _at(x), "y": _at(y)}).text = text
+
+
+def _at(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,60 @@
+"""Floor 6. The journal's measurements, each beside what was held against it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.measurement import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rampgate.judge import Judgement
+    from rampgate.verdict import Record, Verdict
+
+JUDGED = "judged"
+SHOWN = "shown, not judged"
+EARLIER = "an earlier look, part of a later one"
+
+
+class Seen(NamedTuple):
+    """One measurement.
+
+    Args:
+        measurement: what was seen.
+        judgements: what was held against it.
+        role: JUDGED, SHOWN or EARLIER.
+    """
+
+    measurement: Measurement
+    judgements: tuple[Judgement, ...]
+    role: str
+
+
+def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]:
+    """Check -> its measurements in the order of the journal; checks outside the plan come last."""
+    held = _held(verdict, records)
+    planned = {result.check for result in verdict.checks}
+    found: dict[str, list[Seen]] = {result.check: [] for result in verdict.checks}
+    for record in records:
+        if record["type"] != "measurement":
+            continue
+        judgements = held.get(f"{record['process']}:{record['sequence']}", [])
+        check = str(record.get("check", ""))
+        # What was seen once for all checks of the run belongs to no check of the plan.
+        shown = record.get("shown") or check not in planned
+        role = JUDGED if judgements else SHOWN if shown else EARLIER
+        seen = Seen(Measurement.from_json(record["measurement"]), tuple(judgements), role)
+        found.setdefault(check, []).append(seen)
+    return found
+
+
+def _held(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Judgement]]:
+    """Measurement id -> judgements. A check's judgements are in the order of its judgement records."""
+    held: dict[str, list[Judgement]] = defaultdict(list)
+    for result in verdict.checks:
+        mine = [r for r in records if r["type"] == "judgement" and r.get("check") == result.check]
+        for record, judgement in zip(mine, result.judgements, strict=True):
+            held[record["measurement"]].append(judgement)
+    return held

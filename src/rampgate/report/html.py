@@ -1,0 +1,283 @@
+"""Floor 6. The verdict as one page that needs nothing but itself: no script, no file, no address elsewhere.
+
+Every text passes through clean() and through Jinja's escaping, both by the environment and not by the
+template, so that no line of the template can forget one. A policy in the page forbids all it does not need.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rampgate import wording
+from rampgate.outcome import Decision, Outcome
+from rampgate.report import charts, details, evidence, load, words
+from rampgate.report.text import clean
+from rampgate.verdict import next_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from rampgate.judge import Judgement
+    from rampgate.measurement import Measurement
+    from rampgate.verdict import CheckResult, Record, Verdict
+
+LONGEST_SETTINGS = 60_000
+_WORTH_A_CURVE = 2
+SYMBOLS = {
+    "passed": "\N{CHECK MARK}",
+    "skipped": "\N{EN DASH}",
+    "undecided": "?",
+    "error": "!",
+    "failed": "\N{MULTIPLICATION X}",
+    "shown": "\N{MIDDLE DOT}",
+    words.NEVER_RAN: "\N{WHITE CIRCLE}",
+}
+_DECISIONS = {Decision.PROMOTE: "\N{CHECK MARK}", Decision.HOLD: "\N{DOUBLE VERTICAL LINE}"}
+
+
+class Finding(NamedTuple):
+    """A row of the table of judgements."""
+
+    outcome: str
+    severity: str
+    sentence: str
+    note: str
+    measured: str
+    bar: Markup
+    limit: str
+    n: str
+
+
+class Observation(NamedTuple):
+    """A measurement among the evidence of a check."""
+
+    title: str
+    role: str
+    facts: list[tuple[str, str]]
+    note: str
+    curve: Markup
+    details: details.Node | None
+
+
+class Check(NamedTuple):
+    """All about one check."""
+
+    anchor: str
+    id: str
+    name: str
+    outcome: str
+    remark: str
+    message: str
+    seconds: str
+    findings: list[Finding]
+    observations: list[Observation]
+
+
+def dumps(verdict: Verdict, records: Sequence[Record]) -> str:
+    """report.html: the same journal gives the same bytes, for no time of writing is in it."""
+    checks = _checks(verdict, records)
+    page = {
+        "verdict": verdict.decision.value,
+        "symbol": _DECISIONS.get(verdict.decision, "\N{MULTIPLICATION X}"),
+        "release": words.release(verdict),
+        "reason": words.reason(verdict),
+        "next": next_command(verdict),
+        "chance": words.chance(verdict),
+        "counts": _counts(verdict),
+        "facts": _facts(verdict, records),
+        "checks": checks,
+        "drawn": any(finding.bar for check in checks for finding in check.findings),
+        "other_reasons": words.other_reasons(verdict),
+        "load": load.tables(verdict, records),
+        "not_configured": verdict.not_configured,
+        "notes": verdict.notes,
+        "headers": [_header(header) for header in verdict.headers],
+        "symbols": SYMBOLS,
+    }
+    return environment().get_template("report.html.j2").render(page)
+
+
+def environment() -> Environment:
+    """Jinja with escaping on, and with every value cleaned before it is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def shown(value: Any) -> Any:
+        return value if isinstance(value, Markup) else clean(value)
+
+    return Environment(
+        loader=PackageLoader("rampgate.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _counts(verdict: Verdict) -> list[tuple[str, int]]:
+    """Outcome -> how many checks, the worst first."""
+    outcomes = [words.outcome_of(result) for result in verdict.checks]
+    order = ["failed", "error", "undecided", words.NEVER_RAN, "skipped", "passed"]
+    return [(word, outcomes.count(word)) for word in order if word in outcomes]
+
+
+def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]:
+    first = verdict.headers[0] if verdict.headers else {}
+    target = first.get("target", {})
+    tool = first.get("tool", {})
+    begun, ended = (records[0]["time"], records[-1]["time"]) if records else (0.0, 0.0)
+    facts = [
+        ("run", verdict.run),
+        ("stage", ", ".join(verdict.stages)),
+        ("begun", _utc(begun)),
+        ("took", wording.duration(ended - begun)),
+        ("target", " ".join(str(target[key]) for key in ("name", "web", "api") if target.get(key))),
+        ("tools", ", ".join(f"{name} {version}" for name, version in sorted(tool.items()))),
+        ("platform", str(first.get("platform", ""))),
+        ("typed", " ".join(str(word) for word in first.get("invocation", ()))),
+        ("checks planned", f"{len(verdict.checks):,}"),
+        ("complete", "yes" if verdict.complete else "no"),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
+    """What is not passed first, the weightiest of it at the top; then the rest, and what is no check's."""
+    names = words.short_names(verdict.checks)
+    seen = evidence.gather(verdict, records)
+    bad = [result for result, _ in words.unmet(verdict)]
+    good = [result for result in verdict.checks if result.outcome is Outcome.PASSED]
+    checks = [
+        _check(f"c{number}", result, names[result.check], seen.pop(result.check, []))
+        for number, result in enumerate([*bad, *good], 1)
+    ]
+    for check, rest in seen.items():
+        observations = [_observation(each, check) for each in rest]
+        anchor = f"c{len(checks) + 1}"
+        name = check or "no check"
+        checks.append(
+            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], observations)
+        )
+    return checks
+
+
+def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen]) -> Check:
+    outcome = words.outcome_of(result)
+    findings = [
+        # What the probe said of the measurement stands once, with the first of its judgements.
+        _finding(judgement, result.check, "" if number else each.measurement.note)
+        for each in seen
+        for number, judgement in enumerate(each.judgements)
+    ]
+    findings += [_shown(measurement, result.check) for measurement in result.shown]
+    remarks = ["critical"] if result.critical else []
+    remarks += [] if result.required else ["not required"]
+    return Check(
+        anchor=anchor,
+        id=result.check,
+        name=name,
+        outcome=outcome,
+        remark=", ".join(remarks),
+        message=words.own_message(result),
+        seconds=f"{wording.number(result.seconds)} s" if result.seconds else "",
+        findings=findings,
+        observations=[_observation(each, result.check) for each in seen],
+    )
+
+
+def _finding(judgement: Judgement, check: str, note: str) -> Finding:
+    about = words.about(dict(judgement.labels), check)
+    sentence = clean(judgement.sentence)
+    return Finding(
+        outcome=judgement.outcome.value,
+        severity=judgement.severity.value if judgement.outcome is Outcome.FAILED else "",
+        sentence=f"{about}: {sentence}" if about else sentence,
+        # Where nothing was seen the sentence quotes the note itself.
+        note="" if note in judgement.sentence else note,
+        measured=words.measured(judgement),
+        bar=_markup(charts.position(judgement)),
+        limit=words.limit(judgement),
+        n=f"{judgement.n:,}" if judgement.n else "",
+    )
+
+
+def _shown(measurement: Measurement, check: str) -> Finding:
+    about = words.about(dict(measurement.labels), check)
+    n = f"{measurement.n:,}" if measurement.n else ""
+    return Finding("shown", "", about, measurement.note, words.shown(measurement), _markup(""), "", n)
+
+
+def _observation(seen: evidence.Seen, check: str) -> Observation:
+    measurement = seen.measurement
+    about = words.about(dict(measurement.labels), check)
+    title = clean(measurement.metric.replace("_", " "), 100)
+    return Observation(
+        title=f"{title} ({about})" if about else title,
+        role=seen.role,
+        facts=_numbers(measurement),
+        note=measurement.note,
+        curve=_curve(seen),
+        details=details.node(measurement.details) if measurement.details else None,
+    )
+
+
+def _numbers(seen: Measurement) -> list[tuple[str, str]]:
+    """The measurement's own numbers, apart from its details."""
+    facts: list[tuple[str, str]] = [("n", f"{seen.n:,}")]
+    if seen.failures is not None:
+        facts.append(("counted among them", f"{seen.failures:,}"))
+    if seen.value is not None:
+        facts.append(("value", words.amount(seen.metric, seen.value, seen.unit)))
+    if seen.values:
+        listed = seen.values[: details.MOST]
+        facts.append(("values", " ".join(words.amount(seen.metric, each, seen.unit) for each in listed)))
+    for edge, count in sorted(seen.exceedances.items()):
+        facts.append((f"at or over {wording.number(edge)} {seen.unit}", f"{count:,}"))
+    facts += load.quantiles(seen)
+    if seen.start:
+        facts += [("from", _utc(seen.start)), ("for", wording.duration(max(0.0, seen.end - seen.start)))]
+    return facts
+
+
+def _curve(seen: evidence.Seen) -> Markup:
+    histogram = seen.measurement.histogram
+    if histogram is None or sum(histogram.counts.values()) < _WORTH_A_CURVE:
+        return _markup("")
+    unit = seen.measurement.unit
+    limits = {
+        clean(f"{wording.number(judgement.limit)} {unit}", 40): judgement.limit
+        for judgement in seen.judgements
+        if judgement.limit > 0
+    }
+    return _markup(charts.spread(histogram, limits, unit))
+
+
+def _header(header: Record) -> dict[str, Any]:
+    """What one process stated when it began; the settings come redacted from the journal."""
+    from markupsafe import escape
+
+    settings = json.dumps(header.get("settings", {}), indent=2, sort_keys=True, ensure_ascii=False)
+    return {
+        "stage": header.get("stage", ""),
+        "process": header.get("process", ""),
+        "chance": details.node(header.get("chance", {})),
+        "plan": details.node([entry.get("check", "") for entry in header.get("plan", ())]),
+        "settings": escape(clean(settings, LONGEST_SETTINGS, lines=True)),
+    }
+
+
+def _markup(svg: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704 - our own drawing, escaped by ElementTree
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit import report_runs as runs
+
+from rampgate import journal, verdict
+from rampgate.measurement import Measurement
+from rampgate.report import html
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "{{7*7}}{% raw %}",
+    "</style></pre></details><h1>PROMOTE</h1>",
+    "\x1b[31mred\x1b[0m",
+    "\u202eDLOH\u202c",
+    "nul\x00nul",
+    "javascript:alert(1)",
+    "<svg onload=alert(1)>",
+)
+ALLOWED = {
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "main",
+        "div",
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "span",
+    ),
+    *("code", "section", "a", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"),
+    *("article", "dl", "dt", "dd", "ul", "li", "strong", "pre", "svg", "rect", "line", "circle", "text"),
+}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and visible text of a page."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A tag that opens; meta has no end."""
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self.rows[-1].append("")
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Tags close in the order in which they opened."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Text outside the style sheet."""
+        if "style" not in self.open:
+            self.text += data
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] = f"{self.rows[-1][-1]}{data}".strip()
+
+    def named(self, tag: str) -> list[dict[str, str]]:
+        """The attributes of every such tag."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def source(folder: Path) -> str:
+    """The run's report.html."""
+    records, dropped = journal.read(folder)
+    return html.dumps(verdict.decide(records, dropped), records)
+
+
+def hostile_run(folder: Path, text: str) -> None:
+    """A run in which everything that comes from outside says this."""
+    check = f"immediate/x::y[{text}]"
+    load = f"load/{text}"
+    release = {"environment": text, "version": text, "percentage": 25}
+    story = runs.Story(folder, [check, load, runs.UP], release=release, settings={text: text}, platform=text)
+    seen = Measurement(
+        "up",
+        n=1,
+        value=0.0,
+        labels={"service": text, text: text},
+        note=text,
+        details={text: text, "rows": {text: {text: text}, "b": {text: 1}}, "list": [text, [text]]},
+    )
+    story.judged(check, seen, "up == 1")
+    story.shown(load, seen)
+    story.ended(check, "error", text)
+    story.ended(load)
+    story.event(text)
+    story.end()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_inert(tmp_path: Path, text: str) -> None:
+    """What a target answers is text: no tag, handler, link or template comes of it, no hidden character."""
+    hostile_run(tmp_path, text)
+    written = source(tmp_path)
+    page = Page(written)
+    assert {tag for tag, _ in page.tags} <= ALLOWED
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not {
+        name for name in names if name.startswith("on") or name in {"src", "srcset", "style", "action"}
+    }
+    assert all(re.fullmatch(r"#c\d+", a["href"]) for a in page.named("a"))
+    assert len(page.named("h1")) == 1
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", written)
+    if text.isprintable():
+        assert page.text.count(text) >= 8
+
+
+def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
+    """The page names no address, loads nothing, and forbids itself to."""
+    runs.mixed(tmp_path)
+    written = source(tmp_path)
+    page = Page(written)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {
+        t for t, _ in page.tags
+    }
+    policy = next(m["content"] for m in page.named("meta") if m.get("http-equiv"))
+    assert policy.split("; ")[:3] == ["default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"]
+    style = written.partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    attributes = [value for _, found in page.tags for name, value in found.items() if name != "aria-label"]
+    assert not [value for value in attributes if "//" in value]
+
+
+def test_a_long_text_is_cut_and_its_length_told(tmp_path: Path) -> None:
+    """A megabyte that a target answered neither fills the page nor vanishes silently."""
+    hostile_run(tmp_path, "z" * 1_048_576)
+    written = source(tmp_path)
+    assert "of 1,048,576 characters)" in written
+    assert len(written) < 200_000
+
+
+def test_the_first_screen_tells_what_to_do(tmp_path: Path) -> None:
+    """Decision, release, reason, next command and chance come before the checks."""
+    runs.mixed(tmp_path)
+    before = Page(source(tmp_path)).text.partition("finding")[0]
+    for told in (
+        "ROLLBACK",
+        "production 1.4.0 at 25 %",
+        'triggers "error_rate > 5%" (and 4 more)',
+        "roll the percentage back, then: pytest -m immediate",
+        "at most once in 1,000 runs (32 tests share that)",
+    ):
+        assert told in before
+
+
+def test_every_check_is_there_with_its_numbers(tmp_path: Path) -> None:
+    """Sentence, measured value with bound, limit and n of each judgement, the weightiest check first."""
+    runs.mixed(tmp_path)
+    page = Page(source(tmp_path))
+    for told in ("15 % (at least 8.75 %)", "error_rate > 5%", "needs about 29,000 more requests", "2,000"):
+        assert told in page.text
+    order = [
+        page.text.index(name) for name in ("endpoint answers", "page is light", "one version", "flag is")
+    ]
+    assert order == sorted(order)
+    assert "the time budget of 15 min ran out" in page.text
+    assert "mongodb" in page.text
+
+
+def test_the_evidence_is_there(tmp_path: Path) -> None:
+    """Attempts, earlier looks, Lighthouse runs with their benchmark index, percentiles and a histogram."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    runs.promoted(tmp_path / "a")
+    page = Page(source(tmp_path / "a"))
+    for told in ("ConnectError: refused", "benchmarkIndex", "1502", "97 96 97", "p99", "cold start", "***"):
+        assert told in page.text
+    drawings = [attributes["aria-label"] for attributes in page.named("svg")]
+    assert any("limit 500 ms at 500 ms" in says for says in drawings)
+    assert any(says.startswith("measured 0 % (at most 0.23 %), limit error_rate < 2%") for says in drawings)
+    runs.mixed(tmp_path / "b")
+    assert "an earlier look" in Page(source(tmp_path / "b")).text
+
+
+def test_versions_are_counted_by_instance(tmp_path: Path) -> None:
+    """Who answered which version stands in a table, and the probe's remark beside the judgement."""
+    runs.versions(tmp_path)
+    page = Page(source(tmp_path))
+    nobody = "\N{EN DASH}"
+    for row in (["1.3.9", "13", nobody, nobody], ["1.4.0", nobody, "20", "17"]):
+        assert row in page.rows
+    assert page.text.count("13 of 50 answered as another version than 1.4.0: 1.3.9") == 2
+
+
+def test_load_has_a_row_per_endpoint_and_cohort(tmp_path: Path) -> None:
+    """Each combination of labels under load is a row with its own counts, percentiles and outcome."""
+    runs.loaded(tmp_path)
+    rows = [row for row in Page(source(tmp_path)).rows if len(row) == 10]
+    assert rows[0][:5] == ["endpoint", "cohort", "ramp stage", "requests", "failed"]
+    assert [row[:5] for row in rows[1:]] == [
+        ["patients", "on", "", "3,000", "0 (0 %)"],
+        ["patients", "off", "", "3,000", "0 (0 %)"],
+        ["dashboard", "on", "", "3,000", "4 (0.133 %)"],
+        ["dashboard", "off", "", "3,000", "4 (0.133 %)"],
+        ["patients", "on", "2", "40", ""],
+    ]
+    assert {row[-1].split()[-1] for row in rows[1:5]} == {"passed"}
+    assert rows[5][-1].endswith("shown")
+
+
+def test_the_same_journal_gives_the_same_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time of writing, time zone or hash order gets into the page."""
+    runs.mixed(tmp_path)
+    first = source(tmp_path)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert source(tmp_path) == first
+
+
+def test_an_empty_run_is_a_page_too(tmp_path: Path) -> None:
+    """With no plan and no measurement the page says so."""
+    runs.Story(tmp_path, []).end()
+    text = Page(source(tmp_path)).text
+    assert "HOLD" in text
+    assert "Nothing was planned, so nothing was checked." in text
