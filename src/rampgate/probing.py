@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -209,9 +210,8 @@ class Look:
             self._settings.stage(self.run.stage).patience,
         ).look()
         up, healthy = _first(seen, "up"), _first(seen, "time_to_healthy")
-        return Measurement.from_json(
-            {**up.to_json(), "details": {**up.details, "healthy_after_s": healthy.value}}
-        )
+        # One look, however many attempts it took: those are evidence, not observations.
+        return replace(up, n=1, details={**up.details, "healthy_after_s": healthy.value})
 
     def client(self, service: str, *, signed_in: bool, guard: Guard | None = None) -> httpx.Client:
         """A client of a service, with this process's session when asked."""

@@ -225,6 +225,7 @@ def threshold_json(threshold: Threshold) -> dict[str, object]:
         "name": threshold.name,
         "severity": threshold.severity.value,
         "bad": threshold.bad,
+        "min_n": threshold.min_n,
     }
 
 

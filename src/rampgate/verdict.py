@@ -227,6 +227,7 @@ def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Me
         bad=told["bad"],
         name=told["name"],
         severity=Severity(told["severity"]),
+        min_n=told["min_n"],
         metrics=metrics,
     )
     return judge(
