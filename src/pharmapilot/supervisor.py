@@ -89,16 +89,19 @@ class Supervisor:
     def _serve(self, api_socket: socket.socket) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stopping.set())
+        failed = False
         try:
             self._start(api_socket)
             while not self.stopping.wait(0.2):
                 self._report_deaths()
             say("Stopping ...")
         except DeploymentError:
-            if not self.stopping.is_set():
-                raise
+            if self.stopping.is_set():
+                return
+            failed = True  # the message names a log, which must stay
+            raise
         finally:
-            self._stop()
+            self._stop(keep_state=failed)
 
     def _bind(self, what: str, option: str, port: int) -> socket.socket:
         try:
@@ -244,12 +247,12 @@ class Supervisor:
                 say(f"pharmapilot: {name} (pid {child.pid}) ended with {how}; the rest goes on.")
                 say(f"  its output: {child.log}")
 
-    def _stop(self) -> None:
+    def _stop(self, *, keep_state: bool) -> None:
         for path in self._ready_files:
             path.unlink(missing_ok=True)
         stop(list(self.servers.values()), SERVER_PATIENCE_SECONDS)
         stop([store.child for store in self.stores.values() if store.child], STORE_PATIENCE_SECONDS)
-        if self.options.state is None:
+        if self.options.state is None and not keep_state:
             shutil.rmtree(self.state, ignore_errors=True)
 
 
