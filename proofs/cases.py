@@ -127,8 +127,8 @@ def run_case(case: Case, reports: Path, *pytest_args: str) -> Result:
         began = time.monotonic()
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-m", "immediate", "--demo-ready", str(ready_file)),
-                *("--rampgate-reports", str(reports), *pytest_args),
+                *(sys.executable, "-m", "pytest", "-m", "immediate", f"--demo-ready={ready_file}"),
+                *(f"--rampgate-reports={reports}", *pytest_args),
             ],
             cwd=ROOT,
             env={**os.environ, **case.environment},

@@ -53,7 +53,7 @@ def tell(pytest_args: Sequence[str], *, load: bool, echo: Callable[[str], None])
         ready_file.touch(mode=0o600)
         ready_file.write_text(json.dumps(ready), encoding="utf-8")
         environment = {**os.environ, RUN_VARIABLE: run_id, READY_VARIABLE: str(ready_file)}
-        checks = [sys.executable, "-m", "pytest", "-m", "immediate", "--demo-ready", str(ready_file)]
+        checks = [sys.executable, "-m", "pytest", "-m", "immediate", f"--demo-ready={ready_file}"]
         _call([*checks, *pytest_args], environment, echo)
         if load:
             ramp = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--only-summary"]

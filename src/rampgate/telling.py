@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,7 +90,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if hasattr(session.config, "workerinput"):
         active.run.journal.close()
         return result
-    verdict = _finish(active, int(session.exitstatus))
+    try:
+        verdict = _finish(active, int(session.exitstatus))
+    except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
+        told = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
+        sys.stderr.write(f"\n{told}\n")
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        return result
     session.config.stash[_VERDICT] = verdict
     if session.exitstatus in _REPLACED:
         session.exitstatus = int(verdict.decision.exit_code)
