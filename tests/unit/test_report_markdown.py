@@ -87,7 +87,7 @@ def test_it_fits_into_64_kib(tmp_path: Path, message: str) -> None:
 def test_annotations_are_few_and_escaped(tmp_path: Path) -> None:
     """At most eight lines, the verdict first, with GitHub's escapes, and no line that a target began."""
     decided = failing(tmp_path, "100%\n::set-output name=a::b\r\x1b[1m", checks=20)
-    lines = markdown.github_annotations(decided)
+    lines = markdown.annotations(decided)
     assert len(lines) == 8
     assert all(re.fullmatch(r"::error title=[^:,\n]+::[^\n\r]+", line) for line in lines)
     assert lines[0].startswith("::error title=HOLD production 1.4.0 at 25 %25::immediate/x::check_0: 100%25 ")
@@ -100,7 +100,7 @@ def test_annotations_are_few_and_escaped(tmp_path: Path) -> None:
 def test_a_promotion_has_no_annotations(tmp_path: Path) -> None:
     """Nothing is annotated where nothing holds."""
     runs.promoted(tmp_path)
-    assert markdown.github_annotations(judged(tmp_path)) == []
+    assert markdown.annotations(judged(tmp_path)) == []
 
 
 def test_critical_failures_come_first_in_annotations(tmp_path: Path) -> None:
@@ -110,18 +110,17 @@ def test_critical_failures_come_first_in_annotations(tmp_path: Path) -> None:
     story.judged(runs.UP, runs.up(0.0), "up == 1", severity=Severity.CRITICAL)
     story.ended(runs.UP, "failed")
     story.end()
-    titles = [line.split("::")[1] for line in markdown.github_annotations(judged(tmp_path))]
+    titles = [line.split("::")[1] for line in markdown.annotations(judged(tmp_path))]
     assert titles[1:] == ["error title=FAILED service answers [web]", "error title=ERROR redis answers"]
 
 
 def test_github_gets_the_summary_only_where_it_runs_us(tmp_path: Path) -> None:
-    """The summary is appended to the job's, and elsewhere nothing is written or printed."""
+    """The summary is appended to the job's, and elsewhere nothing is written."""
     decided = failing(tmp_path, "down")
     file = tmp_path / "summary"
     file.write_text("before\n")
     elsewhere = {"GITHUB_STEP_SUMMARY": str(file)}
-    assert markdown.github_summary(decided, elsewhere) == []
+    markdown.github_summary(decided, elsewhere)
     assert file.read_text() == "before\n"
-    there = {**elsewhere, "GITHUB_ACTIONS": "true"}
-    assert markdown.github_summary(decided, there) == markdown.github_annotations(decided)
+    markdown.github_summary(decided, {**elsewhere, "GITHUB_ACTIONS": "true"})
     assert file.read_text(encoding="utf-8") == f"before\n{markdown.dumps(decided)}\n"

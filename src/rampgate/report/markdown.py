@@ -3,22 +3,15 @@
 What targets answered may stand in it, so every text is escaped: it opens no tag, link, mention or table cell.
 """
 
-from __future__ import annotations
-
 import html
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
-from rampgate.verdict import next_command
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from rampgate.verdict import CheckResult, Verdict
+from rampgate.verdict import CheckResult, Verdict, next_command
 
 LARGEST = 64 * 1024
 """Bytes of summary.md at most."""
@@ -133,7 +126,7 @@ def _escaped(text: str) -> str:
     return inert.replace("@", "<span>@</span>")
 
 
-def github_annotations(verdict: Verdict) -> list[str]:
+def annotations(verdict: Verdict) -> list[str]:
     """GitHub's ``::error`` lines: the verdict, then the weightiest checks; none when promoted."""
     if verdict.decision is Decision.PROMOTE:
         return []
@@ -159,22 +152,17 @@ def _annotation(title: str, message: str) -> str:
     return f"::error title={name}::{told}"
 
 
-def github_summary(verdict: Verdict, environ: Mapping[str, str]) -> list[str]:
-    """Append the summary to the job's, where GitHub runs us.
+def github_summary(verdict: Verdict, environ: Mapping[str, str]) -> None:
+    """Append the summary to the job's, where GitHub runs us; elsewhere do nothing.
 
     Args:
         verdict: what to tell.
         environ: ``GITHUB_ACTIONS`` says whether GitHub runs us, ``GITHUB_STEP_SUMMARY`` names the file.
 
-    Returns:
-        The annotation lines to print; none elsewhere.
-
     Raises:
         OSError: the file cannot be written.
     """
-    if environ.get("GITHUB_ACTIONS") != "true":
-        return []
-    if path := environ.get("GITHUB_STEP_SUMMARY"):
+    path = environ.get("GITHUB_STEP_SUMMARY")
+    if path and environ.get("GITHUB_ACTIONS") == "true":
         with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(dumps(verdict) + "\n")
-    return github_annotations(verdict)
