@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from rampgate import policy
+from rampgate.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
+
+
+def keys(model: type[BaseModel]) -> set[str]:
+    """Every key that the settings accept, tables included."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        found.add(name)
+        parts = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= keys(part)
+    return found
+
+
+@pytest.mark.parametrize("key", sorted(keys(Settings)))
+def test_settings_page_names_every_key(key: str) -> None:
+    """docs/settings.md explains each key that rampgate.toml may have."""
+    assert re.search(rf"\b{key}\b", SETTINGS)
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in policy.DEFAULTS])
+def test_verdict_page_names_every_default_threshold(name: str) -> None:
+    """docs/verdict.md lists each default threshold by its name."""
+    assert name in VERDICT
