@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampgate.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -82,8 +84,12 @@ def make(stage: str, settings: Settings, folder: Path | None = None) -> Plan:
         stage: one of STAGES.
         settings: what is configured.
         folder: the validation folder; None means the installed one.
+
+    Raises:
+        ConfigurationError: the stage requires a subject that does not exist.
     """
     configured = subjects(settings)
+    required = _required(stage, settings, configured)
     checks: list[Planned] = []
     missing: dict[str, None] = {}
     for name, arguments in _checks((folder or validation_folder()) / stage):
@@ -96,8 +102,20 @@ def make(stage: str, settings: Settings, folder: Path | None = None) -> Plan:
         for key, thing in configured[subject].items():
             check = f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
             checks.append(Planned(check, getattr(thing, "required", True)))
+    missing.update(dict.fromkeys(required))
     present = {subject.partition("_")[0] for subject, things in configured.items() if things}
     return Plan(tuple(checks), tuple(subject for subject in missing if subject not in present))
+
+
+def _required(stage: str, settings: Settings, configured: Mapping[str, Any]) -> list[str]:
+    """What the stage requires to be configured; a name that nobody knows would be required in vain."""
+    known = dict.fromkeys(subject.partition("_")[0] for subject in configured)
+    required = settings.stage(stage).require
+    if unknown := [subject for subject in required if subject not in known]:
+        raise ConfigurationError(
+            f"stages.{stage}.require: found {unknown[0]!r}; accepted are {', '.join(known)}"
+        )
+    return required
 
 
 def check_name(file: str, function: str) -> str:

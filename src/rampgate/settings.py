@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rampgate.outcome import Severity
-
-_DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
-
-
-def seconds(text: object) -> float:
-    """Read a duration such as ``90s``, ``15m``, ``1h30m``, or a number of seconds.
-
-    Raises:
-        ValueError: not a duration.
-    """
-    if isinstance(text, int | float) and not isinstance(text, bool) and text >= 0:
-        return float(text)
-    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if not match or not any(match.groups()):
-        raise ValueError("accepted is a duration such as 90s, 15m or 1h30m")
-    hours, minutes, secs = (float(match[unit] or 0) for unit in "hms")
-    return hours * 3600 + minutes * 60 + secs
-
-
-def _address(url: object) -> str:
-    if not isinstance(url, str) or not re.match(r"https?://[^/\s]+", url):
-        raise ValueError("accepted is an address such as http://127.0.0.1:5000")
-    return url.rstrip("/")
-
-
-def _path(path: object) -> str:
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise ValueError("accepted is a path that begins with /")
-    return path
-
-
-def _jmespath(expression: object) -> str:
-    import jmespath
-
-    if not isinstance(expression, str):
-        raise ValueError("accepted is a JMESPath expression")  # noqa: TRY004  # pydantic wants a ValueError
-    try:
-        jmespath.compile(expression)
-    except jmespath.exceptions.JMESPathError as error:
-        raise ValueError(f"accepted is a JMESPath expression; {str(error).splitlines()[0]}") from None
-    return expression
-
-
-Duration = Annotated[float, BeforeValidator(seconds)]
-Address = Annotated[str, BeforeValidator(_address)]
-UrlPath = Annotated[str, BeforeValidator(_path)]
-JMESPath = Annotated[str, BeforeValidator(_jmespath)]
-Percent = Annotated[float, Field(ge=0, le=100)]
+from rampgate.settings_values import (  # pydantic reads these when the classes are made
+    Address,  # noqa: TC001  # as said
+    Duration,  # noqa: TC001  # as said
+    JMESPath,  # noqa: TC001  # as said
+    Percent,  # noqa: TC001  # as said
+    UrlPath,  # noqa: TC001  # as said
+)
 
 
 class Part(BaseModel):
     """Base of every table: unknown keys are errors, values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TargetSettings(Part):
@@ -215,6 +173,9 @@ class ThresholdSettings(Part):
     where: dict[str, str] = {}
 
 
+StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
+
+
 class StageSettings(Part):
     """[stages.NAME]: time budget, patience, and subjects that must be configured."""
 
@@ -258,7 +219,12 @@ class Settings(BaseSettings):
     """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over the file."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="RAMPGATE_", env_nested_delimiter="__", env_ignore_empty=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        env_prefix="RAMPGATE_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
     )
 
     environment: str = "production"
@@ -277,7 +243,7 @@ class Settings(BaseSettings):
     redis: RedisSettings | None = None
     metrics: list[MetricSettings] = []
     thresholds: dict[str, ThresholdSettings | str] = {}
-    stages: dict[str, StageSettings] = {}
+    stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     demo: DemoSettings | None = None
@@ -311,7 +277,7 @@ class Settings(BaseSettings):
 
     def stage(self, name: str) -> StageSettings:
         """The settings of a stage, its defaults when the file says nothing."""
-        return self.stages.get(name, StageSettings())
+        return next((told for stage, told in self.stages.items() if stage == name), StageSettings())
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for a journal's header; redacted there."""

@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import InitSettingsSource, SettingsError
 
 from rampgate.errors import ConfigurationError
-from rampgate.redact import Redactor, userinfo_secret
+from rampgate.redact import MASK, Redactor, basic_credentials, userinfo_secret
 from rampgate.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic_core import ErrorDetails
+    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 FILE_NAME = "rampgate.toml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}")
-_SECRET_KEY = re.compile(r"pass|secret|token|pin|api_?key|authorization", re.IGNORECASE)
+_PREFIX = "rampgate_"
+_SECRET_KEY = re.compile(
+    r"pass|pwd|secret|token|(?<![a-z])pin(?![a-z])|api[_-]?key|auth|cookie|credential", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -68,19 +73,62 @@ def load(
         path = Path(FILE_NAME)
     source = Source(path, from_environment)
     data = _read(path) if path else {}
+    told: dict[str, Any] = {}
     for dotted, value in (overrides or {}).items():
+        _put(told, dotted.split("."), value)
         _put(data, dotted.split("."), value)
-    problems: list[str] = []
+    problems = _strange_variables(environ) if from_environment else []
     data = _fill(data, (), source, environ, problems)
     if problems:
         raise ConfigurationError(problems)
     try:
-        settings = Settings(**data) if from_environment else Settings.model_validate(data)
+        settings = _layered(told, from_environment=from_environment)(**data)
     except ValidationError as error:
-        raise ConfigurationError([_sentence(detail, source, environ) for detail in error.errors()]) from None
-    except ValueError as error:  # pydantic-settings: a RAMPGATE_* that should be JSON and is not
-        raise ConfigurationError(f"environment: {error}") from None
+        raise ConfigurationError(_sentences(error, source, environ)) from None
+    except SettingsError as error:  # a RAMPGATE_* that should be JSON and is not
+        field_name = str(error).split('"')[1:2]
+        variable = "RAMPGATE_" + "".join(field_name).upper()
+        raise ConfigurationError(
+            f"{variable}: is not JSON; accepted is what the file says there, as JSON"
+        ) from None
     return settings, Redactor(_secrets(settings, source))
+
+
+def _layered(told: dict[str, Any], *, from_environment: bool) -> type[Settings]:
+    """The settings, read from what was told, then RAMPGATE_* where it counts, then the file."""
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            strongest = InitSettingsSource(settings_cls, told)
+            return (
+                (strongest, env_settings, init_settings) if from_environment else (strongest, init_settings)
+            )
+
+    return Layered
+
+
+def _strange_variables(environ: Mapping[str, str]) -> list[str]:
+    """RAMPGATE_* that look like a setting and are none: ignored, they would leave another value in force."""
+    known = list(Settings.model_fields)
+    problems = []
+    for name in sorted(environ):
+        head, nested, _ = name.lower().removeprefix(_PREFIX).partition("__")
+        if not name.lower().startswith(_PREFIX) or head in known:
+            continue
+        near = difflib.get_close_matches(head, known, n=1, cutoff=0.8)
+        if nested or near:
+            hint = f"did you mean {_PREFIX.upper()}{near[0].upper()}? " if near else ""
+            problems.append(f"{name}: unknown setting; {hint}accepted are {', '.join(sorted(known))}")
+    return problems
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -94,7 +142,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _put(data: dict[str, Any], keys: list[str], value: str) -> None:
     for key in keys[:-1]:
-        data = data.setdefault(key, {})
+        if not isinstance(data.setdefault(key, {}), dict):
+            return  # the file is wrong there, and is told so
+        data = data[key]
     data[keys[-1]] = value
 
 
@@ -128,12 +178,20 @@ def _dotted(at: tuple[str | int, ...]) -> str:
     return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in at).lstrip(".")
 
 
+def _sentences(error: ValidationError, source: Source, environ: Mapping[str, str]) -> list[str]:
+    """One sentence per problem. A table in place of a text is no problem where both are accepted."""
+    details = error.errors()
+    inside = {detail["loc"][:2] for detail in details if "ThresholdSettings" in detail["loc"]}
+    either = [d for d in details if not (d["loc"][2:] == ("str",) and d["loc"][:2] in inside)]
+    return list(dict.fromkeys(_sentence(detail, source, environ) for detail in either))
+
+
 def _sentence(detail: ErrorDetails, source: Source, environ: Mapping[str, str]) -> str:
     """One problem as: file, key, found, accepted."""
     at = tuple(key for key in detail["loc"] if key not in {"str", "ThresholdSettings"})
-    variable = "RAMPGATE_" + "__".join(str(key) for key in at).upper()
-    where = variable if source.from_environment and variable in environ else f"{source.name}: {_dotted(at)}"
-    kind, found = detail["type"], detail.get("input")
+    where = _variable(at, environ) if source.from_environment else ""
+    where = where or f"{source.name}: {_dotted(at)}"
+    kind = detail["type"]
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         known = _keys_beside(at)
@@ -144,8 +202,23 @@ def _sentence(detail: ErrorDetails, source: Source, environ: Mapping[str, str]) 
         return f"{where}: missing; it must be given"
     if not at:
         return f"{source.name}: {message}"
-    shown = "***" if _SECRET_KEY.search(str(at[-1])) else repr(found)
-    return f"{where}: found {shown}; {message[0].lower()}{message[1:]}"
+    return f"{where}: found {_shown(at, detail.get('input'), source)}; {message[0].lower()}{message[1:]}"
+
+
+def _variable(at: tuple[str | int, ...], environ: Mapping[str, str]) -> str:
+    """The RAMPGATE_* that set this key or a table around it, "" when none did."""
+    set_ones = {name.upper() for name in environ}
+    names = ("RAMPGATE_" + "__".join(map(str, at[:end])).upper() for end in range(len(at), 0, -1))
+    return next((name for name in names if name in set_ones), "")
+
+
+def _shown(at: tuple[str | int, ...], found: Any, source: Source) -> str:
+    """What was found, without secrets: those that we know, and all that stands where secrets do."""
+    if any(_SECRET_KEY.search(str(key)) or key in {"headers", "body"} for key in at):
+        return MASK
+    if isinstance(found, dict | list):
+        return "a table" if isinstance(found, dict) else "a list"
+    return repr(Redactor(source.secrets).data(found))
 
 
 def _keys_beside(at: tuple[str | int, ...]) -> list[str]:
@@ -168,11 +241,11 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _secrets(settings: Settings, source: Source) -> set[str]:
     """Everything that may not be written: ${VAR} values, passwords in addresses, secret-looking keys."""
-    login = settings.login
+    login, target = settings.login, settings.target
     named = {value for key, value in (login.body.items() if login else ()) if _SECRET_KEY.search(key)}
     urls = [settings.mongodb.uri if settings.mongodb else "", settings.redis.url if settings.redis else ""]
-    urls += [settings.target.web or "", settings.target.api or ""]
-    addresses = {settings.target.web, settings.target.api}
-    found = source.secrets | named | set(settings.target.headers.values())
-    found |= {settings.target.admin_token, *(userinfo_secret(url) or "" for url in urls)}
-    return {secret for secret in found if secret and secret not in addresses}
+    urls += [target.web or "", target.api or ""]
+    found = source.secrets | named | set(target.headers.values()) | {target.admin_token}
+    for url in urls:
+        found |= {userinfo_secret(url) or "", basic_credentials(url) or ""}
+    return {secret for secret in found if secret and secret not in {target.web, target.api}}

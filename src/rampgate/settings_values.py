@@ -1,0 +1,60 @@
+"""Floor 3. How single values of the settings are read: durations, addresses, paths, expressions.
+
+What is refused is a ValueError that says what is accepted, which is how pydantic wants to be told.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+_DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
+
+
+def seconds(text: object) -> float:
+    """Read a duration such as ``90s``, ``15m``, ``1h30m``, or a number of seconds.
+
+    Raises:
+        ValueError: not a duration.
+    """
+    if isinstance(text, int | float) and not isinstance(text, bool) and 0 <= text < math.inf:
+        return float(text)
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    if not match or not any(match.groups()):
+        raise ValueError("accepted is a duration such as 90s, 15m or 1h30m")
+    hours, minutes, secs = (float(match[unit] or 0) for unit in "hms")
+    return hours * 3600 + minutes * 60 + secs
+
+
+def _address(url: object) -> str:
+    if not isinstance(url, str) or not re.match(r"https?://[^/\s]+", url):
+        raise ValueError("accepted is an address such as http://127.0.0.1:5000")
+    return url.rstrip("/")
+
+
+def _path(path: object) -> str:
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise ValueError("accepted is a path that begins with /")
+    return path
+
+
+def _jmespath(expression: object) -> str:
+    import jmespath
+
+    if not isinstance(expression, str):
+        raise ValueError("accepted is a JMESPath expression")  # noqa: TRY004  # pydantic wants a ValueError
+    try:
+        jmespath.compile(expression)
+    except jmespath.exceptions.JMESPathError as error:
+        raise ValueError(f"accepted is a JMESPath expression; {str(error).splitlines()[0]}") from None
+    return expression
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+Address = Annotated[str, BeforeValidator(_address)]
+UrlPath = Annotated[str, BeforeValidator(_path)]
+JMESPath = Annotated[str, BeforeValidator(_jmespath)]
+Percent = Annotated[float, Field(ge=0, le=100)]
