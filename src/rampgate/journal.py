@@ -53,20 +53,35 @@ class Journal:
         self._file = os.open(folder / f"journal-{process}.jsonl", flags, 0o644)
 
     def write(self, kind: str, **fields: Any) -> str:
-        """Append one record and return its id, ``process:sequence``."""
-        self._sequence += 1
+        """Append one record and return its id, ``process:sequence``.
+
+        Raises:
+            EvidenceError: it could not be written whole; nothing of it remains.
+        """
         record = {
             "type": kind,
             "time": round(self._clock.now(), 6),
             "process": self.process,
-            "sequence": self._sequence,
-            **self._redactor.data(fields),
+            "sequence": self._sequence + 1,
+            **_clean_record(fields, self._redactor),
         }
         line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-        data = line.encode()
-        if os.write(self._file, data) != len(data):
-            raise EvidenceError(f"{self.folder}: the journal could not be written whole (disk full?)")
+        # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its own JSON escape.
+        self._append(line.encode("utf-8", "backslashreplace"))
+        self._sequence += 1
         return f"{self.process}:{self._sequence}"
+
+    def _append(self, data: bytes) -> None:
+        trouble = "no space left"
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, data) == len(data):
+                return
+        except OSError as error:
+            trouble = error.strerror or trouble
+        # A torn line in the middle would make all that comes after it unreadable.
+        os.ftruncate(self._file, size)
+        raise EvidenceError(f"{self.folder}: the journal could not be written whole: {trouble}")
 
     def clean(self, data: Any) -> Any:
         """The data as a record would carry it: without secrets."""
@@ -77,6 +92,35 @@ class Journal:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+_STRUCTURE = ("outcome", "severity", "stage", "threshold", "metric", "unit", "exceedances", "histogram")
+"""What the verdict is computed from. It holds no text of a target's, and a secret that is an everyday word or
+number ("pass", "1234") must not maim it."""
+
+
+def _clean_record(fields: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """A record's fields without secrets, and with its structure whole."""
+    record = {key: value if key in _STRUCTURE else _clean(value, redactor) for key, value in fields.items()}
+    seen = fields.get("measurement")
+    if isinstance(seen, dict):
+        record["measurement"] |= {key: seen[key] for key in _STRUCTURE if key in seen}
+    elif seen is not None:
+        record["measurement"] = seen
+    metrics = fields["settings"].get("metrics", ()) if "settings" in fields else ()
+    for number, told in enumerate(metrics):
+        named = {key: told[key] for key in ("name", "unit") if key in told}
+        record["settings"]["metrics"][number] |= named
+    return record
+
+
+def _clean(value: Any, redactor: Redactor) -> Any:
+    """Without secrets; the keys on the first level are names of fields, and stay."""
+    if isinstance(value, dict):
+        return {key: redactor.data(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(inner, redactor) for inner in value]
+    return redactor.data(value)
 
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
