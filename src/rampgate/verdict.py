@@ -13,63 +13,19 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rampgate.judge import Judgement, judge
-from rampgate.measurement import Measurement
-from rampgate.metrics import Metric, registry
-from rampgate.outcome import Decision, Outcome, Severity, worst
-from rampgate.threshold import parse
+from rampgate.metrics import registry
+from rampgate.outcome import Decision, Outcome
+from rampgate.results import CheckResult, Record, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-Record = dict[str, Any]
+__all__ = ["CheckResult", "Record", "Verdict", "decide", "dumps", "next_command", "to_json"]
 
 SCHEMA = 1
 _NO_ROLLBACK = {"predeploy", "rollback"}
+_TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """How one check of the plan ended.
-
-    Args:
-        check: its id.
-        outcome: the worst of its judgements and of its own end; None when it never ran to its end.
-        severity: the weight of a failure of its own; judgements carry theirs.
-        required: whether skipping it, or not running it, holds.
-        message: why it ended so, apart from its judgements.
-        seconds: how long it took.
-        judgements: what was held against thresholds.
-        shown: what was measured and not judged.
-    """
-
-    check: str
-    outcome: Outcome | None
-    severity: Severity
-    required: bool
-    message: str
-    seconds: float
-    judgements: tuple[Judgement, ...]
-    shown: tuple[Measurement, ...]
-
-    @property
-    def critical(self) -> bool:
-        """Whether it failed in a way that rolls back."""
-        if any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in self.judgements):
-            return True
-        # A failure with no failed judgement is the check's own, and weighs what the check weighs.
-        judged = any(j.outcome is Outcome.FAILED for j in self.judgements)
-        return self.outcome is Outcome.FAILED and not judged and self.severity is Severity.CRITICAL
-
-    @property
-    def reason(self) -> str:
-        """The sentence behind a result that is not passed."""
-        if self.outcome is None:
-            return f"{self.check}: {self.message or 'never ran'}"
-        bad = [j for j in self.judgements if j.outcome is self.outcome]
-        bad.sort(key=lambda j: j.severity is not Severity.CRITICAL)
-        return f"{self.check}: {bad[0].sentence if bad else self.message or self.outcome}"
 
 
 @dataclass(frozen=True)
@@ -107,11 +63,11 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
     headers = [record for record in records if record["type"] == "header"]
     metrics = registry(metric for h in headers for metric in h.get("settings", {}).get("metrics", ()))
     plan = _plan(records)
-    results = tuple(_result(check, required, records, metrics) for check, required in plan.items())
+    results = tuple(result_of(check, records, metrics, required=needed) for check, needed in plan.items())
     stages = tuple(dict.fromkeys(h["stage"] for h in headers))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
-    reasons = _reasons(results, why_not, headers, not_configured)
+    reasons = _reasons(results, why_not, headers, not_configured) or _unexplained(records)
     may_roll_back = any(stage not in _NO_ROLLBACK for stage in stages)
     if any(result.critical for result in results) and may_roll_back:
         decision = Decision.ROLLBACK
@@ -139,21 +95,40 @@ def _plan(records: Sequence[Record]) -> dict[str, bool]:
                 plan[entry["check"]] = plan.get(entry["check"], False) or entry.get("required", True)
     # What ran outside any plan counts too: evidence against the deployment is never thrown away.
     for record in records:
-        if record["type"] == "check":
+        if record["type"] in {"check", "judgement"}:
             plan.setdefault(record["check"], True)
     return plan
 
 
 def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[bool, list[str]]:
     ends = {record["process"]: record for record in records if record["type"] == "end"}
-    why: list[str] = []
+    why: list[str] = [] if headers else ["no header: nobody knows what should have been checked"]
     for header in headers:
         end = ends.get(header["process"])
         if end is None:
             why.append(f"{header['stage']}: the run did not come to its end")
-        elif (status := end.get("status", 3)) in _BAD_EXITS:
-            why.append(f"{header['stage']}: {_BAD_EXITS[status]}")
-    return bool(headers) and not why, why
+        elif (status := end.get("status", 3)) not in {0, _TESTS_FAILED}:
+            why.append(f"{header['stage']}: {_BAD_EXITS.get(status, f'ended with status {status}')}")
+    why += _gaps(records)
+    return not why, why
+
+
+def _unexplained(records: Sequence[Record]) -> list[str]:
+    """A failure that the runner counted and no check tells of: one outside the plan, or before any check."""
+    failed = any(r["type"] == "end" and r.get("status") == _TESTS_FAILED for r in records)
+    return ["the run ended with a failure that no check explains"] if failed else []
+
+
+def _gaps(records: Sequence[Record]) -> list[str]:
+    """Each process counts its records from 1; a number that is missing is evidence that somebody lost."""
+    counted: dict[str, list[int]] = {}
+    for record in records:
+        counted.setdefault(record["process"], []).append(record["sequence"])
+    return [
+        f"the journal of {process} is not whole: {max(numbers) - len(numbers)} of its records are missing"
+        for process, numbers in sorted(counted.items())
+        if sorted(numbers) != list(range(1, len(numbers) + 1))
+    ]
 
 
 def _not_configured(headers: Sequence[Record]) -> list[str]:
@@ -186,57 +161,6 @@ def _reasons(
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
     empty = [] if results else ["the plan is empty: nothing is configured that this stage could check"]
     return [*ran, *why_incomplete, *missing, *never, *empty]
-
-
-def _result(
-    check: str, required: bool, records: Sequence[Record], metrics: Mapping[str, Metric]
-) -> CheckResult:
-    mine = [record for record in records if record.get("check") == check]
-    seen = {f"{r['process']}:{r['sequence']}": r for r in mine if r["type"] == "measurement"}
-    held = [record for record in mine if record["type"] == "judgement"]
-    judgements = tuple(_judged(record, seen, metrics) for record in held)
-    judged = {record["measurement"] for record in held}
-    ends = [record for record in mine if record["type"] == "check"]
-    own = [Outcome(end["outcome"]) for end in ends if end.get("outcome")]
-    return CheckResult(
-        check=check,
-        outcome=worst([*own, *(j.outcome for j in judgements)]) if ends else _cut_short(judgements),
-        severity=Severity(ends[-1].get("severity", Severity.WARNING)) if ends else Severity.WARNING,
-        required=required,
-        message=next((end["message"] for end in ends if end.get("message")), "" if not mine else "cut short"),
-        seconds=sum(end.get("seconds", 0.0) for end in ends),
-        judgements=judgements,
-        shown=tuple(
-            Measurement.from_json(record["measurement"])
-            for key, record in seen.items()
-            if key not in judged and record.get("shown")
-        ),
-    )
-
-
-def _cut_short(judgements: Sequence[Judgement]) -> Outcome | None:
-    """A check that never came to its end has no outcome, but a failure that it saw still counts."""
-    return Outcome.FAILED if any(j.outcome is Outcome.FAILED for j in judgements) else None
-
-
-def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Metric]) -> Judgement:
-    told = record["threshold"]
-    threshold = parse(
-        told["source"],
-        metric=told["metric"],
-        bad=told["bad"],
-        name=told["name"],
-        severity=Severity(told["severity"]),
-        min_n=told["min_n"],
-        metrics=metrics,
-    )
-    return judge(
-        threshold,
-        Measurement.from_json(seen[record["measurement"]]["measurement"]),
-        alpha_fail=record["alpha_fail"],
-        alpha_pass=record["alpha_pass"],
-        looks=record["looks"],
-    )
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
