@@ -26,12 +26,21 @@ class Active:
         source: how another process loads the same settings (file, overrides, environment or not).
         run: this process's part in the run, None while only collecting.
         stack: what must be undone at the end (the demo, the target's lock).
+        late: whether the journal says already that the time budget is used up.
     """
 
     setup: session.Setup
     source: dict[str, Any]
     run: Run | None = None
     stack: ExitStack = field(default_factory=ExitStack)
+    late: bool = False
+
+    def tell_late(self) -> None:
+        """Journal once that the time budget is used up."""
+        if self.run and not self.late:
+            budget = self.setup.settings.stage(self.setup.stage).budget
+            self.run.journal.write("event", text=f"the stage's time budget of {budget:g} s was used up")
+            self.late = True
 
     @property
     def planned(self) -> set[str]:

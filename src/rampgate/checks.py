@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from rampgate.errors import ConfigurationError, ProbeError, RefusedError, Unreac
 from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rampgate.active import Active
     from rampgate.run import Expect
 
@@ -45,12 +48,26 @@ def stage_of(expression: str) -> str | None:
     Raises:
         ConfigurationError: it names more than one; each stage is a run of its own.
     """
-    named = [
-        name for name in plan.STAGES if re.search(rf"(?<![\w-])(?<!not ){name}(?![\w-])", expression or "")
-    ]
+    wanted = set(_wanted(expression or ""))
+    named = [name for name in plan.STAGES if name in wanted]
     if len(named) > 1:
         raise ConfigurationError(f"-m {expression}: names {' and '.join(named)}; accepted is one stage a run")
     return named[0] if named else None
+
+
+def _wanted(expression: str) -> Iterator[str]:
+    """The names in an expression that do not stand under ``not``."""
+    try:
+        waiting: list[tuple[ast.AST, bool]] = [(ast.parse(expression.strip(), mode="eval"), True)]
+    except SyntaxError:  # names of marks may be no names of Python's
+        yield from re.findall(r"(?<![\w-])(?<!not )[\w-]+", expression)
+        return
+    while waiting:
+        node, wanted = waiting.pop()
+        if isinstance(node, ast.Name) and wanted:
+            yield node.id
+        wanted ^= isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        waiting += [(child, wanted) for child in ast.iter_child_nodes(node)]
 
 
 def check_id(item: pytest.Item, stage: str) -> str | None:

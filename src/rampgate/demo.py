@@ -20,7 +20,7 @@ from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.settings import DemoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 SETTINGS_FILE = "demo.toml"
 _PR_SET_PDEATHSIG = 1
@@ -64,25 +64,38 @@ def deployment(demo: DemoSettings) -> Iterator[dict[str, Any]]:
         The content of its ready file.
 
     Raises:
+        ConfigurationError: its command cannot be started.
         ProbeError: it did not come up; the message carries its last words.
     """
     with tempfile.TemporaryDirectory(prefix="rampgate-demo-") as folder:
         ready, log = Path(folder) / "ready.json", Path(folder) / "log"
         places = {"python": sys.executable, "ready": str(ready)}
-        command = [part.format_map(places) for part in demo.command]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no thread runs yet that a fork could hurt
-            )
+        process = _start(demo.command, places, log)
         try:
             _await(process, ready, log, demo.ready_within)
             yield read_ready(ready)
         finally:
             _stop(process)
+
+
+def _start(command: Sequence[str], places: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                [part.format_map(places) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no thread runs yet that a fork could hurt
+            )
+    except OSError as error:
+        raise ConfigurationError(
+            f"demo.command: {error.filename or command[0]} cannot be started: {error.strerror}"
+        ) from None
+    except (KeyError, ValueError, IndexError) as error:
+        raise ConfigurationError(
+            f"demo.command: found the place {error}; accepted are {{python}} and {{ready}}"
+        ) from None
 
 
 def read_ready(path: Path) -> dict[str, Any]:

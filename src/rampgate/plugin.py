@@ -141,12 +141,14 @@ def _begin(config: pytest.Config, active: Active) -> None:
         active.run = session.open_journal(
             active.setup, worker["run"], Path(worker["folder"]), name, deadline=worker["deadline"]
         )
+        active.run.invocation = worker["invocation"]
         return
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     say = reporter.write_line if reporter else print
-    run_id, folder = session.begin(active.setup)
+    run_id = session.name_run()
     lock = session.measuring(active.setup.settings, run_id, wait=config.getoption("wait"), say=say)
     active.stack.enter_context(lock)
+    _, folder = session.begin(active.setup, environ={session.RUN_VARIABLE: run_id})
     active.run = session.open_journal(active.setup, run_id, folder, session.process_name("main"))
     active.run.say = _teller(config)
     session.write_header(active.run, active.setup)
@@ -180,6 +182,7 @@ def pytest_configure_node(node: Any) -> None:
             "run": active.run.id,
             "folder": str(active.run.folder),
             "deadline": active.run.deadline,
+            "invocation": active.run.journal.process,
         }
 
 
@@ -229,8 +232,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Past the time budget nothing more begins: what has not run then never ran."""
     active = item.config.stash.get(ACTIVE, None)
     if active and active.run and active.run.over_budget:
-        budget = active.setup.settings.stage(active.setup.stage).budget
-        active.run.journal.write("event", text=f"the stage's time budget of {budget:g} s was used up")
+        active.tell_late()
         raise NeverRanError("never ran: the stage's time budget was used up")
 
 

@@ -55,6 +55,7 @@ class Run:
         clock: tells the time.
         alpha_fail: the chance that one test may fail a healthy deployment.
         deadline: when the stage's time budget ends, on the clock's monotonic scale.
+        invocation: the process whose header this part belongs to, "" when it is this one.
         say: shows a line of progress to whoever watches.
     """
 
@@ -67,6 +68,7 @@ class Run:
     clock: Clock
     alpha_fail: float
     deadline: float
+    invocation: str = ""
     say: Callable[[str], None] = field(default=lambda _: None)
 
     @property
@@ -75,13 +77,15 @@ class Run:
         return self.clock.monotonic() >= self.deadline
 
     def once(self, key: str, look: Callable[[], Measurement]) -> Measurement:
-        """Look once per run, whichever process comes first; the others read what it saw.
+        """Look once per invocation, whichever process comes first; the others read what it saw.
+
+        A later invocation that joins the run looks anew: what answered then need not answer now.
 
         Args:
             key: a name, unique in the run (``reachable-api``).
             look: called by the first process only, which journals what it returns.
         """
-        path = self.folder / f"once-{key}.json"
+        path = self.folder / f"once-{key}-{self.invocation or self.journal.process}.json"
         with path.open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)

@@ -59,10 +59,15 @@ class Setup:
         return FALSE_FAIL_PER_RUN / max(1, self.tests)
 
 
+def name_run(environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> str:
+    """The id of the run that this invocation joins, or a new one."""
+    return environ.get(RUN_VARIABLE) or journal.new_run_id((clock or SystemClock()).now())
+
+
 def begin(
     setup: Setup, *, clock: Clock | None = None, environ: Mapping[str, str] = os.environ
 ) -> tuple[str, Path]:
-    """Make (or join) the run's folder.
+    """Make (or join) the run's folder; the target's lock is taken before, for this moves ``latest``.
 
     Returns:
         The run's id, and its folder.
@@ -70,7 +75,7 @@ def begin(
     Raises:
         EvidenceError: the folder cannot be written.
     """
-    run_id = environ.get(RUN_VARIABLE) or journal.new_run_id((clock or SystemClock()).now())
+    run_id = name_run(environ, clock=clock)
     return run_id, journal.start_run(setup.settings.reports, run_id).resolve()
 
 
@@ -83,7 +88,16 @@ def open_journal(
     deadline: float | None = None,
     clock: Clock | None = None,
 ) -> Run:
-    """This process's part in a run: a journal of its own. The header is written by write_header."""
+    """This process's part in a run: a journal of its own. The header is written by write_header.
+
+    Args:
+        setup: what the run is made of.
+        run_id: its id.
+        folder: its folder.
+        process: this writer's name.
+        deadline: when the time budget ends; None: it begins now.
+        clock: tells the time.
+    """
     clock = clock or SystemClock()
     return Run(
         id=run_id,
