@@ -36,9 +36,8 @@ def test_a_passed_check_is_one_line_with_its_bound(tmp_path: Path) -> None:
     text = shown(tmp_path)
     assert row(text, "endpoint is fast").split("  ")[0] == "endpoint is fast [patients]"
     fast = " ".join(row(text, "endpoint is fast").split())
-    assert fast == (
-        "endpoint is fast [patients] p95 17.3 ms (at most 21.5 ms) api_response_time_p95 < 500ms 200 passed"
-    )
+    told = "p95 17.3 ms (at most 21.5 ms) api_response_time_p95 < 500ms (+1) 200 passed"
+    assert fast == f"endpoint is fast [patients] {told}"
     assert "0 % (at most 0.23 %)" in row(text, "endpoint answers")
     assert "97 (93.4 to 100)" in row(text, "page is light")
 
@@ -47,6 +46,33 @@ def test_the_check_is_named_once(tmp_path: Path) -> None:
     """A check with two judgements has two rows and one name."""
     runs.promoted(tmp_path)
     assert shown(tmp_path).count("endpoint is fast [patients]") == 1
+
+
+def test_what_passed_alike_is_told_together(tmp_path: Path) -> None:
+    """Ten flags that agree are one row with their count; one that does not has its own row and sentence."""
+    check = "immediate/flags::flags_agree"
+    story = runs.Story(tmp_path, [check])
+    for number in range(11):
+        labels = {"flag": f"flag {number}"}
+        seen = Measurement("flag_mismatches", n=2_000, failures=3 if number == 4 else 0, labels=labels)
+        story.judged(check, seen, "flag_mismatches == 0")
+    story.ended(check, "failed")
+    story.end(1)
+    text = shown(tmp_path)
+    assert "flags agree (flag 0 and 9 more)" in text
+    assert row(text, "  flag 4").split()[:3] == ["flag", "4", "3"]
+    assert "  flag 4: flag mismatches 3 of 2,000 is not 0" in text
+
+
+def test_checks_that_hold_for_one_cause_are_told_together(tmp_path: Path) -> None:
+    """One cause is one paragraph, however many checks it stopped."""
+    story = runs.Story(tmp_path, runs.PLAN)
+    for check in runs.PLAN[1:]:
+        story.ended(check, "skipped", "skipped because the API does not answer")
+    story.end()
+    text = shown(tmp_path)
+    assert text.count("\n  skipped because the API does not answer") == 1
+    assert "SKIPPED  endpoint is fast [patients], endpoint answers [patients], page is light" in text
 
 
 def test_the_decision_is_one_line_at_the_end(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rampgate.judge import Judgement
     from rampgate.measurement import Histogram
 
-_BAR_WIDTH, _BAR_HEIGHT = 150.0, 22.0
+_BAR_WIDTH, _BAR_HEIGHT, _INSET = 150.0, 22.0, 5.0
 _WIDTH, _HEIGHT, _FLOOR, _TOP = 360.0, 154.0, 122.0, 30.0
 _MARGIN = 16.0
 _BINS = 45
@@ -39,7 +39,7 @@ def position(judgement: Judgement) -> str:
     span = 100.0 if kind is Kind.SCORE else 1.15 * max(high, value, judgement.limit, 1e-9)
 
     def x(number: float) -> float:
-        return _BAR_WIDTH * min(1.0, max(0.0, number / span))
+        return _INSET + (_BAR_WIDTH - 2 * _INSET) * min(1.0, max(0.0, number / span))
 
     says = f"measured {words.measured(judgement)}, limit {words.limit(judgement)}"
     svg = _svg(_BAR_WIDTH, _BAR_HEIGHT, "position", says)

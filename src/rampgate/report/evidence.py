@@ -45,9 +45,15 @@ def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]
         # What was seen once for all checks of the run belongs to no check of the plan.
         shown = record.get("shown") or check not in planned
         role = JUDGED if judgements else SHOWN if shown else EARLIER
-        seen = Seen(Measurement.from_json(record["measurement"]), tuple(judgements), role)
-        found.setdefault(check, []).append(seen)
+        found.setdefault(check, []).append(Seen(_read(record), tuple(judgements), role))
     return found
+
+
+def _read(record: Record) -> Measurement:
+    try:
+        return Measurement.from_json(record["measurement"])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        return Measurement("unreadable record", note=f"{type(error).__name__}: {error}")
 
 
 def _held(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Judgement]]:
@@ -56,5 +62,5 @@ def _held(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Judgeme
     for result in verdict.checks:
         mine = [r for r in records if r["type"] == "judgement" and r.get("check") == result.check]
         for record, judgement in zip(mine, result.judgements, strict=True):
-            held[record["measurement"]].append(judgement)
+            held[record.get("measurement", "")].append(judgement)
     return held

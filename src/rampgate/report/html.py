@@ -170,12 +170,9 @@ def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
 
 def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen]) -> Check:
     outcome = words.outcome_of(result)
-    findings = [
-        # What the probe said of the measurement stands once, with the first of its judgements.
-        _finding(judgement, result.check, "" if number else each.measurement.note)
-        for each in seen
-        for number, judgement in enumerate(each.judgements)
-    ]
+    # What the probe said of the measurement stands once, with the first of its judgements.
+    notes = {id(each.judgements[0]): each.measurement.note for each in seen if each.judgements}
+    findings = [_finding(j, result.check, notes.get(id(j), "")) for j in result.judgements]
     findings += [_shown(measurement, result.check) for measurement in result.shown]
     remarks = ["critical"] if result.critical else []
     remarks += [] if result.required else ["not required"]
@@ -193,13 +190,11 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
 
 
 def _finding(judgement: Judgement, check: str, note: str) -> Finding:
-    about = words.about(dict(judgement.labels), check)
-    sentence = clean(judgement.sentence)
     return Finding(
         outcome=judgement.outcome.value,
         severity=judgement.severity.value if judgement.outcome is Outcome.FAILED else "",
-        sentence=f"{about}: {sentence}" if about else sentence,
-        # Where nothing was seen the sentence quotes the note itself.
+        sentence=words.told(judgement, check),
+        # Some sentences quote the note themselves.
         note="" if note in judgement.sentence else note,
         measured=words.measured(judgement),
         bar=_markup(charts.position(judgement)),
@@ -230,7 +225,8 @@ def _observation(seen: evidence.Seen, check: str) -> Observation:
 
 def _numbers(seen: Measurement) -> list[tuple[str, str]]:
     """The measurement's own numbers, apart from its details."""
-    facts: list[tuple[str, str]] = [("n", f"{seen.n:,}")]
+    single = seen.value is not None or bool(seen.values)
+    facts = [] if single and not seen.n else [("n", f"{seen.n:,}")]
     if seen.failures is not None:
         facts.append(("counted among them", f"{seen.failures:,}"))
     if seen.value is not None:

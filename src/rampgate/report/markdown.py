@@ -86,10 +86,12 @@ def _loud(outcome: str) -> str:
 def _why(verdict: Verdict) -> str:
     names = words.short_names(verdict.checks)
     lines = [f"- {_escaped(why)}" for why in words.other_reasons(verdict)]
-    for result, sentences in words.unmet(verdict):
-        weight = " (critical)" if result.critical else ""
-        lines.append(f"- **{_loud(words.outcome_of(result))}**{weight} {_escaped(names[result.check])}")
-        lines += [f"  - {_escaped(sentence)}" for sentence in sentences if sentence != words.NEVER_RAN]
+    for alike in words.unmet_alike(verdict):
+        first = alike.results[0]
+        weight = " (critical)" if first.critical else ""
+        named = ", ".join(names[result.check] for result in alike.results)
+        lines.append(f"- **{_loud(words.outcome_of(first))}**{weight} {_escaped(named)}")
+        lines += [f"  - {_escaped(sentence)}" for sentence in alike.sentences if sentence != words.NEVER_RAN]
     return _fitting(lines, "- … {} more lines are in report.html")
 
 

@@ -69,7 +69,10 @@ def render(verdict: Verdict, console: Console, *, folder: Path | None) -> None:
         folder: the run's folder, named as the place of the report; None when nothing was written.
     """
     if verdict.checks:
-        console.print(_table(verdict, console))
+        table = _table(verdict, console)
+        console.print(table)
+        if any("(+" in str(cell) for column in table.columns for cell in column.cells):
+            console.print(_text(console, "(+1): one further limit of the same measurement, met too", "dim"))
     _why(verdict, console)
     _remarks(verdict, console)
     _decision(verdict, console, folder)
@@ -99,7 +102,7 @@ def _table(verdict: Verdict, console: Console) -> Table:
 
 def _rows(result: CheckResult, name: str) -> list[tuple[list[str], str]]:
     """The rows of one check, named in the first of them, each with its style."""
-    rows = [(_judged(judgement, result.check), "") for judgement in result.judgements]
+    rows = [(row, "") for row in _judged(result)]
     # What the check came to by itself, where no judgement says the same; why it did stands below the table.
     if result.outcome not in {judgement.outcome for judgement in result.judgements}:
         rows.insert(0, (["", "", "", "", words.outcome_of(result)], ""))
@@ -114,14 +117,38 @@ def _rows(result: CheckResult, name: str) -> list[tuple[list[str], str]]:
     return [(row if row is first else [f"  {row[0]}", *row[1:]], style) for row, style in rows]
 
 
-def _judged(judgement: Judgement, check: str) -> list[str]:
+def _judged(result: CheckResult) -> list[list[str]]:
+    """A row for each judgement; those that passed are told together where they say the same.
+
+    Of several limits that one measurement keeps the nearest stands for all, for the others are kept the more;
+    of several things with the same measured value the first stands with the count of the others.
+    """
+    limits: dict[tuple[object, ...], list[Judgement]] = {}
+    for number, judgement in enumerate(result.judgements):
+        own = () if judgement.outcome is Outcome.PASSED else (number,)
+        labels = tuple(sorted(judgement.labels.items()))
+        key = (*own, judgement.metric, labels, words.measured(judgement), judgement.n)
+        limits.setdefault(key, []).append(judgement)
+    alike: dict[tuple[object, ...], tuple[list[str], list[str]]] = {}
+    for number, group in enumerate(limits.values()):
+        nearest = min(group, key=lambda j: abs(j.limit - (j.measured or 0.0)))
+        row = _row(nearest, result.check, len(group) - 1)
+        own = () if nearest.outcome is Outcome.PASSED else (number,)
+        alike.setdefault((*own, *row[1:]), (row, []))[1].append(row[0])
+    for row, names in alike.values():
+        others = len(set(names)) - 1
+        row[0] += f" and {others} more" if others > 0 else ""
+    return [row for row, _ in alike.values()]
+
+
+def _row(judgement: Judgement, check: str, more: int) -> list[str]:
     outcome = judgement.outcome.value
     if judgement.outcome is Outcome.FAILED:
         outcome += f" {judgement.severity.value}"
     return [
         words.about(dict(judgement.labels), check),
         words.measured(judgement),
-        words.limit(judgement),
+        words.limit(judgement) + (f" (+{more})" if more else ""),
         f"{judgement.n:,}" if judgement.n else "",
         outcome,
     ]
@@ -137,14 +164,16 @@ def _outcome(console: Console, outcome: str) -> Text:
 def _why(verdict: Verdict, console: Console) -> None:
     """Every check that is not passed, with its sentences, wrapped and never cut."""
     names = words.short_names(verdict.checks)
-    for result, sentences in words.unmet(verdict):
-        word = words.outcome_of(result)
-        weight = " (critical)" if result.critical else "" if result.required else " (not required)"
+    for alike in words.unmet_alike(verdict):
+        first = alike.results[0]
+        word = words.outcome_of(first)
+        weight = " (critical)" if first.critical else "" if first.required else " (not required)"
         console.print()
         heading = _text(console, word.upper(), _STYLES[word])
-        heading.append(_encodable(console, f"{weight}  {names[result.check]}"))
+        named = ", ".join(names[result.check] for result in alike.results)
+        heading.append(_encodable(console, f"{weight}  {named}"))
         console.print(heading)
-        _indented(console, [sentence for sentence in sentences if sentence != word])
+        _indented(console, [sentence for sentence in alike.sentences if sentence != word])
 
 
 def _remarks(verdict: Verdict, console: Console) -> None:

@@ -62,11 +62,11 @@ def about(labels: dict[str, str], check: str) -> str:
 
 def release(verdict: Verdict) -> str:
     """``production 1.4.0 at 25 %``; what was not stated is named, for silence would look checked."""
-    told = verdict.headers[-1].get("release", {}) if verdict.headers else {}
-    version = told.get("version") or "(no expected version)"
-    percentage = told.get("percentage")
+    named = verdict.headers[-1].get("release", {}) if verdict.headers else {}
+    version = named.get("version") or "(no expected version)"
+    percentage = named.get("percentage")
     at = "(no percentage)" if percentage is None else f"at {wording.number(percentage)} %"
-    return clean(f"{told.get('environment') or '(no environment)'} {version} {at}", 300)
+    return clean(f"{named.get('environment') or '(no environment)'} {version} {at}", 300)
 
 
 def reason(verdict: Verdict) -> str:
@@ -143,6 +143,23 @@ def outcome_of(result: CheckResult) -> str:
     return result.outcome.value if result.outcome else NEVER_RAN
 
 
+class Unmet(NamedTuple):
+    """Checks that are not passed for the same reasons."""
+
+    results: tuple[CheckResult, ...]
+    sentences: tuple[str, ...]
+
+
+def unmet_alike(verdict: Verdict) -> list[Unmet]:
+    """The same as unmet(), with checks that came to the same for the same reasons told together."""
+    found: dict[tuple[object, ...], Unmet] = {}
+    for result, says in unmet(verdict):
+        key = (result.outcome, result.critical, result.required, *says)
+        alike = found.get(key, Unmet((), tuple(says)))
+        found[key] = Unmet((*alike.results, result), alike.sentences)
+    return list(found.values())
+
+
 def unmet(verdict: Verdict) -> list[tuple[CheckResult, list[str]]]:
     """The checks that are not passed, the weightiest first, each with all its sentences."""
     order = [Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED, None, Outcome.SKIPPED]
@@ -155,16 +172,23 @@ def sentences(result: CheckResult) -> list[str]:
     """Why a check is not passed: its judgements that are not, critical ones first, and its own message."""
     held = [j for j in result.judgements if j.outcome is not Outcome.PASSED]
     held.sort(key=lambda j: (j.outcome is not Outcome.FAILED, j.severity.value != "critical"))
-    found = [clean(j.sentence) for j in held]
+    found = [told(j, result.check) for j in held]
     if message := own_message(result):
         found.insert(0, message)
     return found or [outcome_of(result)]
 
 
+def told(judgement: Judgement, check: str) -> str:
+    """A judgement's sentence, after the labels that neither it nor the check's name tells."""
+    sentence = clean(judgement.sentence)
+    labels = about({k: v for k, v in judgement.labels.items() if v not in judgement.sentence}, check)
+    return f"{labels}: {sentence}" if labels else sentence
+
+
 def own_message(result: CheckResult) -> str:
     """What the check itself said, where no judgement tells its outcome."""
-    told = result.outcome is Outcome.PASSED or any(j.outcome is result.outcome for j in result.judgements)
-    return "" if told else clean(result.message)
+    known = result.outcome is Outcome.PASSED or any(j.outcome is result.outcome for j in result.judgements)
+    return "" if known else clean(result.message)
 
 
 def other_reasons(verdict: Verdict) -> list[str]:
@@ -175,12 +199,12 @@ def other_reasons(verdict: Verdict) -> list[str]:
 
 def chance(verdict: Verdict) -> str:
     """How often this verdict may be wrong by chance, in one sentence; "" when no stage stated it."""
-    told = [header["chance"] for header in verdict.headers if header.get("chance")]
-    if not told:
+    stated = [header["chance"] for header in verdict.headers if header.get("chance")]
+    if not stated:
         return ""
-    per_run = sum(entry["false_fail_per_run"] for entry in told)
-    tests = sum(entry["tests"] for entry in told)
-    worst_pass = max(entry["alpha_pass"] for entry in told)
+    per_run = sum(entry["false_fail_per_run"] for entry in stated)
+    tests = sum(entry["tests"] for entry in stated)
+    worst_pass = max(entry["alpha_pass"] for entry in stated)
     says = (
         f"A healthy deployment is failed by chance at most {_once_in(per_run)} runs"
         f" ({tests:,} {'tests share' if tests != 1 else 'test has'} that);"
