@@ -72,6 +72,7 @@ class Story:
         )
 
     def _write(self, kind: str, **fields: Any) -> str:
+        """One record, a quarter of a second after the last."""
         self.clock.time += 0.25
         return self.journal.write(kind, **fields)
 
