@@ -180,10 +180,18 @@ def _dotted(at: tuple[str | int, ...]) -> str:
 
 def _sentences(error: ValidationError, source: Source, environ: Mapping[str, str]) -> list[str]:
     """One sentence per problem. A table in place of a text is no problem where both are accepted."""
-    details = error.errors()
-    inside = {detail["loc"][:2] for detail in details if "ThresholdSettings" in detail["loc"]}
-    either = [d for d in details if not (d["loc"][2:] == ("str",) and d["loc"][:2] in inside)]
+    tables = {d["loc"][:2] for d in error.errors() if "ThresholdSettings" in d["loc"] and not _foreign(d)}
+    either = [
+        d
+        for d in error.errors()
+        if not (_foreign(d) or (d["loc"][2:] == ("str",) and d["loc"][:2] in tables))
+    ]
     return list(dict.fromkeys(_sentence(detail, source, environ) for detail in either))
+
+
+def _foreign(detail: ErrorDetails) -> bool:
+    """Neither a text nor a table: the sentence about the text says enough."""
+    return detail["loc"][2:] == ("ThresholdSettings",) and detail["type"] == "model_type"
 
 
 def _sentence(detail: ErrorDetails, source: Source, environ: Mapping[str, str]) -> str:

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from rampgate.redact import MASK, Redactor, basic_credentials, userinfo_secret
+
+SECRET = 'p"ss wörd/+&é'
+
+
+def test_nested_data_is_cleaned_keys_included() -> None:
+    """A secret is found however deep it lies, and as a key too; all else stays as it is."""
+    data = {"a": ["x hunter22 y", {"hunter22": ("hunter22", 5, None, True, 1.5)}], "b": "hunter"}
+    assert Redactor(["hunter22"]).data(data) == {
+        "a": [f"x {MASK} y", {MASK: [MASK, 5, None, True, 1.5]}],
+        "b": "hunter",
+    }
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        quote("p/ß+x&", safe="").lower(),
+        quote_plus(SECRET),
+        json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET, ensure_ascii=False)[1:-1],
+        html.escape(SECRET),
+    ],
+)
+def test_the_forms_of_a_secret_are_known(form: str) -> None:
+    """A target may echo a secret as a URL, as JSON or as HTML carries it."""
+    assert Redactor([SECRET, "p/ß+x&"]).text(f"<{form}>") == f"<{MASK}>"
+
+
+def test_a_secret_that_was_configured_quoted_is_known_unquoted() -> None:
+    """The password in a URL is quoted there, and plain wherever else it appears."""
+    assert Redactor(["p%40ss%2Fword"]).text("p@ss/word") == MASK
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mongodb://u:p@h/x", f"mongodb://{MASK}@h/x"),
+        ("redis://:word@h:1", f"redis://{MASK}@h:1"),
+        ("https://token@h", f"https://{MASK}@h"),
+        ("http://h/a@b", "http://h/a@b"),
+        ("http://h:80/?mail=a@b", "http://h:80/?mail=a@b"),
+        ("see http://u:p@h and http://v:q@h", f"see http://{MASK}@h and http://{MASK}@h"),
+    ],
+)
+def test_the_user_part_of_any_url_is_masked(text: str, expected: str) -> None:
+    """Even of an address that the settings never named."""
+    assert Redactor().text(text) == expected
+
+
+def test_a_short_secret_is_masked_alone_only() -> None:
+    """Inside words it would maim everything and hide nothing."""
+    redactor = Redactor(["abc"])
+    assert redactor.data(["abc", "xabcx"]) == [MASK, "xabcx"]
+
+
+def test_a_secret_inside_another_leaves_no_remainder() -> None:
+    """The longest is taken first."""
+    assert Redactor(["abcd", "abcdef"]).text("abcdef abcd") == f"{MASK} {MASK}"
+
+
+def test_no_secret_means_no_change() -> None:
+    """An empty secret, such as a variable that is set to nothing, masks nothing."""
+    assert Redactor(["", ""]).data({"a": ["b"]}) == {"a": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("url", "password", "header"),
+    [
+        ("http://u:p@h", "p", "dTpw"),
+        ("http://u@h", None, "dTo="),
+        ("redis://:p%40q@h", "p%40q", "OnBAcQ=="),
+        ("http://h", None, None),
+        ("http://[h", None, None),
+    ],
+)
+def test_what_a_url_hides(url: str, password: str | None, header: str | None) -> None:
+    """The password of a URL, and the header that a client makes of it; an odd URL hides nothing."""
+    assert userinfo_secret(url) == password
+    assert basic_credentials(url) == header
+
+
+SECRETS = st.text(st.characters(exclude_characters="*", exclude_categories=["Cs"]), min_size=4, max_size=12)
+
+
+@given(st.lists(SECRETS, min_size=1, max_size=3), st.data())
+def test_no_secret_survives_in_any_nested_structure(secrets: list[str], data: st.DataObject) -> None:
+    """Whatever the secrets and wherever they stand: none of four characters or more is left."""
+    assume(not any(secret in MASK for secret in secrets))
+    texts = st.tuples(st.text(max_size=4), st.sampled_from(secrets), st.text(max_size=4)).map("".join)
+    leaves = texts | st.integers() | st.none()
+    nested = data.draw(
+        st.recursive(
+            leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=2)
+        )
+    )
+    cleaned = list(_texts(Redactor(secrets).data(nested)))
+    assert not [text for text in cleaned for secret in secrets if secret in text]
+    assert not [
+        text
+        for text in cleaned
+        for secret in secrets
+        if len(unquote(secret)) >= 4 and unquote(secret) in text
+    ]
+
+
+def _texts(data: Any) -> Any:
+    """Every text in nested data."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(key)
+            yield from _texts(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _texts(value)

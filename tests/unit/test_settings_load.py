@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rampgate.errors import ConfigurationError
+from rampgate.settings_load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CANARY = "Canary-7f3a/91"
+GOOD = """
+[target]
+api = "http://127.0.0.1:5000"
+[[endpoints]]
+name = "items"
+path = "/api/items"
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a settings file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "rampgate.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def problems_of(path: Path, **how: object) -> list[str]:
+    """The problems of a settings file, in order."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, **how)  # type: ignore[arg-type]  # each test says what it passes
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        (
+            "[target]\nwbe = 'x'",
+            "target.wbe",
+            "unknown key; did you mean web? accepted are admin_token, api,",
+        ),
+        ("[targte]\n", "targte", "unknown key; did you mean target? accepted are allow_writes,"),
+        ("zzz = 1", "zzz", "unknown key; accepted are allow_writes,"),
+        ("[[pages]]\nname='a'\npath='/'\nlighthose=true", "pages[1].lighthose", "did you mean lighthouse?"),
+        ("[thresholds.x]\nexpct='up == 1'\nexpect='up == 1'", "thresholds.x.expct", "did you mean expect?"),
+        (
+            "[login]\npath='/l'\nbody={a='b'}\nfrom={path='/'}",
+            "login.from",
+            "unknown key; did you mean form?",
+        ),
+        ("[login]\npath='/l'\nbody={a='b'}\nform={pth='/'}", "login.form.pth", "did you mean path?"),
+        ("[target]\ntimeout = '10'", "target.timeout", "found '10'; accepted is a duration such as 90s,"),
+        ("[target]\ntimeout = '10 ms'", "target.timeout", "found '10 ms'; accepted is a duration"),
+        ("[target]\ntimeout = 0", "target.timeout", "input should be greater than 0"),
+        ("percentage = 101", "percentage", "found 101; input should be less than or equal to 100"),
+        ("percentage = 'half'", "percentage", "found 'half'; input should be a valid number"),
+        ("allow_writes = 'perhaps'", "allow_writes", "found 'perhaps'; input should be a valid boolean"),
+        ("target = 5", "target", "found 5; input should be a valid dictionary"),
+        ("endpoints = 'x'", "endpoints", "found 'x'; input should be a valid list"),
+        ("[[endpoints]]\nname = 'a'", "endpoints[1].path", "missing; it must be given"),
+        (
+            "[[endpoints]]\nname='a'\npath='a'",
+            "endpoints[1].path",
+            "found 'a'; accepted is a path that begins",
+        ),
+        (
+            "[[endpoints]]\nname='a'\npath='/'\nneeds=['mysql']",
+            "endpoints[1].needs[1]",
+            "found 'mysql'; input",
+        ),
+        ("[[endpoints]]\nname='a'\npath='/'\nmethod='PUT'", "endpoints[1].method", "'GET' or 'HEAD'"),
+        ("[stages.imediate]\nbudget='1m'", "stages.imediate.[key]", "'predeploy', 'deploy', 'immediate'"),
+        (
+            "[stages.immediate]\nbudget='1 hour'",
+            "stages.immediate.budget",
+            "found '1 hour'; accepted is a dur",
+        ),
+        (
+            "[flags]\npath='/{flag}/{user}'\nexpected={a=120}",
+            "flags.expected.a",
+            "found 120; input should be",
+        ),
+        ("[thresholds]\nx = 5", "thresholds.x", "found 5; input should be a valid string"),
+        ("[demo]\ncommand = []", "demo.command", "found a list; list should have at least 1 item"),
+        ("[target]\nweb = {a = 1}", "target.web", "found a table; accepted is an address"),
+    ],
+)
+def test_each_mistake_is_one_sentence(written: Callable[[str], Path], text: str, key: str, says: str) -> None:
+    """File, key, what was found and what is accepted: enough to mend it without the manual."""
+    path = written(text)
+    problems = problems_of(path)
+    told = [problem for problem in problems if problem.startswith(f"{path}: {key}: ")]
+    assert told, problems
+    assert says in told[0]
+
+
+def test_a_misspelt_key_of_a_threshold_is_one_problem(written: Callable[[str], Path]) -> None:
+    """A table may stand where a text may, and then nobody is told to write a text."""
+    assert len(problems_of(written("[thresholds.x]\nexpct = 'a'\nexpect = 'up == 1'"))) == 1
+
+
+def test_every_problem_is_told_at_once(written: Callable[[str], Path]) -> None:
+    """Three mistakes are three sentences, not three attempts."""
+    text = "percentage = 101\n[target]\nwbe = 'x'\ntimeout = 'soon'"
+    assert len(problems_of(written(text))) == 3
+
+
+def test_every_missing_variable_is_told_at_once(written: Callable[[str], Path]) -> None:
+    """So it is with variables of the environment, each with the place that wants it."""
+    path = written("[target]\nweb = '${WEB_AT}'\nheaders = { a = 'x ${KEY} y' }")
+    assert problems_of(path, environ={}) == [
+        f"{path}: {key}: found ${{{name}}}, which the environment does not have; "
+        f"accepted is a variable that is set, or ${{{name}:-default}}"
+        for key, name in (("target.web", "WEB_AT"), ("target.headers.a", "KEY"))
+    ]
+
+
+def test_variables_are_filled_in(written: Callable[[str], Path]) -> None:
+    """A variable wins over its default, and an empty default is one."""
+    path = written("[target]\nweb = 'http://${HOST:-nowhere}:${PORT:-80}'\nadmin_token = '${TOKEN:-}'")
+    settings, _ = load(path, environ={"HOST": "127.0.0.1"})
+    assert settings.target.web == "http://127.0.0.1:80"
+    assert settings.target.admin_token == ""
+
+
+@pytest.mark.parametrize("content", [b"[target", b"\xff\xfe", b"a = 1\na = 2"])
+def test_what_is_no_toml_is_told(tmp_path: Path, content: bytes) -> None:
+    """A file that cannot be parsed is one sentence with its name."""
+    path = tmp_path / "rampgate.toml"
+    path.write_bytes(content)
+    (problem,) = problems_of(path)
+    assert problem.startswith(f"{path}: is not TOML: ")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A file that was asked for by name must exist."""
+    assert problems_of(tmp_path / "none.toml") == [
+        f"{tmp_path / 'none.toml'}: cannot be read: No such file or directory"
+    ]
+
+
+def test_without_a_file_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file in this folder is no mistake: nothing is configured, and the plan says so."""
+    monkeypatch.chdir(tmp_path)
+    settings, _ = load()
+    assert settings.target.api is None
+
+
+def test_the_file_of_this_folder_is_read(
+    written: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing needs to be named where rampgate.toml lies."""
+    written(GOOD)
+    monkeypatch.chdir(tmp_path)
+    settings, _ = load()
+    assert [endpoint.name for endpoint in settings.endpoints] == ["items"]
+
+
+def test_the_environment_wins_over_the_file(
+    written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline points the same file at another deployment, key by key."""
+    monkeypatch.setenv("RAMPGATE_TARGET__API", "http://127.0.0.1:6000")
+    monkeypatch.setenv("RAMPGATE_ENVIRONMENT", "staging")
+    settings, _ = load(written(GOOD + "\n[version]\nexpected = '1'"))
+    assert (settings.target.api, settings.environment) == ("http://127.0.0.1:6000", "staging")
+    assert settings.version
+    assert settings.version.expected == "1"
+
+
+def test_a_demo_ignores_the_environment(
+    written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A demo measures what it brought up, wherever RAMPGATE_* of this shell points."""
+    monkeypatch.setenv("RAMPGATE_TARGET__API", "http://127.0.0.1:6000")
+    monkeypatch.setenv("RAMPGATE_TARGT__WEB", "x")
+    told = {"target.api": "http://127.0.0.1:7000", "mongodb.uri": "mongodb://127.0.0.1:1"}
+    settings, _ = load(written(GOOD), overrides=told, from_environment=False)
+    assert settings.target.api == "http://127.0.0.1:7000"
+    assert settings.mongodb
+    assert settings.mongodb.uri == "mongodb://127.0.0.1:1"
+    assert settings.endpoints[0].name == "items"
+
+
+def test_what_was_typed_wins_over_the_environment(
+    written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option of the command line is the last word."""
+    monkeypatch.setenv("RAMPGATE_REPORTS", "from-environment")
+    settings, _ = load(written(GOOD), overrides={"reports": "typed"})
+    assert str(settings.reports) == "typed"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("RAMPGATE_TARGET__API", "here", "RAMPGATE_TARGET__API: found 'here'; accepted is an address"),
+        ("RAMPGATE_PERCENTAGE", "half", "RAMPGATE_PERCENTAGE: found 'half'; input should be a valid number"),
+        ("RAMPGATE_TARGET", '{"api": "here"}', "RAMPGATE_TARGET: found 'here'; accepted is an address"),
+        ("RAMPGATE_ENDPOINTS", "oops", "RAMPGATE_ENDPOINTS: is not JSON"),
+        ("RAMPGATE_TARGET__WBE", "x", "RAMPGATE_TARGET__WBE: unknown key; did you mean web?"),
+        ("RAMPGATE_TARGT__WEB", "x", "RAMPGATE_TARGT__WEB: unknown setting; did you mean RAMPGATE_TARGET?"),
+        ("RAMPGATE_ENVIROMENT", "x", "RAMPGATE_ENVIROMENT: unknown setting; did you mean RAMPGATE_ENVIRON"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(
+    written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    """Nobody searches the file for what the environment did, and no misspelt variable is ignored."""
+    monkeypatch.setenv(variable, value)
+    problems = problems_of(written(GOOD))
+    assert [problem for problem in problems if problem.startswith(says)], problems
+
+
+def test_variables_that_are_no_settings_are_left_alone(
+    written: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RAMPGATE_RUN and the like are for others."""
+    for name in ("RAMPGATE_RUN", "RAMPGATE_CONFIG", "RAMPGATE_CHROMIUM", "RAMPGATE_DEMO_READY"):
+        monkeypatch.setenv(name, "x")
+    assert load(written(GOOD))[0].target.api == "http://127.0.0.1:5000"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[login]\npath = 'l'\nbody = { email = 'a', password = '" + CANARY + "' }",
+        "[login]\npath = '/l'\nbody = { user = 'a', password = '" + CANARY + "' }\nform = { path = '/' }",
+        "[login]\npath = '/l'\nbody = { email = 'a', password = ['" + CANARY + "'] }",
+        "[target]\nweb = 'ftp://user:" + CANARY.replace("/", "") + "@host'",
+        "[target]\nadmin_token = ['" + CANARY + "']",
+        "[target]\nheaders = { X-Api-Key = ['" + CANARY + "'] }",
+        "[target]\nheaders = '" + CANARY + "'",
+        "[target]\nweb = '${SECRET}'",
+        "mongodb = 'mongodb://u:${SECRET}@h'",
+        "redis = 'redis://:" + CANARY.replace("/", "") + "@h'",
+    ],
+)
+def test_no_message_tells_a_secret(written: Callable[[str], Path], text: str) -> None:
+    """Messages go to logs that many people read."""
+    told = "\n".join(problems_of(written(text), environ={"SECRET": CANARY}))
+    assert CANARY not in told
+    assert CANARY.replace("/", "") not in told
+
+
+def test_the_redactor_knows_every_secret_of_the_settings(written: Callable[[str], Path]) -> None:
+    """Each place where a secret may stand is known to what cleans the evidence."""
+    text = """
+    [target]
+    web = "http://someone:in-userinfo@127.0.0.1:1"
+    admin_token = "admin-token-1"
+    headers = { X-Key = "in-a-header" }
+    [login]
+    path = "/l"
+    body = { email = "a@example.test", password = "in-the-login", pin = "48291" }
+    [mongodb]
+    uri = "mongodb://u:in-mongodb@127.0.0.1:1"
+    [redis]
+    url = "redis://:${REDIS_WORD}@127.0.0.1:1"
+    """
+    _, redactor = load(written(text), environ={"REDIS_WORD": "in-redis"})
+    secrets = [
+        "in-userinfo",
+        "admin-token-1",
+        "in-a-header",
+        "in-the-login",
+        "48291",
+        "in-mongodb",
+        "in-redis",
+    ]
+    basic = "c29tZW9uZTppbi11c2VyaW5mbw=="
+    cleaned = redactor.text(" ".join([*secrets, basic, "a@example.test"]))
+    assert cleaned == " ".join(["***"] * 8 + ["a@example.test"])
+
+
+def test_a_wrong_table_is_told_even_where_a_demo_puts_its_values(written: Callable[[str], Path]) -> None:
+    """A demo's values do not hide, nor stumble over, what is wrong in the file."""
+    path = written("login = 5")
+    problems = problems_of(path, overrides={"login.body.email": "a"}, from_environment=False)
+    assert problems
