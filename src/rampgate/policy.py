@@ -164,7 +164,10 @@ def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) ->
         problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
         return []
     triggers = content.get("rollback_triggers") if isinstance(content, dict) else None
-    if not isinstance(triggers, dict) or not set(triggers) <= {"critical", "warning"}:
+    if not isinstance(triggers, dict) or not all(
+        severity in {"critical", "warning"} and isinstance(texts, list | None)
+        for severity, texts in triggers.items()
+    ):
         problems.append(f"{path}: rollback_triggers: accepted are the lists critical and warning")
         return []
     rules: list[Rule] = []

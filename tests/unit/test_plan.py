@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rampgate import plan
+from rampgate.errors import ConfigurationError
+from rampgate.plan import Planned
+from rampgate.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHECKS = """
+import does_not_exist
+
+def helper(endpoint): ...
+def test_up(service, look): ...
+def test_fast(endpoint, look): ...
+def test_on(look, flags_known): ...
+def test_share(flags_unknown): ...
+def test_db(mongodb): ...
+def test_audit(audit): ...
+def test_always(): ...
+class TestNot:
+    def test_inside(self): ...
+"""
+LOGIN = {"path": "/l", "body": {"email": "a"}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A validation folder with one file of checks."""
+    (tmp_path / "immediate").mkdir()
+    (tmp_path / "immediate" / "test_2_some.py").write_text(CHECKS, encoding="utf-8")
+    (tmp_path / "immediate" / "notes.py").write_text("def test_no(): ...", encoding="utf-8")
+    return tmp_path
+
+
+def made(folder: Path | None, **settings: Any) -> plan.Plan:
+    """The plan of the immediate stage."""
+    return plan.make("immediate", Settings.model_validate(settings), folder)
+
+
+def test_what_is_not_configured_is_listed_and_not_planned(folder: Path) -> None:
+    """A check without a subject is not due, and nobody mistakes it for one that passed."""
+    assert made(folder) == plan.Plan(
+        (Planned("immediate/some::always"),), ("service", "endpoint", "flags", "mongodb", "audit")
+    )
+
+
+def test_each_subject_is_one_check(folder: Path) -> None:
+    """A check of something that there are several of is planned once for each, by its name."""
+    planned = made(
+        folder,
+        target={"api": "http://a", "web": "http://b"},
+        endpoints=[{"name": "x", "path": "/x"}, {"name": "y", "path": "/y", "required": False}],
+        flags={"path": "/{flag}/{user}", "expected": {"f": 5}},
+        pages=[{"name": "p", "path": "/p"}, {"name": "q", "path": "/q", "lighthouse": True}],
+        mongodb={"uri": "mongodb://h", "required": False},
+    )
+    assert planned.checks == (
+        Planned("immediate/some::up[web]"),
+        Planned("immediate/some::up[api]"),
+        Planned("immediate/some::fast[x]"),
+        Planned("immediate/some::fast[y]", required=False),
+        Planned("immediate/some::share"),
+        Planned("immediate/some::db", required=False),
+        Planned("immediate/some::audit[q]"),
+        Planned("immediate/some::always"),
+    )
+    assert planned.not_configured == ()
+
+
+def test_the_order_is_that_of_the_runbook(folder: Path) -> None:
+    """Files in the order of their numbers, checks in the order in which they stand."""
+    (folder / "immediate" / "test_1_first.py").write_text("def test_z(): ...", encoding="utf-8")
+    assert [planned.check for planned in made(folder).checks] == [
+        "immediate/first::z",
+        "immediate/some::always",
+    ]
+
+
+def test_what_is_required_must_be_configured(folder: Path) -> None:
+    """A required subject is listed as missing even where the stage has no check of it."""
+    stages = {"immediate": {"require": ["redis", "mongodb"]}}
+    assert {"redis", "mongodb"} <= set(made(folder, stages=stages).not_configured)
+    configured = made(folder, stages=stages, redis={"url": "redis://h"}, mongodb={"uri": "mongodb://h"})
+    assert not {"redis", "mongodb"} & set(configured.not_configured)
+
+
+def test_a_required_subject_that_nobody_knows_is_refused(folder: Path) -> None:
+    """It would be required in vain."""
+    with pytest.raises(
+        ConfigurationError, match=r"stages\.immediate\.require: found 'mongo'; accepted are serv"
+    ):
+        made(folder, stages={"immediate": {"require": ["mongo"]}})
+
+
+def test_an_unknown_folder_plans_nothing(tmp_path: Path) -> None:
+    """A stage without checks has an empty plan, which holds."""
+    assert made(tmp_path) == plan.Plan((), ())
+
+
+@pytest.mark.parametrize(("expected", "off"), [({"f": 0}, True), ({"f": 5}, False), ({"f": 5, "g": 0}, True)])
+def test_off_means_off_is_due_only_where_a_flag_is_off(expected: dict[str, float], *, off: bool) -> None:
+    """A check that could see nothing is not planned."""
+    flags = {"path": "/{flag}/{user}", "expected": expected, "algorithm": "md5-mod100"}
+    checks = [planned.check for planned in made(None, flags=flags).checks]
+    assert ("immediate/flags::flags_off_mean_off" in checks) is off
+    assert "immediate/flags::flags_reach_the_expected_share" not in checks
+
+
+def test_the_installed_checks_are_read_without_being_imported() -> None:
+    """The plan of the immediate stage names every installed check once."""
+    planned = made(
+        None,
+        target={"api": "http://a"},
+        version={},
+        login=LOGIN,
+        endpoints=[{"name": "x", "path": "/x"}],
+        pages=[{"name": "p", "path": "/p", "lighthouse": True}],
+        redis={"url": "redis://h"},
+    )
+    checks = [one.check for one in planned.checks]
+    assert len(checks) == len(set(checks))
+    assert {"immediate/health::service_is_up[api]", "immediate/latency::endpoint_answers_in_time[x]"} <= set(
+        checks
+    )
+    assert planned.not_configured == ("flags", "mongodb", "metric")
+
+
+def test_a_plan_goes_into_a_header_as_json(folder: Path) -> None:
+    """Each check with whether it is required, and what is not configured."""
+    told = json.loads(
+        json.dumps(plan.to_json(made(folder, mongodb={"uri": "mongodb://h", "required": False})))
+    )
+    assert {"check": "immediate/some::db", "required": False} in told["plan"]
+    assert "service" in told["not_configured"]
+
+
+def test_names_of_checks_leave_out_the_steps_number() -> None:
+    """A check keeps its name when a step is put in before it."""
+    assert plan.check_name("test_5_latency.py", "test_endpoint_is_fast") == "latency::endpoint_is_fast"
+    assert plan.check_name("test_own.py", "test_x") == "own::x"

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rampgate import policy
+from rampgate.errors import ConfigurationError
+from rampgate.measurement import Measurement
+from rampgate.outcome import Severity
+from rampgate.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def built(base: Path | None = None, **settings: Any) -> policy.Policy:
+    """The policy of the immediate stage."""
+    read = Settings.model_validate(settings)
+    return policy.build(read, base) if base else policy.build(read)
+
+
+def problems_of(base: Path | None = None, **settings: Any) -> list[str]:
+    """What is wrong with these thresholds."""
+    with pytest.raises(ConfigurationError) as caught:
+        built(base, **settings)
+    return caught.value.problems
+
+
+def names(policy_: policy.Policy, metric: str, **labels: str) -> list[str]:
+    """The thresholds that a measurement is held against."""
+    return [threshold.name for threshold in policy_.thresholds(Measurement(metric, labels=labels))]
+
+
+def test_the_defaults_are_the_rules_of_the_immediate_stage() -> None:
+    """Without any settings each metric has its limits, critical and warning."""
+    told = {
+        metric: {(t.source, t.severity.value) for t in built().of(metric)}
+        for metric in ("error_rate", "api_response_time", "lighthouse_performance_score", "flag_on_when_off")
+    }
+    assert told == {
+        "error_rate": {("error_rate > 5%", "critical"), ("error_rate < 2%", "warning")},
+        "api_response_time": {
+            ("api_response_time_p95 > 5000ms", "critical"),
+            ("api_response_time_p95 < 500ms", "warning"),
+            ("api_response_time_p95 < 1000ms", "warning"),
+        },
+        "lighthouse_performance_score": {
+            ("lighthouse_performance_score < 50", "critical"),
+            ("lighthouse_performance_score >= 85", "warning"),
+        },
+        "flag_on_when_off": {("flag_on_when_off == 0", "critical")},
+    }
+
+
+def test_a_default_is_changed_by_its_name() -> None:
+    """A threshold of the same name replaces the default; one of another name stands beside it."""
+    changed = built(
+        thresholds={"api_p95_suite": "api_response_time_p95 < 300ms", "mine": "time_to_healthy < 5s"}
+    )
+    assert "api_response_time_p95 < 500ms" not in [t.source for t in changed.of("api_response_time")]
+    assert "api_response_time_p95 < 300ms" in [t.source for t in changed.of("api_response_time")]
+    assert [t.name for t in changed.of("time_to_healthy")] == ["mine"]
+
+
+def test_a_threshold_may_be_for_some_labels_only() -> None:
+    """``where`` picks the measurements that a threshold is for."""
+    told = built(
+        thresholds={"slow": {"expect": "api_response_time_p95 < 3s", "where": {"endpoint": "report"}}}
+    )
+    assert "slow" in names(told, "api_response_time", endpoint="report")
+    assert "slow" not in names(told, "api_response_time", endpoint="items")
+    assert "slow" not in names(told, "api_response_time")
+
+
+def test_a_threshold_may_say_what_is_bad() -> None:
+    """With ``bad`` the text is a trigger, of the severity that it names."""
+    told = built(thresholds={"t": {"expect": "error_rate > 3%", "bad": True, "severity": "critical"}})
+    (rule,) = [t for t in told.of("error_rate") if t.name == "t"]
+    assert rule.good() == ("<=", 0.03)
+    assert rule.severity is Severity.CRITICAL
+
+
+def test_thresholds_on_metrics_of_ones_own() -> None:
+    """A metric that the settings declare can be held against a limit, in its unit."""
+    metric = {"name": "queue_lag", "path": "/m", "value": "lag", "unit": "s"}
+    told = built(metrics=[metric], thresholds={"lag": "queue_lag < 5s"})
+    assert names(told, "queue_lag") == ["lag"]
+
+
+@pytest.mark.parametrize(
+    ("expect", "says"),
+    [
+        ("error_rate <", "found 'error_rate <'; accepted is"),
+        ("eror_rate < 1%", "eror_rate is no known metric; accepted are error_rate"),
+        ("error_rate < 5ms", "error_rate is not measured in ms"),
+        ("error_rate > 5%", "under what is good: accepted is < or <="),
+        ("api_response_time < 5ms", "a latency needs a percentile; accepted is api_response_time_p95"),
+    ],
+)
+def test_a_threshold_that_does_not_parse_is_told(expect: str, says: str) -> None:
+    """File, key, what was found and what is accepted."""
+    (problem,) = problems_of(thresholds={"mine": expect})
+    assert problem.startswith("rampgate.toml: thresholds.mine: ")
+    assert says in problem
+
+
+def test_all_thresholds_that_do_not_parse_are_told_at_once(tmp_path: Path) -> None:
+    """Those of the settings and those of the policy file."""
+    (tmp_path / "triggers.yml").write_text(
+        "rollback_triggers: {critical: [error_rate > 5%, oops], warning: [error_rate < 2%]}", encoding="utf-8"
+    )
+    problems = problems_of(tmp_path, policy="triggers.yml", thresholds={"a": "x", "b": {"expect": "y"}})
+    file = tmp_path / "triggers.yml"
+    assert [problem.rsplit(": ", 1)[0].split(": found")[0] for problem in problems][:2] == [
+        "rampgate.toml: thresholds.a",
+        "rampgate.toml: thresholds.b",
+    ]
+    assert problems[2].startswith(f"{file}: rollback_triggers.critical[2]: ")
+    assert problems[3].startswith(f"{file}: rollback_triggers.warning[1]: ")
+    assert len(problems) == 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "rollback_triggers: 5", "rollback_triggers: {fatal: []}", "triggers: {}"],
+)
+def test_a_policy_file_of_another_shape_is_told(tmp_path: Path, content: str) -> None:
+    """A file whose triggers we would not see is a mistake, not an empty policy."""
+    (tmp_path / "p.yml").write_text(content, encoding="utf-8")
+    assert problems_of(tmp_path, policy="p.yml") == [
+        f"{tmp_path / 'p.yml'}: rollback_triggers: accepted are the lists critical and warning"
+    ]
+
+
+@pytest.mark.parametrize("texts", ["error_rate > 5%", "5", "{a: b}"])
+def test_triggers_are_a_list(tmp_path: Path, texts: str) -> None:
+    """A lone text is not read letter by letter, nor taken for a list of one."""
+    (tmp_path / "p.yml").write_text(f"rollback_triggers: {{critical: {texts}}}", encoding="utf-8")
+    assert problems_of(tmp_path, policy="p.yml") == [
+        f"{tmp_path / 'p.yml'}: rollback_triggers: accepted are the lists critical and warning"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"\xff", None])
+def test_a_policy_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
+    """Missing, or no YAML: one line."""
+    if content is not None:
+        (tmp_path / "p.yml").write_bytes(content)
+    (problem,) = problems_of(tmp_path, policy="p.yml")
+    assert problem.startswith(f"{tmp_path / 'p.yml'}: cannot be read: ")
+    assert "\n" not in problem
+
+
+def test_triggers_of_the_policy_file_count(tmp_path: Path) -> None:
+    """What they say is bad, with the severity of the list in which they stand."""
+    (tmp_path / "p.yml").write_text(
+        "rollback_triggers: {critical: [redis_up == 0], warning: [api_response_time_p95 > 2000ms]}",
+        encoding="utf-8",
+    )
+    told = built(tmp_path, policy="p.yml")
+    assert ("trigger: redis_up == 0", Severity.CRITICAL) in [
+        (t.name, t.severity) for t in told.of("redis_up")
+    ]
+    assert names(told, "api_response_time")[-1] == "trigger: api_response_time_p95 > 2000ms"
+
+
+def test_what_says_the_same_is_tested_once(tmp_path: Path) -> None:
+    """A trigger that repeats a default would only thin the budget of false failures."""
+    (tmp_path / "p.yml").write_text(
+        "rollback_triggers: {critical: [error_rate > 5%], warning: [error_rate > 2%]}", encoding="utf-8"
+    )
+    assert names(built(tmp_path, policy="p.yml"), "error_rate") == names(built(), "error_rate")
+
+
+def test_the_tests_of_chance_are_counted() -> None:
+    """Six per endpoint by default; one per flag where the algorithm is not known; none for exact metrics."""
+    endpoints = [{"name": "a", "path": "/a"}, {"name": "b", "path": "/b"}]
+    flags: dict[str, Any] = {"path": "/{flag}/{user}", "expected": {"f": 5, "g": 0}}
+    for settings, tests in (
+        ({}, 0),
+        ({"endpoints": endpoints}, 12),
+        ({"endpoints": endpoints, "flags": flags}, 14),
+        ({"flags": {**flags, "algorithm": "md5-mod100"}}, 0),
+    ):
+        read = Settings.model_validate(settings)
+        assert policy.build(read).statistical(read) == tests
+
+
+def test_load_has_rules_of_its_own() -> None:
+    """k6's thresholds hold; those that roll back stand beside them; what does not parse is told."""
+    told = policy.load_rules(Settings())
+    assert {
+        (t.source, t.severity.value) for m in ("http_req_failed", "http_req_duration") for t in told.of(m)
+    } == {
+        ("rate>0.05", "critical"),
+        ("p(95)>5000", "critical"),
+        ("rate<0.02", "warning"),
+        ("p(95)<1000", "warning"),
+    }
+    wrong = Settings.model_validate({"load": {"thresholds": {"http_req_failed": ["rate<2", "x"]}}})
+    with pytest.raises(ConfigurationError) as caught:
+        policy.load_rules(wrong)
+    assert len(caught.value.problems) == 2
