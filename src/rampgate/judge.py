@@ -62,6 +62,11 @@ class Judgement:
     needed: int | None = None
     sentence: str = ""
 
+    def told(self, check: str) -> str:
+        """The sentence, led by what it is about where the check's own name does not say so."""
+        about = ", ".join(value for value in self.labels.values() if value and value not in check)
+        return f"{about}: {self.sentence}" if about else self.sentence
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, floats to 6 significant digits, null for what is not there or not finite."""
         return {

@@ -58,7 +58,7 @@ class CheckResult:
             return f"{self.check}: {self.message or 'never ran'}"
         bad = [j for j in self.judgements if j.outcome is self.outcome]
         bad.sort(key=lambda j: j.severity is not Severity.CRITICAL)
-        return f"{self.check}: {bad[0].sentence if bad else self.message or self.outcome}"
+        return f"{self.check}: {bad[0].told(self.check) if bad else self.message or self.outcome}"
 
 
 def result_of(
@@ -84,7 +84,9 @@ def result_of(
         outcome=worst([*own, *(j.outcome for j in judgements)]) if ends else _cut_short(judgements),
         severity=_heaviest(end.get("severity", Severity.WARNING) for end in ends),
         required=required,
-        message=next((end["message"] for end in ends if end.get("message")), "" if not mine else "cut short"),
+        message=next(
+            (end["message"] for end in ends if end.get("message")), "cut short" if mine and not ends else ""
+        ),
         seconds=sum(end.get("seconds", 0.0) for end in ends),
         judgements=judgements,
         shown=tuple(
@@ -115,6 +117,7 @@ def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Me
             bad=told["bad"],
             name=told["name"],
             severity=Severity(told["severity"]),
+            min_n=told["min_n"],
             metrics=metrics,
         )
         return judge(

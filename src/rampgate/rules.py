@@ -178,8 +178,7 @@ def _valued(case: Case) -> Finding:
     value = case.seen.value or 0.0
     unit = f" {case.threshold.unit}" if case.threshold.unit else ""
     of = f" of {case.seen.n:,}" if case.seen.n > 1 else ""
-    about = "".join(f"{label}: " for label in case.seen.labels.values())
-    point = f"{about}{phrases.words(case.threshold)} {wording.number(value)}{unit}{of}"
+    point = f"{phrases.words(case.threshold)} {wording.number(value)}{unit}{of}"
     finding = _compared(case, value, point)
     # The probe's own words say more than a 0 in place of a 1.
     if finding.outcome is Outcome.FAILED and case.seen.note:

@@ -154,7 +154,7 @@ class Expect:
             for measurement in total.values():
                 self._record(measurement)
             waiting = next(j for j in judged if j.outcome is Outcome.UNDECIDED)
-            self.run.say(f"{self.check}: {waiting.sentence}")
+            self.run.say(f"{self.check}: {waiting.told(self.check)}")
         for measurement in total.values():
             self._hold(measurement, None, split)
 
@@ -175,7 +175,7 @@ class Expect:
         """What was not met, the worst first."""
         unmet = [j for j in self.judgements if j.outcome is not Outcome.PASSED]
         unmet.sort(key=lambda j: (j.outcome is not self.outcome, j.severity is not Severity.CRITICAL))
-        return [f"{j.outcome.value} ({j.severity.value}): {j.sentence}" for j in unmet]
+        return [f"{j.outcome.value} ({j.severity.value}): {j.told(self.check)}" for j in unmet]
 
     def _seen(self, seen: Iterable[Measurement | Probe]) -> Iterable[Measurement]:
         for thing in seen:
