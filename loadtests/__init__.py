@@ -1,0 +1,1 @@
+"""The load test, for Locust: ``locust -f loadtests/locustfile.py``."""

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import errno
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.fakes import FakeClock
+
+from rampgate import journal, load, verdict
+from rampgate.errors import ConfigurationError, EvidenceError, ProbeError, RefusedError
+from rampgate.load_plan import endpoints_of, ramp_of
+from rampgate.load_times import SIGN_IN, RawTimes, Row, measure, read
+from rampgate.outcome import Decision, Outcome
+from rampgate.redact import Redactor
+from rampgate.settings import Settings
+from rampgate.target import RUN_HEADER
+from rampgate.threshold import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BELOW = parse("p(95)<1000", metric="http_req_duration")
+AT_MOST = parse("p(95)<=1000", metric="http_req_duration")
+
+
+def row(
+    ms: float = 20.0, *, endpoint: int = 0, status: int = 200, at: float = 15.0, connect_ms: float = 0.0
+) -> Row:
+    """One request, by default a good one on the plateau."""
+    return Row(at, endpoint, ms, connect_ms, status, 1)
+
+
+def settings(folder: Path, **told: object) -> Settings:
+    """Two endpoints under load and one that is not."""
+    return Settings.model_validate(
+        {
+            "reports": str(folder / "reports"),
+            "target": {"api": f"http://127.0.0.1:9/{folder.name}", "headers": {"x-rampgate-run": "forged"}},
+            "endpoints": [
+                {"name": "one", "path": "/one", "load": True},
+                {"name": "idle", "path": "/idle"},
+                {"name": "two", "path": "/two", "load": True, "required": False},
+            ],
+            "load": {"users": 2, "ramp_up": 10, "plateau": 30, "ramp_down": 5},
+            **told,
+        }
+    )
+
+
+class Started:
+    """A load run over a clock that the test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.setup = load.prepare(settings(folder), Redactor())
+        self.run = load.LoadRun(self.setup, clock=self.clock, environ={})
+        self.run.peak_users = 2
+
+    def ask(
+        self, second: float, many: int, *, status: int = 200, endpoints: tuple[int, ...] = (0, 1)
+    ) -> None:
+        """So many requests to each endpoint, in this second of the ramp."""
+        for endpoint in endpoints:
+            for _ in range(many):
+                self.run.record(endpoint, 1_000.0 + second, 20.0, 0.0, status)
+
+    def end(self, second: float) -> verdict.Verdict:
+        """Go to this second, finish, and judge the journal as a reader of it would."""
+        self.clock.time = 1_000.0 + second
+        self.run.check_over()
+        return verdict.decide(*journal.read(self.run.finish()))
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Started]:
+    """A run that has begun."""
+    yield (begun := Started(tmp_path))
+    begun.run._stack.close()
+    begun.run._raw.close()
+    begun.run._run.journal.close()
+
+
+def outcomes(decided: verdict.Verdict) -> dict[str, Outcome | None]:
+    """Check -> outcome."""
+    return {result.check: result.outcome for result in decided.checks}
+
+
+def test_an_edge_is_counted_on_the_time_as_measured() -> None:
+    """A time equal to the limit violates p(95)<1000 and meets p(95)<=1000; one bit below meets both."""
+    rows = [row(math.nextafter(1000, 0)), row(1000.0), row(math.nextafter(1000, 2000))]
+    _, duration = measure(rows, [BELOW, AT_MOST], labels={}, span=(0, 1))
+    assert duration.exceedances == {BELOW.edge: 2, AT_MOST.edge: 1}
+
+
+def test_failed_requests_lie_above_every_edge() -> None:
+    """A fast 500 and a request without an answer count as failures and as slow, and are in no histogram."""
+    failed, duration = measure(
+        [row(), row(1.0, status=500), row(1.0, status=0), row(1.0, status=302)],
+        [BELOW],
+        labels={},
+        span=(0, 1),
+    )
+    assert (failed.n, failed.failures) == (4, 3)
+    assert failed.details["statuses"] == {"200": 1, "302": 1, "500": 1, "no answer": 1}
+    assert (duration.n, duration.exceedances) == (4, {BELOW.edge: 3})
+    assert duration.histogram is not None
+    assert sum(duration.histogram.counts.values()) == 1
+
+
+def test_a_sign_in_counts_among_the_failures_only() -> None:
+    """A slow sign-in is no slow endpoint, and a refused one is a failed request."""
+    failed, duration = measure(
+        [row(), row(9_000.0, endpoint=SIGN_IN, status=401)], [BELOW], labels={}, span=(0, 1)
+    )
+    assert (failed.n, failed.failures, failed.details["sign_ins"]) == (2, 1, 1)
+    assert (duration.n, duration.exceedances) == (1, {BELOW.edge: 0})
+
+
+def test_connecting_is_told_apart() -> None:
+    """The time to connect is in the details, and in no duration."""
+    _, duration = measure(
+        [row(5.0, connect_ms=900.0), row(5.0), row(5.0, connect_ms=100.0)], [BELOW], labels={}, span=(0, 1)
+    )
+    assert (duration.details["connects"], duration.details["connect_median_ms"]) == (2, 500.0)
+    assert duration.details["worst_ms"] == 5.0
+
+
+def test_raw_times_come_back_to_the_last_bit(tmp_path: Path) -> None:
+    """What is read back is what was measured, so that judging again gives the same counts."""
+    times = RawTimes(tmp_path / "load.csv")
+    written = [row(math.nextafter(1000, 0), connect_ms=0.1 + 0.2), row(1 / 3, endpoint=SIGN_IN, status=0)]
+    for one in written:
+        times.add(one)
+    assert read(times.path) == (written, []), "each row is in the file before it is closed"
+    times.close()
+    times.close()
+
+
+@pytest.mark.parametrize("cut", [1, 2, 9])
+def test_a_torn_last_row_is_dropped_and_named(tmp_path: Path, cut: int) -> None:
+    """A kill in the middle of a line costs that line, even where its beginning reads well."""
+    times = RawTimes(tmp_path / "load.csv")
+    times.add(row())
+    times.add(row())
+    times.close()
+    times.path.write_bytes(times.path.read_bytes()[:-cut])
+    rows, dropped = read(times.path)
+    assert rows == [row()]
+    assert dropped == ["load.csv: its last line is torn and was dropped"]
+
+
+def test_a_broken_line_in_the_middle_is_refused(tmp_path: Path) -> None:
+    """Evidence that somebody edited is not judged."""
+    path = tmp_path / "load.csv"
+    path.write_text(RawTimes.HEADER + "1.0,0,twenty,0.0,200,1,1\n1.0,0,20.0,0.0,200,1,1\n", encoding="utf-8")
+    with pytest.raises(EvidenceError, match="line 2"):
+        read(path)
+
+
+def test_the_plan_names_each_endpoint_under_load_and_the_whole_run(tmp_path: Path) -> None:
+    """What must be judged is fixed before the first request, and the chance of a false alarm is shared."""
+    setup = load.prepare(settings(tmp_path), Redactor())
+    assert [(planned.check, planned.required) for planned in setup.plan.checks] == [
+        ("load/plateau[one]", True),
+        ("load/plateau[two]", False),
+        ("load/whole run", True),
+    ]
+    assert setup.tests == 4 * 3, "two thresholds on each of two metrics, in three cells"
+    assert setup.alpha_fail == pytest.approx(1e-3 / 12)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"endpoints": [{"name": "idle", "path": "/"}]}, "none has load = true"),
+        ({"load": {"plateau": 0}}, "load.plateau: found 0"),
+        ({"load": {"thresholds": {"http_req_duration": ["p(95)<1000", "p95 fast"]}}}, "p95 fast"),
+    ],
+)
+def test_a_run_that_could_judge_nothing_is_refused(
+    tmp_path: Path, told: dict[str, object], message: str
+) -> None:
+    """No endpoint, no plateau, a threshold that is none: told before anything is sent."""
+    with pytest.raises(ConfigurationError, match=message):
+        load.prepare(settings(tmp_path, **told), Redactor())
+
+
+def test_an_address_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
+    """Load goes to allowed hosts only."""
+    with pytest.raises(RefusedError, match=r"192\.0\.2\.1"):
+        load.prepare(settings(tmp_path, target={"api": "http://192.0.2.1"}), Redactor())
+
+
+def test_the_host_option_wins_over_the_settings(tmp_path: Path) -> None:
+    """What --host names is what the journal calls the target; what is no address is refused."""
+    file = tmp_path / "own.toml"
+    file.write_text('[target]\napi = "http://127.0.0.1:1"\n', encoding="utf-8")
+    assert load.settings_of(str(file), environ={})[0].target.api == "http://127.0.0.1:1"
+    told, _ = load.settings_of(None, "http://127.0.0.1:2/", environ={"RAMPGATE_CONFIG": str(file)})
+    assert told.target.api == "http://127.0.0.1:2"
+    with pytest.raises(ConfigurationError, match="--host"):
+        load.settings_of(str(file), "127.0.0.1:2", environ={})
+
+
+def test_a_ready_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    """RAMPGATE_DEMO_READY is never passed over in silence."""
+    with pytest.raises(ConfigurationError, match="ready"):
+        load.settings_of(None, environ={"RAMPGATE_DEMO_READY": str(tmp_path / "ready.json")})
+
+
+def test_the_ramp_is_that_of_the_settings(tmp_path: Path) -> None:
+    """Up in ramp_up, steady for plateau, down in ramp_down; indices of endpoints are those under load."""
+    told = settings(tmp_path)
+    ramp = ramp_of(told.load)
+    assert [ramp.users_at(second) for second in (0, 5, 10, 40, 42.5, 45)] == [0, 1, 2, 2, 1, 0]
+    assert ramp.plateau() == 1
+    assert [endpoint.name for endpoint in endpoints_of(told)] == ["one", "two"]
+
+
+def test_a_good_run_is_promoted(started: Started) -> None:
+    """Enough good requests on the plateau, the ramp followed, the users there: promote."""
+    started.ask(5, 10)
+    started.ask(20, 400)
+    decided = started.end(45.1)
+    assert (decided.decision, decided.reasons) == (Decision.PROMOTE, ())
+
+
+def test_the_plateau_is_cut_from_the_ramp(started: Started) -> None:
+    """A request that was sent before or after the plateau is in the whole run only."""
+    for second in (9.999, 10.0, 39.999, 40.0, 46.0):
+        started.ask(second, 1, endpoints=(0,))
+    decided = started.end(47)
+    n = {check.check: {j.n for j in check.judgements} for check in decided.checks}
+    assert n == {"load/plateau[one]": {2}, "load/plateau[two]": {0}, "load/whole run": {5}}
+
+
+def test_failing_answers_roll_back(started: Started) -> None:
+    """An endpoint that answers fast with 500 is a reason to roll back, however healthy the other is."""
+    started.ask(20, 400, endpoints=(0,))
+    started.ask(20, 400, endpoints=(1,), status=500)
+    decided = started.end(45.1)
+    assert decided.decision is Decision.ROLLBACK
+    assert outcomes(decided)["load/plateau[one]"] is Outcome.PASSED
+    assert outcomes(decided)["load/plateau[two]"] is Outcome.FAILED
+
+
+def test_a_run_without_a_request_is_an_error(started: Started) -> None:
+    """Nothing measured is never a pass."""
+    decided = started.end(45.1)
+    assert decided.decision is Decision.HOLD
+    assert set(outcomes(decided).values()) == {Outcome.ERROR}
+    assert "nothing was measured" in decided.reasons[0]
+
+
+def test_a_target_that_refuses_every_sign_in_rolls_back(started: Started) -> None:
+    """Nobody can sign in: no endpoint was asked, and the failed sign-ins speak for themselves."""
+    started.ask(20, 400, endpoints=(SIGN_IN,), status=0)
+    decided = started.end(45.1)
+    assert decided.decision is Decision.ROLLBACK
+    assert outcomes(decided)["load/plateau[one]"] is Outcome.ERROR
+
+
+def test_an_interrupted_run_holds_and_keeps_what_was_measured(started: Started) -> None:
+    """Before the end of the ramp a run is incomplete, though all that it saw was good."""
+    started.ask(20, 400)
+    decided = started.end(25)
+    assert set(outcomes(decided).values()) == {Outcome.PASSED}
+    assert (decided.decision, decided.complete) == (Decision.HOLD, False)
+    assert any("interrupted" in reason for reason in decided.reasons)
+
+
+def test_waiting_for_answers_after_an_interrupt_does_not_complete_a_run(started: Started) -> None:
+    """The ramp counts as followed when it was asked for users until its end, not when time has passed."""
+    started.ask(20, 400)
+    started.clock.time = 1_050.0
+    decided = verdict.decide(*journal.read(started.run.finish()))
+    assert decided.decision is Decision.HOLD
+
+
+def test_an_error_of_the_load_test_itself_is_no_pass(started: Started) -> None:
+    """A journey that raises makes an error of the run, and says what it was."""
+    started.ask(20, 400)
+    for _ in range(20):
+        started.run.trouble(load.own_words(KeyError("token")))
+    decided = started.end(45.1)
+    assert decided.decision is Decision.HOLD
+    assert outcomes(decided)["load/whole run"] is Outcome.ERROR
+    assert decided.notes == ("the load test itself broke: KeyError: 'token'",)
+
+
+def test_fewer_users_than_asked_for_is_no_pass(started: Started) -> None:
+    """A load that was not reached proves nothing about the load that was asked for."""
+    started.ask(20, 400)
+    started.run.peak_users = 1
+    decided = started.end(45.1)
+    assert decided.decision is Decision.HOLD
+    assert "only 1 of 2 users" in decided.reasons[0]
+
+
+def test_one_run_measures_a_target_at_a_time(started: Started, tmp_path: Path) -> None:
+    """A second load run is refused, and leaves the first one's folder the latest."""
+    with pytest.raises(RefusedError, match="being measured"):
+        load.LoadRun(started.setup, environ={})
+    assert (tmp_path / "reports" / "latest").resolve() == started.run.folder
+    started.end(45.1)
+    load.LoadRun(started.setup, environ={}).finish()
+
+
+def test_a_run_can_join_another(tmp_path: Path) -> None:
+    """RAMPGATE_RUN puts the load's evidence beside that of a preceding stage."""
+    setup = load.prepare(settings(tmp_path), Redactor())
+    folder = load.LoadRun(setup, environ={"RAMPGATE_RUN": "release-7"}).finish()
+    assert folder == (tmp_path / "reports" / "release-7").resolve()
+    records, _ = journal.read(folder)
+    assert (records[0]["type"], records[0]["stage"], records[0]["run"]) == ("header", "load", "release-7")
+
+
+def test_every_request_names_its_run(started: Started) -> None:
+    """The run's header cannot be replaced by one of the settings."""
+    names = [name for name in started.run.headers if name.lower() == RUN_HEADER.lower()]
+    assert [started.run.headers[name] for name in names] == [started.run.id]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "recorded"),
+    [
+        (200, None, 200),
+        (503, ConnectionError("bad status"), 503),
+        (0, ConnectionRefusedError(errno.ECONNREFUSED, "refused"), 0),
+        (200, ConnectionResetError(errno.ECONNRESET, "reset"), 0),
+    ],
+)
+def test_half_an_answer_is_none(status: int, error: Exception | None, recorded: int) -> None:
+    """A 200 whose body broke off is a failed request; a bad status is kept as it is."""
+    assert load.status_of(status, error) == recorded
+
+
+def test_trouble_on_our_side_does_not_blame_the_target() -> None:
+    """No more sockets here is an error of the run, not a failed request."""
+    wrapped = ConnectionError("no answer")
+    wrapped.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    with pytest.raises(ProbeError, match="Too many open files"):
+        load.status_of(0, wrapped)
+
+
+def test_no_secret_reaches_the_evidence(tmp_path: Path) -> None:
+    """The account that signs in is masked in the journal."""
+    login = {"path": "/login", "body": {"email": "a@example.test", "password": "canary-7f3a"}}
+    setup = load.prepare(settings(tmp_path, login=login), Redactor(["canary-7f3a"]))
+    folder = load.LoadRun(setup, environ={}).finish()
+    written = "".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file())
+    assert "a@example.test" in written
+    assert "canary-7f3a" not in written
+
+
+def test_the_load_test_is_where_rampgate_says() -> None:
+    """The file that Locust is pointed at exists."""
+    assert load.locustfile().is_file()
