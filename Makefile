@@ -32,7 +32,7 @@ test: $(STAMP) ## All tests
 lint: $(STAMP) ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
 	$(BIN)/interrogate --quiet tests validation
 
 types: $(STAMP) ## mypy strict
