@@ -83,7 +83,7 @@ class Look:
         """Whether the known-good account can sign in; this process keeps the session."""
         login = self._settings.login
         assert login  # noqa: S101  # the plan has this check only where it is configured
-        self.need(self._login_service)
+        self.need(self._login_service, *login.needs)
         with self.client(self._login_service, signed_in=False) as http:
             measurement, token = SignInProbe(
                 http, login.path, login.body, login.token, self.run.clock

@@ -66,6 +66,7 @@ class LoginSettings(Part):
     body: dict[str, str] = Field(min_length=1)
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
     form: FormSettings | None = None
+    needs: list[Literal["mongodb", "redis"]] = []
     required: bool = True
 
     @model_validator(mode="after")

@@ -162,12 +162,23 @@ def test_a_mix_of_versions_is_counted_by_instance() -> None:
     assert seen.note == "expected 1.0.0, answered by 0.9.0, 1.0.0"
 
 
-def test_no_expected_version_gives_no_value() -> None:
-    """Without an expectation the versions are shown, and nothing passes because of them."""
+def test_a_mix_of_versions_is_wrong_without_an_expected_one() -> None:
+    """Without an expectation the commonest version stands for it: a mix is still found and named."""
     seen = version(mixed(), None, 4)
-    assert seen.value is None
-    assert seen.note == "no expected version configured"
-    assert set(seen.details["versions"]) == {"1.0.0", "0.9.0"}
+    assert (seen.value, seen.n) == (1.0, 4)
+    assert seen.note == "no expected version configured, answered by 0.9.0, 1.0.0"
+
+
+def test_one_version_is_right_without_an_expected_one() -> None:
+    """Without an expectation a single version is no failure, and the note names it."""
+    seen = version(always(httpx.Response(200, json={"version": "1.0.0"})), None, 3)
+    assert (seen.value, seen.n) == (0.0, 3)
+    assert seen.note == "no expected version configured, answered by 1.0.0"
+
+
+def test_no_version_at_all_is_wrong_without_an_expected_one() -> None:
+    """Answers that tell no version do not become the expected one."""
+    assert version(always(httpx.Response(200, json={})), None, 3).value == 3.0
 
 
 @pytest.mark.parametrize(

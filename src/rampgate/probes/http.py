@@ -115,7 +115,8 @@ class VersionProbe:
     def look(self) -> list[Measurement]:
         """``wrong_version``: how many answers were of another version, or did not tell theirs.
 
-        Without an expected version, or without any answer, there is no value.
+        Without an expected version the one that most answers tell stands for it, so that a mix is seen.
+        Without any answer there is no value.
 
         Raises:
             ProbeError: we could not look.
@@ -123,18 +124,22 @@ class VersionProbe:
         start = self.clock.now()
         seen: dict[str, Counter[str]] = {}
         answered, lost = self._ask_all(seen)
-        wrong = sum(count.total() for version, count in seen.items() if version != self.expected)
-        if self.expected is None:
-            note = "no expected version configured"
-        elif not answered:
+        most = max(seen, key=lambda version: seen[version].total(), default=UNKNOWN)
+        right = self.expected if self.expected is not None else most if most != UNKNOWN else None
+        wrong = sum(count.total() for version, count in seen.items() if version != right)
+        expected = (
+            f"expected {self.expected}" if self.expected is not None else "no expected version configured"
+        )
+        if not answered:
             note = "no answer that could tell the version"
         else:
-            note = "" if not wrong else f"expected {self.expected}, answered by {', '.join(sorted(seen))}"
+            told = f"{expected}, answered by {', '.join(sorted(seen))}"
+            note = told if wrong or self.expected is None else ""
         return [
             Measurement(
                 "wrong_version",
                 n=answered,
-                value=float(wrong) if answered and self.expected is not None else None,
+                value=float(wrong) if answered else None,
                 labels={"service": self.service},
                 start=start,
                 end=self.clock.now(),
