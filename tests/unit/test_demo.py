@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rampgate import demo
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.settings import DemoSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READY = """
+import json, os, sys, time
+with open(sys.argv[1] + ".new", "w") as file:
+    json.dump(dict(web="http://a", pid=os.getpid()), file)
+os.replace(sys.argv[1] + ".new", sys.argv[1])
+"""
+WAIT = READY + "time.sleep(60)"
+
+
+def command(code: str, **more: str) -> DemoSettings:
+    """A deployment that is a few lines of Python."""
+    return DemoSettings.model_validate({"command": ["{python}", "-c", code, "{ready}"], **more})
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_deployment_is_up_while_it_is_needed() -> None:
+    """It runs as long as the context lasts, and no longer."""
+    with demo.deployment(command(WAIT)) as ready:
+        pid = ready["pid"]
+        assert ready["web"] == "http://a"
+        assert not gone(pid)
+    assert gone(pid)
+
+
+def test_a_deployment_is_stopped_when_the_run_fails() -> None:
+    """Whatever goes wrong in between, nothing is left running."""
+    with pytest.raises(ZeroDivisionError), demo.deployment(command(WAIT)) as ready:
+        raise ZeroDivisionError
+    assert gone(ready["pid"])
+
+
+def test_a_deployment_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ignores the polite signal does not keep us waiting for ever."""
+    monkeypatch.setattr(demo, "_STOP_S", 0.1)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT
+    with demo.deployment(command(deaf)) as ready:
+        pass
+    assert gone(ready["pid"])
+
+
+def test_ctrl_c_is_ours_to_handle() -> None:
+    """The deployment outlives an interrupt, so that it can be stopped in order."""
+    asked = "import signal; ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
+    told = asked + WAIT.replace('web="http://a"', "web=ignored")
+    with demo.deployment(command(told)) as ready:
+        assert ready["web"] is True
+
+
+@pytest.mark.parametrize(
+    ("code", "within", "says"),
+    [
+        ("import sys; sys.exit('no port left')", "10s", "ended with 1 after 10 s at the most: no port left"),
+        ("import time; time.sleep(60)", "0.1s", "the demo deployment is not ready after 0.1 s at the most"),
+    ],
+)
+def test_a_deployment_that_does_not_come_up_is_told_with_its_last_words(
+    code: str, within: str, says: str
+) -> None:
+    """Its own last line says more than we could."""
+    with pytest.raises(ProbeError) as caught, demo.deployment(command(code, ready_within=within)):
+        pass
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["/does/not/exist"], "demo.command: /does/not/exist cannot be started: No such file"),
+        (["{python}", "{port}"], "demo.command: found the place 'port'; accepted are {python} and {ready}"),
+        (["{python}", "{"], "demo.command: found the place"),
+    ],
+)
+def test_a_command_that_cannot_be_started_is_told(words: list[str], says: str) -> None:
+    """One sentence, no traceback."""
+    with pytest.raises(ConfigurationError) as caught, demo.deployment(DemoSettings(command=words)):
+        pass
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "is no ready file of a deployment: [Errno 2]"),
+        ("{", "is no ready file of a deployment: "),
+        ("[]", "is no ready file of a deployment: found no JSON object"),
+    ],
+)
+def test_what_is_no_ready_file_is_told(tmp_path: Path, content: str | None, says: str) -> None:
+    """Missing, no JSON, or JSON of another shape."""
+    path = tmp_path / "ready.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        demo.read_ready(path)
+    assert str(caught.value).startswith(f"{path}: {says}")
+
+
+def test_the_ready_file_fills_in_settings() -> None:
+    """Each setting that [demo.values] names gets its value, as text."""
+    told = DemoSettings(command=["x"], values={"target.web": "web", "target.admin_token": "token"})
+    assert demo.overrides(told, {"web": "http://a", "token": 5, "more": 1}) == {
+        "target.web": "http://a",
+        "target.admin_token": "5",
+    }
+    with pytest.raises(ConfigurationError, match="the deployment's ready file has no token, web"):
+        demo.overrides(told, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "demo: missing; it says how the deployment is brought up"),
+        ("[demo", "cannot be read: "),
+        ("[demo]\ncommand = []", "demo.command: "),
+        ("[demo]\ncommand = ['x']\nready_within = 'soon'", "demo.ready_within: "),
+        ("[demo]\ncommand = ['x']\nvalue = {}", "demo.value: "),
+    ],
+)
+def test_what_is_wrong_with_demo_is_told(tmp_path: Path, text: str, says: str) -> None:
+    """File, key, and what is wrong."""
+    path = tmp_path / "rampgate.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        demo.settings_of(path)
+    assert str(caught.value).startswith(f"{path}: {says}")
+
+
+def test_our_own_settings_bring_up_the_reference_deployment() -> None:
+    """The settings that --demo uses exist, and every value that they want is one of the ready file."""
+    told = demo.settings_of(demo.settings_file())
+    assert told.command[:3] == ["{python}", "-m", "pharmapilot"]
+    assert set(told.values.values()) <= {
+        "web",
+        "api",
+        "mongodb_uri",
+        "redis_url",
+        "admin_token",
+        "email",
+        "password",
+        "version",
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the deployment on Linux only")
+def test_a_deployment_does_not_outlive_our_being_killed(tmp_path: Path) -> None:
+    """After a kill -9 of ours nothing is left running."""
+    told = tmp_path / "pid"
+    ours = textwrap.dedent(f"""
+        import json, pathlib, time
+        from rampgate import demo
+        from rampgate.settings import DemoSettings
+        with demo.deployment(DemoSettings(command=["{{python}}", "-c", {WAIT!r}, "{{ready}}"])) as ready:
+            pathlib.Path({str(told)!r}).write_text(json.dumps(ready))
+            time.sleep(60)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", ours])
+    try:
+        pid = _awaited(told)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    for _ in range(100):
+        if gone(pid):
+            break
+        time.sleep(demo._POLL_S)
+    assert gone(pid)
+
+
+def _awaited(path: Path) -> int:
+    for _ in range(400):
+        if path.is_file() and (text := path.read_text(encoding="utf-8")):
+            return int(json.loads(text)["pid"])
+        time.sleep(demo._POLL_S)
+    raise AssertionError("the deployment did not come up")
