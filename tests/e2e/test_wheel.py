@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = """
+[target]
+api = "{address}"
+
+[version]
+expected = "7.0"
+
+[[endpoints]]
+name = "items"
+path = "/api/items"
+body = "items"
+"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """A small healthy service."""
+
+    protocol_version = "HTTP/1.1"
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        """Answer health and items."""
+        self.asked.append(self.path)
+        answers: dict[str, Any] = {
+            "/health": {"version": "7.0", "instance": "one"},
+            "/api/items": {"items": [1, 2, 3]},
+        }
+        body = json.dumps(answers.get(self.path, {})).encode()
+        self.send_response(200 if self.path in answers else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[str, list[str]]]:
+    """The address of the service, and the paths that it was asked for."""
+    asked: list[str] = []
+    handler = type("Counting", (Handler,), {"asked": asked})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a fresh environment that holds the wheel and its base dependencies alone."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    pip = [str(folder / "venv" / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, str(next(folder.glob("*.whl")))], check=True)
+    return folder / "venv" / "bin"
+
+
+def run(program: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run an installed program in a folder, with nothing of this checkout in its environment."""
+    kept = {"PATH", "HOME", "LANG"}
+    environment = {key: value for key, value in os.environ.items() if key in kept}
+    return subprocess.run(
+        [str(program), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_wheel_works_in_an_empty_folder(
+    installed: Path, service: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    """With the wheel and a rampgate.toml alone, the stage runs; a bare pytest asks the target nothing."""
+    address, asked = service
+    (tmp_path / "rampgate.toml").write_text(SETTINGS.format(address=address), encoding="utf-8")
+
+    bare = run(installed / "pytest", cwd=tmp_path)
+    asked_by_bare = list(asked)
+    stage = run(installed / "pytest", "-m", "immediate", cwd=tmp_path)
+    again = run(installed / "rampgate", "rejudge", cwd=tmp_path)
+
+    assert bare.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert asked_by_bare == []
+    assert stage.returncode == 0, stage.stdout + stage.stderr
+    assert "PROMOTE  production 7.0" in stage.stdout
+    assert again.returncode == 0
+    assert "the same verdict, byte for byte" in again.stdout
