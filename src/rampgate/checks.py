@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rampgate.active import Active
+    from rampgate.redact import Redactor
     from rampgate.run import Expect
 
 ALONE = "alone"
@@ -101,6 +102,14 @@ def own_outcome(
     if call.when != "call" or (installed and not isinstance(error, AssertionError | pytest.fail.Exception)):
         return Outcome.ERROR, f"{type(error).__name__}: {text}"
     return Outcome.FAILED, text.splitlines()[0]
+
+
+def clean_report(report: pytest.TestReport, redactor: Redactor) -> None:
+    """Take secrets out of what pytest itself shows: a traceback, an assertion's values, captured output."""
+    shown = report.longreprtext
+    if (cleaned := redactor.text(shown)) != shown:
+        report.longrepr = cleaned
+    report.sections = [(redactor.text(name), redactor.text(text)) for name, text in report.sections]
 
 
 def severity_of(item: pytest.Item) -> Severity:

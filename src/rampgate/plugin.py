@@ -21,6 +21,7 @@ from rampgate.checks import (
     NeverRanError,
     UnmetError,
     check_id,
+    clean_report,
     own_outcome,
     severity_of,
     stage_of,
@@ -257,7 +258,10 @@ def pytest_runtest_makereport(
     """Journal how a check ended, and give the report its outcome in our words."""
     report = yield
     active = item.config.stash.get(ACTIVE, None)
-    if active is None or active.run is None or (call.when != "call" and call.excinfo is None):
+    if active is None:
+        return report
+    clean_report(report, active.setup.redactor)
+    if active.run is None or (call.when != "call" and call.excinfo is None):
         return report
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, NeverRanError):

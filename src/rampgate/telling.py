@@ -27,7 +27,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         return None
     target, checks = active.setup.settings.target, len(active.setup.plan.checks)
     where = ", ".join(address for address in (target.web, target.api) if address) or "nothing configured"
-    return f"rampgate: {active.setup.stage} stage, {checks} checks planned, of {where}"
+    told = f"rampgate: {active.setup.stage} stage, {checks} checks planned, of {where}"
+    return active.setup.redactor.text(told)
 
 
 def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:

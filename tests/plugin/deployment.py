@@ -1,0 +1,201 @@
+"""A tiny deployment in a thread, and a project whose checks run against it in a pytest of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Plugins of no use here cost more time to import than the runs take.
+PYTEST = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "-p",
+    "no:locust",
+    "-p",
+    "no:allure_pytest",
+    "-p",
+    "no:hypothesispytest",
+]
+SETTINGS = """
+environment = "test"
+[target]
+api = "{api}"
+timeout = "5s"
+[version]
+expected = "1.0.0"
+connections = 4
+[[endpoints]]
+name = "items"
+path = "/api/items"
+body = "@"
+sign_in = false
+[stages.immediate]
+patience = "0s"
+"""
+HEALTH = "immediate/health::service_is_up[api]"
+VERSION = "immediate/health::version_is_the_deployed_one"
+ITEMS = "immediate/latency::endpoint_answers_in_time[items]"
+
+
+class Deployment:
+    """What the server answers, and what it was asked.
+
+    Args:
+        url: where it answers.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.version = "1.0.0"
+        self.items: Any = [1, 2, 3]
+        self.echo = False
+        self.asked: list[str] = []
+        self.stalled = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def answer(self, path: str, told: str) -> tuple[int, Any]:
+        """Status and body; with ``echo`` an error that repeats everything that it was told."""
+        if path == "/health" and not self.echo:
+            return 200, {"status": "ok", "version": self.version, "instance": "one"}
+        if path == "/health":
+            return 200, {"status": "ok", "version": told, "instance": told}
+        if path == "/api/login":
+            return (401, {"error": told}) if self.echo else (200, {"token": "t"})
+        if not self.go_on.is_set():
+            self.stalled.set()
+            self.go_on.wait(30)
+        return (500, {"error": told}) if self.echo else (200, self.items)
+
+
+@contextmanager
+def deployed() -> Iterator[Deployment]:
+    """A deployment on a free loopback port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            """Answer whatever the deployment says."""
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            deployment.asked.append(self.path)
+            status, body = deployment.answer(self.path, f"{self.path} {sent} {dict(self.headers)}")
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815  # http.server looks for this name
+
+        def log_message(self, *_args: Any) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_args: Any) -> None:
+            """A client that was killed is no news."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    deployment = Deployment(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield deployment
+    finally:
+        deployment.go_on.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def nobody() -> str:
+    """An address at which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+class Project:
+    """A folder with settings, in which pytest is run.
+
+    Args:
+        folder: an empty folder.
+        settings: the content of rampgate.toml.
+    """
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        self.folder = folder
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        (folder / "rampgate.toml").write_text(settings, encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        """One more file."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """A pytest that runs beside the test."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAMPGATE_", "PYTEST_"))}
+        return subprocess.Popen(
+            [*PYTEST, *arguments],
+            cwd=self.folder,
+            env={**kept, "COLUMNS": "160", **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **environ: str) -> Ran:
+        """A pytest that has ended."""
+        process = self.start(*arguments, **environ)
+        told, _ = process.communicate(timeout=60)
+        return Ran(self, process.returncode, told)
+
+    @property
+    def latest(self) -> Path:
+        """The latest run's folder."""
+        return self.folder / "reports" / "latest"
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """The latest run's verdict.json."""
+        told: dict[str, Any] = json.loads((self.latest / "verdict.json").read_text(encoding="utf-8"))
+        return told
+
+
+class Ran:
+    """How a pytest ended: exit code, everything that it printed, and the verdict as it was then."""
+
+    def __init__(self, project: Project, code: int, told: str) -> None:
+        self.code = code
+        self.told = told
+        self.verdict: dict[str, Any] = project.verdict if (project.latest / "verdict.json").is_file() else {}
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """Check -> outcome."""
+        return {check["check"]: check["outcome"] for check in self.verdict["checks"]}
+
+    @property
+    def judged(self) -> set[tuple[str, ...]]:
+        """(check, metric, labels, threshold, outcome) of every judgement."""
+        return {
+            (check["check"], j["metric"], json.dumps(j["labels"]), j["name"], j["outcome"])
+            for check in self.verdict["checks"]
+            for j in check["judgements"]
+        }

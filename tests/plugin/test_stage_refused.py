@@ -1,0 +1,119 @@
+"""What measures nothing: a bare pytest, a collection, wrong settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.plugin.deployment import SETTINGS, Deployment, Project
+
+from rampgate.plan import validation_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWN = """
+import pytest
+
+@pytest.mark.immediate
+def test_own_check():
+    raise AssertionError("must not run")
+
+def test_ordinary():
+    pass
+
+def test_with_our_fixture(expect):
+    raise AssertionError("must not run")
+"""
+
+
+def nothing_happened(project: Project, deployment: Deployment) -> bool:
+    """No request reached the target, and no run was begun."""
+    return not deployment.asked and not (project.folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], 0, "1 passed, 1 skipped, 1 deselected"),
+        (["-m", "not (immediate or extended)"], 0, "1 passed, 1 skipped, 1 deselected"),
+        ([str(validation_folder()), "."], 0, "1 passed, 1 skipped"),
+        (["--collect-only", "-q", "-m", "immediate"], 0, "endpoint_answers_in_time[items]"),
+    ],
+)
+def test_without_a_stage_nothing_is_measured(
+    project: Project, deployment: Deployment, arguments: list[str], code: int, told: str
+) -> None:
+    """A bare pytest, or one that only collects, sends a deployment no request and makes no folder."""
+    project.write("test_own.py", OWN)
+    ran = project.run(*arguments)
+    assert ran.code == code, ran.told
+    assert told in ran.told
+    assert nothing_happened(project, deployment)
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "environ", "problems"),
+    [
+        (
+            "percentage = 101\n[target]\nwbe = 'x'\n",
+            [],
+            {},
+            [
+                "rampgate.toml: percentage: found 101;",
+                "rampgate.toml: target.wbe: unknown key; did you mean web?",
+            ],
+        ),
+        (
+            "[thresholds]\na = 'x'\nb = 'y'\n",
+            [],
+            {},
+            ["rampgate.toml: thresholds.a:", "rampgate.toml: thresholds.b"],
+        ),
+        ("[stages.immediate]\nrequire = ['mongo']\n", [], {}, ["stages.immediate.require: found 'mongo'"]),
+        ("[target", [], {}, ["rampgate.toml: is not TOML"]),
+        (SETTINGS, [], {"RAMPGATE_RUN": "../x"}, ["RAMPGATE_RUN: found '../x'; accepted are letters"]),
+        (SETTINGS, ["--rampgate-config", "none.toml"], {}, ["none.toml: cannot be read: No such file"]),
+        (
+            SETTINGS,
+            ["-m", "immediate or extended"],
+            {},
+            ["-m immediate or extended: names immediate and extended"],
+        ),
+        (SETTINGS, ["--demo-ready", "none.json"], {}, ["none.json: is no ready file of a deployment"]),
+    ],
+)
+def test_a_wrong_configuration_is_a_usage_error(
+    project: Project,
+    deployment: Deployment,
+    settings: str,
+    arguments: list[str],
+    environ: dict[str, str],
+    problems: list[str],
+) -> None:
+    """Exit code 4, one line for each problem, no traceback, and nothing is measured."""
+    project.write("rampgate.toml", settings.replace("{api}", deployment.url))
+    ran = project.run("-m", "immediate", *arguments, **environ)
+    lines = ran.told.splitlines()
+    assert ran.code == 4, ran.told
+    assert "Traceback" not in ran.told
+    for problem in problems:
+        assert len([line for line in lines if problem in line]) == 1, ran.told
+    assert nothing_happened(project, deployment)
+
+
+def test_a_weight_that_does_not_exist_is_told(
+    project: Project, deployment: Deployment, tmp_path: Path
+) -> None:
+    """It is told before anything runs, not when it would have counted."""
+    project.write(
+        "test_own.py",
+        "import pytest\n@pytest.mark.immediate\n@pytest.mark.severity('fatal')\ndef test_own(): pass\n",
+    )
+    ran = project.run("-m", "immediate")
+    assert ran.code == 4, ran.told
+    assert "test_own.py::test_own: severity: found ('fatal',); accepted are critical and warning" in ran.told
+    assert "Traceback" not in ran.told
+    assert deployment.asked == []
+    assert ran.verdict["verdict"] == "hold"
+    assert tmp_path == project.folder
