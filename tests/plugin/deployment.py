@@ -141,6 +141,8 @@ class Project:
 
     def __init__(self, folder: Path, settings: str) -> None:
         self.folder = folder
+        self.kib: int | None = None
+        """How much room there is for each file that the run writes, None for enough."""
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         (folder / "rampgate.toml").write_text(settings, encoding="utf-8")
 
@@ -150,9 +152,10 @@ class Project:
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """A pytest that runs beside the test."""
+        room = ["bash", "-c", f'ulimit -f {self.kib}; exec "$0" "$@"'] if self.kib else []
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAMPGATE_", "PYTEST_"))}
         return subprocess.Popen(
-            [*PYTEST, *arguments],
+            [*room, *PYTEST, *arguments],
             cwd=self.folder,
             env={**kept, "COLUMNS": "160", **environ},
             stdout=subprocess.PIPE,

@@ -80,6 +80,16 @@ def test_a_second_run_on_the_same_target_is_refused(
     assert len(list((project.folder / "reports").glob("2*"))) == 1
 
 
+@pytest.mark.parametrize("kib", [6, 12])
+def test_a_full_disk_never_promotes(project: Project, kib: int) -> None:
+    """Evidence that cannot be kept is no evidence, and whoever reads the log learns why."""
+    project.kib = kib
+    ran = project.run("-m", "immediate", "-p", "no:cacheprovider")
+    assert ran.code in {3, 10}, ran.told
+    assert "the journal could not be written whole: " in ran.told
+    assert "PROMOTE" not in ran.told
+
+
 CRASH = """
 import os, signal
 import pytest
