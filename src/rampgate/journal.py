@@ -87,6 +87,10 @@ class Journal:
         """The data as a record would carry it: without secrets."""
         return self._redactor.data(data)
 
+    def learn(self, *secrets: str) -> None:
+        """Mask these from the next record on."""
+        self._redactor.learn(*secrets)
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._file >= 0:

@@ -89,6 +89,8 @@ class Look:
                 http, login.path, login.body, login.token, self.run.clock
             ).sign_in()
             self._session = (token, http.cookies) if measurement.value else None
+            cookies = (cookie.value for cookie in http.cookies.jar)
+            self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
         return measurement
 
     def page(self, page: PageSettings) -> PageProbe:

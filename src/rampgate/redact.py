@@ -28,7 +28,12 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._whole = {secret for secret in secrets if secret}
+        self._whole: set[str] = set()
+        self.learn(*secrets)
+
+    def learn(self, *secrets: str) -> None:
+        """Mask these too from now on: a session's token is known only after sign-in."""
+        self._whole |= {secret for secret in secrets if secret}
         forms = {
             form
             for secret in self._whole

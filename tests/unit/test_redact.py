@@ -128,3 +128,11 @@ def _texts(data: Any) -> Any:
     elif isinstance(data, list):
         for value in data:
             yield from _texts(value)
+
+
+def test_a_secret_learnt_later_is_masked_from_then_on() -> None:
+    """What only sign-in brings to light is masked like any secret of the settings."""
+    redactor = Redactor(["first-secret"])
+    assert redactor.text("session abc-123") == "session abc-123"
+    redactor.learn("abc-123")
+    assert redactor.text("session abc-123, first-secret") == "session ***, ***"
