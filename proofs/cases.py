@@ -90,7 +90,13 @@ CASES = (
         "rollback",
         "endpoint_answers_in_time[patients]",
     ),
-    Case("Lighthouse missing", nothing, "hold", "Lighthouse", {"RAMPGATE_LIGHTHOUSE": "/nonexistent"}),
+    Case(
+        "Lighthouse missing",
+        nothing,
+        "hold",
+        "lighthouse is missing",
+        {"RAMPGATE_LIGHTHOUSE": "/nonexistent"},
+    ),
     Case(
         "page answers 500",
         switch("web", page_error={"path": "/patients", "status": 500}),
