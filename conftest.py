@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.checks import ACTIVE
+from rampgate.stage.checks import ACTIVE
 
 if TYPE_CHECKING:
     import pytest

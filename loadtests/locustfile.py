@@ -3,7 +3,7 @@
     locust -f loadtests/locustfile.py --headless    follows the ramp once; the exit code is the verdict's
     locust -f loadtests/locustfile.py               the same from Locust's web page, each start a run
 
-Evidence and verdict are rampgate.load's; here is what needs Locust.
+Evidence and verdict are rampgate.load.run's; here is what needs Locust.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from locust import FastHttpUser, LoadTestShape, events, task
 from locust.exception import StopTest
 from locust.runners import LocalRunner
 
-from rampgate import load, session
 from rampgate.errors import ConfigurationError, ExitCode, ProbeError, RampgateError
+from rampgate.load import run as load
 from rampgate.probes.ask import find, is_2xx
 from rampgate.report import table, write_all
+from rampgate.runs import session
 
 if TYPE_CHECKING:
     from geventhttpclient.client import HTTPClient
     from locust.env import Environment
 
-    from rampgate.verdict import Verdict
+    from rampgate.judging.verdict import Verdict
 
 
 class Gate:

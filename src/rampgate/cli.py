@@ -16,7 +16,7 @@ from rampgate.errors import ExitCode, RampgateError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rampgate.verdict import Verdict
+    from rampgate.judging.verdict import Verdict
 
 REPORTS = click.option(
     "--reports",
@@ -80,8 +80,8 @@ def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
       rampgate verdict
       rampgate verdict 20261124T073502Z-3a51 --json
     """
-    from rampgate import journal
-    from rampgate.verdict import decide, dumps
+    from rampgate.judging.verdict import decide, dumps
+    from rampgate.runs import journal
 
     folder = journal.find_run(reports, run)
     decided = decide(*journal.read(folder))
@@ -105,8 +105,8 @@ def rejudge(run: str | None, reports: Path) -> int:
       rampgate rejudge                       the latest run
       rampgate rejudge reports/20261124T073502Z-3a51
     """
-    from rampgate import journal
     from rampgate.report import write_all
+    from rampgate.runs import journal
 
     folder = journal.find_run(reports, run)
     kept = folder / "verdict.json"
@@ -166,7 +166,7 @@ def demo(pytest_args: tuple[str, ...], *, load: bool) -> int:
       rampgate demo
       rampgate demo --no-load -- -n 2        what follows -- goes to pytest
     """
-    from rampgate.demo_story import tell
+    from rampgate.story import tell
 
     return tell(pytest_args, load=load, echo=click.echo)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rampgate.settings import Settings
+    from rampgate.config.settings import Settings
 
 _ROOM = 200 * 1024 * 1024
 """Bytes free for a run's evidence; a run with audits takes a few MB."""
@@ -69,8 +69,8 @@ def examine(config: Path | None) -> Iterator[Finding]:
 
 
 def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
-    from rampgate import policy
-    from rampgate.settings_load import FILE_NAME, load
+    from rampgate.config import policy
+    from rampgate.config.loading import FILE_NAME, load
 
     try:
         settings, _ = load(config)
@@ -132,7 +132,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
     """Each service asked once; whether it answers now is no prerequisite, but good to know."""
     import httpx
 
-    from rampgate.target import client
+    from rampgate.probes.target import client
 
     for name, address in (("web", settings.target.web), ("api", settings.target.api)):
         if not address:
@@ -161,6 +161,6 @@ def _browser(settings: Settings | None) -> Iterator[Finding]:
 
 def fix(echo: Callable[[str], None]) -> None:
     """Install the browser tools that are missing."""
-    from rampgate.installer import install_browser_tools
+    from rampgate.probes.installer import install_browser_tools
 
     install_browser_tools(echo)

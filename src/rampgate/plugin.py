@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate import plan
-from rampgate.checks import (
+from rampgate.config import plan
+from rampgate.errors import RampgateError, UnreachableError
+from rampgate.outcome import Outcome
+from rampgate.stage.checks import (
     ACTIVE,
     ALONE,
     CHECK_ID,
@@ -26,15 +28,13 @@ from rampgate.checks import (
     severity_of,
     stage_of,
 )
-from rampgate.errors import RampgateError, UnreachableError
-from rampgate.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from rampgate.active import Active
+    from rampgate.stage.active import Active
 
-pytest_plugins = ["rampgate.fixtures", "rampgate.telling"]
+pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.telling"]
 
 WORKER_KEY = "rampgate"
 
@@ -70,8 +70,8 @@ def _configure(config: pytest.Config) -> None:
     stage = stage_of(config.getoption("markexpr", ""))
     if stage is None:
         return
-    from rampgate.active import prepare
-    from rampgate.session import invocation
+    from rampgate.runs.session import invocation
+    from rampgate.stage.active import prepare
 
     stack = ExitStack()
     config.add_cleanup(stack.close)
@@ -88,8 +88,8 @@ def _configure(config: pytest.Config) -> None:
 
 def _source(config: pytest.Config, stack: ExitStack) -> dict[str, Any]:
     """Where the settings come from; brings the demo up when asked, once, in the controller."""
-    from rampgate import demo
-    from rampgate.active import demo_source
+    from rampgate.runs import demo
+    from rampgate.stage.active import demo_source
 
     if worker := _worker(config):
         source: dict[str, Any] = worker["source"]
@@ -135,7 +135,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _begin(config: pytest.Config, active: Active) -> None:
-    from rampgate import session
+    from rampgate.runs import session
 
     if worker := _worker(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's

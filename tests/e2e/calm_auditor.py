@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rampgate.probing import Look
+from rampgate.stage.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

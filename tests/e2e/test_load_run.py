@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate import load
-from rampgate.load_times import SIGN_IN, Row, read
+from rampgate.load import run as load
+from rampgate.load.times import SIGN_IN, Row, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 OWN = """
 import pytest
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 
 pytestmark = pytest.mark.immediate
 

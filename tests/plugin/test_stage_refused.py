@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.plugin.deployment import SETTINGS, Deployment, Project
 
-from rampgate.plan import validation_folder
+from rampgate.config.plan import validation_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

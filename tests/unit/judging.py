@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rampgate.judge import Judgement, judge
-from rampgate.measurement import Histogram, Measurement
+from rampgate.judging.judge import Judgement, judge
+from rampgate.judging.threshold import Threshold, exceeds, parse
+from rampgate.model.measurement import Histogram, Measurement
 from rampgate.outcome import Outcome
-from rampgate.threshold import Threshold, exceeds, parse
 
 PASSED, UNDECIDED, ERROR, FAILED = Outcome.PASSED, Outcome.UNDECIDED, Outcome.ERROR, Outcome.FAILED
 ALPHA = 1e-3

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate import installer
 from rampgate.errors import ProbeError
-from rampgate.probes import browser
+from rampgate.probes import browser, installer
 from rampgate.probes.browser import Found, Missing, find_chromium, find_lighthouse, find_node, find_tools
 
 if TYPE_CHECKING:

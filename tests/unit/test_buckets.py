@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rampgate.buckets import Semantics, bucket, decide
+from rampgate.model.buckets import Semantics, bucket, decide
 
 ON, OFF = True, False
 USERS = [f"test-user-{i}" for i in range(20_000)]

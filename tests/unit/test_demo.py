@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate import demo
+from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.settings import DemoSettings
+from rampgate.runs import demo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,8 +175,8 @@ def test_a_deployment_does_not_outlive_our_being_killed(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     ours = textwrap.dedent(f"""
         import json, pathlib, time
-        from rampgate import demo
-        from rampgate.settings import DemoSettings
+        from rampgate.runs import demo
+        from rampgate.config.settings import DemoSettings
         with demo.deployment(DemoSettings(command=["{{python}}", "-c", {WAIT!r}, "{{ready}}"])) as ready:
             pathlib.Path({str(told)!r}).write_text(json.dumps(ready))
             time.sleep(60)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from rampgate import policy
-from rampgate.settings import Settings
+from rampgate.config import policy
+from rampgate.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")

@@ -8,13 +8,13 @@ import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.errors import ConfigurationError, RefusedError
-from rampgate.guard import Guard
-from rampgate.target import RUN_HEADER, Target, client
+from rampgate.probes.guard import Guard
+from rampgate.probes.target import RUN_HEADER, Target, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rampgate.guard import Address
+    from rampgate.probes.guard import Address
 
 NAMES = {
     "localhost": ["127.0.0.1", "::1"],

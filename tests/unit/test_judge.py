@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 from tests.unit.judging import ALPHA, FAILED, PASSED, UNDECIDED, held, latencies
 
-from rampgate.judge import judge
-from rampgate.measurement import Measurement
+from rampgate.judging.judge import judge
+from rampgate.judging.threshold import parse
+from rampgate.model.measurement import Measurement
 from rampgate.outcome import Outcome
-from rampgate.threshold import parse
 
 
 @pytest.mark.parametrize(

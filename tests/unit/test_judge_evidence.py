@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.judging import ALPHA, ERROR, FAILED, PASSED, UNDECIDED, held, latencies
 
-from rampgate import statistics
-from rampgate.judge import judge
-from rampgate.measurement import Measurement, merge
+from rampgate.judging.judge import judge
+from rampgate.judging.threshold import parse
+from rampgate.model import statistics
+from rampgate.model.measurement import Measurement, merge
 from rampgate.outcome import Outcome
-from rampgate.threshold import parse
 
 
 @pytest.mark.parametrize(

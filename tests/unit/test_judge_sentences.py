@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from tests.unit.judging import ALPHA, held, latencies
 
-from rampgate import statistics
-from rampgate.judge import judge
-from rampgate.measurement import Measurement
+from rampgate.judging.judge import judge
+from rampgate.judging.threshold import parse
+from rampgate.model import statistics
+from rampgate.model.measurement import Measurement
 from rampgate.outcome import Severity
-from rampgate.threshold import parse
 
 
 @pytest.mark.parametrize(

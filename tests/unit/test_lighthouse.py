@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.errors import ProbeError
-from rampgate.measurement import Measurement, merge
+from rampgate.model.measurement import Measurement, merge
 from rampgate.probes.auditor import read_result
 from rampgate.probes.browser import Tools
 from rampgate.probes.lighthouse import (

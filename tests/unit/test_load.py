@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.fakes import FakeClock
 
-from rampgate import journal, load, verdict
+from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError, ProbeError, RefusedError
-from rampgate.load_plan import endpoints_of, ramp_of
-from rampgate.load_times import SIGN_IN
+from rampgate.judging import verdict
+from rampgate.load import run as load
+from rampgate.load.plan import endpoints_of, ramp_of
+from rampgate.load.times import SIGN_IN
+from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
-from rampgate.redact import Redactor
-from rampgate.settings import Settings
-from rampgate.target import RUN_HEADER
+from rampgate.probes.target import RUN_HEADER
+from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate.errors import EvidenceError
-from rampgate.load_times import SIGN_IN, RawTimes, Row, measure, read
-from rampgate.threshold import parse
+from rampgate.judging.threshold import parse
+from rampgate.load.times import SIGN_IN, RawTimes, Row, measure, read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rampgate.measurement import GROWTH, Histogram, Measurement, merge
+from rampgate.model.measurement import GROWTH, Histogram, Measurement, merge
 
 TIMES = st.lists(st.floats(0.001, 1e7), max_size=60)
 FULL = Measurement(

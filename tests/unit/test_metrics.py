@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from rampgate.metrics import ALIASES, METRICS, Kind, registry
-from rampgate.policy import DEFAULTS, LOAD_CRITICAL
-from rampgate.threshold import parse, validate
+from rampgate.config.policy import DEFAULTS, LOAD_CRITICAL
+from rampgate.judging.threshold import parse, validate
+from rampgate.model.metrics import ALIASES, METRICS, Kind, registry
 
 
 def test_every_alias_leads_to_a_metric() -> None:

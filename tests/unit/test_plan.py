@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate import plan
+from rampgate.config import plan
+from rampgate.config.plan import Planned
+from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
-from rampgate.plan import Planned
-from rampgate.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

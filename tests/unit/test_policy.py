@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate import policy
+from rampgate.config import policy
+from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.outcome import Severity
-from rampgate.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, ser
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.probes.ask import ask
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
-from rampgate.target import client
+from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
-    from rampgate.measurement import Measurement
+    from rampgate.model.measurement import Measurement
 
 OK = httpx.Response(200, json={"status": "ok", "version": "1.0.0", "instance": "a"})
 REFUSED = httpx.ConnectError("Connection refused")

@@ -10,12 +10,12 @@ from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, ser
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.probes.latency import COLD_START, BodyCheck, EndpointProbe
-from rampgate.target import client
+from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
-    from rampgate.measurement import Measurement
+    from rampgate.model.measurement import Measurement
 
 GOOD = httpx.Response(200, json={"items": [1, 2]})
 EDGES = {500.0: lambda ms: ms >= 500, 1000.0: lambda ms: ms >= 1000}

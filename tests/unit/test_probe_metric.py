@@ -5,7 +5,7 @@ import pytest
 from tests.unit.fakes import FakeClock, always
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.probes.metric import JsonMetricProbe
 
 

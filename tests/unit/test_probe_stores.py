@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rampgate.measurement import Measurement
+    from rampgate.model.measurement import Measurement
 
 PASSWORD = "canary%2Fpass%3Aword"
 PLAIN = "canary/pass:word"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rampgate.ramp import DEFAULT_RAMP, Ramp, RampStage, parse_duration
+from rampgate.model.ramp import DEFAULT_RAMP, Ramp, RampStage, parse_duration
 
 durations = st.integers(1, 3600).map(float)
 targets = st.integers(0, 1000).map(float)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rampgate.redact import MASK, Redactor, basic_credentials, userinfo_secret
+from rampgate.model.redact import MASK, Redactor, basic_credentials, userinfo_secret
 
 SECRET = 'p"ss wörd/+&é'
 

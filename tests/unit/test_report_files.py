@@ -8,14 +8,15 @@ from xml.etree import ElementTree as ET
 import pytest
 from tests.unit import report_runs as runs
 
-from rampgate import report, verdict
+from rampgate import report
 from rampgate.errors import EvidenceError
-from rampgate.judge import Judgement, judge
-from rampgate.measurement import Histogram, Measurement
+from rampgate.judging import verdict
+from rampgate.judging.judge import Judgement, judge
+from rampgate.judging.threshold import parse
+from rampgate.model.measurement import Histogram, Measurement
 from rampgate.outcome import Decision
 from rampgate.report import charts, details, html
 from rampgate.report.text import clean
-from rampgate.threshold import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.fakes import FakeClock
 
-from rampgate import journal, policy, verdict
-from rampgate.journal import Journal
-from rampgate.measurement import Measurement
+from rampgate.config import policy
+from rampgate.config.settings import Settings
+from rampgate.judging import verdict
+from rampgate.judging.threshold import parse
+from rampgate.model.measurement import Measurement
+from rampgate.model.redact import Redactor
 from rampgate.outcome import Outcome, Severity
-from rampgate.redact import Redactor
-from rampgate.run import Expect, Run, threshold_json
-from rampgate.settings import Settings
-from rampgate.threshold import parse
+from rampgate.runs import journal
+from rampgate.runs.journal import Journal
+from rampgate.runs.run import Expect, Run, threshold_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.fakes import FakeClock
 
-from rampgate import journal, plan, policy, session
+from rampgate.config import plan, policy
+from rampgate.config.settings import Settings
 from rampgate.errors import EvidenceError, RefusedError
-from rampgate.redact import Redactor
-from rampgate.settings import Settings
+from rampgate.model.redact import Redactor
+from rampgate.runs import journal, session
 
 if TYPE_CHECKING:
     from pathlib import Path

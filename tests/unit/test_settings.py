@@ -5,8 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from rampgate.settings import EndpointSettings, FlagSettings, LoginSettings, Settings, TargetSettings
-from rampgate.settings_values import seconds
+from rampgate.config.settings import EndpointSettings, FlagSettings, LoginSettings, Settings, TargetSettings
+from rampgate.config.values import seconds
 
 
 @pytest.mark.parametrize(

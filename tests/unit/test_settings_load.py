@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.config.loading import load
 from rampgate.errors import ConfigurationError
-from rampgate.settings_load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

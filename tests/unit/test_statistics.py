@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from rampgate import statistics
-from rampgate.measurement import GROWTH, Histogram
+from rampgate.model import statistics
+from rampgate.model.measurement import GROWTH, Histogram
 from rampgate.outcome import Outcome
 
 ALPHA = 1e-3

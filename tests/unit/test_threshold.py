@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rampgate.metrics import METRICS, Kind, Metric
+from rampgate.judging.threshold import MIN_SHARE, Aggregation, Polarity, Threshold, exceeds, parse, validate
+from rampgate.model.metrics import METRICS, Kind, Metric
 from rampgate.outcome import Severity
-from rampgate.threshold import MIN_SHARE, Aggregation, Polarity, Threshold, exceeds, parse, validate
 
 R, Q, V, C, S, M = (
     Aggregation.RATE,

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from rampgate.threshold import Aggregation, parse, validate
+from rampgate.judging.threshold import Aggregation, parse, validate
 
 
 @pytest.mark.parametrize(

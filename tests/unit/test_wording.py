@@ -1,6 +1,6 @@
 import pytest
 
-from rampgate import wording
+from rampgate.judging import wording
 
 
 @pytest.mark.parametrize(

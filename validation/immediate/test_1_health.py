@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from rampgate.probing import Look
-    from rampgate.run import Expect
-    from rampgate.settings import LoginSettings, PageSettings, VersionSettings
+    from rampgate.config.settings import LoginSettings, PageSettings, VersionSettings
+    from rampgate.runs.run import Expect
+    from rampgate.stage.look import Look
 
 pytestmark = pytest.mark.immediate
 

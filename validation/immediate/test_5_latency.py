@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.probing import REQUESTS
+from rampgate.stage.look import REQUESTS
 
 if TYPE_CHECKING:
-    from rampgate.probing import Look
-    from rampgate.run import Expect
-    from rampgate.settings import EndpointSettings
+    from rampgate.config.settings import EndpointSettings
+    from rampgate.runs.run import Expect
+    from rampgate.stage.look import Look
 
 pytestmark = pytest.mark.immediate
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.probing import AUDITS
+from rampgate.stage.look import AUDITS
 
 if TYPE_CHECKING:
-    from rampgate.probing import Look
-    from rampgate.run import Expect
-    from rampgate.settings import PageSettings
+    from rampgate.config.settings import PageSettings
+    from rampgate.runs.run import Expect
+    from rampgate.stage.look import Look
 
 pytestmark = pytest.mark.immediate
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.probes.ask import Patience, ask, check_path, find
 from rampgate.probes.flag_users import BulkForm, User, fresh_users
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.probes.ask import Answer, ask, check_path, find, is_2xx
 
 if TYPE_CHECKING:

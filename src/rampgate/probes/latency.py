@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError
-from rampgate.measurement import Histogram, Measurement
+from rampgate.model.measurement import Histogram, Measurement
 from rampgate.probes.ask import Patience, ask, check_path, find
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from rampgate.errors import ProbeError
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.probes.auditor import Auditor, AuditTimeoutError, BrowserAuditor, SignIn
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.probes.ask import ask, check_path, find
 
 if TYPE_CHECKING:

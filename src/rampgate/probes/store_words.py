@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rampgate.errors import ProbeError
-from rampgate.measurement import Measurement
-from rampgate.redact import Redactor
+from rampgate.model.measurement import Measurement
+from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
     from rampgate.clock import Clock

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 from rampgate.probes.store_words import cut, missing, redactor_of, up_measurement
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from redis import Redis
 
-    from rampgate.redact import Redactor
+    from rampgate.model.redact import Redactor
 
 PREFIX = "rampgate_probe_"
 """What we write to MongoDB is a collection of this name."""

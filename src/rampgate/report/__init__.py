@@ -1,4 +1,4 @@
-"""Floor 6. The reports of a run (verdict.json, junit.xml, summary.md, report.html), all from its journal."""
+"""Floor 5. The reports of a run (verdict.json, junit.xml, summary.md, report.html), all from its journal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rampgate import journal, verdict
 from rampgate.errors import EvidenceError
+from rampgate.judging import verdict
 from rampgate.report import html, junit, markdown, table
+from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Floor 6. Small drawings as inline SVG: where a value lies against its limit, and how times are spread.
+"""Floor 5. Small drawings as inline SVG: where a value lies against its limit, and how times are spread.
 
 Colours are classes of the page's style sheet. Each drawing says in words what it shows.
 """
@@ -9,16 +9,16 @@ import math
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from rampgate import wording
-from rampgate.measurement import GROWTH
-from rampgate.metrics import Kind
+from rampgate.judging import wording
+from rampgate.model.measurement import GROWTH
+from rampgate.model.metrics import Kind
 from rampgate.report import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rampgate.judge import Judgement
-    from rampgate.measurement import Histogram
+    from rampgate.judging.judge import Judgement
+    from rampgate.model.measurement import Histogram
 
 _BAR_WIDTH, _BAR_HEIGHT, _INSET = 150.0, 22.0, 5.0
 _WIDTH, _HEIGHT, _FLOOR, _TOP = 360.0, 154.0, 122.0, 30.0

@@ -1,4 +1,4 @@
-"""Floor 6. Any JSON as something to read: tables where entries are alike, pairs and lists where not."""
+"""Floor 5. Any JSON as something to read: tables where entries are alike, pairs and lists where not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rampgate import wording
+from rampgate.judging import wording
 
 MOST = 40
 """Entries of one table or list that are shown; the rest is counted."""

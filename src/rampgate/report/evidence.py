@@ -1,17 +1,17 @@
-"""Floor 6. The journal's measurements, each beside what was held against it."""
+"""Floor 5. The journal's measurements, each beside what was held against it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.measurement import Measurement
+from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rampgate.judge import Judgement
-    from rampgate.verdict import Record, Verdict
+    from rampgate.judging.judge import Judgement
+    from rampgate.judging.verdict import Record, Verdict
 
 JUDGED = "judged"
 SHOWN = "shown, not judged"

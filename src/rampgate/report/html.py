@@ -1,4 +1,4 @@
-"""Floor 6. The verdict as one page that needs nothing but itself: no script, no file, no address elsewhere.
+"""Floor 5. The verdict as one page that needs nothing but itself: no script, no file, no address elsewhere.
 
 Every text passes through clean() and through Jinja's escaping, both by the environment and not by the
 template, so that no line of the template can forget one. A policy in the page forbids all it does not need.
@@ -10,11 +10,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate import wording
+from rampgate.judging import wording
+from rampgate.judging.verdict import next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import charts, details, evidence, load, words
 from rampgate.report.text import clean
-from rampgate.verdict import next_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from rampgate.judge import Judgement
-    from rampgate.measurement import Measurement
-    from rampgate.verdict import CheckResult, Record, Verdict
+    from rampgate.judging.judge import Judgement
+    from rampgate.judging.verdict import CheckResult, Record, Verdict
+    from rampgate.model.measurement import Measurement
 
 LONGEST_SETTINGS = 60_000
 _WORTH_A_CURVE = 2

@@ -1,17 +1,17 @@
-"""Floor 6. The verdict as JUnit XML, in the structure that Jenkins' xUnit plugin publishes (junit-10.xsd)."""
+"""Floor 5. The verdict as JUnit XML, in the structure that Jenkins' xUnit plugin publishes (junit-10.xsd)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from rampgate.judging.verdict import next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
-from rampgate.verdict import next_command
 
 if TYPE_CHECKING:
-    from rampgate.verdict import CheckResult, Verdict
+    from rampgate.judging.verdict import CheckResult, Verdict
 
 _MESSAGE = 1_000
 _BAD = ("failure", "error")

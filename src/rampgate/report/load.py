@@ -1,11 +1,11 @@
-"""Floor 6. Measurements under load as tables: one row per endpoint, stage of the ramp and cohort."""
+"""Floor 5. Measurements under load as tables: one row per endpoint, stage of the ramp and cohort."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate import wording
-from rampgate.metrics import Kind
+from rampgate.judging import wording
+from rampgate.model.metrics import Kind
 from rampgate.outcome import Outcome, worst
 from rampgate.report import evidence, words
 from rampgate.report.text import clean
@@ -13,8 +13,8 @@ from rampgate.report.text import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rampgate.measurement import Measurement
-    from rampgate.verdict import Record, Verdict
+    from rampgate.judging.verdict import Record, Verdict
+    from rampgate.model.measurement import Measurement
 
 PREFIX = "load/"
 _QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}

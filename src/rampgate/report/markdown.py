@@ -1,4 +1,4 @@
-"""Floor 6. The verdict as Markdown for a job's summary, and as GitHub's annotations.
+"""Floor 5. The verdict as Markdown for a job's summary, and as GitHub's annotations.
 
 What targets answered may stand in it, so every text is escaped: it opens no tag, link, mention or table cell.
 """
@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rampgate.judging.verdict import CheckResult, Verdict, next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
-from rampgate.verdict import CheckResult, Verdict, next_command
 
 LARGEST = 64 * 1024
 """Bytes of summary.md at most."""

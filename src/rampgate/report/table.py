@@ -1,4 +1,4 @@
-"""Floor 6. The verdict on a terminal or in a CI log: what was measured first, the decision last.
+"""Floor 5. The verdict on a terminal or in a CI log: what was measured first, the decision last.
 
 Whoever reads a log reads its end, so the decision, its reason and what to type next are the last lines.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rampgate.judging.verdict import next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
-from rampgate.verdict import next_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from rampgate.judge import Judgement
-    from rampgate.verdict import CheckResult, Verdict
+    from rampgate.judging.judge import Judgement
+    from rampgate.judging.verdict import CheckResult, Verdict
 
 LOG_WIDTH = 120
 """Columns where nobody has any to measure. CI log viewers show about this many without a scroll bar; at 80

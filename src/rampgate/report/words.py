@@ -1,4 +1,4 @@
-"""Floor 6. What every report says alike about a verdict, in cleaned text."""
+"""Floor 5. What every report says alike about a verdict, in cleaned text."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate import statistics, wording
-from rampgate.metrics import METRICS, Kind
+from rampgate.judging import wording
+from rampgate.model import statistics
+from rampgate.model.metrics import METRICS, Kind
 from rampgate.outcome import Outcome
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rampgate.judge import Judgement
-    from rampgate.measurement import Measurement
-    from rampgate.verdict import CheckResult, Verdict
+    from rampgate.judging.judge import Judgement
+    from rampgate.judging.verdict import CheckResult, Verdict
+    from rampgate.model.measurement import Measurement
 
 NEVER_RAN = "never ran"
 EVERYTHING_PASSED = "everything in the plan passed"

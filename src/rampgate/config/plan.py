@@ -1,0 +1,139 @@
+"""Floor 3. The plan of a stage: its checks whose subject the settings configure, fixed before any runs.
+
+The checks are read from the runbook itself, ``validation/<stage>/test_*.py``, without importing it: a check
+is a test function, and its subject is the fixture that it asks for. No selection of pytest's can make the
+plan smaller.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rampgate.errors import ConfigurationError
+from rampgate.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rampgate.config.settings import Settings
+
+STAGES = ("predeploy", "deploy", "immediate", "extended", "rollback")
+"""The stages, each the name of a marker and of a folder of checks."""
+
+MANY = ("service", "endpoint", "page", "audit", "metric")
+"""The subjects of which there may be several: a check is one check for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One check of the plan: its id, and whether skipping it holds."""
+
+    check: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The checks of a stage, and the subjects that it could check but that are not configured."""
+
+    checks: tuple[Planned, ...]
+    not_configured: tuple[str, ...]
+
+
+def validation_folder() -> Path:
+    """Where the installed checks are: inside the wheel, or beside src/ in a clone."""
+    return shipped("validation")
+
+
+def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Fixture name -> id -> what is configured.
+
+    A fixture with the single id "" stands for a subject that exists once; the others are one check each.
+    """
+    target, flags = settings.target, settings.flags
+
+    def once(thing: Any) -> dict[str, Any]:
+        return {"": thing} if thing else {}
+
+    services = {"web": target.web, "api": target.api}
+    return {
+        "service": {name: name for name, address in services.items() if address},
+        "version": once(settings.version if target.api or target.web else None),
+        "login": once(settings.login if target.api or target.web else None),
+        "endpoint": {endpoint.name: endpoint for endpoint in settings.endpoints},
+        "page": {page.name: page for page in settings.pages},
+        "audit": {page.name: page for page in settings.pages if page.lighthouse},
+        "flags": once(flags),
+        "flags_known": once(flags if flags and flags.algorithm != "unknown" else None),
+        "flags_unknown": once(flags if flags and flags.algorithm == "unknown" else None),
+        "flags_off": once(flags if flags and 0 in flags.expected.values() else None),
+        "mongodb": once(settings.mongodb),
+        "redis": once(settings.redis),
+        "metric": {metric.name: metric for metric in settings.metrics},
+    }
+
+
+def make(stage: str, settings: Settings, folder: Path | None = None) -> Plan:
+    """The plan of a stage.
+
+    Args:
+        stage: one of STAGES.
+        settings: what is configured.
+        folder: the validation folder; None means the installed one.
+
+    Raises:
+        ConfigurationError: the stage requires a subject that does not exist.
+    """
+    configured = subjects(settings)
+    required = _required(stage, settings, configured)
+    checks: list[Planned] = []
+    missing: dict[str, None] = {}
+    for name, arguments in _checks((folder or validation_folder()) / stage):
+        subject = next((argument for argument in arguments if argument in configured), None)
+        if subject is None:
+            checks.append(Planned(f"{stage}/{name}"))
+            continue
+        if not configured[subject]:
+            missing[subject.partition("_")[0]] = None
+        for key, thing in configured[subject].items():
+            check = f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
+            checks.append(Planned(check, getattr(thing, "required", True)))
+    missing.update(dict.fromkeys(required))
+    present = {subject.partition("_")[0] for subject, things in configured.items() if things}
+    return Plan(tuple(checks), tuple(subject for subject in missing if subject not in present))
+
+
+def _required(stage: str, settings: Settings, configured: Mapping[str, Any]) -> list[str]:
+    """What the stage requires to be configured; a name that nobody knows would be required in vain."""
+    known = dict.fromkeys(subject.partition("_")[0] for subject in configured)
+    required = settings.stage(stage).require
+    if unknown := [subject for subject in required if subject not in known]:
+        raise ConfigurationError(
+            f"stages.{stage}.require: found {unknown[0]!r}; accepted are {', '.join(known)}"
+        )
+    return required
+
+
+def check_name(file: str, function: str) -> str:
+    """``latency::endpoint_is_fast`` for test_endpoint_is_fast in test_5_latency.py, the runbook's step 5."""
+    return f"{re.sub(r'^test_([0-9]+_)?', '', Path(file).stem)}::{function.removeprefix('test_')}"
+
+
+def _checks(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    for file in sorted(folder.glob("test_*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield check_name(file.name, node.name), [argument.arg for argument in node.args.args]
+
+
+def to_json(plan: Plan) -> Mapping[str, Any]:
+    """The plan as a journal's header carries it."""
+    return {
+        "plan": [{"check": planned.check, "required": planned.required} for planned in plan.checks],
+        "not_configured": list(plan.not_configured),
+    }

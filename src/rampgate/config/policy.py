@@ -1,0 +1,202 @@
+"""Floor 3. The thresholds in force: the defaults, the policy file's triggers, and those of rampgate.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rampgate.config.settings import Settings, ThresholdSettings
+from rampgate.errors import ConfigurationError
+from rampgate.judging.threshold import Aggregation, Threshold, parse, validate
+from rampgate.model.metrics import METRICS, Kind, Metric, registry
+from rampgate.outcome import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rampgate.model.measurement import Measurement
+
+CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
+
+DEFAULTS: tuple[tuple[str, str, Severity, bool], ...] = (
+    # name, text, severity, whether the text says what is bad
+    ("error_rate_critical", "error_rate > 5%", CRITICAL, True),
+    ("body_failures", "body_failure_rate > 5%", CRITICAL, True),
+    ("api_p95_critical", "api_response_time_p95 > 5000ms", CRITICAL, True),
+    ("service_up", "up == 1", CRITICAL, False),
+    ("page_up", "page_up == 1", CRITICAL, False),
+    ("sign_in", "sign_in_up == 1", CRITICAL, False),
+    ("mongodb_up", "mongodb_up == 1", CRITICAL, False),
+    ("mongodb_round_trip", "mongodb_round_trip == 1", CRITICAL, False),
+    ("flag_on_when_off", "flag_on_when_off == 0", CRITICAL, False),
+    ("performance_critical", "lighthouse_performance_score < 50", CRITICAL, True),
+    ("error_rate_warning", "error_rate < 2%", WARNING, False),
+    ("api_p95_suite", "api_response_time_p95 < 500ms", WARNING, False),
+    ("api_p95_script", "api_response_time_p95 < 1000ms", WARNING, False),
+    ("redis_up", "redis_up == 1", WARNING, False),
+    ("redis_round_trip", "redis_round_trip == 1", WARNING, False),
+    ("version", "wrong_version == 0", WARNING, False),
+    ("flag_equality", "flag_mismatches == 0", WARNING, False),
+    ("flag_sticky", "flag_changed == 0", WARNING, False),
+    ("performance", "lighthouse_performance_score >= 85", WARNING, False),
+    ("accessibility", "lighthouse_accessibility_score >= 95", WARNING, False),
+)
+"""The rules of the immediate stage, as a table. Settings may add to them, or change one by its name."""
+
+LOAD_CRITICAL = (("http_req_failed", "rate>0.05"), ("http_req_duration", "p(95)>5000"))
+"""What rolls back under load; the k6-like thresholds of [load.thresholds] only hold."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A threshold, and the labels that a measurement must carry for it to apply."""
+
+    threshold: Threshold
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All rules in force, in the order in which they are judged."""
+
+    rules: tuple[Rule, ...]
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+
+    def thresholds(self, measurement: Measurement) -> list[Threshold]:
+        """The thresholds that a measurement is held against."""
+        return [
+            rule.threshold
+            for rule in self.rules
+            if rule.threshold.metric == measurement.metric
+            and all(measurement.labels.get(key) == value for key, value in rule.where.items())
+        ]
+
+    def of(self, metric: str) -> list[Threshold]:
+        """Every threshold on a metric, whatever its labels."""
+        return [rule.threshold for rule in self.rules if rule.threshold.metric == metric]
+
+    def statistical(self, settings: Settings) -> int:
+        """How many tests of chance the immediate stage makes, which share its budget of false failures."""
+        kinds = {Kind.RATE, Kind.LATENCY}
+        per_endpoint = sum(self.metrics[rule.threshold.metric].kind in kinds for rule in self.rules)
+        flags = settings.flags
+        shares = len(flags.expected) if flags and flags.algorithm == "unknown" else 0
+        return per_endpoint * len(settings.endpoints) + shares
+
+
+def build(settings: Settings, base: Path = Path()) -> Policy:
+    """The policy of the immediate stage.
+
+    Args:
+        settings: thresholds by name win over the defaults; ``policy`` names a file of triggers.
+        base: the folder that ``policy`` is relative to.
+
+    Raises:
+        ConfigurationError: every threshold that does not parse or does not fit its metric.
+    """
+    metrics = registry(metric.model_dump() for metric in settings.metrics)
+    problems: list[str] = []
+    named: dict[str, Rule] = {}
+    for name, text, severity, bad in DEFAULTS:
+        named[name] = Rule(parse(text, bad=bad, name=name, severity=severity))
+    for name, entry in settings.thresholds.items():
+        told = ThresholdSettings(expect=entry) if isinstance(entry, str) else entry
+        rule = _rule(f"thresholds.{name}", told, name, metrics, problems)
+        if rule:
+            named[name] = rule
+    rules = list(named.values())
+    if settings.policy:
+        rules += _triggers(base / settings.policy, metrics, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return Policy(_distinct(rules), metrics)
+
+
+def load_rules(settings: Settings) -> Policy:
+    """The policy of a load run: k6's thresholds hold, the critical ones roll back.
+
+    Raises:
+        ConfigurationError: every threshold that does not parse or does not fit its metric.
+    """
+    problems: list[str] = []
+    rules = [
+        Rule(parse(text, metric=metric, bad=True, name=f"critical: {text}", severity=CRITICAL))
+        for metric, text in LOAD_CRITICAL
+    ]
+    for metric, texts in settings.load.thresholds.items():
+        for text in texts:
+            told = ThresholdSettings(expect=text)
+            rule = _rule(f"load.thresholds.{metric}", told, f"{metric}: {text}", METRICS, problems, metric)
+            rules += [rule] if rule else []
+    if problems:
+        raise ConfigurationError(problems)
+    return Policy(_distinct(rules))
+
+
+def _rule(
+    key: str,
+    told: ThresholdSettings,
+    name: str,
+    metrics: Mapping[str, Metric],
+    problems: list[str],
+    metric: str | None = None,
+) -> Rule | None:
+    try:
+        threshold = parse(
+            told.expect, metric=metric, bad=told.bad, name=name, severity=told.severity, metrics=metrics
+        )
+    except ValueError as error:
+        problems.append(f"rampgate.toml: {key}: {error}")
+        return None
+    wrong = validate(threshold, metrics)
+    problems += [f"rampgate.toml: {key}: {sentence}" for sentence in wrong]
+    return None if wrong else Rule(threshold, told.where)
+
+
+def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:
+    """The triggers of a policy file: what they say is bad."""
+    import yaml
+
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
+        return []
+    triggers = content.get("rollback_triggers") if isinstance(content, dict) else None
+    if not isinstance(triggers, dict) or not all(
+        severity in {"critical", "warning"} and isinstance(texts, list | None)
+        for severity, texts in triggers.items()
+    ):
+        problems.append(f"{path}: rollback_triggers: accepted are the lists critical and warning")
+        return []
+    rules: list[Rule] = []
+    for severity, texts in triggers.items():
+        for number, text in enumerate(texts or [], 1):
+            try:
+                threshold = parse(
+                    str(text), bad=True, name=f"trigger: {text}", severity=Severity(severity), metrics=metrics
+                )
+            except ValueError as error:
+                problems.append(f"{path}: rollback_triggers.{severity}[{number}]: {error}")
+                continue
+            wrong = validate(threshold, metrics)
+            problems += [f"{path}: rollback_triggers.{severity}[{number}]: {s}" for s in wrong]
+            rules += [] if wrong else [Rule(threshold)]
+    return rules
+
+
+def _distinct(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Without those that say what an earlier one says: the same test twice would only thin the budget.
+
+    No sample can tell ``< 2 %`` from ``<= 2 %``, so that among rates they are the same.
+    """
+    seen: dict[tuple[Any, ...], Rule] = {}
+    for rule in rules:
+        threshold = rule.threshold
+        operator, limit = threshold.good()
+        if threshold.aggregation is Aggregation.RATE:
+            operator = operator.removesuffix("=")
+        says = (threshold.metric, threshold.quantile, operator, limit, threshold.severity)
+        seen.setdefault((*says, *sorted(rule.where.items())), rule)
+    return tuple(seen.values())

@@ -1,0 +1,182 @@
+"""Floor 2. One measurement held against one threshold. Pure: the same two give the same judgement, always.
+
+no data                                    undecided   looked, saw nothing
+a number that is none, a missing count     error       the instrument is broken
+rate, quantile                             exact binomial, three-way at alpha_pass and alpha_fail
+share                                      failed when equality is rejected at alpha_fail, else passed
+median                                     the stated model at its own alpha, three-way
+count, value                               compared as they are
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.judging import phrases
+from rampgate.judging.rules import RULES, Case, Finding, count_of, looked_saw_nothing
+from rampgate.judging.threshold import Aggregation
+from rampgate.outcome import Outcome, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rampgate.judging.threshold import Threshold
+    from rampgate.model.measurement import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of one threshold.
+
+    Args:
+        outcome: passed, undecided, error or failed.
+        name: of the threshold; its text where it has none.
+        source: the threshold's text as written.
+        severity: of a failure.
+        metric: what was measured.
+        labels: what the measurement is about.
+        measured: the point value in ``unit`` (for display), None where there is none.
+        low: its lower bound, at confidence 1 - alpha_fail; None where the sample gives none.
+        high: its upper bound, at confidence 1 - alpha_pass.
+        limit: in ``unit``.
+        unit: canonical: "" for fractions and plain numbers, ms, s, %.
+        n: observations.
+        needed: about how many more decide; 0 when decided, None when nobody can say.
+        sentence: one comparison, for a reader.
+    """
+
+    outcome: Outcome
+    name: str
+    source: str
+    severity: Severity
+    metric: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float = 0.0
+    unit: str = ""
+    n: int = 0
+    needed: int | None = None
+    sentence: str = ""
+
+    def told(self, check: str) -> str:
+        """The sentence, led by what it is about where the check's own name does not say so."""
+        about = ", ".join(value for value in self.labels.values() if value and value not in check)
+        return f"{about}: {self.sentence}" if about else self.sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, floats to 6 significant digits, null for what is not there or not finite."""
+        return {
+            "outcome": self.outcome.value,
+            "name": self.name,
+            "source": self.source,
+            "severity": self.severity.value,
+            "metric": self.metric,
+            "labels": dict(self.labels),
+            "measured": _rounded(self.measured),
+            "low": _rounded(self.low),
+            "high": _rounded(self.high),
+            "limit": _rounded(self.limit),
+            "unit": self.unit,
+            "n": self.n,
+            "needed": self.needed,
+            "sentence": self.sentence,
+        }
+
+
+def judge(
+    threshold: Threshold,
+    measurement: Measurement,
+    *,
+    alpha_fail: float,
+    alpha_pass: float = 1e-3,
+    looks: int = 1,
+) -> Judgement:
+    """Hold a measurement against a threshold.
+
+    Args:
+        threshold: valid, as ``parse`` gives it.
+        measurement: of the same metric.
+        alpha_fail: chance that a healthy target fails here (one-sided; a share: two-sided).
+        alpha_pass: chance that a target on the wrong side of the limit passes here.
+        looks: how often the growing sample is judged at most; every alpha is divided by it. The median's
+            alpha is ``statistics.MODEL_ALPHA``, whatever the other two are.
+
+    Raises:
+        ValueError: an alpha outside (0, 0.5), or no look.
+    """
+    if looks < 1 or not all(0 < alpha < 0.5 for alpha in (alpha_fail, alpha_pass)):  # noqa: PLR2004 - see three_way
+        raise ValueError(f"found alphas {alpha_fail}, {alpha_pass} and {looks} looks")
+    case = Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks)
+    if flaw := _flaw(threshold, measurement):
+        finding = Finding(Outcome.ERROR, f"error: {flaw}", needed=None)
+    elif _nothing(threshold, measurement):
+        finding = looked_saw_nothing(case)
+    else:
+        finding = RULES[threshold.aggregation](case)
+    return Judgement(
+        outcome=finding.outcome,
+        name=threshold.name or threshold.source,
+        source=threshold.source,
+        severity=threshold.severity,
+        metric=threshold.metric,
+        labels=dict(measurement.labels),
+        measured=finding.measured,
+        low=finding.low,
+        high=finding.high,
+        limit=threshold.limit,
+        unit=threshold.unit,
+        n=measurement.n or len(measurement.values),
+        needed=finding.needed,
+        sentence=finding.says,
+    )
+
+
+def _nothing(threshold: Threshold, seen: Measurement) -> bool:
+    """Did the look see nothing at all?"""
+    if threshold.aggregation is Aggregation.VALUE:
+        return seen.value is None
+    if threshold.aggregation is Aggregation.MEDIAN:
+        return not seen.values
+    return seen.n == 0
+
+
+def _flaw(threshold: Threshold, seen: Measurement) -> str:
+    """What makes this measurement no evidence, or ""."""
+    numbers = [*seen.values, *([] if seen.value is None else [seen.value])]
+    if seen.metric != threshold.metric:
+        return f"measured {seen.metric}, asked for {threshold.metric}"
+    if not all(math.isfinite(number) for number in numbers):
+        return f"{phrases.words(threshold)} is no number: {', '.join(str(number) for number in numbers)}"
+    timed = threshold.aggregation in {Aggregation.QUANTILE, Aggregation.VALUE}
+    if timed and seen.unit and seen.unit != threshold.unit:
+        return f"measured in {seen.unit}, asked for in {threshold.unit or 'a plain number'}"
+    if seen.n < 0:
+        return f"{seen.n} observations"
+    return _counting_flaw(threshold, seen) if seen.n else ""
+
+
+def _counting_flaw(threshold: Threshold, seen: Measurement) -> str:
+    edge = threshold.edge
+    if edge is not None:
+        if edge not in seen.exceedances:
+            return f"nobody counted the {phrases.noun(threshold)} above {edge!r} ms, for {threshold}"
+        count: float | None = seen.exceedances[edge]
+    elif threshold.aggregation in {Aggregation.RATE, Aggregation.SHARE}:
+        count = seen.failures
+    elif threshold.aggregation is Aggregation.COUNT:
+        count = count_of(seen)
+    else:
+        return ""
+    if count is None:
+        return f"{seen.n:,} {phrases.noun(threshold)}, and nobody counted which of them"
+    if count < 0 or (count > seen.n and threshold.aggregation is not Aggregation.COUNT):
+        return f"{count:,} of {seen.n:,} is no count"
+    return ""
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")

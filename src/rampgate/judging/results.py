@@ -1,0 +1,138 @@
+"""Floor 2. How one check ended, by the journal: its judgements made again, its own end, its weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rampgate.judging.judge import Judgement, judge
+from rampgate.judging.threshold import parse
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Outcome, Severity, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rampgate.model.metrics import Metric
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check of the plan ended.
+
+    Args:
+        check: its id.
+        outcome: the worst of its judgements and of its own end; None when it never ran to its end.
+        severity: the weight of a failure of its own; judgements carry theirs.
+        required: whether skipping it, or not running it, holds.
+        message: why it ended so, apart from its judgements.
+        seconds: how long it took in all.
+        judgements: what was held against thresholds.
+        shown: what was measured and not judged.
+        own: the worst way in which it ended by itself, None when it left that to its judgements.
+    """
+
+    check: str
+    outcome: Outcome | None
+    severity: Severity
+    required: bool
+    message: str
+    seconds: float
+    judgements: tuple[Judgement, ...]
+    shown: tuple[Measurement, ...]
+    own: Outcome | None = None
+
+    @property
+    def critical(self) -> bool:
+        """Whether it failed in a way that rolls back."""
+        if any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in self.judgements):
+            return True
+        return self.own is Outcome.FAILED and self.severity is Severity.CRITICAL
+
+    @property
+    def reason(self) -> str:
+        """The sentence behind a result that is not passed."""
+        if self.outcome is None:
+            return f"{self.check}: {self.message or 'never ran'}"
+        bad = [j for j in self.judgements if j.outcome is self.outcome]
+        bad.sort(key=lambda j: j.severity is not Severity.CRITICAL)
+        return f"{self.check}: {bad[0].told(self.check) if bad else self.message or self.outcome}"
+
+
+def result_of(
+    check: str, records: Sequence[Record], metrics: Mapping[str, Metric], *, required: bool
+) -> CheckResult:
+    """How a check ended, by the journal.
+
+    Args:
+        check: its id.
+        records: the whole journal, in order.
+        metrics: what its thresholds may name.
+        required: as the plan says.
+    """
+    mine = [record for record in records if record.get("check") == check]
+    seen = {f"{r['process']}:{r['sequence']}": r for r in mine if r["type"] == "measurement"}
+    held = [record for record in mine if record["type"] == "judgement"]
+    judgements = tuple(_judged(record, seen, metrics) for record in held)
+    judged = {record["measurement"] for record in held}
+    ends = [record for record in mine if record["type"] == "check"]
+    own = [Outcome(end["outcome"]) for end in ends if end.get("outcome")]
+    return CheckResult(
+        check=check,
+        outcome=worst([*own, *(j.outcome for j in judgements)]) if ends else _cut_short(judgements),
+        severity=_heaviest(end.get("severity", Severity.WARNING) for end in ends),
+        required=required,
+        message=next(
+            (end["message"] for end in ends if end.get("message")), "cut short" if mine and not ends else ""
+        ),
+        seconds=sum(end.get("seconds", 0.0) for end in ends),
+        judgements=judgements,
+        shown=tuple(
+            Measurement.from_json(record["measurement"])
+            for key, record in seen.items()
+            if key not in judged and record.get("shown")
+        ),
+        own=worst(own),
+    )
+
+
+def _heaviest(severities: Iterable[str]) -> Severity:
+    return Severity.CRITICAL if Severity.CRITICAL in set(severities) else Severity.WARNING
+
+
+def _cut_short(judgements: Sequence[Judgement]) -> Outcome | None:
+    """A check that never came to its end has no outcome, but a failure that it saw still counts."""
+    return Outcome.FAILED if any(j.outcome is Outcome.FAILED for j in judgements) else None
+
+
+def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Metric]) -> Judgement:
+    """Judge again what was judged. A record that cannot be judged is an error, never nothing."""
+    told = record.get("threshold", {})
+    try:
+        threshold = parse(
+            told["source"],
+            metric=told["metric"],
+            bad=told["bad"],
+            name=told["name"],
+            severity=Severity(told["severity"]),
+            min_n=told["min_n"],
+            metrics=metrics,
+        )
+        return judge(
+            threshold,
+            Measurement.from_json(seen[record["measurement"]]["measurement"]),
+            alpha_fail=record["alpha_fail"],
+            alpha_pass=record["alpha_pass"],
+            looks=record["looks"],
+        )
+    except (KeyError, ValueError) as error:
+        return Judgement(
+            Outcome.ERROR,
+            told.get("name", ""),
+            told.get("source", ""),
+            Severity.WARNING,
+            told.get("metric", ""),
+            sentence=f"error: the journal's record cannot be judged: {type(error).__name__}: {error}",
+        )

@@ -1,0 +1,211 @@
+"""Floor 2. How each kind of threshold is judged, once the measurement is known to be sound."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.judging import phrases, wording
+from rampgate.judging.threshold import Aggregation, Threshold
+from rampgate.model import statistics
+from rampgate.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rampgate.model.measurement import Measurement
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+class Finding(NamedTuple):
+    """Outcome, sentence and numbers, as in a judgement."""
+
+    outcome: Outcome
+    says: str
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    needed: int | None = 0
+
+
+class Case(NamedTuple):
+    """A threshold and a measurement that fits it, and the alphas of one look."""
+
+    threshold: Threshold
+    seen: Measurement
+    alpha_fail: float
+    alpha_pass: float
+    looks: int
+
+
+def count_of(seen: Measurement) -> float | None:
+    """The number of wrong observations; None when nobody counted."""
+    return seen.value if seen.failures is None else seen.failures
+
+
+def looked_saw_nothing(case: Case) -> Finding:
+    """No data is never a pass."""
+    threshold, note = case.threshold, case.seen.note
+    fewest = threshold.min_n or 1
+    if threshold.aggregation in {Aggregation.RATE, Aggregation.QUANTILE}:
+        best = statistics.needed(0, 0, threshold.allowed, case.alpha_pass, case.alpha_fail)
+        fewest = max(fewest, best or 1)
+    says = f"looked, saw nothing: no {phrases.noun(threshold)}, at least {fewest:,} needed for {threshold}"
+    return Finding(Outcome.UNDECIDED, f"{says} ({note})" if note else says, needed=fewest)
+
+
+def _rate(case: Case) -> Finding:
+    threshold, seen = case.threshold, case.seen
+    k = seen.failures or 0
+    outcome, more = _exact(case, k)
+    low = statistics.lower(k, seen.n, case.alpha_fail)
+    high = statistics.upper(k, seen.n, case.alpha_pass)
+    point = f"{phrases.words(threshold)} {wording.percent(k / seen.n)} of {seen.n:,}"
+    if outcome is Outcome.UNDECIDED:
+        says = f"undecided: {k:,} of {seen.n:,} failed, {phrases.wanted(threshold)}: "
+        says += phrases.forecast(threshold, seen, more)
+    elif outcome is Outcome.PASSED:
+        says = f"{point} (at most {wording.percent(high)} at {wording.confidence(case.alpha_pass)}) "
+        says += phrases.ruling(threshold, passed=True)
+    else:
+        says = f"{point} (at least {wording.percent(low)} at {wording.confidence(case.alpha_fail)}) "
+        says += phrases.ruling(threshold, passed=False)
+    return Finding(outcome, says, k / seen.n, low, high, more)
+
+
+def _quantile(case: Case) -> Finding:
+    threshold, seen = case.threshold, case.seen
+    q, edge = threshold.quantile, threshold.edge
+    if q is None or edge is None:
+        raise ValueError(f"{threshold} is about a quantile and has none")
+    k = seen.exceedances[edge]
+    outcome, more = _exact(case, k)
+    measured, low, high = _display(case, outcome, q)
+    place = f"p{wording.number(100 * q)} of {seen.n:,} {phrases.noun(threshold)}"
+    unknown = "lies beyond every answer" if seen.histogram else "is not known"
+    value = unknown if measured is None else f"is {wording.number(measured)} ms"
+    beyond = (
+        f"took {phrases.limit(threshold)} or more"
+        if edge < threshold.limit
+        else f"took over {phrases.limit(threshold)}"
+    )
+    counts = f"{k:,} of {seen.n:,} {beyond} ({wording.percent(threshold.allowed)} allowed)"
+    if outcome is Outcome.UNDECIDED:
+        says = f"undecided: {place} {value}; {counts}: {phrases.forecast(threshold, seen, more)}"
+    else:
+        says = f"{place} {value}; {counts}: {phrases.verdict(threshold, passed=outcome is Outcome.PASSED)}"
+    return Finding(outcome, says, measured, low, high, more)
+
+
+def _exact(case: Case, k: int) -> tuple[Outcome, int | None]:
+    """Three-way at the allowed fraction, and how many more observations decide."""
+    allowed, n = case.threshold.allowed, case.seen.n
+    outcome = statistics.three_way(k, n, allowed, case.alpha_pass, case.alpha_fail)
+    if outcome is Outcome.PASSED and n < case.threshold.min_n:
+        return Outcome.UNDECIDED, case.threshold.min_n - n
+    return outcome, statistics.needed(k, n, allowed, case.alpha_pass, case.alpha_fail)
+
+
+def _display(case: Case, outcome: Outcome, q: float) -> tuple[float | None, float | None, float | None]:
+    """Point and bounds of the quantile in ms, from the histogram, never contradicting the counts."""
+    histogram, n, limit = case.seen.histogram, case.seen.n, case.threshold.limit
+    answered = sum(histogram.counts.values()) if histogram else 0
+    if histogram is None or not 0 < answered <= n:
+        return None, None, None
+    measured = statistics.quantile_point(histogram, q, missing=n - answered)
+    low, _ = statistics.quantile_bounds(histogram, q, case.alpha_fail, missing=n - answered)
+    _, high = statistics.quantile_bounds(histogram, q, case.alpha_pass, missing=n - answered)
+    if outcome is Outcome.PASSED:
+        return measured and min(measured, limit), low, high and min(high, limit)
+    if outcome is Outcome.FAILED:
+        return measured and max(measured, limit), low and max(low, limit), high
+    return measured, low, high
+
+
+def _share(case: Case) -> Finding:
+    threshold, seen = case.threshold, case.seen
+    k = seen.failures or 0
+    low, high = statistics.share_interval(k, seen.n, case.alpha_fail)
+    between = f"{wording.percent(low)} to {wording.percent(high)} at {wording.confidence(case.alpha_fail)}"
+    point = f"on for {wording.percent(k / seen.n)} of {seen.n:,} users ({between})"
+    limit = wording.percent(threshold.limit)
+    if statistics.two_sided(k, seen.n, threshold.limit) <= case.alpha_fail:
+        return Finding(Outcome.FAILED, f"{point}, which is not {limit}", k / seen.n, low, high)
+    if seen.n < threshold.min_n:
+        more = threshold.min_n - seen.n
+        says = f"undecided: {point}, {limit} expected: needs {more:,} more users"
+        return Finding(Outcome.UNDECIDED, says, k / seen.n, low, high, more)
+    return Finding(Outcome.PASSED, f"{point}, which agrees with {limit}", k / seen.n, low, high)
+
+
+def _median(case: Case) -> Finding:
+    threshold, scores = case.threshold, case.seen.values
+    listed = ", ".join(wording.number(score) for score in scores)
+    more = max(statistics.FEWEST_SCORES, threshold.min_n) - len(scores)
+    if more > 0:
+        says = f"undecided: {len(scores)} scores ({listed}): needs {more} more"
+        return Finding(Outcome.UNDECIDED, says, needed=more)
+    alpha = statistics.MODEL_ALPHA / case.looks
+    middle, low, high = statistics.median_bounds(scores, alpha)
+    good, limit = threshold.good()
+    point = f"median {wording.number(middle)} of {len(scores)} scores ({listed}; "
+    point += f"{wording.number(low)} to {wording.number(high)} by the model)"
+    if _COMPARE[good](low, limit):
+        return Finding(Outcome.PASSED, f"{point} {phrases.ruling(threshold, passed=True)}", middle, low, high)
+    if not _COMPARE[good](high, limit):
+        return Finding(
+            Outcome.FAILED, f"{point} {phrases.ruling(threshold, passed=False)}", middle, low, high
+        )
+    says = f"undecided: {point}, {phrases.wanted(threshold)}: needs more runs"
+    return Finding(Outcome.UNDECIDED, says, middle, low, high, None)
+
+
+def _counted(case: Case) -> Finding:
+    count = count_of(case.seen) or 0
+    return _compared(
+        case, count, f"{phrases.words(case.threshold)} {wording.number(count)} of {case.seen.n:,}"
+    )
+
+
+def _valued(case: Case) -> Finding:
+    value = case.seen.value or 0.0
+    unit = f" {case.threshold.unit}" if case.threshold.unit else ""
+    of = f" of {case.seen.n:,}" if case.seen.n > 1 else ""
+    point = f"{phrases.words(case.threshold)} {wording.number(value)}{unit}{of}"
+    finding = _compared(case, value, point)
+    # The probe's own words say more than a 0 in place of a 1.
+    if finding.outcome is Outcome.FAILED and case.seen.note:
+        return finding._replace(says=f"{finding.says}: {case.seen.note}")
+    return finding
+
+
+def _compared(case: Case, value: float, point: str) -> Finding:
+    """An exact comparison; with fewer observations than the threshold asks for, none at all."""
+    threshold, n = case.threshold, case.seen.n
+    if n < threshold.min_n:
+        more = threshold.min_n - n
+        says = f"undecided: {point}: {n:,} {phrases.noun(threshold)}, needs {more:,} more"
+        return Finding(Outcome.UNDECIDED, says, value, needed=more)
+    good, limit = threshold.good()
+    passed = _COMPARE[good](value, limit)
+    outcome = Outcome.PASSED if passed else Outcome.FAILED
+    return Finding(outcome, f"{point} {phrases.ruling(threshold, passed=passed)}", value)
+
+
+RULES: dict[Aggregation, Callable[[Case], Finding]] = {
+    Aggregation.RATE: _rate,
+    Aggregation.QUANTILE: _quantile,
+    Aggregation.SHARE: _share,
+    Aggregation.MEDIAN: _median,
+    Aggregation.COUNT: _counted,
+    Aggregation.VALUE: _valued,
+}
+"""One rule per aggregation."""

@@ -1,0 +1,226 @@
+"""Floor 2. The verdict: a pure function of a run's journal. The same journal gives the same verdict.
+
+    ROLLBACK  any critical judgement or check failed
+    HOLD      anything else failed, error, undecided; required but skipped; planned and never ran; no end
+    PROMOTE   everything in the plan passed
+
+Stages that have nothing to roll back (predeploy, rollback) know only PROMOTE and HOLD.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.judging.results import CheckResult, Record, result_of
+from rampgate.model.metrics import registry
+from rampgate.outcome import Decision, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["CheckResult", "Record", "Verdict", "decide", "dumps", "next_command", "to_json"]
+
+SCHEMA = 1
+_NO_ROLLBACK = {"predeploy", "rollback"}
+_TESTS_FAILED = 1
+_BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Promote, hold or roll back, and everything behind it."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    checks: tuple[CheckResult, ...]
+    stages: tuple[str, ...]
+    complete: bool
+    headers: tuple[Record, ...]
+    notes: tuple[str, ...] = ()
+    not_configured: tuple[str, ...] = ()
+    _run: str = field(default="")
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self._run
+
+    @property
+    def never_ran(self) -> tuple[str, ...]:
+        """Planned checks that did not run to their end."""
+        return tuple(result.check for result in self.checks if result.outcome is None)
+
+
+def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
+    """Judge a run by its journal alone.
+
+    Args:
+        records: what journal.read returned, in order.
+        dropped: its remarks on torn lines.
+    """
+    headers = [record for record in records if record["type"] == "header"]
+    metrics = registry(metric for h in headers for metric in h.get("settings", {}).get("metrics", ()))
+    plan = _plan(records)
+    results = tuple(result_of(check, records, metrics, required=needed) for check, needed in plan.items())
+    stages = tuple(dict.fromkeys(h["stage"] for h in headers))
+    complete, why_not = _complete(headers, records)
+    not_configured = _not_configured(headers)
+    reasons = _reasons(results, why_not, headers, not_configured) or _unexplained(records)
+    may_roll_back = any(stage not in _NO_ROLLBACK for stage in stages)
+    if any(result.critical for result in results) and may_roll_back:
+        decision = Decision.ROLLBACK
+    else:
+        decision = Decision.HOLD if reasons else Decision.PROMOTE
+    return Verdict(
+        decision=decision,
+        reasons=tuple(reasons),
+        checks=results,
+        stages=stages,
+        complete=complete and not any(r.outcome is None for r in results),
+        headers=tuple(headers),
+        notes=(*dropped, *(record["text"] for record in records if record["type"] == "event")),
+        not_configured=tuple(not_configured),
+        _run=headers[0].get("run", "") if headers else "",
+    )
+
+
+def _plan(records: Sequence[Record]) -> dict[str, bool]:
+    """Check id -> required, in the order of the plan."""
+    plan: dict[str, bool] = {}
+    for record in records:
+        if record["type"] in {"header", "plan"}:
+            for entry in record.get("plan", ()):
+                plan[entry["check"]] = plan.get(entry["check"], False) or entry.get("required", True)
+    # What ran outside any plan counts too: evidence against the deployment is never thrown away.
+    for record in records:
+        if record["type"] in {"check", "judgement"}:
+            plan.setdefault(record["check"], True)
+    return plan
+
+
+def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[bool, list[str]]:
+    ends = {record["process"]: record for record in records if record["type"] == "end"}
+    why: list[str] = [] if headers else ["no header: nobody knows what should have been checked"]
+    for header in headers:
+        end = ends.get(header["process"])
+        if end is None:
+            why.append(f"{header['stage']}: the run did not come to its end")
+        elif (status := end.get("status", 3)) not in {0, _TESTS_FAILED}:
+            why.append(f"{header['stage']}: {_BAD_EXITS.get(status, f'ended with status {status}')}")
+    why += _gaps(records)
+    return not why, why
+
+
+def _unexplained(records: Sequence[Record]) -> list[str]:
+    """A failure that the runner counted and no check tells of: one outside the plan, or before any check."""
+    failed = any(r["type"] == "end" and r.get("status") == _TESTS_FAILED for r in records)
+    return ["the run ended with a failure that no check explains"] if failed else []
+
+
+def _gaps(records: Sequence[Record]) -> list[str]:
+    """Each process counts its records from 1; a number that is missing is evidence that somebody lost."""
+    counted: dict[str, list[int]] = {}
+    for record in records:
+        counted.setdefault(record["process"], []).append(record["sequence"])
+    return [
+        f"the journal of {process} is not whole: {max(numbers) - len(numbers)} of its records are missing"
+        for process, numbers in sorted(counted.items())
+        if sorted(numbers) != list(range(1, len(numbers) + 1))
+    ]
+
+
+def _not_configured(headers: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(subject for header in headers for subject in header.get("not_configured", ())))
+
+
+def _reasons(
+    results: Sequence[CheckResult],
+    why_incomplete: Sequence[str],
+    headers: Sequence[Record],
+    not_configured: Sequence[str],
+) -> list[str]:
+    """Why not promote, the weightiest first; none means promote."""
+
+    def weight(result: CheckResult) -> int:
+        order = (Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED, Outcome.SKIPPED)
+        if result.critical:
+            return -1
+        return order.index(result.outcome) if result.outcome in order else len(order)
+
+    holding = [
+        result
+        for result in results
+        if result.outcome is not Outcome.PASSED
+        and (result.required or result.outcome not in {None, Outcome.SKIPPED})
+    ]
+    ran = [result.reason for result in sorted(holding, key=weight) if result.outcome is not None]
+    never = [result.reason for result in holding if result.outcome is None]
+    demanded = {subject for header in headers for subject in header.get("require", ())}
+    missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
+    empty = [] if results else ["the plan is empty: nothing is configured that this stage could check"]
+    return [*ran, *why_incomplete, *missing, *never, *empty]
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The content of verdict.json: no time of judging, floats to 6 significant digits."""
+    headers = verdict.headers
+    return {
+        "schema": SCHEMA,
+        "run": verdict.run,
+        "stages": list(verdict.stages),
+        "verdict": verdict.decision.value,
+        "exit_code": int(verdict.decision.exit_code),
+        "reason": verdict.reasons[0] if verdict.reasons else "everything in the plan passed",
+        "reasons": list(verdict.reasons),
+        "next": next_command(verdict),
+        "complete": verdict.complete,
+        "release": headers[-1].get("release", {}) if headers else {},
+        "target": headers[-1].get("target", {}) if headers else {},
+        "chance": [
+            {"stage": header["stage"], **header["chance"]} for header in headers if header.get("chance")
+        ],
+        "checks": [_check_json(result) for result in verdict.checks],
+        "never_ran": list(verdict.never_ran),
+        "not_configured": list(verdict.not_configured),
+        "notes": list(verdict.notes),
+    }
+
+
+def _check_json(result: CheckResult) -> dict[str, Any]:
+    return {
+        "check": result.check,
+        "outcome": result.outcome.value if result.outcome else "never ran",
+        "critical": result.critical,
+        "severity": result.severity.value,
+        "required": result.required,
+        "message": result.message,
+        "reason": "" if result.outcome is Outcome.PASSED else result.reason,
+        "seconds": float(f"{result.seconds:.6g}"),
+        "judgements": [judgement.to_json() for judgement in result.judgements],
+        "shown": [
+            {"metric": m.metric, "value": m.value, "unit": m.unit, "labels": dict(m.labels), "note": m.note}
+            for m in result.shown
+        ],
+    }
+
+
+def dumps(verdict: Verdict) -> str:
+    """verdict.json, byte for byte the same for the same journal."""
+    return json.dumps(to_json(verdict), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def next_command(verdict: Verdict) -> str:
+    """What to type next; empty when nothing needs to be."""
+    stage = next((s for s in verdict.stages if s != "load"), "immediate")
+    outcomes = {result.outcome for result in verdict.checks}
+    if verdict.decision is Decision.PROMOTE:
+        return ""
+    if verdict.decision is Decision.ROLLBACK:
+        return f"roll the percentage back, then: pytest -m {stage}"
+    if Outcome.FAILED in outcomes:
+        return f"rampgate verdict {verdict.run}".strip()
+    if Outcome.ERROR in outcomes:
+        return "rampgate doctor"
+    return f"pytest -m {stage}"

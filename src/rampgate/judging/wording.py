@@ -1,0 +1,45 @@
+"""Floor 2. Numbers as a tired person reads them."""
+
+from __future__ import annotations
+
+import math
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def number(value: float) -> str:
+    """Three significant digits, thousands apart, no exponent for what people count: ``6,000``, ``0.21``."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0 or 1e-4 <= abs(value) < 1e12:  # noqa: PLR2004 - beyond these, digits are hard to read
+        magnitude = math.floor(math.log10(abs(value))) if value else 0
+        text = f"{value:,.{max(0, 2 - magnitude)}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:.3g}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage: ``0.21 %``."""
+    return f"{number(100 * fraction)} %"
+
+
+def confidence(alpha: float) -> str:
+    """1 - alpha as a percentage, with the digits that alpha has: ``99.9 %``, ``99.975 %``."""
+    decimals = max(0, 1 - math.floor(math.log10(100 * alpha)))
+    text = f"{100 * (1 - alpha):.{decimals}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def about(count: int) -> str:
+    """A count to two digits, rounded up: a forecast, not a promise."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // step) * step:,}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that fits: ``5 s``, ``3 min``, ``2.5 h``."""
+    if seconds < _MINUTE:
+        return f"{max(1, math.ceil(seconds))} s"
+    if seconds < _HOUR:
+        return f"{math.ceil(seconds / _MINUTE)} min"
+    return f"{number(math.ceil(10 * seconds / _HOUR) / 10)} h"

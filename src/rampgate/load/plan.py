@@ -1,0 +1,112 @@
+"""Floor 6. What a load run is made of, all of it known before anything is sent: settings, ramp, plan."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rampgate.config import policy
+from rampgate.config.loading import load
+from rampgate.config.plan import Plan, Planned
+from rampgate.errors import ConfigurationError
+from rampgate.model.metrics import Kind
+from rampgate.model.ramp import Ramp
+from rampgate.probes.guard import Guard
+from rampgate.runs import demo, session
+from rampgate.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rampgate.config.settings import EndpointSettings, LoadSettings, Settings
+    from rampgate.model.redact import Redactor
+
+STAGE = "load"
+WHOLE_RUN = "load/whole run"
+DEMO_VARIABLE, CONFIG_VARIABLE = "RAMPGATE_DEMO_READY", "RAMPGATE_CONFIG"
+
+
+def locustfile() -> Path:
+    """The installed load test: inside the wheel, or loadtests/ of a clone."""
+    return shipped("loadtests/locustfile.py")
+
+
+def settings_of(
+    config: str | None, host: str | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, Redactor]:
+    """The settings of a load run.
+
+    Args:
+        config: the settings file; None reads RAMPGATE_CONFIG, else rampgate.toml in this folder.
+            RAMPGATE_DEMO_READY, the ready file of a demo deployment that is up, wins over both.
+        host: another address than target.api.
+        environ: where these variables are looked up.
+
+    Raises:
+        ConfigurationError: every problem of the settings, or an address that is none.
+    """
+    if host is not None and not host.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"--host: found {host!r}; accepted is an address such as http://127.0.0.1:5000"
+        )
+    if ready := environ.get(DEMO_VARIABLE):
+        path = demo.settings_file()
+        overrides = demo.overrides(demo.settings_of(path), demo.read_ready(Path(ready)))
+        settings, redactor = load(path, overrides=overrides, from_environment=False, environ=environ)
+    else:
+        given = config or environ.get(CONFIG_VARIABLE)
+        settings, redactor = load(Path(given) if given else None, environ=environ)
+    address = host or settings.target.api or settings.target.web
+    if address is None:
+        raise ConfigurationError("target.api: missing; it is what the load goes to (or give --host)")
+    target = settings.target.model_copy(update={"api": address.rstrip("/")})
+    return settings.model_copy(update={"target": target}), redactor
+
+
+def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = ()) -> session.Setup:
+    """Everything that is known before the run begins. Nothing is sent.
+
+    Raises:
+        ConfigurationError: no endpoint to ask, no plateau to judge, or thresholds that do not parse.
+        RefusedError: the target's address is not among allowed_hosts.
+    """
+    problems = []
+    endpoints = endpoints_of(settings)
+    if not endpoints:
+        problems.append("endpoints: none has load = true; a load run needs one")
+    if not settings.load.plateau > 0:
+        problems.append("load.plateau: found 0; accepted is a duration such as 30s: it is what is judged")
+    if problems:
+        raise ConfigurationError(problems)
+    rules = policy.load_rules(settings)
+    # The guard is asked for the address that is going to be asked, before anything is.
+    Guard(settings.allowed_hosts).check(settings.target.api or "")
+    chancy = sum(
+        rules.metrics[rule.threshold.metric].kind in {Kind.RATE, Kind.LATENCY} for rule in rules.rules
+    )
+    checks = [Planned(plateau_check(endpoint), endpoint.required) for endpoint in endpoints]
+    return session.Setup(
+        stage=STAGE,
+        settings=settings,
+        redactor=redactor,
+        policy=rules,
+        plan=Plan((*checks, Planned(WHOLE_RUN)), ()),
+        tests=chancy * (len(endpoints) + 1),
+        invocation=invocation,
+    )
+
+
+def endpoints_of(settings: Settings) -> tuple[EndpointSettings, ...]:
+    """The endpoints under load; their indices are those of the raw times."""
+    return tuple(endpoint for endpoint in settings.endpoints if endpoint.load)
+
+
+def ramp_of(told: LoadSettings) -> Ramp:
+    """Up, steady, down."""
+    return Ramp.of([(told.ramp_up, told.users), (told.plateau, told.users), (told.ramp_down, 0)])
+
+
+def plateau_check(endpoint: EndpointSettings) -> str:
+    """The id of an endpoint's check."""
+    return f"load/plateau[{endpoint.name}]"

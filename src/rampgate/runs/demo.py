@@ -1,0 +1,152 @@
+"""Floor 4. Brings up the deployment of [demo] as a process, and takes it down again."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rampgate.config.settings import DemoSettings
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_PR_SET_PDEATHSIG = 1
+_STOP_S = 15.0
+_POLL_S = 0.05
+
+
+def settings_file() -> Path:
+    """The settings of the reference deployment: inside the wheel, or rampgate.toml of a clone."""
+    return shipped("demo.toml", in_clone="rampgate.toml")
+
+
+def settings_of(path: Path) -> DemoSettings:
+    """The [demo] table of a settings file.
+
+    Raises:
+        ConfigurationError: there is none, or it is wrong.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8")).get("demo")
+        if told is None:
+            raise ConfigurationError(f"{path}: demo: missing; it says how the deployment is brought up")
+        return DemoSettings.model_validate(told)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+    except ValidationError as error:
+        raise ConfigurationError(
+            [f"{path}: demo.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        ) from None
+
+
+@contextmanager
+def deployment(demo: DemoSettings) -> Iterator[dict[str, Any]]:
+    """Run the deployment for as long as the context lasts.
+
+    Args:
+        demo: its command, with {python} and {ready} filled in.
+
+    Yields:
+        The content of its ready file.
+
+    Raises:
+        ConfigurationError: its command cannot be started.
+        ProbeError: it did not come up; the message carries its last words.
+    """
+    with tempfile.TemporaryDirectory(prefix="rampgate-demo-") as folder:
+        ready, log = Path(folder) / "ready.json", Path(folder) / "log"
+        places = {"python": sys.executable, "ready": str(ready)}
+        process = _start(demo.command, places, log)
+        try:
+            _await(process, ready, log, demo.ready_within)
+            yield read_ready(ready)
+        finally:
+            _stop(process)
+
+
+def _start(command: Sequence[str], places: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                [part.format_map(places) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no thread runs yet that a fork could hurt
+            )
+    except OSError as error:
+        raise ConfigurationError(
+            f"demo.command: {error.filename or command[0]} cannot be started: {error.strerror}"
+        ) from None
+    except (KeyError, ValueError, IndexError) as error:
+        raise ConfigurationError(
+            f"demo.command: found the place {error}; accepted are {{python}} and {{ready}}"
+        ) from None
+
+
+def read_ready(path: Path) -> dict[str, Any]:
+    """The content of a ready file.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: is no ready file of a deployment: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: is no ready file of a deployment: found no JSON object")
+    return content
+
+
+def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
+    """Dotted setting -> value, as [demo.values] says.
+
+    Raises:
+        ConfigurationError: the ready file lacks a value.
+    """
+    missing = sorted(set(demo.values.values()) - set(ready))
+    if missing:
+        raise ConfigurationError(f"demo.values: the deployment's ready file has no {', '.join(missing)}")
+    return {setting: str(ready[key]) for setting, key in demo.values.items()}
+
+
+def _await(process: subprocess.Popen[bytes], ready: Path, log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready.is_file():
+        if process.poll() is not None or time.monotonic() > deadline:
+            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            ended = f"ended with {process.returncode}" if process.returncode is not None else "is not ready"
+            last = f": {words[-1]}" if words else ""
+            raise ProbeError(f"the demo deployment {ended} after {seconds:g} s at the most{last}")
+        time.sleep(_POLL_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _die_with_parent() -> None:
+    """Let the kernel end the deployment when we are killed: nothing is left running. Linux only."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is ours to handle; we stop it in order
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

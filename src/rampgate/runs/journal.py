@@ -1,0 +1,201 @@
+"""Floor 4. The journal: append-only evidence of a run, one file per writing process, merged on reading.
+
+Each line is one JSON object written by one os.write to a file opened with O_APPEND, so that a kill at any
+point leaves at most one torn last line. Every record carries ``type``, ``time`` (seconds since the epoch),
+``process`` and ``sequence``; the order on reading is (time, process, sequence).
+
+    header       what was asked: tool, platform, target, release, settings (redacted), plan, chance
+    plan         further checks of the plan, found while collecting (a user's own)
+    measurement  what a probe saw, and for which check
+    judgement    threshold, the measurement it was held against, the alphas; its outcome is only a remark
+    check        how a check ended by itself, apart from its judgements
+    event        something that a reader must know (an interrupt, a budget that ran out)
+    end          the writing process came to its end, with pytest's or Locust's own exit status
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rampgate.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from rampgate.clock import Clock
+    from rampgate.model.redact import Redactor
+
+SCHEMA = 1
+LATEST = "latest"
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Journal:
+    """Appends records to ``journal-<process>.jsonl`` in a run's folder.
+
+    Args:
+        folder: the run's folder; must exist.
+        process: a name of this writer, unique within the run.
+        redactor: takes secrets out of every record before it is written.
+        clock: tells the time of a record.
+    """
+
+    def __init__(self, folder: Path, process: str, redactor: Redactor, clock: Clock) -> None:
+        self.folder = folder
+        self.process = process
+        self._redactor = redactor
+        self._clock = clock
+        self._sequence = 0
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+        self._file = os.open(folder / f"journal-{process}.jsonl", flags, 0o644)
+
+    def write(self, kind: str, **fields: Any) -> str:
+        """Append one record and return its id, ``process:sequence``.
+
+        Raises:
+            EvidenceError: it could not be written whole; nothing of it remains.
+        """
+        record = {
+            "type": kind,
+            "time": round(self._clock.now(), 6),
+            "process": self.process,
+            "sequence": self._sequence + 1,
+            **_clean_record(fields, self._redactor),
+        }
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its own JSON escape.
+        self._append(line.encode("utf-8", "backslashreplace"))
+        self._sequence += 1
+        return f"{self.process}:{self._sequence}"
+
+    def _append(self, data: bytes) -> None:
+        trouble = "no space left"
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, data) == len(data):
+                return
+        except OSError as error:
+            trouble = error.strerror or trouble
+        # A torn line in the middle would make all that comes after it unreadable.
+        os.ftruncate(self._file, size)
+        raise EvidenceError(f"{self.folder}: the journal could not be written whole: {trouble}")
+
+    def clean(self, data: Any) -> Any:
+        """The data as a record would carry it: without secrets."""
+        return self._redactor.data(data)
+
+    def learn(self, *secrets: str) -> None:
+        """Mask these from the next record on."""
+        self._redactor.learn(*secrets)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+_STRUCTURE = ("outcome", "severity", "stage", "threshold", "metric", "unit", "exceedances", "histogram")
+"""What the verdict is computed from. It holds no text of a target's, and a secret that is an everyday word or
+number ("pass", "1234") must not maim it."""
+
+
+def _clean_record(fields: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """A record's fields without secrets, and with its structure whole."""
+    record = {key: value if key in _STRUCTURE else _clean(value, redactor) for key, value in fields.items()}
+    seen = fields.get("measurement")
+    if isinstance(seen, dict):
+        record["measurement"] |= {key: seen[key] for key in _STRUCTURE if key in seen}
+    elif seen is not None:
+        record["measurement"] = seen
+    metrics = fields["settings"].get("metrics", ()) if "settings" in fields else ()
+    for number, told in enumerate(metrics):
+        named = {key: told[key] for key in ("name", "unit") if key in told}
+        record["settings"]["metrics"][number] |= named
+    return record
+
+
+def _clean(value: Any, redactor: Redactor) -> Any:
+    """Without secrets; the keys on the first level are names of fields, and stay."""
+    if isinstance(value, dict):
+        return {key: redactor.data(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(inner, redactor) for inner in value]
+    return redactor.data(value)
+
+
+def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read a run's records in order, and one sentence for each line that had to be dropped.
+
+    Raises:
+        EvidenceError: the folder does not exist, holds no journal, or a line other than a last one is broken.
+    """
+    files = sorted(folder.glob("journal-*.jsonl"))
+    if not files:
+        raise EvidenceError(f"{folder}: no journal there; accepted is the folder of a run, or its id")
+    records: list[dict[str, Any]] = []
+    dropped: list[str] = []
+    for file in files:
+        lines = file.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, 1):
+            if not line:
+                continue
+            try:
+                records.append(_record(line))
+            except (ValueError, KeyError):
+                if number < len(lines):
+                    raise EvidenceError(f"{file}: line {number} is not a record") from None
+                dropped.append(f"{file.name}: its last line is torn and was dropped")
+    records.sort(key=lambda record: (record["time"], record["process"], record["sequence"]))
+    return records, dropped
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        raise ValueError("not an object")  # noqa: TRY004  # the caller treats every broken line alike
+    for key in ("type", "time", "process", "sequence"):
+        record[key]  # a KeyError says that the line is no record
+    return record
+
+
+def new_run_id(now: float) -> str:
+    """A run's id: its start in UTC, and four hex digits against collisions."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)) + "-" + os.urandom(2).hex()
+
+
+def start_run(reports: Path, run_id: str) -> Path:
+    """Make the run's folder and point ``latest`` at it (a run that joins an older one moves it too).
+
+    Raises:
+        EvidenceError: the folder cannot be written.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise EvidenceError(f"RAMPGATE_RUN: found {run_id!r}; accepted are letters, digits, '.', '_' and '-'")
+    folder = reports / run_id
+    link, fresh = reports / LATEST, reports / f".{LATEST}-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(run_id)
+        fresh.replace(link)
+    except OSError as error:
+        raise EvidenceError(f"{folder}: cannot be written: {error.strerror}") from None
+    return folder
+
+
+def find_run(reports: Path, run: str | None) -> Path:
+    """The folder of a run: by id, by path, or the latest.
+
+    Raises:
+        EvidenceError: there is none.
+    """
+    for folder in [reports / (run or LATEST)] + ([Path(run)] if run else []):
+        if folder.is_dir():
+            return folder.resolve()
+    known = sorted(path.name for path in reports.glob("*") if path.is_dir() and not path.is_symlink())[-5:]
+    accepted = ", ".join(known) or "none yet: run a stage first"
+    raise EvidenceError(f"{reports / (run or LATEST)}: no such run; accepted are {accepted}")

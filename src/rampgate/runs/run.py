@@ -1,0 +1,248 @@
+"""Floor 4. A run while it measures: its folder, its journal, and what checks expect of what they see."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from rampgate.judging.judge import Judgement, judge
+from rampgate.judging.threshold import Threshold, parse
+from rampgate.model.measurement import Measurement, merge
+from rampgate.outcome import Outcome, Severity, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from rampgate.clock import Clock
+    from rampgate.config.policy import Policy
+    from rampgate.config.settings import Settings
+    from rampgate.runs.journal import Journal
+
+FALSE_FAIL_PER_RUN = 1e-3
+"""A healthy run fails by chance at most this often, over all its tests of chance together."""
+FALSE_PASS_PER_CHECK = 1e-3
+"""A bad deployment passes the very check that it violates at most this often; not split."""
+
+
+class Probe(Protocol):
+    """Looks once, and never judges."""
+
+    def look(self) -> Sequence[Measurement]:
+        """What was seen."""
+
+
+class Sampler(Protocol):
+    """A probe that can look further while what it saw is not enough."""
+
+    def look(self, n: int) -> Sequence[Measurement]:
+        """What n more observations showed."""
+
+
+@dataclass
+class Run:
+    """One writing process's part in a run.
+
+    Args:
+        id: the run's id.
+        folder: where its evidence lies.
+        stage: the stage that is checked.
+        settings: the settings in force.
+        policy: the thresholds in force.
+        journal: where this process writes.
+        clock: tells the time.
+        alpha_fail: the chance that one test may fail a healthy deployment.
+        deadline: when the stage's time budget ends, on the clock's monotonic scale.
+        invocation: the process whose header this part belongs to, "" when it is this one.
+        say: shows a line of progress to whoever watches.
+    """
+
+    id: str
+    folder: Path
+    stage: str
+    settings: Settings
+    policy: Policy
+    journal: Journal
+    clock: Clock
+    alpha_fail: float
+    deadline: float
+    invocation: str = ""
+    say: Callable[[str], None] = field(default=lambda _: None)
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the stage's time is used up: what has not begun by then never runs."""
+        return self.clock.monotonic() >= self.deadline
+
+    def once(self, key: str, look: Callable[[], Measurement]) -> Measurement:
+        """Look once per invocation, whichever process comes first; the others read what it saw.
+
+        A later invocation that joins the run looks anew: what answered then need not answer now.
+
+        Args:
+            key: a name, unique in the run (``reachable-api``).
+            look: called by the first process only, which journals what it returns.
+        """
+        path = self.folder / f"once-{key}-{self.invocation or self.journal.process}.json"
+        with path.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            if text := file.read():
+                return Measurement.from_json(json.loads(text))
+            measurement = look()
+            self.journal.write("measurement", check="reachability", measurement=measurement.to_json())
+            # What a target answered may echo a secret, so it is cleaned here as it is in the journal.
+            file.write(json.dumps(self.journal.clean(measurement.to_json())))
+            return measurement
+
+
+class Expect:
+    """What one check expects: measurements are journalled, and held against the thresholds in force.
+
+    Args:
+        run: the run.
+        check: the check's id.
+    """
+
+    def __init__(self, run: Run, check: str) -> None:
+        self.run = run
+        self.check = check
+        self.judgements: list[Judgement] = []
+        self.shown: list[Measurement] = []
+
+    def __call__(
+        self,
+        *seen: Measurement | Probe,
+        that: str | None = None,
+        severity: Severity = Severity.WARNING,
+        looks: int = 1,
+    ) -> None:
+        """Hold measurements, or what probes see now, against their thresholds.
+
+        Args:
+            seen: measurements, or probes to look with.
+            that: a threshold of this check's own instead of those of the policy.
+            severity: of ``that``.
+            looks: among how many looks at growing evidence the alphas are split.
+
+        A measurement for which there is no threshold is kept and shown; alone, it is no pass.
+        """
+        for measurement in self._seen(seen):
+            own = (
+                [parse(that, severity=severity, name=that, metrics=self.run.policy.metrics)] if that else None
+            )
+            self._hold(measurement, own, looks)
+
+    def sequentially(self, probe: Sampler, sizes: Sequence[int], *, looks: int | None = None) -> None:
+        """Look further while undecided: sizes are how many more observations each look adds.
+
+        Args:
+            probe: the sampler.
+            sizes: of each look.
+            looks: among how many the alphas are split; None: all of them.
+        """
+        split = looks or len(sizes)
+        total: dict[tuple[str, ...], Measurement] = {}
+        for number, size in enumerate(sizes, 1):
+            total = _add(total, probe.look(size))
+            judged = [j for m in total.values() for j in self._judge(m, None, split)]
+            bad = any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in judged)
+            if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
+                break
+            for measurement in total.values():
+                self._record(measurement)
+            waiting = next(j for j in judged if j.outcome is Outcome.UNDECIDED)
+            self.run.say(f"{self.check}: {waiting.told(self.check)}")
+        for measurement in total.values():
+            self._hold(measurement, None, split)
+
+    def show(self, *seen: Measurement | Probe) -> None:
+        """Keep measurements as evidence without judging them; a check may pass on what it only shows."""
+        for measurement in self._seen(seen):
+            self._record(measurement, shown=True)
+            self.shown.append(measurement)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst judgement; with none at all an error: a check that judged nothing has not checked."""
+        found = worst(judgement.outcome for judgement in self.judgements)
+        return found or (Outcome.PASSED if self.shown else Outcome.ERROR)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What was not met, the worst first."""
+        unmet = [j for j in self.judgements if j.outcome is not Outcome.PASSED]
+        unmet.sort(key=lambda j: (j.outcome is not self.outcome, j.severity is not Severity.CRITICAL))
+        return [f"{j.outcome.value} ({j.severity.value}): {j.told(self.check)}" for j in unmet]
+
+    def _seen(self, seen: Iterable[Measurement | Probe]) -> Iterable[Measurement]:
+        for thing in seen:
+            if isinstance(thing, Measurement):
+                yield thing
+            else:
+                yield from thing.look()
+
+    def _record(self, measurement: Measurement, *, shown: bool = False) -> str:
+        extra = {"shown": True} if shown else {}
+        return self.run.journal.write(
+            "measurement", check=self.check, measurement=measurement.to_json(), **extra
+        )
+
+    def _judge(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> list[Judgement]:
+        thresholds = own or self.run.policy.thresholds(measurement)
+        return [
+            judge(
+                t, measurement, alpha_fail=self.run.alpha_fail, alpha_pass=FALSE_PASS_PER_CHECK, looks=looks
+            )
+            for t in thresholds
+        ]
+
+    def _hold(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> None:
+        thresholds = own or self.run.policy.thresholds(measurement)
+        # What goes into the journal is what is judged again later: judge what was written, not what was seen.
+        written = Measurement.from_json(measurement.to_json())
+        key = self._record(measurement, shown=not thresholds)
+        if not thresholds:
+            self.shown.append(measurement)
+        for threshold, judgement in zip(thresholds, self._judge(written, own, looks), strict=True):
+            self.judgements.append(judgement)
+            self.run.journal.write(
+                "judgement",
+                check=self.check,
+                measurement=key,
+                threshold=threshold_json(threshold),
+                alpha_fail=self.run.alpha_fail,
+                alpha_pass=FALSE_PASS_PER_CHECK,
+                looks=looks,
+                outcome=judgement.outcome.value,
+                sentence=judgement.sentence,
+            )
+
+
+def threshold_json(threshold: Threshold) -> dict[str, object]:
+    """A threshold as a judgement record carries it; parse() reads it back."""
+    return {
+        "source": threshold.source,
+        "metric": threshold.metric,
+        "name": threshold.name,
+        "severity": threshold.severity.value,
+        "bad": threshold.bad,
+        "min_n": threshold.min_n,
+    }
+
+
+def _decided(judged: Sequence[Judgement]) -> bool:
+    return all(judgement.outcome is not Outcome.UNDECIDED for judgement in judged)
+
+
+def _add(
+    total: dict[tuple[str, ...], Measurement], more: Iterable[Measurement]
+) -> dict[tuple[str, ...], Measurement]:
+    """Add a look's measurements to those of the same metric and labels."""
+    result = dict(total)
+    for measurement in more:
+        key = (measurement.metric, *(f"{k}={v}" for k, v in sorted(measurement.labels.items())))
+        result[key] = merge(result[key], measurement) if key in result else measurement
+    return result

@@ -1,0 +1,123 @@
+"""Floor 6. A check as pytest sees it: its stage, its id, its weight, and how it ended by itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rampgate.config import plan
+from rampgate.errors import ConfigurationError, ProbeError, RefusedError, UnreachableError
+from rampgate.outcome import Outcome, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rampgate.model.redact import Redactor
+    from rampgate.runs.run import Expect
+    from rampgate.stage.active import Active
+
+ALONE = "alone"
+"""Marker of a check beside which nothing else may run."""
+
+
+class UnmetError(Exception):
+    """A check that did not meet its thresholds; the sentences say which."""
+
+    def __init__(self, outcome: Outcome, sentences: list[str]) -> None:
+        self.outcome = outcome
+        self.sentences = sentences
+        super().__init__(
+            "\n".join(sentences) or "judged nothing: a check that judges nothing has not checked"
+        )
+
+
+class NeverRanError(Exception):
+    """The time budget ended before the check could begin."""
+
+
+ACTIVE: pytest.StashKey[Active] = pytest.StashKey()
+EXPECT: pytest.StashKey[Expect] = pytest.StashKey()
+CHECK_ID = pytest.StashKey[str]()
+
+
+def stage_of(expression: str) -> str | None:
+    """The stage that a ``-m`` expression names, None when it names none (or only says not).
+
+    Raises:
+        ConfigurationError: it names more than one; each stage is a run of its own.
+    """
+    wanted = set(_wanted(expression or ""))
+    named = [name for name in plan.STAGES if name in wanted]
+    if len(named) > 1:
+        raise ConfigurationError(f"-m {expression}: names {' and '.join(named)}; accepted is one stage a run")
+    return named[0] if named else None
+
+
+def _wanted(expression: str) -> Iterator[str]:
+    """The names in an expression that do not stand under ``not``."""
+    try:
+        waiting: list[tuple[ast.AST, bool]] = [(ast.parse(expression.strip(), mode="eval"), True)]
+    except SyntaxError:  # names of marks may be no names of Python's
+        yield from re.findall(r"(?<![\w-])(?<!not )[\w-]+", expression)
+        return
+    while waiting:
+        node, wanted = waiting.pop()
+        if isinstance(node, ast.Name) and wanted:
+            yield node.id
+        wanted ^= isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        waiting += [(child, wanted) for child in ast.iter_child_nodes(node)]
+
+
+def check_id(item: pytest.Item, stage: str) -> str | None:
+    """The id of an installed check, None for any other test."""
+    folder = plan.validation_folder().resolve() / stage
+    if folder not in item.path.resolve().parents or not isinstance(item, pytest.Function):
+        return None
+    name = plan.check_name(item.path.name, item.originalname)
+    key = item.callspec.id if hasattr(item, "callspec") else ""
+    return f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
+
+
+def own_outcome(
+    item: pytest.Item, call: pytest.CallInfo[Any], *, installed: bool
+) -> tuple[Outcome | None, str]:
+    """How a check ended by itself, apart from its judgements, and why.
+
+    None leaves the outcome to the judgements.
+    """
+    expect = item.stash.get(EXPECT, None)
+    if call.excinfo is None:
+        return (None if expect and expect.judgements else Outcome.PASSED), ""
+    error = call.excinfo.value
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, UnmetError):
+        return (None if expect and expect.judgements else error.outcome), text if not error.sentences else ""
+    if isinstance(error, UnreachableError | pytest.skip.Exception):
+        return Outcome.SKIPPED, text
+    if isinstance(error, ProbeError | RefusedError | ConfigurationError):
+        return Outcome.ERROR, text
+    if call.when != "call" or (installed and not isinstance(error, AssertionError | pytest.fail.Exception)):
+        return Outcome.ERROR, f"{type(error).__name__}: {text}"
+    return Outcome.FAILED, text.splitlines()[0]
+
+
+def clean_report(report: pytest.TestReport, redactor: Redactor) -> None:
+    """Take secrets out of what pytest itself shows: a traceback, an assertion's values, captured output."""
+    shown = report.longreprtext
+    if (cleaned := redactor.text(shown)) != shown:
+        report.longrepr = cleaned
+    report.sections = [(redactor.text(name), redactor.text(text)) for name, text in report.sections]
+
+
+def severity_of(item: pytest.Item) -> Severity:
+    """The weight of a failure of the check's own: ``@pytest.mark.severity("critical")``, else warning."""
+    mark = item.get_closest_marker("severity")
+    try:
+        return Severity(mark.args[0]) if mark else Severity.WARNING
+    except (IndexError, ValueError):
+        raise pytest.UsageError(
+            f"{item.nodeid}: severity: found {mark.args if mark else ''}; accepted are critical and warning"
+        ) from None

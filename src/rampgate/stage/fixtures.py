@@ -1,0 +1,77 @@
+"""Floor 6. The fixtures that checks are written with: ``expect``, ``look``, and one per single subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rampgate.stage.checks import ACTIVE, CHECK_ID, EXPECT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rampgate.config.settings import Settings
+    from rampgate.runs.run import Expect, Run
+    from rampgate.stage.look import Look
+
+
+@pytest.fixture(scope="session")
+def rampgate_run(pytestconfig: pytest.Config) -> Run:
+    """This process's part in the run.
+
+    Skips the test when no stage is being checked: nothing is ever measured without one.
+    """
+    active = pytestconfig.stash.get(ACTIVE, None)
+    if active is None or active.run is None:
+        pytest.skip("no stage is being checked: choose one with -m, as in pytest -m immediate")
+    return active.run
+
+
+@pytest.fixture(scope="session")
+def settings(rampgate_run: Run) -> Settings:
+    """The settings in force."""
+    return rampgate_run.settings
+
+
+@pytest.fixture(scope="session")
+def look(rampgate_run: Run) -> Iterator[Look]:
+    """Makes the probes; what they share (a session, a browser) lives as long as the process."""
+    from rampgate.stage.look import Look
+
+    maker = Look(rampgate_run)
+    yield maker
+    maker.close()
+
+
+@pytest.fixture
+def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
+    """Holds what is measured against the thresholds in force, and keeps it as evidence."""
+    from rampgate.runs.run import Expect
+
+    item: pytest.Item = request.node
+    item.stash[EXPECT] = Expect(rampgate_run, item.stash[CHECK_ID])
+    return item.stash[EXPECT]
+
+
+def _single(subject: str) -> Any:
+    """A fixture for a subject that exists once in the settings."""
+
+    @pytest.fixture(name=subject)
+    def fixture(settings: Settings) -> Any:
+        from rampgate.config.plan import subjects
+
+        return subjects(settings)[subject].get("")
+
+    fixture.__doc__ = f"What the settings say of {subject}."
+    return fixture
+
+
+version = _single("version")
+login = _single("login")
+flags = _single("flags")
+flags_known = _single("flags_known")
+flags_unknown = _single("flags_unknown")
+flags_off = _single("flags_off")
+mongodb = _single("mongodb")
+redis = _single("redis")

@@ -1,0 +1,77 @@
+"""Floor 6. What the flag checks ask: the reference bucket, shares, stickiness, off means off."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rampgate.model.buckets import bucket, decide
+from rampgate.probes.flags import FlagProbe, User, fresh_users
+
+if TYPE_CHECKING:
+    from rampgate.config.settings import FlagSettings
+    from rampgate.model.measurement import Measurement
+    from rampgate.probes.flag_users import Decisions
+
+KNOWN_USERS = 2_000
+"""Users for equality, where the algorithm is known: no chance is involved."""
+UNKNOWN_USERS = 20_000
+"""Users for a share, where it is not."""
+
+
+class FlagLook:
+    """Asks the flag service for users that nobody could prepare for.
+
+    Args:
+        settings: the flags and what they must be.
+        probe: asks.
+    """
+
+    def __init__(self, settings: FlagSettings, probe: FlagProbe) -> None:
+        self._settings = settings
+        self._probe = probe
+        self._users = fresh_users(KNOWN_USERS)
+
+    @cached_property
+    def _decisions(self) -> dict[str, Decisions]:
+        return self._probe.decisions(list(self._settings.expected), self._users)
+
+    def equality(self) -> list[Measurement]:
+        """Each flag's decisions against the reference bucket, and single answers against bulk ones."""
+        compared = [
+            self._probe.mismatches(flag, self._users, self._decisions[flag], self._reference(flag))
+            for flag in self._settings.expected
+        ]
+        return compared + self._probe.consistency(self._users, self._decisions)
+
+    def shares(self) -> list[tuple[Measurement, str]]:
+        """Each flag's share among many fresh users, and the threshold that it is held against."""
+        users = fresh_users(UNKNOWN_USERS)
+        return [
+            (
+                self._probe.share(flag, self._probe.decisions([flag], users)[flag]),
+                f"flag_share == {percentage:g}%",
+            )
+            for flag, percentage in self._settings.expected.items()
+        ]
+
+    def sticky(self) -> list[Measurement]:
+        """The same users asked again, over fresh connections."""
+        return self._probe.sticky(self._users, self._decisions)
+
+    def off(self) -> list[Measurement]:
+        """Users who get a flag that must be off for everybody."""
+        return [
+            self._probe.off_means_off(flag, self._users, self._decisions[flag])
+            for flag, percentage in self._settings.expected.items()
+            if percentage == 0
+        ]
+
+    def _reference(self, flag: str) -> list[bool]:
+        percentage = self._settings.expected[flag]
+        return [self._on(flag, percentage, user) for user in self._users]
+
+    def _on(self, flag: str, percentage: float, user: User) -> bool:
+        salt = flag if self._settings.hash == "salted" else None
+        place = bucket(user.user, user.workspace, salt)
+        return decide(percentage, percentage > 0, None, None, place, self._settings.semantics)
