@@ -50,10 +50,11 @@ LOAD_CRITICAL = (("http_req_failed", "rate>0.05"), ("http_req_duration", "p(95)>
 
 @dataclass(frozen=True)
 class Rule:
-    """A threshold, and the labels that a measurement must carry for it to apply."""
+    """A threshold, the labels that a measurement must carry for it to apply, and whether it aborts a load."""
 
     threshold: Threshold
     where: Mapping[str, str] = field(default_factory=dict)
+    abort: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,11 @@ def load_rules(settings: Settings) -> Policy:
         Rule(parse(text, metric=metric, bad=True, name=f"critical: {text}", severity=CRITICAL))
         for metric, text in LOAD_CRITICAL
     ]
-    for metric, texts in settings.load.thresholds.items():
-        for text in texts:
-            told = ThresholdSettings(expect=text)
-            rule = _rule(f"load.thresholds.{metric}", told, f"{metric}: {text}", METRICS, problems, metric)
+    for metric, entries in settings.load.thresholds.items():
+        for entry in entries:
+            told = ThresholdSettings(expect=entry) if isinstance(entry, str) else entry
+            name = f"{metric}: {told.expect}"
+            rule = _rule(f"load.thresholds.{metric}", told, name, METRICS, problems, metric)
             rules += [rule] if rule else []
     if problems:
         raise ConfigurationError(problems)
@@ -151,7 +153,7 @@ def _rule(
         return None
     wrong = validate(threshold, metrics)
     problems += [f"rampgate.toml: {key}: {sentence}" for sentence in wrong]
-    return None if wrong else Rule(threshold, told.where)
+    return None if wrong else Rule(threshold, told.where, told.abort)
 
 
 def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:

@@ -13,6 +13,7 @@ from rampgate.config.values import (  # pydantic reads these when the classes ar
     Duration,  # noqa: TC001  # as said
     JMESPath,  # noqa: TC001  # as said
     Percent,  # noqa: TC001  # as said
+    Stages,  # noqa: TC001  # as said
     UrlPath,  # noqa: TC001  # as said
 )
 from rampgate.outcome import Severity
@@ -90,6 +91,7 @@ class EndpointSettings(Part):
     minimum: float = 1
     needs: list[Literal["mongodb", "redis"]] = []
     load: bool = False
+    weight: float = Field(default=1.0, gt=0)
     required: bool = True
 
 
@@ -172,6 +174,7 @@ class ThresholdSettings(Part):
     severity: Severity = Severity.WARNING
     bad: bool = False
     where: dict[str, str] = {}
+    abort: bool = Field(default=True, description="under load: whether it may end the run early")
 
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
@@ -185,15 +188,36 @@ class StageSettings(Part):
     require: list[str] = []
 
 
-class LoadSettings(Part):
-    """[load]: the thin load run."""
+class AccountsSettings(Part):
+    """[load.accounts]: who signs in under load; one of ``pattern``, ``csv`` and ``command``."""
 
+    pattern: str | None = Field(default=None, description="a name with {n}, which runs from 1 to count")
+    count: int = Field(default=100, ge=1)
+    csv: Path | None = None
+    command: list[str] = []
+    password: str = ""
+
+
+class LoadSettings(Part):
+    """[load]: how many users when, what they do, and what is judged.
+
+    ``stages`` wins over ``duration``, which makes a flat profile of ``users``; both win over ``ramp_up``,
+    ``plateau`` and ``ramp_down``.
+    """
+
+    executor: Literal["ramping-users", "constant-arrival-rate"] = "ramping-users"
     users: int = Field(default=20, ge=1)
     ramp_up: Duration = 10.0
     plateau: Duration = 30.0
     ramp_down: Duration = 5.0
+    stages: Stages | None = None
+    duration: Duration | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0, description="iterations per second")
+    time_scale: float = Field(default=1.0, gt=0, description="20 = twenty times faster")
     pause: Duration = 1.0
-    thresholds: dict[str, list[str]] = {
+    accounts: AccountsSettings | None = None
+    abort: Literal["on", "trial", "off"] = "on"
+    thresholds: dict[str, list[str | ThresholdSettings]] = {
         "http_req_duration": ["p(95)<1000"],
         "http_req_failed": ["rate<0.02"],
     }

@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from rampgate.model.ramp import Ramp
+
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
 
@@ -53,8 +55,16 @@ def _jmespath(expression: object) -> str:
     return expression
 
 
+def _stages(text: object) -> str:
+    if not isinstance(text, str):
+        raise ValueError("accepted is text such as 2m:10,5m:50")  # noqa: TRY004  # pydantic wants a ValueError
+    Ramp.parse(text)
+    return text
+
+
 Duration = Annotated[float, BeforeValidator(seconds)]
 Address = Annotated[str, BeforeValidator(_address)]
 UrlPath = Annotated[str, BeforeValidator(_path)]
+Stages = Annotated[str, BeforeValidator(_stages)]
 JMESPath = Annotated[str, BeforeValidator(_jmespath)]
 Percent = Annotated[float, Field(ge=0, le=100)]
