@@ -72,6 +72,57 @@ def test_another_target_is_another_lock() -> None:
         pass
 
 
+def test_a_process_of_the_run_measures_under_its_lock() -> None:
+    """Who knows the word in the lock belongs to the run that holds it; there is one such at a time."""
+    with session.measuring(TARGET, "a", wait=False, say=silent) as word:
+        of_the_run = {session.LOCK_VARIABLE: word}
+        with session.measuring(TARGET, "a", wait=False, say=silent, environ=of_the_run) as inner:
+            assert inner != word
+            for known in (of_the_run, {session.LOCK_VARIABLE: inner}):
+                with (
+                    pytest.raises(RefusedError, match="run a"),
+                    session.measuring(TARGET, "a", wait=False, say=silent, environ=known),
+                ):
+                    pass
+        with session.measuring(TARGET, "a", wait=False, say=silent, environ=of_the_run):
+            pass
+
+
+@pytest.mark.parametrize("word", ["", "guessed"])
+def test_who_does_not_know_the_word_is_refused(word: str) -> None:
+    """A variable left over in a shell lets nobody in."""
+    with (
+        session.measuring(TARGET, "a", wait=False, say=silent),
+        pytest.raises(RefusedError, match="run a"),
+        session.measuring(TARGET, "b", wait=False, say=silent, environ={session.LOCK_VARIABLE: word}),
+    ):
+        pass
+
+
+def test_the_word_of_a_run_that_has_ended_is_worth_nothing() -> None:
+    """Its process that outlived it takes the lock like anybody, and so keeps others out."""
+    with session.measuring(TARGET, "a", wait=False, say=silent) as word:
+        pass
+    environ = {session.LOCK_VARIABLE: word}
+    with (
+        session.measuring(TARGET, "a", wait=False, say=silent, environ=environ),
+        pytest.raises(RefusedError, match="run a"),
+        session.measuring(TARGET, "b", wait=False, say=silent, environ=environ),
+    ):
+        pass
+
+
+def test_one_address_is_one_target() -> None:
+    """A load run asks the API alone, and still meets the stage that names the same address twice."""
+    both = Settings.model_validate({"target": {"web": "http://127.0.0.1:5", "api": "http://127.0.0.1:5"}})
+    with (
+        session.measuring(TARGET, "a", wait=False, say=silent),
+        pytest.raises(RefusedError),
+        session.measuring(both, "b", wait=False, say=silent),
+    ):
+        pass
+
+
 def test_the_lock_is_free_when_the_run_has_ended() -> None:
     """However it ended."""
     with pytest.raises(ZeroDivisionError), session.measuring(TARGET, "a", wait=False, say=silent):
