@@ -55,6 +55,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
     A fixture with the single id "" stands for a subject that exists once; the others are one check each.
     """
     target, flags = settings.target, settings.flags
+    asked = any(endpoint.load for endpoint in settings.endpoints)
 
     def once(thing: Any) -> dict[str, Any]:
         return {"": thing} if thing else {}
@@ -74,6 +75,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         "mongodb": once(settings.mongodb),
         "redis": once(settings.redis),
         "metric": {metric.name: metric for metric in settings.metrics},
+        "load": once(settings.load if asked and (target.api or target.web) else None),
     }
 
 

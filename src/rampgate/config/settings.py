@@ -179,6 +179,9 @@ class ThresholdSettings(Part):
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
 
+_BUDGETS = {"extended": 3600.0}
+"""Time budgets that differ from the default of 15 minutes."""
+
 
 class StageSettings(Part):
     """[stages.NAME]: time budget, patience, and subjects that must be configured."""
@@ -214,6 +217,8 @@ class LoadSettings(Part):
     duration: Duration | None = Field(default=None, gt=0)
     rate: float | None = Field(default=None, gt=0, description="iterations per second")
     time_scale: float = Field(default=1.0, gt=0, description="20 = twenty times faster")
+    flat_users: int = Field(default=50, ge=1, description="of the extended stage's flat profile")
+    flat_duration: Duration = Field(default=600.0, gt=0)
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
     abort: Literal["on", "trial", "off"] = "on"
@@ -302,7 +307,10 @@ class Settings(BaseSettings):
 
     def stage(self, name: str) -> StageSettings:
         """The settings of a stage, its defaults when the file says nothing."""
-        return next((told for stage, told in self.stages.items() if stage == name), StageSettings())
+        told = next((told for stage, told in self.stages.items() if stage == name), StageSettings())
+        if name in _BUDGETS and "budget" not in told.model_fields_set:
+            return told.model_copy(update={"budget": _BUDGETS[name]})
+        return told
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for a journal's header; redacted there."""
