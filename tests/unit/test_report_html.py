@@ -214,14 +214,14 @@ def test_versions_are_counted_by_instance(tmp_path: Path) -> None:
 def test_load_has_a_row_per_endpoint_and_cohort(tmp_path: Path) -> None:
     """Each combination of labels under load is a row with its own counts, percentiles and outcome."""
     runs.loaded(tmp_path)
-    rows = [row for row in Page(source(tmp_path)).rows if len(row) == 10]
-    assert rows[0][:5] == ["endpoint", "cohort", "ramp stage", "requests", "failed"]
+    rows = [row for row in Page(source(tmp_path)).rows if len(row) == 11]
+    assert rows[0][:5] == ["ramp stage", "endpoint", "cohort", "requests", "failed"]
     assert [row[:5] for row in rows[1:]] == [
-        ["patients", "on", "", "3,000", "0 (0 %)"],
-        ["patients", "off", "", "3,000", "0 (0 %)"],
-        ["dashboard", "on", "", "3,000", "4 (0.133 %)"],
-        ["dashboard", "off", "", "3,000", "4 (0.133 %)"],
-        ["patients", "on", "2", "40", ""],
+        ["all", "patients", "on", "3,000", "0 (0 %)"],
+        ["all", "patients", "off", "3,000", "0 (0 %)"],
+        ["all", "dashboard", "on", "3,000", "4 (0.133 %)"],
+        ["all", "dashboard", "off", "3,000", "4 (0.133 %)"],
+        ["2", "patients", "on", "40", ""],
     ]
     assert {row[-1].split()[-1] for row in rows[1:5]} == {"passed"}
     assert rows[5][-1].endswith("shown")

@@ -54,21 +54,35 @@ def position(judgement: Judgement) -> str:
     return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
 
 
-def spread(histogram: Histogram, limits: Mapping[str, float], unit: str) -> str:
+def scale_of(histograms: Iterable[Histogram | None], limits: Mapping[str, float]) -> tuple[float, float]:
+    """A logarithmic scale that all these times and limits lie on: the powers of ten at its ends."""
+    counts = [index for each in histograms if each for index, count in each.counts.items() if count > 0]
+    ends = [GROWTH ** min(counts), GROWTH ** (max(counts) + 1)] if counts else [1.0, 10.0]
+    ends += [limit for limit in limits.values() if math.isfinite(limit) and limit > 0]
+    return math.log10(min(ends)) - 0.05, math.log10(max(ends)) + 0.05
+
+
+def spread(
+    histogram: Histogram,
+    limits: Mapping[str, float],
+    unit: str,
+    *,
+    scale: tuple[float, float] | None = None,
+) -> str:
     """A latency histogram on a logarithmic scale, a dashed line at each limit; "" of no values.
 
     Args:
         histogram: the times of those that answered.
         limits: what each limit is called -> where it is.
         unit: of both.
+        scale: of scale_of, where several are compared; None: its own.
     """
     counts = {index: count for index, count in histogram.counts.items() if count > 0}
     if not counts:
         return ""
     smallest, largest = GROWTH ** min(counts), GROWTH ** (max(counts) + 1)
     lines = {name: limit for name, limit in limits.items() if math.isfinite(limit) and limit > 0}
-    low = math.log10(min([smallest, *lines.values()])) - 0.05
-    high = math.log10(max([largest, *lines.values()])) + 0.05
+    low, high = scale or scale_of([histogram], lines)
 
     def x(value: float) -> float:
         return _MARGIN + (_WIDTH - 2 * _MARGIN) * (math.log10(value) - low) / (high - low)

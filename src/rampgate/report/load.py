@@ -1,23 +1,29 @@
-"""Floor 5. Measurements under load as tables: one row per endpoint, stage of the ramp and cohort."""
+"""Floor 5. The load section of a report: drawings over time, how times are spread, and what was measured."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.judging import wording
 from rampgate.model.metrics import Kind
 from rampgate.outcome import Outcome, worst
-from rampgate.report import evidence, words
+from rampgate.report import charts, evidence, timeline, words
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rampgate.judging.verdict import Record, Verdict
     from rampgate.model.measurement import Measurement
+    from rampgate.report.evidence import Seen
 
 PREFIX = "load/"
+CELLS = "load/cells"
+_PLATEAU, _WHOLE = "load/plateau[", "load/whole run"
+_ORDER = ("ramp_stage", "endpoint", "cohort")
 _QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
+_COUNTED = {Kind.RATE, Kind.LATENCY}
 
 
 class Row(NamedTuple):
@@ -30,54 +36,71 @@ class Row(NamedTuple):
     p95: str
     p99: str
     worst: str
+    connect: str
     outcome: str
 
 
-class Load(NamedTuple):
-    """The table of one check."""
+class Table(NamedTuple):
+    """Rows with the names of their labels."""
 
-    check: str
+    title: str
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
-def tables(verdict: Verdict, records: Sequence[Record]) -> list[Load]:
-    """One table for each check under load that measured anything."""
-    found = []
-    for check, seen in evidence.gather(verdict, records).items():
-        last = [each for each in seen if each.role != evidence.EARLIER]
-        if not check.startswith(PREFIX) or not last:
-            continue
-        names = tuple(dict.fromkeys(name for each in last for name in each.measurement.labels))
-        cells: dict[tuple[str, ...], list[evidence.Seen]] = {}
-        for each in last:
-            key = tuple(each.measurement.labels.get(name, "") for name in names)
-            cells.setdefault(key, []).append(each)
-        rows = tuple(_row(key, group) for key, group in cells.items())
-        shown = tuple(clean(name.replace("_", " "), 100) for name in names)
-        found.append(Load(clean(check.removeprefix(PREFIX), 200), shown, rows))
-    return found
+class Spread(NamedTuple):
+    """How the times of one endpoint, and of one cohort of it, are spread."""
+
+    title: str
+    svg: str
 
 
-def _row(labels: tuple[str, ...], group: Sequence[evidence.Seen]) -> Row:
-    counted = next((e.measurement for e in group if words.kind_of(e.measurement.metric) is Kind.RATE), None)
-    timed = next((e.measurement for e in group if e.measurement.histogram), None)
-    times = dict(quantiles(timed)) if timed else {}
-    requests = counted or timed
-    outcome = worst(judgement.outcome for each in group for judgement in each.judgements)
-    failed = counted.failures if counted else None
-    return Row(
-        labels=tuple(clean(label, 200) for label in labels),
-        requests=f"{requests.n:,}" if requests else "",
-        failed=f"{failed:,} ({wording.percent(failed / counted.n)})"
-        if counted and counted.n and failed is not None
-        else "",
-        median=times.get("median", ""),
-        p95=times.get("p95", ""),
-        p99=times.get("p99", ""),
-        worst=times.get("worst", ""),
-        outcome=outcome.value if isinstance(outcome, Outcome) else "shown",
+class Counted(NamedTuple):
+    """How many requests met a condition."""
+
+    name: str
+    share: str
+    of: str
+
+
+class Fact(NamedTuple):
+    """Something that was measured about the run itself: its generator, the evidence for an abort."""
+
+    check: str
+    about: str
+    value: str
+    limit: str
+    outcome: str
+
+
+class Section(NamedTuple):
+    """All of the load section."""
+
+    drawings: list[timeline.Drawing]
+    stages: list[str]
+    spreads: list[Spread]
+    tables: list[Table]
+    checks: list[Counted]
+    facts: list[Fact]
+
+
+def section(verdict: Verdict, records: Sequence[Record]) -> Section | None:
+    """What the journal tells about a load run; None of a run without one."""
+    seen = {
+        check: [each for each in found if each.role != evidence.EARLIER]
+        for check, found in evidence.gather(verdict, records).items()
+        if check.startswith(PREFIX)
+    }
+    line = timeline.read(records)
+    found = Section(
+        drawings=timeline.drawings(line, records) if line else [],
+        stages=timeline.stage_names(line) if line else [],
+        spreads=_spreads(seen),
+        tables=_tables(seen),
+        checks=_checks(seen.get(_WHOLE, [])),
+        facts=_facts(seen),
     )
+    return found if any(found) else None
 
 
 def quantiles(seen: Measurement) -> list[tuple[str, str]]:
@@ -90,4 +113,135 @@ def quantiles(seen: Measurement) -> list[tuple[str, str]]:
     found.setdefault("worst", seen.histogram.quantile(1.0))
     return [
         (name, f"{wording.number(value)} {seen.unit}") for name, value in found.items() if value is not None
+    ]
+
+
+def _tables(seen: Mapping[str, Sequence[Seen]]) -> list[Table]:
+    """What the checks are about, and every other cell: ramp stage, endpoint and cohort."""
+    judged = [each for check, found in seen.items() if check != CELLS for each in found]
+    tables = (_table("Judged", judged), _table("Every cell", seen.get(CELLS, ())))
+    return [table for table in tables if table.rows]
+
+
+def _table(title: str, seen: Iterable[Seen]) -> Table:
+    counted = [each for each in seen if words.kind_of(each.measurement.metric) in _COUNTED]
+    found = dict.fromkeys(name for each in counted for name in each.measurement.labels)
+    names = sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    cells: dict[tuple[str, ...], list[Seen]] = {}
+    for each in counted:
+        key = tuple(each.measurement.labels.get(name, "") for name in names)
+        cells.setdefault(key, []).append(each)
+    shown = tuple(clean(name.replace("_", " "), 100) for name in names)
+    return Table(title, shown, tuple(_row(key, group) for key, group in cells.items()))
+
+
+def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
+    counted = next((e.measurement for e in group if words.kind_of(e.measurement.metric) is Kind.RATE), None)
+    timed = next((e.measurement for e in group if e.measurement.histogram), None)
+    times = dict(quantiles(timed)) if timed else {}
+    requests = counted or timed
+    failed = counted.failures if counted else None
+    connect = timed.details.get("connect_median_ms") if timed else None
+    return Row(
+        labels=tuple(clean(label, 200) for label in labels),
+        requests=f"{requests.n:,}" if requests else "",
+        failed=f"{failed:,} ({wording.percent(failed / counted.n)})"
+        if counted and counted.n and failed is not None
+        else "",
+        median=times.get("median", ""),
+        p95=times.get("p95", ""),
+        p99=times.get("p99", ""),
+        worst=times.get("worst", ""),
+        connect=f"{wording.number(connect)} ms" if isinstance(connect, int | float) else "",
+        outcome=_outcome(group),
+    )
+
+
+def _outcome(group: Iterable[Seen]) -> str:
+    outcome = worst(judgement.outcome for each in group for judgement in each.judgements)
+    return outcome.value if isinstance(outcome, Outcome) else "shown"
+
+
+def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[Spread]:
+    """One drawing per endpoint and cohort over the plateau, all on one scale."""
+    chosen: dict[tuple[str, str], Seen] = {}
+    for each in _plateau(seen):
+        labels = each.measurement.labels
+        chosen.setdefault((labels["endpoint"], labels.get("cohort", "")), each)
+    split = {endpoint for endpoint, cohort in chosen if cohort}
+    shown = {key: each for key, each in chosen.items() if key[1] or key[0] not in split}
+    scale = charts.scale_of([each.measurement.histogram for each in shown.values()], _limits(shown.values()))
+    return [
+        Spread(
+            clean(", ".join(text for text in key if text), 200),
+            charts.spread(each.measurement.histogram, _limits([each]), each.measurement.unit, scale=scale)
+            if each.measurement.histogram
+            else "",
+        )
+        for key, each in shown.items()
+    ]
+
+
+def _plateau(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Seen]:
+    """Times of endpoints over the plateau: those that are judged there, and the cells of that ramp stage."""
+    of_plateau = [each for check, found in seen.items() if check.startswith(_PLATEAU) for each in found]
+    stages = {each.measurement.labels.get("ramp_stage") for each in of_plateau}
+    cells = [e for e in seen.get(CELLS, ()) if e.measurement.labels.get("ramp_stage") in stages]
+    for each in (*of_plateau, *cells):
+        histogram = each.measurement.histogram
+        if histogram and histogram.counts and "endpoint" in each.measurement.labels:
+            yield each
+
+
+def _limits(seen: Iterable[Seen]) -> dict[str, float]:
+    return {
+        clean(f"{wording.number(judgement.limit)} {judgement.unit}", 40): judgement.limit
+        for each in seen
+        for judgement in each.judgements
+        if judgement.limit > 0
+    }
+
+
+def _checks(whole: Sequence[Seen]) -> list[Counted]:
+    """What a load script checks of every request of the run, each once."""
+    found: dict[str, Counted] = {}
+    for measurement in (each.measurement for each in whole if each.measurement.n):
+        kind, statuses = words.kind_of(measurement.metric), measurement.details.get("statuses")
+        if kind is Kind.RATE and isinstance(statuses, dict):
+            met = statuses.get("200", 0)
+            if isinstance(met, int):
+                found["status is 200"] = _counted("status is 200", met, measurement.n)
+        if kind is Kind.LATENCY:
+            for edge, beyond in sorted(measurement.exceedances.items()):
+                name = f"response time {_within(edge)} {measurement.unit}"
+                found[name] = _counted(name, measurement.n - beyond, measurement.n)
+    return list(found.values())
+
+
+def _within(edge: float) -> str:
+    """An edge as a condition: that of "below 1000" is the greatest number below 1000."""
+    above = math.nextafter(edge, math.inf)
+    below = len(repr(above)) < len(repr(edge))
+    return f"{'<' if below else '<='} {wording.number(above if below else edge)}"
+
+
+def _counted(name: str, met: int, of: int) -> Counted:
+    """Rounded down: all but one of 100,000 are not 100 %."""
+    share = math.floor(10_000 * met / of) / 100
+    return Counted(name, f"{share:g} %", f"{met:,} of {of:,}")
+
+
+def _facts(seen: Mapping[str, Sequence[Seen]]) -> list[Fact]:
+    """Measurements that count no requests, each with the worst of what was held against it."""
+    return [
+        Fact(
+            check=clean(check.removeprefix(PREFIX), 200),
+            about=words.about(dict(each.measurement.labels), check),
+            value=words.shown(each.measurement),
+            limit=", ".join(words.limit(judgement) for judgement in each.judgements),
+            outcome=_outcome([each]),
+        )
+        for check, found in seen.items()
+        for each in found
+        if words.kind_of(each.measurement.metric) not in _COUNTED
     ]

@@ -1,0 +1,219 @@
+"""Floor 5. Lines over time as inline SVG, with the stages of the ramp and the limits drawn in.
+
+Small enough to be read at 390 px. A line is told from another by its dashes and the name at its end, and not
+by its colour alone. Each drawing says in words what it shows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
+
+from rampgate.judging import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WIDTH, HEIGHT = 400.0, 178.0
+_LEFT, _RIGHT, _TOP, _FLOOR = 44.0, 354.0, 20.0, 152.0
+_APART = 11.5
+_STEPS = (1, 2, 5, 10)
+_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
+_MOST_TICKS, _MINUTE, _HOUR = 6, 60, 3600
+_LEAST_STAGE = 14.0
+"""Width below which a stage's number would lie over its neighbour's."""
+
+
+class Line(NamedTuple):
+    """A name, a value per second (None: a gap), and the class of the style sheet."""
+
+    name: str
+    values: Sequence[float | None]
+    kind: str
+
+
+class Limit(NamedTuple):
+    """A name, and where it is."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a drawing is about.
+
+    Args:
+        says: what is drawn, in words.
+        seconds: the second of each value.
+        stages: of the ramp: the second at which each ends, and the users it leads to.
+        unit: of the values, for the words.
+        logarithmic: values of 0 and below are gaps.
+    """
+
+    says: str
+    seconds: Sequence[float]
+    stages: Sequence[tuple[float, float]] = ()
+    unit: str = ""
+    logarithmic: bool = False
+
+    @property
+    def end(self) -> float:
+        """The last second that is drawn."""
+        return max([1.0, *self.seconds[-1:], *(end for end, _ in self.stages[-1:])])
+
+
+class _Scale:
+    """Value -> height."""
+
+    def __init__(self, axes: Axes, lines: Sequence[Line], limits: Sequence[Limit]) -> None:
+        self.logarithmic = axes.logarithmic
+        seen = [value for line in lines for value in line.values if value is not None]
+        seen = [
+            value for value in (*seen, *(limit.at for limit in limits)) if value > 0 or not axes.logarithmic
+        ]
+        if self.logarithmic:
+            self.low = float(math.floor(math.log10(min(seen, default=1.0))))
+            self.high = max(self.low + 1.0, math.ceil(math.log10(1.1 * max(seen, default=10.0))))
+            self.ticks = [10.0**power for power in range(int(self.low), int(self.high) + 1)]
+        else:
+            top = 1.08 * max(seen, default=1.0) or 1.0
+            step = _round_step(top / 3)
+            self.low, self.high = 0.0, math.ceil(top / step) * step
+            self.ticks = [step * number for number in range(round(self.high / step) + 1)]
+
+    def y(self, value: float) -> float | None:
+        """The height in the drawing; None where a value has none."""
+        if self.logarithmic and value <= 0:
+            return None
+        place = math.log10(value) if self.logarithmic else value
+        return _FLOOR - (_FLOOR - _TOP) * (place - self.low) / (self.high - self.low)
+
+
+def over_time(axes: Axes, *, lines: Sequence[Line], limits: Sequence[Limit] = ()) -> str:
+    """The lines over the seconds of a run; "" where no line has a value."""
+    if not any(value is not None for line in lines for value in line.values):
+        return ""
+    scale = _Scale(axes, lines, limits)
+    box = f"0 0 {WIDTH:g} {HEIGHT:g}"
+    svg = ET.Element(
+        "svg", {"class": "plot", "viewBox": box, "role": "img", "aria-label": _words(axes, lines, limits)}
+    )
+    _frame(svg, axes, scale)
+    for limit in limits:
+        if (height := scale.y(limit.at)) is not None:
+            _line(svg, "limit", _LEFT, height, _RIGHT, height)
+    ends = []
+    for line in lines:
+        last = _trace(svg, line, axes, scale)
+        if last is not None:
+            ends.append((last, line))
+    for number, limit in enumerate(limits):
+        if (height := scale.y(limit.at)) is not None:
+            # Neighbours at different places: they may lie close together.
+            inside = _LEFT + 4 if number % 2 == 0 else (_LEFT + _RIGHT) / 2
+            _text(svg, "of-limit", inside, height - 3, limit.name)
+    for height, line in _spread(ends):
+        _text(svg, f"name {line.kind}", _RIGHT + 4, height + 3.5, line.name)
+    return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
+
+
+def _frame(svg: ET.Element, axes: Axes, scale: _Scale) -> None:
+    for tick in scale.ticks:
+        height = scale.y(tick)
+        assert height is not None  # noqa: S101  # ticks of a logarithmic scale are above 0
+        _line(svg, "grid", _LEFT, height, _RIGHT, height)
+        _text(svg, "tick end", _LEFT - 4, height + 3.5, wording.number(tick))
+    step = next((step for step in _TIMES if axes.end / step <= _MOST_TICKS), axes.end)
+    for number in range(int(axes.end / step) + 1):
+        x = _x(axes, number * step)
+        _line(svg, "axis", x, _FLOOR, x, _FLOOR + 4)
+        _text(svg, "tick", x, _FLOOR + 15, clock(number * step))
+    _line(svg, "axis", _LEFT, _FLOOR, _RIGHT, _FLOOR)
+    begin = 0.0
+    for number, (end, _) in enumerate(axes.stages, 1):
+        left, right = _x(axes, begin), _x(axes, end)
+        if end < axes.end:
+            _line(svg, "stage", right, _TOP - 12, right, _FLOOR)
+        if right - left >= _LEAST_STAGE:
+            _text(svg, "of-stage", (left + right) / 2, _TOP - 8, str(number))
+        begin = end
+
+
+def _trace(svg: ET.Element, line: Line, axes: Axes, scale: _Scale) -> float | None:
+    """Draw a line, broken where values are missing; returns the height of its last point."""
+    last, piece = None, list[tuple[float, float]]()
+    for second, value in [*zip(axes.seconds, line.values, strict=True), (0.0, None)]:
+        height = None if value is None else scale.y(value)
+        if height is not None:
+            piece.append((_x(axes, second), height))
+            last = height
+            continue
+        if len(piece) == 1:
+            ET.SubElement(
+                svg,
+                "circle",
+                {"class": line.kind, "cx": _at(piece[0][0]), "cy": _at(piece[0][1]), "r": "1.6"},
+            )
+        elif piece:
+            points = " ".join(f"{_at(x)},{_at(y)}" for x, y in piece)
+            ET.SubElement(svg, "polyline", {"class": line.kind, "points": points})
+        piece = []
+    return last
+
+
+def _spread(ends: list[tuple[float, Line]]) -> list[tuple[float, Line]]:
+    """Heights at which the names do not lie over each other, in the order of the lines' ends."""
+    placed: list[tuple[float, Line]] = []
+    for height, line in sorted(ends, key=lambda end: -end[0]):
+        above = placed[-1][0] - _APART if placed else _FLOOR
+        placed.append((min(height, above), line))
+    return placed
+
+
+def _words(axes: Axes, lines: Sequence[Line], limits: Sequence[Limit]) -> str:
+    unit = f" {axes.unit}" if axes.unit else ""
+    says = [f"{axes.says} over {clock(axes.end)}"]
+    for line in lines:
+        seen = [value for value in line.values if value is not None]
+        if seen:
+            between = f"{wording.number(min(seen))} to {wording.number(max(seen))}{unit}"
+            says.append(f"{line.name} {between}")
+    says += [f"limit {limit.name}" for limit in limits]
+    if axes.stages:
+        ends = ", ".join(clock(end) for end, _ in axes.stages)
+        says.append(f"{len(axes.stages)} stages, which end at {ends}")
+    return "; ".join(says)
+
+
+def clock(seconds: float) -> str:
+    """Seconds since the beginning as ``0:05``, ``16:00`` or ``1:00:00``."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // _MINUTE, _HOUR // _MINUTE)
+    if hours:
+        return f"{hours}:{minutes:02}:{whole % _MINUTE:02}"
+    return f"{minutes}:{whole % _MINUTE:02}"
+
+
+def _round_step(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(step * power for step in _STEPS if step * power >= rough * (1 - 1e-9))
+
+
+def _x(axes: Axes, second: float) -> float:
+    return _LEFT + (_RIGHT - _LEFT) * second / axes.end
+
+
+def _line(svg: ET.Element, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
+    ends = {"x1": _at(x1), "y1": _at(y1), "x2": _at(x2), "y2": _at(y2)}
+    ET.SubElement(svg, "line", {"class": kind, **ends})
+
+
+def _text(svg: ET.Element, kind: str, x: float, y: float, text: str) -> None:
+    ET.SubElement(svg, "text", {"class": kind, "x": _at(x), "y": _at(y)}).text = text
+
+
+def _at(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")
