@@ -142,13 +142,13 @@ def _begin(config: pytest.Config, active: Active) -> None:
         active.run = session.open_journal(
             active.setup, worker["run"], Path(worker["folder"]), name, deadline=worker["deadline"]
         )
-        active.run.invocation = worker["invocation"]
+        active.run.invocation, active.word = worker["invocation"], worker["word"]
         return
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     say = reporter.write_line if reporter else print
     run_id = session.name_run()
     lock = session.measuring(active.setup.settings, run_id, wait=config.getoption("wait"), say=say)
-    active.stack.enter_context(lock)
+    active.word = active.stack.enter_context(lock)
     _, folder = session.begin(active.setup, environ={session.RUN_VARIABLE: run_id})
     active.run = session.open_journal(active.setup, run_id, folder, session.process_name("main"))
     active.run.say = _teller(config)
@@ -184,6 +184,7 @@ def pytest_configure_node(node: Any) -> None:
             "folder": str(active.run.folder),
             "deadline": active.run.deadline,
             "invocation": active.run.journal.process,
+            "word": active.word,
         }
 
 

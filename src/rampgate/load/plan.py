@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 STAGE = "load"
 WHOLE_RUN = "load/whole run"
 DEMO_VARIABLE, CONFIG_VARIABLE = "RAMPGATE_DEMO_READY", "RAMPGATE_CONFIG"
+SOURCE_VARIABLE = "RAMPGATE_SOURCE"
+"""How a stage tells the load run that it starts where its settings come from: JSON, the arguments of load."""
 
 
 def locustfile() -> Path:
@@ -39,7 +42,8 @@ def settings_of(
 
     Args:
         config: the settings file; None reads RAMPGATE_CONFIG, else rampgate.toml in this folder.
-            RAMPGATE_DEMO_READY, the ready file of a demo deployment that is up, wins over both.
+            RAMPGATE_DEMO_READY, the ready file of a demo deployment that is up, wins over both, and
+            RAMPGATE_SOURCE, what a stage knows that has started this load run, over all.
         host: another address than target.api.
         environ: where these variables are looked up.
 
@@ -50,7 +54,11 @@ def settings_of(
         raise ConfigurationError(
             f"--host: found {host!r}; accepted is an address such as http://127.0.0.1:5000"
         )
-    if ready := environ.get(DEMO_VARIABLE):
+    if told := environ.get(SOURCE_VARIABLE):
+        source = json.loads(told)
+        given = source.pop("path")
+        settings, redactor = load(Path(given) if given else None, **source, environ=environ)
+    elif ready := environ.get(DEMO_VARIABLE):
         path = demo.settings_file()
         overrides = demo.overrides(demo.settings_of(path), demo.read_ready(Path(ready)))
         settings, redactor = load(path, overrides=overrides, from_environment=False, environ=environ)

@@ -27,6 +27,7 @@ class Active:
         source: how another process loads the same settings (file, overrides, environment or not).
         run: this process's part in the run, None while only collecting.
         stack: what must be undone at the end (the demo, the target's lock).
+        word: lets a process that this run starts measure under its lock.
         late: whether the journal says already that the time budget is used up.
     """
 
@@ -34,6 +35,7 @@ class Active:
     source: dict[str, Any]
     run: Run | None = None
     stack: ExitStack = field(default_factory=ExitStack)
+    word: str = ""
     late: bool = False
 
     def tell_late(self) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rampgate.config.settings import Settings
     from rampgate.runs.run import Expect, Run
+    from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
 
 
@@ -42,6 +43,14 @@ def look(rampgate_run: Run) -> Iterator[Look]:
     maker = Look(rampgate_run)
     yield maker
     maker.close()
+
+
+@pytest.fixture
+def load_look(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadLook:
+    """Runs load as a process of its own, into this run."""
+    from rampgate.stage.load_look import LoadLook
+
+    return LoadLook(pytestconfig.stash[ACTIVE], rampgate_run)
 
 
 @pytest.fixture
@@ -75,3 +84,4 @@ flags_unknown = _single("flags_unknown")
 flags_off = _single("flags_off")
 mongodb = _single("mongodb")
 redis = _single("redis")
+load = _single("load")

@@ -1,0 +1,166 @@
+"""Floor 6. The load test as a process of its own: its command, and its orderly end."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.load.plan import locustfile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+STOP_WITHIN_S = 45.0
+"""How long a load test that was asked to stop may take: it waits 30 s for requests in flight, and judges."""
+_TICK_S = 0.5
+# Set by the process itself, and kept over exec: Python in a fork of ours may hang on another thread's lock.
+_DIES_WITH_PARENT = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 15)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def command(*arguments: str, file: Path | None = None) -> list[str]:
+    """How the load test is started.
+
+    Args:
+        arguments: Locust's, and those of loadtests/locustfile.py.
+        file: another locustfile than the installed one.
+
+    Raises:
+        ConfigurationError: Locust is not installed.
+    """
+    if missing := [name for name in ("locust", "pycurl") if importlib.util.find_spec(name) is None]:
+        raise ConfigurationError(
+            f"{' and '.join(missing)}: not installed; a load run needs: pip install 'rampgate[load]'"
+        )
+    return [sys.executable, "-m", "locust", "-f", str(file or locustfile()), *arguments]
+
+
+def load_test() -> dict[str, Any]:
+    """What a locustfile of one's own takes over: ``globals().update(load_test())``.
+
+    The installed load test is run as a module, in a clone as in a wheel, with its folder on the path.
+
+    Returns:
+        Its public names: the users, the ramp.
+    """
+    path = locustfile()
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location("rampgate_locustfile", path)
+    assert spec, path  # noqa: S101  # a .py file always has a loader
+    assert spec.loader, path  # noqa: S101  # as above
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: thing for name, thing in vars(module).items() if not name.startswith("_")}
+
+
+def follow(
+    started: Sequence[str], environ: Mapping[str, str], seconds: float, say: Callable[[str], None]
+) -> int:
+    """Run a process to its end. It ends with us, in order and with everything that it started.
+
+    Args:
+        started: its command.
+        environ: its environment.
+        seconds: how long it may take.
+        say: takes each line that it writes, and "" about twice a second when it writes none.
+
+    Returns:
+        Its exit code, negative when a signal ended it.
+
+    Raises:
+        ProbeError: it was stopped because its time was up, or could not be started.
+        KeyboardInterrupt: it was stopped because we were interrupted.
+    """
+    process = _start(started, environ)
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
+    reader.start()
+    deadline = time.monotonic() + seconds
+    try:
+        while not _over(process) and time.monotonic() < deadline:
+            _pass_on(lines, say, _TICK_S)
+    except BaseException:
+        _stop(process, lines, say)
+        raise
+    late = not _over(process)
+    if late:
+        _stop(process, lines, say)
+    _end_group(process)
+    reader.join()
+    _pass_on(lines, say)
+    if late:
+        raise ProbeError(f"the load run was stopped: its time, {seconds:.0f} s, was used up")
+    return process.returncode
+
+
+def _start(started: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", _DIES_WITH_PARENT, *started],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is ours to handle: the process is told once, and waited for
+        )
+    except OSError as error:
+        raise ProbeError(f"{started[0]}: does not start: {error.strerror}") from None
+
+
+def _over(process: subprocess.Popen[str]) -> bool:
+    """Whether it has ended; it stays a zombie, so that its group's number remains its own."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def _read(process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
+    assert process.stdout  # noqa: S101  # it was asked for
+    with process.stdout as stream:
+        for line in stream:
+            lines.put(line.rstrip())
+
+
+def _pass_on(lines: queue.SimpleQueue[str], say: Callable[[str], None], wait: float = 0.0) -> None:
+    """Pass on every line that is there, and wait for the first."""
+    try:
+        say(lines.get(timeout=wait) if wait else lines.get_nowait())
+        while True:
+            say(lines.get_nowait())
+    except queue.Empty:
+        say("")
+
+
+def _stop(process: subprocess.Popen[str], lines: queue.SimpleQueue[str], say: Callable[[str], None]) -> None:
+    """Ask it to stop; whoever interrupts the waiting, or waits too long, ends it at once."""
+    try:
+        process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + STOP_WITHIN_S
+        while not _over(process) and time.monotonic() < deadline:
+            _pass_on(lines, say, _TICK_S)
+    finally:
+        _end_group(process)
+    _pass_on(lines, say)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """Leave nothing behind: it leads a session of its own, so that its group is what it started."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

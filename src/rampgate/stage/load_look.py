@@ -1,0 +1,112 @@
+"""Floor 6. The load run of a stage: Locust as a process of its own, writing into the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from rampgate.errors import ProbeError
+from rampgate.load import launch
+from rampgate.load.plan import SOURCE_VARIABLE, STAGE
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Decision
+from rampgate.runs import journal, session
+
+if TYPE_CHECKING:
+    from rampgate.config.settings import LoadSettings
+    from rampgate.judging.verdict import Record
+    from rampgate.runs.run import Run
+    from rampgate.stage.active import Active
+
+_TOLD_EVERY_S = 30.0
+_LAST_WORDS = 3
+_OWN_LINE = "rampgate: "
+
+
+class LoadLook:
+    """Runs the load of one stage.
+
+    Args:
+        active: the stage.
+        run: this process's part in its run.
+    """
+
+    def __init__(self, active: Active, run: Run) -> None:
+        self._active = active
+        self._run = run
+        self._words: deque[str] = deque(maxlen=_LAST_WORDS)
+
+    def flat(self, told: LoadSettings) -> Measurement:
+        """So many users for so long; what they measure has checks, a header and an end of its own.
+
+        Raises:
+            ProbeError: it does not fit into the stage's time, had to be stopped, died, or left no evidence.
+        """
+        left = self._run.deadline - self._run.clock.monotonic()
+        if told.flat_duration >= left:
+            raise ProbeError(
+                f"load.flat_duration: {told.flat_duration:g} s do not fit into the {max(0.0, left):.0f} s "
+                f"that are left of stages.{self._run.stage}.budget"
+            )
+        what = [f"--users={told.flat_users}", f"--duration={told.flat_duration:g}s", "--time-scale=1"]
+        begun, known = self._run.clock.now(), set(self._load_headers())
+        code = self._follow(launch.command("--headless", "--only-summary", *what), told, left)
+        ended = self._run.clock.now()
+        self._must_have_ended(set(self._load_headers()) - known, code)
+        return Measurement(
+            "load_run",
+            "s",
+            n=1,
+            value=round(ended - begun, 1),
+            start=begun,
+            end=ended,
+            labels={"users": str(told.flat_users), "duration": f"{told.flat_duration:g} s"},
+            note="its checks, under load/, have the numbers",
+        )
+
+    def _follow(self, command: list[str], told: LoadSettings, left: float) -> int:
+        source = self._active.source
+        flat = {**source["overrides"], "load.executor": "ramping-users"}
+        environ = {
+            **os.environ,
+            session.RUN_VARIABLE: self._run.id,
+            session.LOCK_VARIABLE: self._active.word,
+            SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
+        }
+        self._run.say(f"load: {told.flat_users} users for {told.flat_duration:g} s")
+        path, clean = self._run.folder / f"{self._run.journal.process}-load.log", self._run.journal.clean
+        began = told_at = time.monotonic()
+        with path.open("w", encoding="utf-8") as log:
+
+            def say(line: str) -> None:
+                nonlocal told_at
+                now = time.monotonic()
+                if line:
+                    text = str(clean(line))
+                    log.write(text + "\n")
+                    self._words.append(text)
+                if line.startswith(_OWN_LINE):
+                    self._run.say(f"load: {clean(line.removeprefix(_OWN_LINE))}")
+                elif now - told_at >= _TOLD_EVERY_S:
+                    self._run.say(f"load: {now - began:.0f} s of {told.flat_duration:g} s")
+                    told_at = now
+
+            return launch.follow(command, environ, left, say)
+
+    def _must_have_ended(self, begun: set[str], code: int) -> None:
+        """Whoever exits without a run that began and ended has measured nothing that counts."""
+        words = f": {' | '.join(self._words)}" if self._words else ""
+        verdicts = {int(decision.exit_code) for decision in Decision}
+        records = journal.read(self._run.folder)[0] if begun else []
+        ended = {record["process"] for record in records if record["type"] == "end"}
+        if code < 0:
+            raise ProbeError(f"the load run was ended by signal {-code}{words}")
+        if code not in verdicts or not begun or not begun <= ended:
+            raise ProbeError(f"the load run came to no verdict (exit code {code}){words}")
+
+    def _load_headers(self) -> list[str]:
+        records: list[Record] = journal.read(self._run.folder)[0]
+        return [r["process"] for r in records if r["type"] == "header" and r["stage"] == STAGE]
