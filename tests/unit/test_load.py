@@ -68,7 +68,7 @@ def started(tmp_path: Path) -> Iterator[Started]:
     """A run that has begun."""
     yield (begun := Started(tmp_path))
     begun.run._stack.close()
-    begun.run._raw.close()
+    begun.run._files.close()
     begun.run._run.journal.close()
 
 

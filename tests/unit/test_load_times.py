@@ -3,93 +3,179 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.fakes import FakeClock
 
 from rampgate.errors import EvidenceError
-from rampgate.judging.threshold import parse
-from rampgate.load.times import SIGN_IN, RawTimes, Row, measure, read
+from rampgate.load.generator import Sample, Use
+from rampgate.load.times import OFF, ON, OUTSIDE, SIGN_IN, Recorder, Row, Table, decode, read
+from rampgate.model.ramp import Ramp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BELOW = parse("p(95)<1000", metric="http_req_duration")
-AT_MOST = parse("p(95)<=1000", metric="http_req_duration")
+ROWS = [
+    Row(0.25, 0, ON, 200, 999.999999, 12.5),
+    Row(-0.5, 3, OFF, 0, 61_000.0),
+    Row(1 / 8, SIGN_IN, ON, 401, 0.001),
+    Row(15.0, 1, OFF, 200, 1000.0),
+]
 
 
-def row(
-    ms: float = 20.0, *, endpoint: int = 0, status: int = 200, at: float = 15.0, connect_ms: float = 0.0
-) -> Row:
-    """One request, by default a good one on the plateau."""
-    return Row(at, endpoint, ms, connect_ms, status, 1)
+def recorded(rows: list[Row], at: float = 20.0) -> tuple[list[bytes], Recorder]:
+    """The blocks of these rows, flushed in this second of the ramp, and their recorder."""
+    blocks: list[bytes] = []
+    clock = FakeClock()
+    recorder = Recorder(blocks.append, clock, lambda: Use(0.5, 2.0))
+    for row in rows:
+        recorder.add(
+            row.endpoint, row.cohort, 1000 + row.start_s, row.duration_ms, row.connect_ms, row.status
+        )
+    clock.time += at
+    recorder.flush()
+    return blocks, recorder
 
 
-def test_an_edge_is_counted_on_the_time_as_measured() -> None:
-    """A time equal to the limit violates p(95)<1000 and meets p(95)<=1000; one bit below meets both."""
-    rows = [row(math.nextafter(1000, 0)), row(1000.0), row(math.nextafter(1000, 2000))]
-    _, duration = measure(rows, [BELOW, AT_MOST], labels={}, span=(0, 1))
-    assert duration.exceedances == {BELOW.edge: 2, AT_MOST.edge: 1}
+def test_rows_come_back_as_they_were_measured() -> None:
+    """Starts to the microsecond, times to the nanosecond, signs, cohorts and statuses whole."""
+    (block,), _ = recorded(ROWS)
+    assert list(decode(block).table.rows()) == ROWS
 
 
-def test_failed_requests_lie_above_every_edge() -> None:
-    """A fast 500 and a request without an answer count as failures and as slow, and are in no histogram."""
-    failed, duration = measure(
-        [row(), row(1.0, status=500), row(1.0, status=0), row(1.0, status=302)],
-        [BELOW],
-        labels={},
-        span=(0, 1),
+def test_an_edge_is_kept_exactly() -> None:
+    """A time at the limit, one nanosecond below and one above come back on the side that they were on."""
+    (block,), _ = recorded([Row(0, 0, 0, 200, ms) for ms in (999.999999, 1000.0, 1000.000001, 0.3)])
+    times = decode(block).table.duration_ms
+    assert (times >= 1000).tolist() == [False, True, True, False]
+    assert (times > 1000).tolist() == [False, False, True, False]
+    assert times[3] == 0.3, "a limit of 0.3 ms is met by a time of 0.3 ms"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-(10**6), 10**12), st.integers(0, 10**13), st.integers(-1, 500), st.integers(0, 599)
+        )
     )
-    assert (failed.n, failed.failures) == (4, 3)
-    assert failed.details["statuses"] == {"200": 1, "302": 1, "500": 1, "no answer": 1}
-    assert (duration.n, duration.exceedances) == (4, {BELOW.edge: 3})
-    assert duration.histogram is not None
-    assert sum(duration.histogram.counts.values()) == 1
-
-
-def test_a_sign_in_counts_among_the_failures_only() -> None:
-    """A slow sign-in is no slow endpoint, and a refused one is a failed request."""
-    failed, duration = measure(
-        [row(), row(9_000.0, endpoint=SIGN_IN, status=401)], [BELOW], labels={}, span=(0, 1)
+)
+def test_any_rows_come_back(told: list[tuple[int, int, int, int]]) -> None:
+    """Whatever the starts, times and statuses: what is read is what was written."""
+    rows = [Row(us / 1e6, endpoint, ON, status, ns / 1e6) for us, ns, endpoint, status in told]
+    (block,), _ = recorded(rows)
+    table = decode(block).table
+    assert table.duration_ms.tolist() == [row.duration_ms for row in rows]
+    assert (table.endpoint.tolist(), table.status.tolist()) == (
+        [row.endpoint for row in rows],
+        [row.status for row in rows],
     )
-    assert (failed.n, failed.failures, failed.details["sign_ins"]) == (2, 1, 1)
-    assert (duration.n, duration.exceedances) == (1, {BELOW.edge: 0})
+    # The clock's reading is a float, so that a start may lose its last microsecond.
+    assert np.allclose(table.start_s, [row.start_s for row in rows], rtol=1e-12, atol=1.5e-6)
 
 
-def test_connecting_is_told_apart() -> None:
-    """The time to connect is in the details, and in no duration."""
-    _, duration = measure(
-        [row(5.0, connect_ms=900.0), row(5.0), row(5.0, connect_ms=100.0)], [BELOW], labels={}, span=(0, 1)
-    )
-    assert (duration.details["connects"], duration.details["connect_median_ms"]) == (2, 500.0)
-    assert duration.details["worst_ms"] == 5.0
+def test_a_block_tells_how_its_process_fares() -> None:
+    """Until when it has told, the run-queue wait, the processor time, the journeys; even without a row."""
+    blocks, recorder = recorded([])
+    recorder.iterations, recorder.offered = 7, 9
+    recorder.flush()
+    assert [decode(block).sample for block in blocks] == [Sample(20, 0.5, 2, 0, 0), Sample(20, 0.5, 2, 7, 9)]
+    assert [len(decode(block).table) for block in blocks] == [0, 0]
 
 
-def test_raw_times_come_back_to_the_last_bit(tmp_path: Path) -> None:
-    """What is read back is what was measured, so that judging again gives the same counts."""
-    times = RawTimes(tmp_path / "load.csv")
-    written = [row(math.nextafter(1000, 0), connect_ms=0.1 + 0.2), row(1 / 3, endpoint=SIGN_IN, status=0)]
-    for one in written:
-        times.add(one)
-    assert read(times.path) == (written, []), "each row is in the file before it is closed"
-    times.close()
-    times.close()
+def test_a_second_of_requests_is_handed_on_by_itself() -> None:
+    """Nobody needs to flush while requests come in: after a second a block is made."""
+    blocks: list[bytes] = []
+    clock = FakeClock()
+    recorder = Recorder(blocks.append, clock, lambda: Use(0, 0))
+    for _ in range(9):
+        recorder.add(0, 0, clock.time, 20.0, 0.0, 200)
+        clock.time += 0.25
+    assert [len(decode(block).table) for block in blocks] == [5, 4]
 
 
-@pytest.mark.parametrize("cut", [1, 2, 9])
-def test_a_torn_last_row_is_dropped_and_named(tmp_path: Path, cut: int) -> None:
-    """A kill in the middle of a line costs that line, even where its beginning reads well."""
-    times = RawTimes(tmp_path / "load.csv")
-    times.add(row())
-    times.add(row())
-    times.close()
-    times.path.write_bytes(times.path.read_bytes()[:-cut])
-    rows, dropped = read(times.path)
-    assert rows == [row()]
-    assert dropped == ["load.csv: its last line is torn and was dropped"]
+def test_what_came_before_the_ramp_is_forgotten() -> None:
+    """The ramp may begin after the recorder was made; starts count from there."""
+    blocks: list[bytes] = []
+    clock = FakeClock()
+    recorder = Recorder(blocks.append, clock, lambda: Use(0, 0))
+    recorder.add(0, 0, 1000.0, 20.0, 0.0, 200)
+    recorder.begin(1005.0)
+    recorder.add(0, 0, 1006.5, 20.0, 0.0, 200)
+    recorder.flush()
+    assert decode(blocks[0]).table.start_s.tolist() == [1.5]
 
 
-def test_a_broken_line_in_the_middle_is_refused(tmp_path: Path) -> None:
-    """Evidence that somebody edited is not judged."""
-    path = tmp_path / "load.csv"
-    path.write_text(RawTimes.HEADER + "1.0,0,twenty,0.0,200,1,1\n1.0,0,20.0,0.0,200,1,1\n", encoding="utf-8")
-    with pytest.raises(EvidenceError, match="line 2"):
-        read(path)
+@pytest.mark.parametrize("ms", [math.nan, math.inf])
+def test_a_time_that_is_no_number_is_refused(ms: float) -> None:
+    """A broken clock is no evidence."""
+    with pytest.raises(EvidenceError, match="no number"):
+        recorded([Row(0, 0, 0, 200, ms)])
+
+
+def test_the_files_of_several_processes_are_merged(tmp_path: Path) -> None:
+    """Blocks of several files give the rows of all, none twice."""
+    for number, part in enumerate((ROWS[:1], ROWS[1:], [])):
+        (tmp_path / f"{number}.bin").write_bytes(b"".join(recorded(part)[0]))
+    tables = [read(tmp_path / f"{number}.bin") for number in range(3)]
+    assert [dropped for _, dropped in tables] == [[], [], []]
+    assert sorted(Table.merged(table for table, _ in tables).rows()) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("keep", ["a byte", "half the header", "the header", "all but a byte"])
+def test_a_torn_last_block_is_dropped_and_named(tmp_path: Path, keep: str) -> None:
+    """A kill in the middle of a block costs that block, wherever it tore."""
+    (block,), _ = recorded(ROWS)
+    torn = block[
+        : {"a byte": 1, "half the header": 30, "the header": 60, "all but a byte": len(block) - 1}[keep]
+    ]
+    path = tmp_path / "load.bin"
+    path.write_bytes(block + torn)
+    table, dropped = read(path)
+    assert list(table.rows()) == ROWS
+    assert dropped == ["load.bin: its last block is torn and was dropped"]
+
+
+@pytest.mark.parametrize("at", [0, 5, 20, -1])
+def test_a_broken_block_is_refused(tmp_path: Path, at: int) -> None:
+    """Evidence that somebody edited is not judged: no byte can change unseen, in the last block either."""
+    (block,), _ = recorded(ROWS)
+    broken = bytearray(block)
+    broken[at] ^= 1
+    path = tmp_path / "load.bin"
+    for data in (bytes(broken) + block, block + bytes(broken)):
+        path.write_bytes(data)
+        with pytest.raises(EvidenceError, match=r"load\.bin: block"):
+            read(path)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """No file is an error, not an empty table."""
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        read(tmp_path / "none.bin")
+
+
+def test_the_whole_profile_takes_little_room() -> None:
+    """218,000 requests in 960 blocks: below 2.5 MB, however the times scatter."""
+    random = np.random.default_rng(1)
+    blocks: list[bytes] = []
+    clock = FakeClock(0.0)
+    recorder = Recorder(blocks.append, clock, lambda: Use(0, 0))
+    times = random.lognormal(3.2, 0.7, 218_000).tolist()
+    starts = np.repeat(np.sort(random.uniform(0, 960, 54_500)), 4).tolist()
+    for number, (ms, clock.time) in enumerate(zip(times, starts, strict=True)):
+        recorder.add(number % 4, 1 + number % 2, clock.time, ms, 0.0, 200)
+    recorder.flush()
+    assert sum(len(decode(block).table) for block in blocks) == 218_000
+    assert len(blocks) > 900
+    assert sum(map(len, blocks)) < 2_500_000
+
+
+def test_a_stage_has_its_first_instant_and_not_its_last() -> None:
+    """The stage that a request was sent in, as the ramp tells it; before and after it there is none."""
+    ramp = Ramp.of([(10, 2), (30, 2), (0, 1), (5, 0)])
+    starts = [-1e-6, 0.0, 9.999999, 10.0, 39.999999, 40.0, 44.999999, 45.0]
+    stages = Table.of(Row(start, 0, 0, 200, 1.0) for start in starts).stages(ramp)
+    assert stages.tolist() == [OUTSIDE, 0, 0, 1, 1, 3, 3, OUTSIDE]
+    assert stages.tolist() == [OUTSIDE if (at := ramp.stage_at(start)) is None else at for start in starts]

@@ -1,8 +1,8 @@
 """Floor 6. A load run without its generator: journal, raw times, and the judging at its end.
 
-Whoever sends the requests (Locust, in loadtests/) asks ``LoadRun`` how many users there should be, tells it
-each request as it ends, and calls ``finish``. Judged are each endpoint over the steady plateau, and the
-whole run.
+Whoever sends the requests (Locust, in loadtests/) asks ``LoadRun`` how many users there should be, tells a
+recorder of it each request as it ends, and calls ``finish``. Judged are each endpoint over the
+steady plateau, and the whole run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
-from rampgate.errors import ProbeError
+from rampgate.errors import EvidenceError, ProbeError
+from rampgate.load.cells import DURATION, measure
+from rampgate.load.files import Files
 from rampgate.load.plan import (
     WHOLE_RUN,
     endpoints_of,
@@ -24,7 +27,8 @@ from rampgate.load.plan import (
     ramp_of,
     settings_of,
 )
-from rampgate.load.times import DURATION, OUTSIDE, SIGN_IN, RawTimes, Row, measure, read
+from rampgate.load.seconds import Second, Seconds
+from rampgate.load.times import NO_COHORT, SIGN_IN, Recorder, Table, decode
 from rampgate.outcome import Outcome, Severity
 from rampgate.probes.ask import is_2xx
 from rampgate.probes.target import RUN_HEADER
@@ -85,6 +89,9 @@ class LoadRun:
         self.peak_users = 0
         self._complete = False
         self._troubles: dict[str, None] = {}
+        self._recorders: dict[str, Recorder] = {}
+        edges = {rule.edge for rule in setup.policy.of(DURATION) if rule.edge is not None}
+        self._counted = Seconds(sorted(edges), self.ramp.users_at)
         self._stack = ExitStack()
         run_id = environ.get(session.RUN_VARIABLE) or journal.new_run_id(self.clock.now())
         self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
@@ -93,7 +100,7 @@ class LoadRun:
             self.id, self.folder = session.begin(setup, environ={session.RUN_VARIABLE: run_id})
             process = session.process_name(setup.stage)
             self._run = session.open_journal(setup, self.id, self.folder, process, clock=self.clock)
-            self._raw = RawTimes(self.folder / f"{process}.csv")
+            self._files = Files(self.folder, process)
             session.write_header(self._run, setup)
             undo.pop_all()
         self.start()
@@ -102,6 +109,8 @@ class LoadRun:
         """The ramp begins now."""
         self.began = self.clock.now()
         self._zero = self.clock.monotonic()
+        for recorder in self._recorders.values():
+            recorder.begin(self._zero)
 
     @property
     def elapsed(self) -> float:
@@ -118,6 +127,16 @@ class LoadRun:
         """How many users there should be now: at least one, until the ramp is over."""
         return max(1, round(self.ramp.users_at(self.elapsed)))
 
+    def count_users(self, users: int) -> None:
+        """So many users are there now, in all processes together; told about once a second or oftener."""
+        self.peak_users = max(self.peak_users, users)
+        self._counted.there(self.elapsed, users)
+
+    @property
+    def seconds(self) -> list[Second]:
+        """What ended in each second of the ramp that is complete, without a gap."""
+        return self._counted.complete
+
     @property
     def headers(self) -> dict[str, str]:
         """What every request carries."""
@@ -126,19 +145,39 @@ class LoadRun:
         told = self.settings.target.headers.items()
         return {**{name: value for name, value in told if name.lower() not in reserved}, **own}
 
-    def record(self, endpoint: int, begun: float, ms: float, connect_ms: float, status: int) -> None:
-        """One request has ended.
+    def recorder(self, process: str) -> Recorder:
+        """The recorder of a generating process on this machine; the same one for the same name.
 
-        Args:
-            endpoint: its index, or SIGN_IN.
-            begun: when it was sent, on the clock's monotonic scale.
-            ms: milliseconds to the last byte or the failure, without connecting.
-            connect_ms: milliseconds that connecting took.
-            status: the HTTP status, 0 when no whole answer came.
+        Raises:
+            EvidenceError: its file cannot be made.
         """
-        start = begun - self._zero
-        phase = self.ramp.stage_at(start)
-        self._raw.add(Row(start, endpoint, ms, connect_ms, status, OUTSIDE if phase is None else phase))
+        if process not in self._recorders:
+            self._recorders[process] = Recorder(self.sink(process), self.clock)
+            self._recorders[process].begin(self._zero)
+        return self._recorders[process]
+
+    def sink(self, process: str) -> Callable[[bytes], None]:
+        """Takes the blocks of a generating process, wherever it is; one that cannot be kept is trouble.
+
+        Raises:
+            EvidenceError: its file cannot be made.
+        """
+        self._files.open(process)
+        self._counted.expect(process)
+        return partial(self._take, process)
+
+    def _take(self, process: str, data: bytes) -> None:
+        try:
+            block = decode(data)
+            self._files.append(process, data)
+        except (ValueError, EvidenceError) as error:
+            self._troubles[f"requests of {process} were lost: {error}"] = None
+            return
+        self._counted.feed(process, block)
+
+    def record(self, endpoint: int, begun: float, ms: float, connect_ms: float, status: int) -> None:
+        """One request of this process has ended; see ``Recorder.add``."""
+        self.recorder("own").add(endpoint, NO_COHORT, begun, ms, connect_ms, status)
 
     def trouble(self, text: str) -> None:
         """Something broke on our side: the target is not blamed, and the run cannot pass."""
@@ -156,40 +195,43 @@ class LoadRun:
             EvidenceError: the raw times cannot be read back.
         """
         with self._stack:
-            self._raw.close()
-            rows, dropped = read(self._raw.path)
+            for recorder in self._recorders.values():
+                recorder.flush()
+            self._counted.finish()
+            table, dropped = self._files.close()
             for text in dropped:
                 self._run.journal.write("event", text=text)
             ran = self.elapsed
             if not self._complete:
                 text = f"interrupted after {ran:.1f} s of {self.ramp.duration:g} s"
                 self._run.journal.write("event", text=text)
-            self._judge(rows, ran)
+            self._judge(table, ran)
             self._run.journal.write("end", status=_ENDED if self._complete else _INTERRUPTED)
             self._run.journal.close()
         return self.folder
 
-    def _judge(self, rows: list[Row], ran: float) -> None:
+    def _judge(self, table: Table, ran: float) -> None:
         plateau = self.ramp.plateau()
         assert plateau is not None  # noqa: S101  # prepare refuses a run without one
         begin, end = (min(second, ran) for second in self.ramp.bounds(plateau))
+        steady = table.where(table.stages(self.ramp) == plateau)
         for index, endpoint in enumerate(self.endpoints):
-            cell = [row for row in rows if row.endpoint == index and row.phase == plateau]
+            cell = steady.where(steady.endpoint == index)
             labels = {"endpoint": endpoint.name, "ramp_stage": "plateau"}
             self._check(plateau_check(endpoint), cell, labels, (begin, end), self._nothing(cell))
         reached = self.peak_users >= self.settings.load.users
         short = f"only {self.peak_users} of {self.settings.load.users} users ran: the load was not reached"
-        asked = [row for row in rows if row.endpoint != SIGN_IN]
+        asked = table.where(table.endpoint != SIGN_IN)
         wrong = [*self._troubles, *([] if reached or not self._complete else [short]), self._nothing(asked)]
         message = "; ".join([text for text in wrong if text][:_TOLD])
-        self._check(WHOLE_RUN, rows, {"ramp_stage": "whole run"}, (0.0, ran), message)
+        self._check(WHOLE_RUN, table, {"ramp_stage": "whole run"}, (0.0, ran), message)
 
     def _check(
-        self, check: str, rows: list[Row], labels: dict[str, str], span: tuple[float, float], wrong: str
+        self, check: str, table: Table, labels: dict[str, str], span: tuple[float, float], wrong: str
     ) -> None:
         """Judge some requests; what is wrong on our side makes an error of it."""
         seconds = self.began + span[0], self.began + span[1]
-        Expect(self._run, check)(*measure(rows, self.setup.policy.of(DURATION), labels=labels, span=seconds))
+        Expect(self._run, check)(*measure(table, self.setup.policy.of(DURATION), labels=labels, span=seconds))
         self._run.journal.write(
             "check",
             check=check,
@@ -200,8 +242,8 @@ class LoadRun:
         )
 
     @staticmethod
-    def _nothing(rows: list[Row]) -> str:
-        return "" if rows else "nothing was measured: no request was sent"
+    def _nothing(table: Table) -> str:
+        return "" if len(table) else "nothing was measured: no request was sent"
 
 
 def status_of(status: int, error: BaseException | None) -> int:

@@ -1,179 +1,212 @@
-"""Floor 6. The raw times of a load run: one line per request, and the measurements that are made from them.
+"""Floor 6. The raw times of a load run: every request, in columns, appended a block a second.
 
-A line is written by one os.write to a file opened with O_APPEND as soon as its request has ended, so that a
-kill at any point keeps what was measured and tears the last line at most.
+    file   = block { block }
+    block  = header body
+    header = magic, CRC of the rest of the header, CRC and length of the body, rows, health of the process
+    body   = zlib of the columns; each is byte-transposed, for the high bytes of small numbers are all alike
+
+A block stands for itself: it may be read, merged or lost without its neighbours. It is appended by one
+os.write, so that a kill tears the last one at most. Times are whole nanoseconds, starts whole microseconds;
+both are what the clocks tell, so that an edge is counted on what was measured.
 """
 
 from __future__ import annotations
 
-import math
-import os
-import statistics
-from collections import Counter
+import struct
+import zlib
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.errors import EvidenceError
-from rampgate.judging.threshold import exceeds
-from rampgate.model.measurement import Histogram, Measurement
-from rampgate.probes.ask import is_2xx
+from rampgate.load.generator import Sample, Use, own_use
+from rampgate.load.table import NO_COHORT, OFF, ON, OUTSIDE, SIGN_IN, Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rampgate.judging.threshold import Threshold
+    from rampgate.clock import Clock
+    from rampgate.load.table import Column
 
-SIGN_IN = -1
-"""The endpoint index of a sign-in: its failure counts, its time is not one of an endpoint."""
-OUTSIDE = -1
-"""The phase of a request that was sent before or after the ramp."""
-FAILED, DURATION = "http_req_failed", "http_req_duration"
+__all__ = [
+    "NO_COHORT",
+    "OFF",
+    "ON",
+    "OUTSIDE",
+    "SIGN_IN",
+    "Block",
+    "Recorder",
+    "Row",
+    "Table",
+    "decode",
+    "read",
+]
 
-
-class Row(NamedTuple):
-    """One request.
-
-    Args:
-        start_s: when it was sent, in seconds since the ramp began.
-        endpoint: its index among the endpoints under load, or SIGN_IN.
-        duration_ms: from sending to the last byte of the answer, or to the failure, connecting left out.
-        connect_ms: name look-up, connecting and TLS; 0 on a connection that was open.
-        status: the HTTP status, 0 when no whole answer came.
-        phase: the stage of the ramp that it was sent in, or OUTSIDE.
-    """
-
-    start_s: float
-    endpoint: int
-    duration_ms: float
-    connect_ms: float
-    status: int
-    phase: int
-
-    @property
-    def ok(self) -> bool:
-        """Whether the whole answer came, with a status that says success."""
-        return is_2xx(self.status)
+FLUSH_EVERY_S = 1.0
+_MAGIC = b"RGT1"
+_HEADER = struct.Struct("<4sIIIIdddQQ")
+_HEADER_CRC_FROM = 8
+_WIDTH = 6
 
 
-class RawTimes:
-    """Appends requests to a file.
+class Block(NamedTuple):
+    """What one process measured within about a second, and how it fared until then."""
+
+    sample: Sample
+    table: Table
+
+
+class Recorder:
+    """Keeps the requests of one generating process and hands them on, a block a second.
 
     Args:
-        path: must not exist.
+        sink: takes a block: a file's, or the way to the process that writes it.
+        clock: the clock that ``begun`` is read from.
+        use: tells what this process has used of its machine.
 
-    Raises:
-        EvidenceError: it cannot be written.
+    Attributes:
+        zero: when the ramp began, on the clock's monotonic scale.
+        iterations: journeys that were begun; whoever runs them counts here.
+        offered: journeys that were due by a rate.
     """
 
-    HEADER = "start_s,endpoint,duration_ms,connect_ms,status,phase,ok\n"
+    def __init__(self, sink: Callable[[bytes], None], clock: Clock, use: Callable[[], Use] = own_use) -> None:
+        import numpy  # noqa: F401, ICN001  # loaded now: a first flush under load must not wait for it
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-        except OSError as error:
-            raise EvidenceError(f"{path}: cannot be written: {error.strerror}") from None
-        self._write(self.HEADER)
+        self._sink = sink
+        self._now = clock.monotonic
+        self._use = use
+        self.iterations = self.offered = 0
+        self.begin(self._now())
 
-    def add(self, row: Row) -> None:
-        """Append one request. Times are written to the last bit: an edge is counted on what was measured.
+    def begin(self, zero: float) -> None:
+        """The ramp began at this moment of the clock's monotonic scale; rows so far are forgotten."""
+        self.zero = zero
+        self._rows = array("d")
+        self._due = self._now() + FLUSH_EVERY_S
+
+    def add(
+        self, endpoint: int, cohort: int, begun: float, duration_ms: float, connect_ms: float, status: int
+    ) -> None:
+        """One request has ended, well or not.
+
+        Args:
+            endpoint: its index, or SIGN_IN.
+            cohort: of its account.
+            begun: when it was sent, on the clock's monotonic scale.
+            duration_ms: to the last byte or the failure, without connecting.
+            connect_ms: what connecting took.
+            status: the HTTP status, 0 when no whole answer came.
+        """
+        self._rows.extend((begun, duration_ms, connect_ms, endpoint, cohort, status))
+        if self._now() >= self._due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what was kept, even nothing: a block also says that its process lives, and how it fares.
 
         Raises:
-            EvidenceError: the disk is full.
+            EvidenceError: a time that is no number.
         """
-        self._write(
-            f"{row.start_s:.6f},{row.endpoint},{row.duration_ms!r},{row.connect_ms!r},"
-            f"{row.status},{row.phase},{int(row.ok)}\n"
+        now = self._now()
+        self._due = now + FLUSH_EVERY_S
+        rows, self._rows = self._rows, array("d")
+        sample = Sample(now - self.zero, *self._use(), self.iterations, self.offered)
+        self._sink(_encode(sample, rows, self.zero))
+
+
+def _encode(sample: Sample, rows: array[float], zero: float) -> bytes:
+    import numpy as np
+
+    begun, duration, connect, endpoint, cohort, status = np.frombuffer(rows).reshape(-1, _WIDTH).T
+    if not np.isfinite(rows).all():
+        raise EvidenceError("a request's time is no number")
+    start = np.floor((begun - zero) * 1e6).astype("<i8")
+    step = np.diff(start, prepend=0)
+    body = zlib.compress(
+        b"".join(
+            [
+                _transposed((step << 1) ^ (step >> 63), "<i8"),  # small whatever its sign
+                *(_transposed(np.rint(np.maximum(ms, 0) * 1e6), "<i8") for ms in (duration, connect)),
+                *(_transposed(column, "<i2") for column in (endpoint, cohort, status)),
+            ]
         )
-
-    def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _write(self, line: str) -> None:
-        data = line.encode()
-        if os.write(self._file, data) != len(data):
-            raise EvidenceError(f"{self.path}: a request could not be written whole (disk full?)")
+    )
+    told = (zlib.crc32(body), len(body), len(begun), *sample)
+    rest = _HEADER.pack(_MAGIC, 0, *told)[_HEADER_CRC_FROM:]
+    return _MAGIC + struct.pack("<I", zlib.crc32(rest)) + rest + body
 
 
-def read(path: Path) -> tuple[list[Row], list[str]]:
-    """Read the requests back, and one sentence for a torn last line, which is dropped.
+def _transposed(column: Column, kind: str) -> bytes:
+    """All lowest bytes, then all second ones, ..."""
+    import numpy as np
+
+    return column.astype(kind).view(np.uint8).reshape(len(column), np.dtype(kind).itemsize).T.tobytes()
+
+
+def decode(data: bytes) -> Block:
+    """Read one whole block.
 
     Raises:
-        EvidenceError: the file cannot be read, or a line other than the last is broken.
+        ValueError: it is broken.
     """
+    blocks = list(_blocks(data))
+    if len(blocks) != 1 or isinstance(blocks[0], int):
+        raise ValueError("not one whole block")
+    return blocks[0]
+
+
+def read(path: Path) -> tuple[Table, list[str]]:
+    """All requests of a file, and one sentence for a torn last block, which is dropped.
+
+    Raises:
+        EvidenceError: the file cannot be read, or a block other than a torn last one is broken.
+    """
+    tables, dropped = [], []
     try:
-        *lines, torn = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvidenceError(f"{path}: cannot be read: {error}") from None
-    if lines and f"{lines[0]}\n" != RawTimes.HEADER:
-        raise EvidenceError(f"{path}: its first line is not {RawTimes.HEADER.strip()}")
-    rows = []
-    for number, line in enumerate(lines[1:], 2):
-        try:
-            rows.append(_row(line))
-        except ValueError:
-            raise EvidenceError(f"{path}: line {number} is not a request") from None
-    # A line without its end may read well and be wrong: 12.5 can be the beginning of 12.578.
-    return rows, [f"{path.name}: its last line is torn and was dropped"] if torn else []
+        for block in _blocks(path.read_bytes()):
+            if isinstance(block, int):
+                dropped.append(f"{path.name}: its last block is torn and was dropped")
+            else:
+                tables.append(block.table)
+    except OSError as error:
+        raise EvidenceError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise EvidenceError(f"{path}: {error}") from None
+    return Table.merged(tables), dropped
 
 
-def _row(line: str) -> Row:
-    start, endpoint, duration, connect, status, phase, _ = line.split(",")
-    return Row(float(start), int(endpoint), float(duration), float(connect), int(status), int(phase))
+def _blocks(data: bytes) -> Iterator[Block | int]:
+    """The blocks, and the number of left-over bytes when the last one is torn."""
+    at, number = 0, 0
+    while at < len(data):
+        number += 1
+        body_at = at + _HEADER.size
+        if body_at > len(data):
+            yield len(data) - at
+            return
+        magic, crc, body_crc, length, n, *told = _HEADER.unpack_from(data, at)
+        if magic != _MAGIC or crc != zlib.crc32(data[at + _HEADER_CRC_FROM : body_at]):
+            raise ValueError(f"block {number} is not one of requests")
+        body = data[body_at : body_at + length]
+        if len(body) < length:
+            yield len(data) - at
+            return
+        if zlib.crc32(body) != body_crc:
+            raise ValueError(f"block {number} is broken")
+        yield Block(Sample(*told), _columns(zlib.decompress(body), n))
+        at = body_at + length
 
 
-def measure(
-    rows: Sequence[Row],
-    thresholds: Iterable[Threshold],
-    *,
-    labels: Mapping[str, str],
-    span: tuple[float, float],
-) -> list[Measurement]:
-    """``http_req_failed`` and ``http_req_duration`` of these requests.
+def _columns(data: bytes, n: int) -> Table:
+    import numpy as np
 
-    A failed request lies above every edge; a sign-in counts among the failures only.
-
-    Args:
-        rows: the requests.
-        thresholds: whose edges are counted, each exactly.
-        labels: what the requests have in common.
-        span: seconds since the epoch, from and to.
-    """
-    timed = [row for row in rows if row.endpoint != SIGN_IN]
-    good = [row.duration_ms for row in timed if row.ok]
-    lost = len(timed) - len(good)
-    connects = [row.connect_ms for row in rows if row.connect_ms > 0]
-    statuses = Counter(str(row.status) if row.status else "no answer" for row in rows)
-    common = {"labels": dict(labels), "start": span[0], "end": span[1]}
-    failed = Measurement(
-        FAILED,
-        n=len(rows),
-        failures=sum(not row.ok for row in rows),
-        details={"statuses": dict(sorted(statuses.items())), "sign_ins": len(rows) - len(timed)},
-        **common,  # type: ignore[arg-type]  # the fields differ in type, a dict of them cannot say so
-    )
-    duration = Measurement(
-        DURATION,
-        "ms",
-        n=len(timed),
-        exceedances={
-            t.edge: lost + sum(exceeds(t, ms) for ms in good) for t in thresholds if t.edge is not None
-        },
-        histogram=Histogram.of(good),
-        details={
-            "median_ms": _rounded(statistics.median(good) if good else None),
-            "worst_ms": _rounded(max(good, default=None)),
-            "connects": len(connects),
-            "connect_median_ms": _rounded(statistics.median(connects) if connects else None),
-        },
-        **common,  # type: ignore[arg-type]  # as above
-    )
-    return [failed, duration]
-
-
-def _rounded(value: float | None) -> float | None:
-    """To the microsecond."""
-    return value if value is None or not math.isfinite(value) else round(value, 3)
+    at, found = 0, []
+    for kind in ("<i8", "<i8", "<i8", "<i2", "<i2", "<i2"):
+        width = np.dtype(kind).itemsize
+        part = np.frombuffer(data, np.uint8, n * width, at).reshape(width, n)
+        found.append(np.ascontiguousarray(part.T).view(kind).reshape(n))
+        at += n * width
+    step, duration, connect, endpoint, cohort, status = found
+    start = np.cumsum((step >> 1) ^ -(step & 1))
+    return Table(start / 1e6, endpoint, cohort.astype(np.int8), status, duration / 1e6, connect / 1e6)

@@ -1,0 +1,133 @@
+"""Floor 6. A load run second by second, while it runs: what the abort, the live view and the plots look at.
+
+A request belongs to the second in which it ended. A second is complete when every generating process has
+told of it; one that is far behind the others is no longer waited for, and what it tells late counts in the
+next second that is still open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.load.table import SIGN_IN, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rampgate.load.table import Column
+    from rampgate.load.times import Block
+
+BEHIND_S = 5
+"""Seconds that the slowest process may lag behind the fastest."""
+SHOWN = (0.5, 0.95, 0.99)
+"""The quantiles of a second, for display."""
+
+
+class Second(NamedTuple):
+    """What ended within one second.
+
+    Args:
+        second: since the ramp began; 0 is the first.
+        n: requests, sign-ins included.
+        failures: those that failed.
+        timed: requests without sign-ins.
+        exceedances: edge in ms -> how many of those lay above it; a failed one lies above every edge.
+        users: who were there at its end.
+        ideal: who should have been.
+        p50: the median in ms, None when it lies among the failed ones, or nothing was timed.
+        p95: as the median.
+        p99: as the median.
+    """
+
+    second: int
+    n: int
+    failures: int
+    timed: int
+    exceedances: Mapping[float, int]
+    users: int
+    ideal: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Seconds:
+    """Turns blocks into complete seconds.
+
+    Args:
+        edges: in ms, counted exactly.
+        ideal: how many users there should be at a moment of the ramp.
+    """
+
+    def __init__(self, edges: Sequence[float], ideal: Callable[[float], float]) -> None:
+        self._edges = tuple(edges)
+        self._ideal = ideal
+        self._told: dict[str, float] = {}
+        self._open: dict[int, list[Table]] = defaultdict(list)
+        self._users: dict[int, int] = {}
+        self._present = 0
+        self.complete: list[Second] = []
+
+    def expect(self, process: str) -> None:
+        """Wait for this process from now on."""
+        self._told.setdefault(process, 0.0)
+
+    def forget(self, process: str) -> None:
+        """Do not wait for this process any longer."""
+        self._told.pop(process, None)
+
+    def there(self, elapsed: float, users: int) -> None:
+        """So many users are there at this moment of the ramp."""
+        self._users[math.floor(elapsed)] = users
+
+    def feed(self, process: str, block: Block) -> None:
+        """Count what a process tells."""
+        import numpy as np
+
+        first = len(self.complete)
+        seconds = np.maximum(np.floor(block.table.end_s).astype(np.int64), first)
+        for second in np.unique(seconds).tolist():
+            self._open[second].append(block.table.where(seconds == second))
+        if process in self._told:
+            self._told[process] = max(self._told[process], block.sample.second)
+        told = self._told.values() or [block.sample.second]
+        self._close(max(min(told), max(told) - BEHIND_S))
+
+    def finish(self) -> None:
+        """Nothing more comes: whatever was told is complete."""
+        self._close(max(self._open, default=-1) + 1)
+
+    def _close(self, until: float) -> None:
+        while len(self.complete) + 1 <= until:
+            second = len(self.complete)
+            self._present = self._users.pop(second, self._present)
+            table = Table.merged(self._open.pop(second, []))
+            self.complete.append(count(second, table, self._edges, self._present, self._ideal(second + 1)))
+
+
+def count(second: int, table: Table, edges: Sequence[float], users: int, ideal: float) -> Second:
+    """One second from its requests."""
+    import numpy as np
+
+    timed = table.endpoint != SIGN_IN
+    times = np.sort(np.where(table.ok, table.duration_ms, np.inf)[timed])
+    return Second(
+        second,
+        len(table),
+        int(np.count_nonzero(~table.ok)),
+        len(times),
+        {edge: int(np.count_nonzero(times > edge)) for edge in edges},
+        users,
+        ideal,
+        *(ranked(times, q) for q in SHOWN),
+    )
+
+
+def ranked(times: Column, q: float) -> float | None:
+    """The nearest-rank q-quantile of sorted times; None of none, or where a failed request stands."""
+    if not len(times):
+        return None
+    found = float(times[max(1, math.ceil(q * len(times))) - 1])
+    return found if math.isfinite(found) else None
