@@ -82,20 +82,21 @@ def measured(judgement: Judgement) -> str:
     """What was measured, with the bound that decided: ``0.21 % (at most 0.43 %)``."""
     if judgement.measured is None:
         return "no value"
-    point = amount(judgement.metric, judgement.measured, judgement.unit)
-    quantile = _quantile(judgement)
-    bounds = (judgement.low, judgement.high)
+    bounded = f" ({told})" if (told := bound(judgement)) else ""
+    return f"{_quantile(judgement)}{amount(judgement.metric, judgement.measured, judgement.unit)}{bounded}"
+
+
+def bound(judgement: Judgement) -> str:
+    """The bound that decided (``at most 0.43 %``), or both; "" where the sample gives none."""
+    low, high = (
+        "" if number is None else amount(judgement.metric, number, judgement.unit)
+        for number in (judgement.low, judgement.high)
+    )
     kind = kind_of(judgement.metric)
     if kind in {Kind.RATE, Kind.LATENCY} and judgement.outcome is not Outcome.UNDECIDED:
-        passed = judgement.outcome is Outcome.PASSED
-        bound, side = (judgement.high, "at most") if passed else (judgement.low, "at least")
-        bounded = "" if bound is None else f" ({side} {amount(judgement.metric, bound, judgement.unit)})"
-    elif bounds[0] is not None and bounds[1] is not None:
-        low, high = (amount(judgement.metric, bound, judgement.unit) for bound in bounds if bound is not None)
-        bounded = f" ({low} to {high})"
-    else:
-        bounded = ""
-    return f"{quantile}{point}{bounded}"
+        told, side = (high, "at most") if judgement.outcome is Outcome.PASSED else (low, "at least")
+        return f"{side} {told}" if told else ""
+    return f"{low} to {high}" if low and high else ""
 
 
 def _quantile(judgement: Judgement) -> str:

@@ -1,0 +1,285 @@
+"""Floor 6. A load run while it runs, as whoever watches it sees it: counts, and what they come to so far.
+
+Nothing here decides anything. The run is judged once, at its end; until then each threshold is held against
+what was counted so far, which may still change its mind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from rampgate.judging import wording
+from rampgate.judging.judge import judge
+from rampgate.outcome import Outcome, Severity
+from rampgate.report import words
+from rampgate.report.text import clean
+from rampgate.runs.run import FALSE_PASS_PER_CHECK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from rampgate.config.settings import EndpointSettings
+    from rampgate.judging.judge import Judgement
+    from rampgate.load.seconds import Second
+    from rampgate.load.tally import Generator, Tally
+    from rampgate.model.ramp import Ramp
+    from rampgate.runs.session import Setup
+
+EVERY = "all requests"
+UNDECIDED = "undecided"
+_TOLD = 3
+"""Limits that are not met and that a terminal shows."""
+
+
+class Evidence(Protocol):
+    """What an abort's watch tells: see ``rampgate.load.abort``."""
+
+    threshold: float
+    fired_at: int | None
+
+    @property
+    def log_wealth(self) -> float:
+        """The log wealth now; at the threshold it is enough."""
+
+
+class Watched(Protocol):
+    """What is read of a load run."""
+
+    id: str
+    setup: Setup
+    ramp: Ramp
+    endpoints: tuple[EndpointSettings, ...]
+    live: Tally
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the ramp began."""
+
+    @property
+    def seconds(self) -> Sequence[Second]:
+        """Those that are complete."""
+
+    @property
+    def evidence(self) -> Mapping[str, Evidence]:
+        """Threshold text -> its watch."""
+
+
+class Stage(NamedTuple):
+    """The stage of the ramp: its number from 1, of how many, what it does, seconds left of it."""
+
+    number: int
+    of: int
+    name: str
+    left: float
+
+
+class Held(NamedTuple):
+    """One threshold, held against what was counted so far.
+
+    Args:
+        about: an endpoint, or EVERY.
+        over: what the counts are of: the whole run, or the plateau.
+        judged: whether the verdict will rest on these counts.
+        threshold: its text.
+        severity: of a failure.
+        value: what was measured.
+        bound: the bound that decides.
+        n: requests.
+        outcome: so far.
+        sentence: the comparison.
+    """
+
+    about: str
+    over: str
+    judged: bool
+    threshold: str
+    severity: str
+    value: str
+    bound: str
+    n: int
+    outcome: str
+    sentence: str
+
+
+class Abort(NamedTuple):
+    """The evidence for ending the run early: 1 is enough."""
+
+    threshold: str
+    share: float
+    fired: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A load run at one moment. All texts are cleaned; no number is infinite."""
+
+    run: str
+    stage: Stage | None
+    elapsed: float
+    left: float
+    ideal: float
+    users: int
+    rate: int
+    requests: int
+    failures: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    thresholds: tuple[Held, ...]
+    aborts: tuple[Abort, ...]
+    generators: tuple[Generator, ...]
+    verdict: str
+    says: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        plain = asdict(self)
+        for name in ("thresholds", "aborts", "generators"):
+            plain[name] = [entry._asdict() for entry in getattr(self, name)]
+        plain["stage"] = self.stage._asdict() if self.stage else None
+        return plain
+
+
+def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapshot:
+    """The run now.
+
+    Args:
+        run: is read, and not touched.
+        breathe: called between two judgements, so that requests in flight are not kept waiting.
+    """
+    elapsed, ramp = run.elapsed, run.ramp
+    held = tuple(_held(run, elapsed, breathe))
+    generators = tuple(run.live.generators())
+    last = run.seconds[-1] if run.seconds else None
+    verdict, says = _so_far(held, generators, _until_plateau(ramp, elapsed))
+    return Snapshot(
+        run=clean(run.id, 100),
+        stage=_stage(ramp, elapsed),
+        elapsed=round(elapsed, 1),
+        left=round(max(0.0, ramp.duration - elapsed), 1),
+        ideal=round(ramp.users_at(elapsed), 1),
+        users=last.users if last else 0,
+        rate=last.n if last else 0,
+        requests=sum(second.n for second in run.seconds),
+        failures=sum(second.failures for second in run.seconds),
+        p50=last.p50 if last else None,
+        p95=last.p95 if last else None,
+        p99=last.p99 if last else None,
+        thresholds=held,
+        aborts=tuple(_abort(text, watch) for text, watch in run.evidence.items()),
+        generators=generators,
+        verdict=verdict,
+        says=says,
+    )
+
+
+def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator[Held]:
+    until = _until_plateau(run.ramp, elapsed)
+    steady = until is not None and until <= 0
+    cells: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
+    over = "plateau" if steady else "before the plateau"
+    cells += [
+        (i, endpoint.name, over, steady and endpoint.required) for i, endpoint in enumerate(run.endpoints)
+    ]
+    for index, about, over, judged in cells:
+        on_plateau = steady and index is not None
+        begun = run.ramp.bounds(run.ramp.plateau() or 0)[0] if on_plateau else 0.0
+        labels = {} if index is None else {"endpoint": about}
+        for seen in run.live.counted(index, plateau=on_plateau, labels=labels):
+            timed = replace(seen, start=begun, end=elapsed)
+            for threshold in run.setup.policy.thresholds(timed):
+                found = judge(
+                    threshold,
+                    timed,
+                    alpha_fail=run.setup.alpha_fail,
+                    alpha_pass=FALSE_PASS_PER_CHECK,
+                )
+                yield _told(found, about, over, judged=judged)
+                breathe()
+
+
+def _told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
+    value = judgement.measured
+    return Held(
+        about=clean(about, 200),
+        over=over,
+        judged=judged,
+        threshold=words.limit(judgement),
+        severity=judgement.severity.value,
+        value="" if value is None else words.amount(judgement.metric, value, judgement.unit),
+        bound=words.bound(judgement),
+        n=judgement.n,
+        outcome=judgement.outcome.value,
+        sentence=clean(judgement.sentence),
+    )
+
+
+def _so_far(held: Iterable[Held], generators: Iterable[Generator], until: float | None) -> tuple[str, str]:
+    """What the run would come to if it ended now, and why, in words."""
+    judged = [each for each in held if each.judged]
+    failed = [each for each in judged if each.outcome == Outcome.FAILED.value]
+    open_ = [each for each in judged if each.outcome not in {Outcome.FAILED.value, Outcome.PASSED.value}]
+    counts = f"{len(failed)} of {len(judged)} limits failed, {len(open_)} undecided"
+    starved = [each.process for each in generators if each.starved]
+    if starved:
+        return UNDECIDED, f"the generator {starved[0]} is starved, which says nothing about the target"
+    if any(each.severity == Severity.CRITICAL.value for each in failed):
+        return "rollback", counts
+    if failed:
+        return "hold", counts
+    if until is None or until > 0:
+        wait = "" if until is None else f": it begins in {wording.duration(until)}"
+        return UNDECIDED, f"the endpoints are judged over the plateau{wait}"
+    return (UNDECIDED, counts) if open_ or not judged else ("promote", f"all {len(judged)} limits are met")
+
+
+def _until_plateau(ramp: Ramp, elapsed: float) -> float | None:
+    plateau = ramp.plateau()
+    return None if plateau is None else ramp.bounds(plateau)[0] - elapsed
+
+
+def _stage(ramp: Ramp, elapsed: float) -> Stage | None:
+    index = ramp.stage_at(elapsed)
+    if index is None:
+        return None
+    origin, target = ramp.origin(index), ramp.stages[index].target
+    users = f"{wording.number(target)} users"
+    name = users if origin == target else f"{wording.number(origin)} to {users}"
+    return Stage(index + 1, len(ramp.stages), name, round(max(0.0, ramp.ends[index] - elapsed), 1))
+
+
+def _abort(text: str, watch: Evidence) -> Abort:
+    share = watch.log_wealth / watch.threshold if watch.threshold > 0 else 0.0
+    return Abort(clean(text, 200), round(min(1.0, max(0.0, share)), 3), watch.fired_at is not None)
+
+
+def terminal_lines(now: Snapshot) -> list[str]:
+    """The run for a terminal: where it is, what it comes to so far, and each limit that is not met."""
+    stage = (
+        f"{now.stage.number}/{now.stage.of} {now.stage.name}, {_clock(now.stage.left)} left"
+        if now.stage
+        else "end"
+    )
+    share = f" ({wording.percent(now.failures / now.requests)})" if now.requests else ""
+    times = "" if now.p95 is None else f" | p95 {wording.number(now.p95)} ms"
+    head = (
+        f"{_clock(now.elapsed)} | stage {stage} | users {now.users} of {wording.number(now.ideal)}"
+        f" | {now.rate} req/s | failed {now.failures:,}{share}{times}"
+    )
+    lines = [head, f"so far: {now.verdict.upper()}: {now.says}"]
+    unmet = [each for each in now.thresholds if each.judged and each.outcome != Outcome.PASSED.value]
+    unmet.sort(key=lambda each: each.outcome != Outcome.FAILED.value)
+    lines += [f"  {each.outcome}: {each.about}, {each.threshold}: {each.sentence}" for each in unmet[:_TOLD]]
+    if len(unmet) > _TOLD:
+        lines.append(f"  and {len(unmet) - _TOLD} more")
+    near = max(now.aborts, key=lambda each: each.share, default=None)
+    if near is not None and near.share > 0:
+        lines.append(
+            f"  abort: {near.threshold} has {wording.percent(near.share)} of the evidence that it takes"
+        )
+    return [clean(line, 400) for line in lines]
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
