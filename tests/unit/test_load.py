@@ -93,7 +93,7 @@ def test_the_plan_names_each_endpoint_under_load_and_the_whole_run(tmp_path: Pat
     ("told", "message"),
     [
         ({"endpoints": [{"name": "idle", "path": "/"}]}, "none has load = true"),
-        ({"load": {"plateau": 0}}, "load.plateau: found 0"),
+        ({"load": {"plateau": 0}}, "load: no stage holds its users steady"),
         ({"load": {"thresholds": {"http_req_duration": ["p(95)<1000", "p95 fast"]}}}, "p95 fast"),
     ],
 )

@@ -7,13 +7,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rampgate import __version__
 from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
+from rampgate.load import profile
 from rampgate.model.metrics import Kind
-from rampgate.model.ramp import Ramp
 from rampgate.probes.guard import Guard
+from rampgate.probes.target import RUN_HEADER
 from rampgate.runs import demo, session
 from rampgate.shipped import shipped
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rampgate.config.settings import EndpointSettings, LoadSettings, Settings
+    from rampgate.model.ramp import Ramp
     from rampgate.model.redact import Redactor
 
 STAGE = "load"
@@ -83,8 +86,14 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     endpoints = endpoints_of(settings)
     if not endpoints:
         problems.append("endpoints: none has load = true; a load run needs one")
-    if not settings.load.plateau > 0:
-        problems.append("load.plateau: found 0; accepted is a duration such as 30s: it is what is judged")
+    try:
+        if ramp_of(settings.load).plateau() is None:
+            problems.append(
+                "load: no stage holds its users steady, and such a plateau is what is judged; accepted are "
+                "load.plateau above 0, or stages such as 2m:10,5m:10"
+            )
+    except ConfigurationError as error:
+        problems += error.problems
     if problems:
         raise ConfigurationError(problems)
     rules = policy.load_rules(settings)
@@ -111,8 +120,20 @@ def endpoints_of(settings: Settings) -> tuple[EndpointSettings, ...]:
 
 
 def ramp_of(told: LoadSettings) -> Ramp:
-    """Up, steady, down."""
-    return Ramp.of([(told.ramp_up, told.users), (told.plateau, told.users), (told.ramp_down, 0)])
+    """The users over the time that the run really takes.
+
+    Raises:
+        ConfigurationError: [load] describes none.
+    """
+    return profile.of(told).ramp
+
+
+def headers_of(settings: Settings, run_id: str) -> dict[str, str]:
+    """What every request of a run carries."""
+    own = {RUN_HEADER: run_id, "User-Agent": f"rampgate/{__version__}"}
+    reserved = {name.lower() for name in own}
+    told = settings.target.headers.items()
+    return {**{name: value for name, value in told if name.lower() not in reserved}, **own}
 
 
 def plateau_check(endpoint: EndpointSettings) -> str:

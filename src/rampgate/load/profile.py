@@ -81,15 +81,17 @@ class Tickets:
 
     Args:
         profile: with a rate.
-        index: which of the generating processes this is; each has its share of the instants.
-        of: how many there are.
+        index: which of the generating processes this is; each has its share of the instants, and one that
+            came later than the others none.
+        of: how many there were at the beginning.
     """
 
     def __init__(self, profile: Profile, index: int = 0, of: int = 1) -> None:
         assert profile.rate is not None  # noqa: S101  # only a constant arrival rate has tickets
         self._gap = of / profile.rate
         self._first = LEAD_S + index / profile.rate
-        self._total = max(0, math.ceil((profile.ramp.duration - self._first) / self._gap - 1e-9))
+        instants = math.ceil((profile.ramp.duration - self._first) / self._gap - 1e-9)
+        self._total = max(0, instants) if index < of else 0
         self._next = 0
         self.achieved = 0
 

@@ -13,14 +13,15 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError, ProbeError
+from rampgate.load import profile
 from rampgate.load.cells import DURATION, measure
 from rampgate.load.files import Files
 from rampgate.load.plan import (
     WHOLE_RUN,
     endpoints_of,
+    headers_of,
     locustfile,
     plateau_check,
     prepare,
@@ -31,7 +32,6 @@ from rampgate.load.seconds import Second, Seconds
 from rampgate.load.times import NO_COHORT, SIGN_IN, Recorder, Table, decode
 from rampgate.outcome import Outcome, Severity
 from rampgate.probes.ask import is_2xx
-from rampgate.probes.target import RUN_HEADER
 from rampgate.runs import journal, session
 from rampgate.runs.run import Expect
 
@@ -140,10 +140,7 @@ class LoadRun:
     @property
     def headers(self) -> dict[str, str]:
         """What every request carries."""
-        own = {RUN_HEADER: self.id, "User-Agent": f"rampgate/{__version__}"}
-        reserved = {name.lower() for name in own}
-        told = self.settings.target.headers.items()
-        return {**{name: value for name, value in told if name.lower() not in reserved}, **own}
+        return headers_of(self.settings, self.id)
 
     def recorder(self, process: str) -> Recorder:
         """The recorder of a generating process on this machine; the same one for the same name.
@@ -219,8 +216,9 @@ class LoadRun:
             cell = steady.where(steady.endpoint == index)
             labels = {"endpoint": endpoint.name, "ramp_stage": "plateau"}
             self._check(plateau_check(endpoint), cell, labels, (begin, end), self._nothing(cell))
-        reached = self.peak_users >= self.settings.load.users
-        short = f"only {self.peak_users} of {self.settings.load.users} users ran: the load was not reached"
+        due = profile.of(self.settings.load).users
+        reached = self.peak_users >= due
+        short = f"only {self.peak_users} of {due} users ran: the load was not reached"
         asked = table.where(table.endpoint != SIGN_IN)
         wrong = [*self._troubles, *([] if reached or not self._complete else [short]), self._nothing(asked)]
         message = "; ".join([text for text in wrong if text][:_TOLD])
