@@ -46,7 +46,13 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
             code = ExitCode.HOLD
         sys.exit(int(code))
 
+    wrapped.__doc__ = _lines_kept(command.__doc__)
     return wrapped
+
+
+def _lines_kept(text: str | None) -> str:
+    r"""A docstring with click's mark of lines that stay as they are; a raw one holds but its name."""
+    return (text or "").replace(r"\b", "\b")
 
 
 @click.group(
@@ -64,7 +70,12 @@ def main() -> None:
       rampgate rejudge RUN         judge old evidence again: the same journal, the same verdict
       rampgate doctor --fix        see what is missing on this machine, and install the browser tools
       rampgate demo                the whole story on a reference deployment of our own
+      rampgate init --api URL      write settings for a service of yours
+      rampgate load                ramp users onto it; the exit code is the verdict's
     """
+
+
+main.help = _lines_kept(main.help)
 
 
 @main.command()
@@ -169,6 +180,82 @@ def demo(pytest_args: tuple[str, ...], *, load: bool) -> int:
     from rampgate.story import tell
 
     return tell(pytest_args, load=load, echo=click.echo)
+
+
+@main.command()
+@click.option("--config", type=click.Path(dir_okay=False), help="Settings (default: rampgate.toml here).")
+@click.option("-f", "--locustfile", type=click.Path(path_type=Path, exists=True), help="One of your own.")
+@click.option("--host", help="Another address than target.api.")
+@click.option("--users", type=click.IntRange(1), help="How many users, in place of [load] users.")
+@click.option("--duration", metavar="TIME", help="A flat profile: all users for so long (10m).")
+@click.option("--rate", type=float, help="Visits per second, whoever is still waiting; with --duration.")
+@click.option("--time-scale", type=float, help="20: twenty times faster, a rehearsal.")
+@click.option("--abort", type=click.Choice(["on", "trial", "off"]), help="End early when surely missed.")
+@click.option("--processes", type=int, help="Generating processes; -1: one per core.")
+@click.option("--wait", is_flag=True, help="Wait for a run that measures the same target.")
+@click.option("--web", is_flag=True, help="Locust's web page on 127.0.0.1, in place of a run at once.")
+@click.argument("locust_args", nargs=-1, type=click.UNPROCESSED)
+@told
+def load(locust_args: tuple[str, ...], **told: Any) -> int:
+    r"""Ramp users onto the target as [load] says. The exit code is the verdict's.
+
+    \b
+    Examples:
+      rampgate load                                  the ramp of [load]
+      rampgate load --time-scale 20                  a rehearsal: twenty times faster
+      rampgate load --duration 10m --users 50        a flat profile
+      rampgate load --duration 10m --rate 40         40 visits a second, however slow the answers
+      rampgate load --web                            the same from Locust's web page, with its Gate tab
+      rampgate load --processes 2 -- --loglevel WARNING      what follows -- goes to Locust
+      RAMPGATE_RUN=release-42 rampgate load          joins that run: one verdict
+    """
+    from rampgate.load.launch import command
+
+    faces = [] if told["web"] else ["--headless", "--only-summary"]
+    named = {"config": "rampgate-config"}
+    given = [
+        f"--{named.get(name, name.replace('_', '-'))}={value}"
+        for name, value in told.items()
+        if value is not None and name not in {"web", "wait", "locustfile"}
+    ]
+    wait = ["--wait"] if told["wait"] else []
+    started = command(*faces, *given, *wait, *locust_args, file=told["locustfile"])
+    sys.stdout.flush()
+    # Locust takes our place, so that signals, the terminal and the exit code are its own.
+    os.execv(started[0], started)  # noqa: S606  # without a shell, on purpose
+
+
+@main.command()
+@click.option("--api", metavar="URL", help="Where the API answers.")
+@click.option("--web", metavar="URL", help="Where the web pages answer.")
+@click.option("--name", default="deployment", show_default=True, help="What reports call it.")
+@click.option("--health", metavar="PATH", default="/health", show_default=True)
+@click.option("--endpoint", "endpoints", multiple=True, metavar="NAME=PATH[:JMESPATH]", help="Repeatable.")
+@click.option("--page", "pages", multiple=True, metavar="PATH", help="Repeatable.")
+@click.option("--login", metavar="PATH", help="Where an account signs in: a POST of e-mail and password.")
+@click.option("--flag", "flags", multiple=True, metavar="NAME=PERCENT", help="Repeatable.")
+@click.option("--flag-path", metavar="PATH", help="Where flags are read, with {flag} and {user}.")
+@click.option("--expected-version", metavar="TEXT", help="The version that was deployed.")
+@click.option("--mongodb", is_flag=True, help="Check MongoDB, at $MONGODB_URI.")
+@click.option("--redis", is_flag=True, help="Check Redis, at $REDIS_URL.")
+@click.option("--allow-load", is_flag=True, help="The service is yours: load may go there.")
+@click.option("--no-look", is_flag=True, help="Do not ask the service anything.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@told
+def init(**told: Any) -> int:
+    r"""Write rampgate.toml and locustfile.py for a service of yours.
+
+    It is asked once, with GET, for what you name. On a terminal without options you are asked instead.
+
+    \b
+    Examples:
+      rampgate init
+      rampgate init --api http://127.0.0.1:8080 --endpoint orders=/api/orders:items --page /
+      rampgate init --api https://shop.example --login /api/login --flag new-checkout=25 --redis
+    """
+    from rampgate.init import command
+
+    return command.run(told)
 
 
 def _show(decided: Verdict, folder: Path) -> None:

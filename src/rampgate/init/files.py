@@ -1,0 +1,158 @@
+"""Floor 6. The two files: made so that they load, and never written over what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from rampgate.config import plan, policy
+from rampgate.config.loading import FILE_NAME, load
+from rampgate.errors import ConfigurationError, RefusedError
+from rampgate.init.wish import FLAG_PATH
+from rampgate.probes.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rampgate.init.wish import Seen, Wish
+
+LOCUSTFILE_NAME = "locustfile.py"
+LOCUSTFILE = '''"""The load test of rampgate.toml, for Locust: locust -f locustfile.py (or rampgate load)."""
+
+from rampgate.load.launch import load_test
+
+globals().update(load_test())  # rampgate's users, ramp, verdict
+
+# Locust users of your own go below, and run beside rampgate's:
+#
+# from locust import HttpUser, task
+#
+# class Buyer(HttpUser):
+#     @task
+#     def buy(self):
+#         self.client.get("/cart")
+'''
+_TEMPLATE = "rampgate.toml.j2"
+_SECRET = re.compile(r"pass|pwd|secret|token|key|auth|credential|signature", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{(\w+)")
+
+
+def render(wish: Wish, seen: Seen) -> str:
+    """The text of rampgate.toml; it loads.
+
+    Raises:
+        ConfigurationError: what was said is no setting, or a secret that would stand in the file.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    _refuse_secrets(wish)
+    environment = Environment(  # TOML has no need of HTML's escapes
+        autoescape=False,  # noqa: S701  # as said
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["toml"] = _toml
+    template = environment.from_string(Path(__file__).with_name(_TEMPLATE).read_text(encoding="utf-8"))
+    hosts = sorted({urlsplit(url).hostname or "" for url in (wish.api, wish.web) if url})
+    text = template.render(
+        wish=wish,
+        seen=seen,
+        hosts=hosts,
+        foreign=not here(wish.api, wish.web),
+        flag_path_told=wish.flag_path != FLAG_PATH,
+    )
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    _must_load(text)
+    return text
+
+
+def variables(text: str) -> list[str]:
+    """The environment variables that a settings file wants, in its order; comments want none."""
+    lines = (line.partition(" #")[0] for line in text.splitlines() if not line.startswith("#"))
+    return list(dict.fromkeys(name for line in lines for name in _VARIABLE.findall(line)))
+
+
+def write(folder: Path, text: str, *, force: bool, say: Callable[[str], None]) -> None:
+    """Write both files.
+
+    Args:
+        folder: where.
+        text: of rampgate.toml.
+        force: replace a rampgate.toml and a locustfile.py that are there.
+        say: is told what was written, and what was left alone.
+
+    Raises:
+        RefusedError: there is a rampgate.toml, and no force.
+        ConfigurationError: the folder cannot be written.
+    """
+    mode = "w" if force else "x"
+    try:
+        with (folder / FILE_NAME).open(mode, encoding="utf-8") as file:
+            file.write(text)
+        say(f"wrote {folder / FILE_NAME}")
+        with (folder / LOCUSTFILE_NAME).open(mode, encoding="utf-8") as file:
+            file.write(LOCUSTFILE)
+        say(f"wrote {folder / LOCUSTFILE_NAME}")
+    except FileExistsError as error:
+        if Path(error.filename).name == LOCUSTFILE_NAME:
+            say(f"left {error.filename} as it is; rampgate load needs none")
+            return
+        raise RefusedError(f"{error.filename}: is there already; --force replaces it") from None
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename}: cannot be written: {error.strerror}") from None
+
+
+def here(*urls: str) -> bool:
+    """Whether load may go to all of these without being allowed: they are this machine."""
+    try:
+        for url in filter(None, urls):
+            Guard().check(url)
+    except RefusedError:
+        return False
+    return True
+
+
+def _refuse_secrets(wish: Wish) -> None:
+    problems = []
+    for option, url in (("--api", wish.api), ("--web", wish.web)):
+        if "@" in urlsplit(url).netloc:
+            problems.append(f"{option}: carries a password; accepted is an address without one")
+    for place in (*wish.endpoints, *wish.pages):
+        for key, value in parse_qsl(urlsplit(place.path).query):
+            if _SECRET.search(key) and not value.startswith("${"):
+                problems.append(
+                    f"{place.path.partition('?')[0]}: {key} looks like a secret; accepted is {key}=${{NAME}}"
+                )
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _must_load(text: str) -> None:
+    """Read the file as a stage will.
+
+    Raises:
+        ConfigurationError: what was said is no setting.
+    """
+    with tempfile.TemporaryDirectory(prefix="rampgate-init-") as folder:
+        path = Path(folder) / FILE_NAME
+        path.write_text(text, encoding="utf-8")
+        try:
+            given = dict.fromkeys(variables(text), "filled-in-later")
+            settings, _ = load(path, from_environment=False, environ=given)
+            policy.build(settings)
+            policy.load_rules(settings)
+            plan.make("immediate", settings)
+        except ConfigurationError as error:
+            told = [problem.replace(f"{path}: ", "") for problem in error.problems]
+            raise ConfigurationError([f"what was said makes no settings: {line}" for line in told]) from None
+
+
+def _toml(value: Any) -> str:
+    """A text, or a list of texts, as TOML; its basic strings are JSON's, but for one more escape."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
