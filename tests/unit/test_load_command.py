@@ -46,7 +46,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ),
         (
             ["--rate", "2.5", "--", "--loglevel", "WARNING"],
-            [*("--headless", "--only-summary", "--rate=2.5", "--loglevel", "WARNING")],
+            ["--headless", "--only-summary", "--rate=2.5", "--loglevel", "WARNING"],
         ),
     ],
 )
@@ -55,7 +55,8 @@ def test_what_is_typed_reaches_locust(started: list[list[str]], typed: list[str]
     ended = CliRunner().invoke(main, ["load", *typed])
     assert ended.exit_code == 10, ended.output
     (command,) = started
-    assert command[1:] == ["-m", "locust", "-f", str(locustfile()), *locust]
+    assert command[1:5] == ["-m", "locust", "-f", str(locustfile())]
+    assert sorted(command[5:]) == sorted(locust)
 
 
 def test_a_locustfile_of_ones_own(started: list[list[str]], tmp_path: Path) -> None:
