@@ -29,6 +29,7 @@ from rampgate.load.plan import (
     settings_of,
 )
 from rampgate.load.seconds import Second, Seconds
+from rampgate.load.tally import Tally
 from rampgate.load.times import NO_COHORT, SIGN_IN, Recorder, Table, decode
 from rampgate.outcome import Outcome, Severity
 from rampgate.probes.ask import is_2xx
@@ -92,6 +93,7 @@ class LoadRun:
         self._recorders: dict[str, Recorder] = {}
         edges = {rule.edge for rule in setup.policy.of(DURATION) if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
+        self.live = Tally(setup, self.ramp)
         self._stack = ExitStack()
         run_id = environ.get(session.RUN_VARIABLE) or journal.new_run_id(self.clock.now())
         self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
@@ -171,6 +173,7 @@ class LoadRun:
             self._troubles[f"requests of {process} were lost: {error}"] = None
             return
         self._counted.feed(process, block)
+        self.live.feed(process, block)
 
     def record(self, endpoint: int, begun: float, ms: float, connect_ms: float, status: int) -> None:
         """One request of this process has ended; see ``Recorder.add``."""
