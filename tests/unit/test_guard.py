@@ -96,6 +96,16 @@ def test_refusal_names_host_address_and_what_is_allowed() -> None:
         assert part in str(refused.value)
 
 
+def test_one_address_is_checked_where_a_connection_is_made() -> None:
+    """What a name resolves to at that moment counts, in whatever form the address comes."""
+    allowed = guard("localhost", "staging.test")
+    for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.5"):
+        allowed.check_address(address)
+    for address in ("192.0.2.9", "::ffff:192.0.2.9", "fe80::1%lo", "/run/x.sock", ""):
+        with pytest.raises(RefusedError, match=r"allowed_hosts: localhost, staging\.test"):
+            allowed.check_address(address)
+
+
 @pytest.mark.parametrize("entry", ["staging.test", "10.0.0.0/8", "10.0.0.5/8"])
 def test_names_and_networks_may_be_allowed(entry: str) -> None:
     """A name stands for its addresses, a network for all of its own; loopback then needs its own entry."""

@@ -199,6 +199,8 @@ class AccountsSettings(Part):
     csv: Path | None = None
     command: list[str] = []
     password: str = ""
+    user: JMESPath = Field(default="user.id", description="the user's id in the answer to a sign-in")
+    workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
 
 
 class LoadSettings(Part):

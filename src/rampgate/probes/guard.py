@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,10 +24,15 @@ _LOOPBACK_NETWORKS: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), 
 _CACHE_S = 5.0
 
 
-def addresses_of(host: str) -> tuple[Address, ...]:
-    """Every address that a host name resolves to, none when it does not resolve."""
+def addresses_of(host: str, look_up: Callable[..., Any] | None = None) -> tuple[Address, ...]:
+    """Every address that a host name resolves to, none when it does not resolve.
+
+    Args:
+        host: a name or an address.
+        look_up: what to ask in place of ``socket.getaddrinfo``.
+    """
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = (look_up or socket.getaddrinfo)(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
     return tuple({_plain(ipaddress.ip_address(str(entry[4][0]).split("%")[0])): None for entry in found})
@@ -73,6 +78,21 @@ class Guard:
             raise RefusedError(f"no host to be checked against allowed_hosts ({self._listing()})")
         for host in hosts:
             self._check_host(host)
+
+    def check_address(self, address: str) -> None:
+        """Return when one address, to which a connection is about to be made, is allowed.
+
+        Raises:
+            RefusedError: it is not, or it is no address.
+        """
+        try:
+            plain = _plain(ipaddress.ip_address(address.partition("%")[0]))
+        except ValueError:
+            raise RefusedError(f"{address!r} is no address; allowed_hosts: {self._listing()}") from None
+        if not self._allows(plain):
+            raise RefusedError(
+                f"the target resolves to {plain}, which is not allowed; allowed_hosts: {self._listing()}"
+            )
 
     def hook(self, request: httpx.Request) -> None:
         """An httpx request hook: checks each request before it is sent, redirects included.

@@ -1,0 +1,170 @@
+"""Floor 6. Who signs in under load.
+
+They come from a pattern, a CSV file or a command; ``load.cohorts`` tells which of them the features reach.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.errors import ConfigurationError
+from rampgate.load.times import NO_COHORT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rampgate.config.settings import LoginSettings, Settings
+
+COMMAND_ENDS_WITHIN_S = 300
+USER, WORKSPACE, TOKEN = "user", "workspace", "token"
+"""Columns of a CSV file and keys of a command's lines beside those of the sign-in's body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who signs in.
+
+    Args:
+        body: what of the sign-in's body is its own: the e-mail, the password.
+        user: its user id, "" when unknown.
+        workspace: its workspace id, "" when unknown.
+        token: of a session that is open already, "" when it has to sign in.
+        cohort: NO_COHORT, ON or OFF.
+        number: its place in its source, from 1.
+    """
+
+    body: Mapping[str, str] = field(repr=False)
+    user: str = ""
+    workspace: str = ""
+    token: str = field(default="", repr=False)
+    cohort: int = NO_COHORT
+    number: int = 0
+
+
+def of_pattern(pattern: str, count: int, password: str, keys: tuple[str, str]) -> list[Account]:
+    """``user-{n:04d}@example.test`` -> the accounts 1 to count, which share a password.
+
+    Raises:
+        ConfigurationError: the pattern has no place for the number, or names all accounts alike.
+    """
+    try:
+        names = [pattern.format(n=number) for number in range(1, count + 1)]
+    except (KeyError, IndexError, ValueError, AttributeError):
+        names = []
+    if len(set(names)) < count:
+        raise ConfigurationError(
+            f"load.accounts.pattern: found {pattern!r}; accepted is a name with {{n}} in it, such as "
+            "user-{n:04d}@example.test"
+        )
+    return [
+        Account({keys[0]: name, keys[1]: password}, number=number)
+        for number, name in enumerate(names, start=1)
+    ]
+
+
+def of_csv(path: Path, needed: Sequence[str]) -> list[Account]:
+    """The rows of a CSV file whose first line names the columns.
+
+    Args:
+        path: the file.
+        needed: the columns that every row fills.
+
+    Raises:
+        ConfigurationError: it cannot be read, a column is missing, or a row has a gap.
+    """
+    where = f"load.accounts.csv: {path}"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, skipinitialspace=True)
+            return _accounts(where, [(rows.line_num, row) for row in rows], needed)
+    except OSError as error:
+        raise ConfigurationError(f"{where}: cannot be read: {error.strerror}") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{where}: is not CSV: {error}") from None
+
+
+def of_command(command: Sequence[str], needed: Sequence[str]) -> list[Account]:
+    """What a command prints: a line of JSON for each account.
+
+    Args:
+        command: program and arguments.
+        needed: the keys that every account has, unless it has a token.
+
+    Raises:
+        ConfigurationError: it cannot be started, fails, or prints something else.
+    """
+    where = f"load.accounts.command: {command[0]}"
+    try:
+        done = subprocess.run(
+            list(command), stdout=subprocess.PIPE, timeout=COMMAND_ENDS_WITHIN_S, check=False, text=True
+        )
+    except OSError as error:
+        raise ConfigurationError(f"{where}: cannot be started: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(f"{where}: had not ended after {COMMAND_ENDS_WITHIN_S} s") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{where}: what it prints is not UTF-8") from None
+    if done.returncode:
+        raise ConfigurationError(f"{where}: ended with exit code {done.returncode}; accepted is 0")
+    rows: list[tuple[int, Any]] = []
+    for number, line in enumerate(done.stdout.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append((number, json.loads(line)))
+        except ValueError:
+            raise ConfigurationError(f"{where}: line {number} is not JSON") from None
+    return _accounts(where, rows, needed)
+
+
+def _accounts(where: str, rows: Sequence[tuple[int, Any]], needed: Sequence[str]) -> list[Account]:
+    """Rows as accounts. Messages name lines and keys and never a value: it may be a password."""
+    accounts: list[Account] = []
+    for number, row in rows:
+        told = row if isinstance(row, dict) else {}
+        texts = {str(key): value for key, value in told.items() if isinstance(value, str) and value}
+        user, workspace, token = (texts.pop(key, "") for key in (USER, WORKSPACE, TOKEN))
+        gaps = [key for key in needed if key not in texts and not token]
+        if gaps or not told:
+            raise ConfigurationError(
+                f"{where}: line {number} has no {' and no '.join(gaps or needed)}; accepted are "
+                f"{', '.join(needed)}, and beside them {USER}, {WORKSPACE} and {TOKEN}"
+            )
+        body = {key: value for key, value in texts.items() if key in needed}
+        accounts.append(Account(body, user, workspace, token, number=len(accounts) + 1))
+    return accounts
+
+
+def accounts_of(settings: Settings) -> list[Account]:
+    """The accounts that [load.accounts] names; without it, nobody, for all share the account of [login].
+
+    Raises:
+        ConfigurationError: as the source, or there is no [login], or not one source.
+    """
+    told, login = settings.load.accounts, settings.login
+    if told is None:
+        return []
+    if login is None:
+        raise ConfigurationError(
+            "load.accounts: there is no [login]; accepted is one that says where to sign in"
+        )
+    sources = [name for name in ("pattern", "csv", "command") if getattr(told, name)]
+    if len(sources) != 1:
+        raise ConfigurationError(
+            f"load.accounts: found {' and '.join(sources) or 'no source'}; accepted is one of "
+            "pattern, csv and command"
+        )
+    keys = _keys(login)
+    if told.pattern:
+        return of_pattern(told.pattern, told.count, told.password or login.body.get(keys[1], ""), keys)
+    return of_csv(told.csv, keys) if told.csv else of_command(told.command, keys)
+
+
+def _keys(login: LoginSettings) -> tuple[str, str]:
+    form = login.form
+    return (form.email_key, form.password_key) if form else ("email", "password")

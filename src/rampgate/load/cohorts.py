@@ -1,0 +1,229 @@
+"""Floor 6. Which accounts the features reach ("on") and which not ("off"), and half of the users from each.
+
+An account's cohort follows from its user and workspace ids by the settings' algorithm. Ids that nobody told
+are read from the answer to a sign-in, before the run. Where the algorithm is unknown, or the features reach
+nobody or everybody, there is one cohort.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from math import ceil
+from typing import TYPE_CHECKING, TypeAlias
+
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.load.accounts import Account, accounts_of
+from rampgate.load.times import NO_COHORT, OFF, ON
+from rampgate.model.buckets import bucket
+from rampgate.probes.ask import Patience, ask, find
+from rampgate.probes.guard import Guard
+from rampgate.probes.target import client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import httpx
+
+    from rampgate.config.settings import FlagSettings, Settings
+
+Split: TypeAlias = "Callable[[str, str], int]"
+"""User id, workspace id -> cohort."""
+Look: TypeAlias = "Callable[[Account], tuple[str, str] | None]"
+"""Account -> its user id and workspace id; None when it cannot sign in."""
+
+AT_ONCE = 4
+"""How many accounts sign in at the same time when their ids are looked up."""
+PATIENCE = 3 * AT_ONCE
+"""When that many in a row cannot sign in, the target does not work, which the run itself is to show."""
+_EVERYBODY = 100
+
+
+def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | None:
+    """How users fall into cohorts, None when there is one cohort.
+
+    Args:
+        flags: [flags].
+        percentage: of the rollout. Without it, the one percentage between 0 and 100 that ``expected`` says.
+    """
+    if flags is None or flags.algorithm != "md5-mod100":
+        return None
+    partial = {name: share for name, share in flags.expected.items() if 0 < share < _EVERYBODY}
+    salt: str | None = None
+    if flags.hash == "salted":  # each feature has users of its own, so that several make no two cohorts
+        if len(partial) != 1:
+            return None
+        ((salt, percentage),) = partial.items()
+    elif percentage is None:
+        percentage = partial.popitem()[1] if len(set(partial.values())) == 1 else None
+    if percentage is None or not 0 < percentage < _EVERYBODY:
+        return None
+    limit = percentage
+    return lambda user, workspace: ON if bucket(user, workspace, salt) < limit else OFF
+
+
+def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> list[Account]:
+    """The accounts of a run, each with its cohort; [] when all users share the account of [login].
+
+    Nothing is sent unless there are two cohorts and accounts whose ids nobody told: these sign in once here.
+
+    Args:
+        settings: of the run.
+        workers: how many processes share the accounts out.
+        users: the most users at once.
+        run_id: sent along with each sign-in.
+
+    Raises:
+        ConfigurationError: the accounts cannot be read, or there are too few.
+        RefusedError: the target's address is not allowed.
+    """
+    accounts = accounts_of(settings)
+    split = split_of(settings.flags, settings.percentage)
+    if accounts and split:
+        target, guard = settings.target, Guard(settings.allowed_hosts)
+        with client(
+            target.api or "", run_id=run_id, timeout_s=target.timeout, headers=target.headers, guard=guard
+        ) as http:
+            accounts = sort(accounts, split, partial(_look, http, settings), _needed(users, workers))
+    if accounts:
+        check(accounts, users, workers)
+    return accounts
+
+
+def sort(accounts: Sequence[Account], split: Split, look: Look, enough: int) -> list[Account]:
+    """Those accounts whose cohort is known: until there are enough of both cohorts.
+
+    Where nobody can sign in, all accounts without a cohort: the run is to show that.
+    """
+    sorted_ones: list[Account] = []
+    counts = {ON: 0, OFF: 0}
+    known = [account for account in accounts if account.user]
+    strange = [account for account in accounts if not account.user]
+    for account in chain(known, _found(strange, look)):
+        if min(counts.values()) >= enough:
+            break
+        cohort = split(account.user, account.workspace)
+        counts[cohort] += 1
+        sorted_ones.append(replace(account, cohort=cohort))
+    return sorted_ones or list(accounts)
+
+
+def check(accounts: Sequence[Account], users: int, workers: int = 1) -> None:
+    """Refuse to begin with too few accounts: each user has one of its own, half of the users in each cohort.
+
+    Args:
+        accounts: sorted.
+        users: the most users at once.
+        workers: how many processes share the accounts out.
+
+    Raises:
+        ConfigurationError: naming how many there are and how many are needed.
+    """
+    on = sum(account.cohort == ON for account in accounts)
+    off = sum(account.cohort == OFF for account in accounts)
+    if not on and not off:
+        needed = workers * ceil(users / workers)
+        if len(accounts) < needed:
+            raise ConfigurationError(
+                f"load.accounts: found {len(accounts)} accounts; accepted are {needed} or more for {users} "
+                "users"
+            )
+        return
+    needed = _needed(users, workers)
+    if min(on, off) < needed:
+        raise ConfigurationError(
+            f"load.accounts: found {on} accounts whom the features reach and {off} others; accepted are "
+            f"{needed} or more of each for {users} users"
+        )
+
+
+def marks(accounts: Sequence[Account]) -> list[tuple[int, int]]:
+    """Number and cohort of each account of a run, for another process that reads the same settings."""
+    return [(account.number, account.cohort) for account in accounts]
+
+
+def marked(settings: Settings, told: Sequence[Sequence[int]]) -> list[Account]:
+    """The accounts of a run in another process of it.
+
+    Args:
+        settings: the same.
+        told: what ``marks`` said.
+
+    Raises:
+        ConfigurationError: the accounts cannot be read here, or are fewer.
+    """
+    here = {account.number: account for account in accounts_of(settings)} if told else {}
+    missing = sum(number not in here for number, _ in told)
+    if missing:
+        raise ConfigurationError(f"load.accounts: {missing} accounts of the run are not to be found here")
+    return [replace(here[number], cohort=cohort) for number, cohort in told]
+
+
+class Roster:
+    """The accounts of one generating process, one for each of its users, as many from each cohort.
+
+    Args:
+        accounts: of the run, sorted.
+        index: which of the generating processes this is.
+        of: how many there are.
+    """
+
+    def __init__(self, accounts: Sequence[Account], index: int = 0, of: int = 1) -> None:
+        self._free = {
+            cohort: deque([account for account in accounts if account.cohort == cohort][index::of])
+            for cohort in (ON, OFF, NO_COHORT)
+        }
+        self._taken = dict.fromkeys(self._free, 0)
+
+    def take(self) -> Account:
+        """An account that no other user has, of the cohort that has fewer users.
+
+        Raises:
+            ProbeError: there is none left.
+        """
+        for cohort in sorted(self._free, key=self._taken.__getitem__):
+            if self._free[cohort]:
+                self._taken[cohort] += 1
+                return self._free[cohort].popleft()
+        raise ProbeError("there is no account left for one more user")
+
+    def give_back(self, account: Account) -> None:
+        """Its user has gone: another one may have it, the one that was given back longest ago first."""
+        self._taken[account.cohort] -= 1
+        self._free[account.cohort].append(account)
+
+
+def _needed(users: int, workers: int) -> int:
+    """How many accounts of each cohort: each process has half of its users from each."""
+    return workers * ceil(ceil(users / workers) / 2)
+
+
+def _found(accounts: Sequence[Account], look: Look) -> Iterator[Account]:
+    """The accounts with the ids that their sign-in tells; who cannot sign in is left out."""
+    patience = Patience(PATIENCE)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for begin in range(0, len(accounts), AT_ONCE):
+            some = accounts[begin : begin + AT_ONCE]
+            for account, ids in zip(some, pool.map(look, some), strict=True):
+                patience.note(lost=ids is None)
+                if ids:
+                    yield replace(account, user=ids[0], workspace=ids[1])
+            if patience.ended:
+                return
+
+
+def _look(http: httpx.Client, settings: Settings, account: Account) -> tuple[str, str] | None:
+    """Sign in as an account and read whose it is."""
+    login, told = settings.login, settings.load.accounts
+    assert login  # noqa: S101  # accounts_of refuses accounts without one
+    assert told  # noqa: S101  # there are accounts
+    try:
+        answer = ask(http, "POST", login.path, body={**login.body, **account.body})
+    except ProbeError:
+        return None
+    body = answer.json() if answer.ok else None
+    user, workspace = find(told.user, body), find(told.workspace, body)
+    return (str(user), str(workspace)) if user and workspace else None
