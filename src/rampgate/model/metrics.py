@@ -45,6 +45,7 @@ _ALL = (
     Metric("body_failure_rate", Kind.RATE, "", "share of 2xx answers whose body fails its check"),
     Metric("http_req_duration", Kind.LATENCY, "ms", "response time under load"),
     Metric("http_req_failed", Kind.RATE, "", "share of requests under load that failed"),
+    Metric("abort_evidence", Kind.VALUE, "", "log evidence, while a load runs, that a threshold is broken"),
     Metric("up", Kind.VALUE, "", "1 when the service answers its health address with 2xx, else 0"),
     Metric("mongodb_up", Kind.VALUE, "", "1 when MongoDB answers a ping, else 0"),
     Metric("redis_up", Kind.VALUE, "", "1 when Redis answers a ping, else 0"),
