@@ -1,0 +1,155 @@
+"""Drives every transfer of a process: libcurl's multi interface on gevent's loop."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pycurl  # type: ignore[import-untyped]  # it carries no types
+from gevent import get_hub, monkey
+
+from rampgate.errors import RefusedError
+from rampgate.probes.guard import Guard, addresses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gevent.hub import Waiter
+
+    from .client import Session
+    from .transfer import Transfer
+
+_MS = 1e-3
+_ENDLESS = 1 << 30
+_blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
+
+
+class Multi:
+    """All transfers of this process, driven by the hub that it was made in.
+
+    Args:
+        allowed_hosts: every connection is checked against it at its resolved address, before a socket
+            exists. An address that was allowed stays allowed: a name is not looked up twice for it.
+    """
+
+    def __init__(self, allowed_hosts: Sequence[str]) -> None:
+        # The hub cannot wait, so a name in the list is looked up without gevent, for a new address only.
+        self._guard = Guard(allowed_hosts, resolve=_blocking_look_up)
+        self._admitted: set[str] = set()
+        self.hub = get_hub()
+        self._loop = self.hub.loop
+        self._watchers: dict[int, Any] = {}
+        self._timer = self._loop.timer(0)
+        self._due = 0.0
+        self._kicked = False
+        self._running: dict[pycurl.Curl, Transfer] = {}
+        self._sessions: set[Session] = set()
+        self._curl = pycurl.CurlMulti()
+        self._curl.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._curl.setopt(pycurl.M_TIMERFUNCTION, self._plan)
+        # Else libcurl closes idle connections beyond four per transfer that runs now.
+        self._curl.setopt(pycurl.M_MAXCONNECTS, _ENDLESS)
+
+    @property
+    def running(self) -> int:
+        """How many requests have begun and not ended."""
+        return len(self._running)
+
+    def refusal(self, address: str) -> str:
+        """Why no connection may be made to an address, "" when it may."""
+        if address not in self._admitted:
+            try:
+                self._guard.check_address(address)
+            except RefusedError as error:
+                return str(error)
+            self._admitted.add(address)
+        return ""
+
+    def start(self, transfer: Transfer) -> None:
+        """Begin a transfer; it goes out when the loop runs next."""
+        self._running[transfer.easy] = transfer
+        self._curl.add_handle(transfer.easy)
+
+    def drop(self, transfer: Transfer) -> None:
+        """Take a transfer out, whether it has ended or not; if not, its connection is closed."""
+        self._running.pop(transfer.easy, None)
+        self._curl.remove_handle(transfer.easy)
+
+    def close(self) -> None:
+        """End every session and stop watching."""
+        if self._curl.closed:
+            return
+        for session in list(self._sessions):
+            session.close()
+        self._curl.close()
+        for watcher in (*self._watchers.values(), self._timer):
+            watcher.stop()
+            watcher.close()
+        self._watchers.clear()
+
+    def enrol(self, session: Session) -> None:
+        """A session begins."""
+        self._sessions.add(session)
+
+    def leave(self, session: Session, ready: list[Waiter[None]]) -> None:
+        """A session has ended; who waited for its answers goes on."""
+        self._sessions.discard(session)
+        for waiter in ready:
+            self._loop.run_callback(waiter.switch, None)
+
+    def _watch(self, what: int, fd: int, *_: Any) -> None:
+        """Libcurl wants to know when a socket is readable or writable: its numbers are libev's."""
+        watcher = self._watchers.get(fd)
+        if what == pycurl.POLL_REMOVE:
+            if watcher is not None:
+                watcher.stop()
+        elif watcher is None:
+            watcher = self._watchers[fd] = self._loop.io(fd, what)
+            watcher.start(self._ready, fd, pass_events=True)
+        elif watcher.events != what or not watcher.active:
+            watcher.stop()
+            watcher.events = what
+            watcher.start(self._ready, fd, pass_events=True)
+
+    def _plan(self, ms: int) -> None:
+        """Libcurl wants to be asked again after some milliseconds. Asked early, it says so again."""
+        if ms == 0:
+            if not self._kicked:
+                self._kicked = True
+                self._loop.run_callback(self._kick)
+        elif ms > 0:
+            due = time.monotonic() + ms * _MS
+            if not self._timer.active or due < self._due:
+                self._due = due
+                self._timer.stop()
+                self._timer = self._loop.timer(ms * _MS)
+                self._timer.start(self._tick, update=True)
+
+    def _tick(self) -> None:
+        self._timer.stop()
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _kick(self) -> None:
+        self._kicked = False
+        if not self._curl.closed:
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _ready(self, events: int, fd: int) -> None:
+        self._act(fd, events)
+
+    def _act(self, fd: int, events: int) -> None:
+        """Let libcurl work; wake the users whose last request has ended. Runs in the hub only."""
+        _, running = self._curl.socket_action(fd, events)
+        if running >= len(self._running):
+            return
+        ready: list[Waiter[None]] = []
+        left = 1
+        while left:
+            left, good, bad = self._curl.info_read()
+            for easy in good:
+                self._running[easy].end(ready)
+            for easy, code, text in bad:
+                self._running[easy].end(ready, code, text)
+        for waiter in ready:
+            waiter.switch(None)
