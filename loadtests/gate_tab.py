@@ -1,0 +1,207 @@
+"""A Gate tab in Locust's web page, and the same on a terminal: what a running load run comes to so far.
+
+Locust draws the tabs that an extension names, and below them a table at most. Ours shows more: the script
+that it adds to Locust's page puts the panel under the tab. The same panel stands alone at /gate, and what it
+shows at /gate/now as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import gevent
+from flask import Blueprint, Response, abort, jsonify, request, send_file
+
+from rampgate.load import live
+from rampgate.report.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TextIO
+
+    from locust.env import Environment
+
+KEY = "gate"
+EVERY_S = 1.0
+EVERY_PLAIN_S = 10.0
+"""How often a terminal is told, and a log that is none."""
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+_STATIC = Path(__file__).with_name("static")
+_ADDED = (
+    '<link rel="stylesheet" href="./gate/static/gate.css"><script src="./gate/static/gate.js" defer></script>'
+)
+_TOLD = 3
+
+
+class Gate(Protocol):
+    """Knows the run that is measured now."""
+
+    @property
+    def run(self) -> Any:
+        """A ``LoadRun``, or None."""
+
+
+class Look:
+    """What is to be seen of the run, looked up once a second however many ask.
+
+    Args:
+        gate: knows the run.
+        clock: seconds that never run backwards.
+    """
+
+    def __init__(self, gate: Gate, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._of: Any = None
+        self._next = 0.0
+        self._seen: dict[str, Any] = {}
+        self.folder: Path | None = None
+
+    def now(self) -> Mapping[str, Any]:
+        """The run as plain JSON; ``phase`` is idle, running, judging or ended."""
+        run = self._gate.run
+        if run is None:
+            return self._over()
+        self.folder = run.folder
+        if run is not self._of or self._clock() >= self._next:
+            # Set first: whoever asks while this one looks gets what was seen last.
+            self._of, self._next = run, self._clock() + EVERY_S
+            self._seen = {"phase": "running", **look(run).to_json()}
+        return self._seen or {"phase": "judging", "says": ""}
+
+    def report(self) -> Path | None:
+        """The report of the last run, once it is written."""
+        path = self.folder / "report.html" if self.folder and self._gate.run is None else None
+        return path if path and path.is_file() else None
+
+    def _over(self) -> Mapping[str, Any]:
+        self._of, self._seen = None, {}
+        if self.folder is None:
+            return {"phase": "idle", "says": "Start one, and it is shown here while it measures."}
+        try:
+            told = json.loads((self.folder / "verdict.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {"phase": "judging", "says": "The run is over; its evidence is being judged."}
+        reasons = [clean(reason, 600) for reason in told["reasons"]]
+        more = f" (and {len(reasons) - _TOLD} more)" if len(reasons) > _TOLD else ""
+        return {
+            "phase": "ended",
+            "run": clean(told["run"], 100),
+            "verdict": clean(told["verdict"], 20),
+            "says": ("; ".join(reasons[:_TOLD]) or clean(told["reason"], 600)) + more,
+            "report": self.report() is not None,
+        }
+
+
+def look(run: Any) -> live.Snapshot:
+    """The run now; requests in flight go on between two judgements."""
+    return live.snapshot(run, lambda: gevent.sleep(0))
+
+
+def install(environment: Environment, gate: Gate) -> None:
+    """Add the tab to Locust's web page. Without one nothing is done.
+
+    Args:
+        environment: Locust's, in its init event.
+        gate: knows the run that is measured now.
+    """
+    web = environment.web_ui
+    if web is None or web.app is None:
+        return
+    seen, allowed = Look(gate), web.auth_required_if_enabled
+    pages = Blueprint(
+        "rampgate",
+        __name__,
+        static_folder=str(_STATIC),
+        static_url_path="/gate/static",
+        url_prefix=web.app.blueprints["locust"].url_prefix,
+    )
+
+    def page() -> Response:
+        return Response((_STATIC / "gate.html").read_text(encoding="utf-8"), mimetype="text/html")
+
+    def now() -> Response:
+        return jsonify(seen.now())
+
+    def report() -> Response:
+        path = seen.report()
+        return send_file(path, mimetype="text/html") if path else abort(404)
+
+    for path, view in (("/gate", page), ("/gate/now", now), ("/gate/report", report)):
+        pages.add_url_rule(path, view.__name__, allowed(view))  # type: ignore[no-untyped-call]  # Locust's web page carries no types
+
+    def headers(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        if request.endpoint == "rampgate.page":
+            response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    def extend(response: Response) -> Response:
+        if request.endpoint == "locust.index" and response.status_code == 200:  # noqa: PLR2004  # HTTP's
+            response.set_data(response.get_data(as_text=True).replace("</head>", f"{_ADDED}</head>", 1))
+        return response
+
+    pages.after_request(headers)
+    web.app.register_blueprint(pages)
+    web.app.after_request(extend)
+    tabs = [tab for tab in web.template_args.get("extended_tabs", ()) if tab["key"] != KEY]
+    web.template_args["extended_tabs"] = [*tabs, {"title": "Gate", "key": KEY}]
+
+
+def watch_terminal(gate: Gate, options: Any = None, *, stream: TextIO | None = None) -> gevent.Greenlet:
+    """Tell a terminal how the run fares: every second and in place, or every ten seconds into a log.
+
+    Args:
+        gate: knows the run that is measured now.
+        options: Locust's, in its init event: on a terminal Locust's own table would be torn by ours, and
+            is left to the end.
+        stream: where to; standard error when None.
+    """
+    told = stream or sys.stderr
+    terminal = told.isatty()
+    if terminal and options is not None:
+        options.only_summary = True
+    return gevent.spawn(_follow, gate, told, in_place=terminal)
+
+
+def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
+    lines = 0
+    while True:
+        gevent.sleep(EVERY_S if in_place else EVERY_PLAIN_S)
+        run = gate.run
+        if run is None:
+            lines = 0
+            continue
+        told = live.terminal_lines(look(run))
+        try:
+            stream.write(rewritten(told, lines) if in_place else plain(told))
+            stream.flush()
+        except (OSError, ValueError):  # nobody listens any longer; the run goes on
+            return
+        lines = len(told)
+
+
+def plain(lines: list[str]) -> str:
+    """Lines for a log."""
+    return "".join(f"rampgate: {line}\n" for line in lines)
+
+
+def rewritten(lines: list[str], over: int) -> str:
+    """Lines in place of the last ones, each cut to the terminal, so that as many rows are taken back.
+
+    Args:
+        lines: cleaned.
+        over: how many were written last.
+    """
+    width = max(20, shutil.get_terminal_size().columns - 1)
+    back = f"\x1b[{over}A" if over else ""
+    return f"{back}\r\x1b[J" + "".join(f"{line[:width]}\n" for line in lines)
