@@ -268,8 +268,7 @@ def pytest_runtest_makereport(
     if isinstance(error, NeverRanError):
         _tell(report, item, "never ran", str(error))
         return report
-    installed = check_id(item, active.setup.stage) is not None
-    own, message = own_outcome(item, call, installed=installed)
+    own, message = own_outcome(item, call)
     expect = item.stash.get(EXPECT, None)
     active.run.journal.write(
         "check",

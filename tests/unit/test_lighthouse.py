@@ -21,6 +21,7 @@ from rampgate.probes.lighthouse import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -105,7 +106,7 @@ def probe(
 ) -> LighthouseProbe:
     """A probe of the page, whose plain GET answers with the status."""
     page = AuditedPage(name, URL, "mobile", lambda: status)
-    return LighthouseProbe(auditor, page, folder, FakeClock(), full=full)
+    return LighthouseProbe(auditor, page, folder, FakeClock(), full=full, waited=lambda: None)
 
 
 def test_scores_of_all_runs_after_one_unscored_warm_up(tmp_path: Path) -> None:
@@ -331,3 +332,42 @@ def test_an_audit_without_a_browser_is_an_error(tmp_path: Path) -> None:
 def test_a_password_is_not_in_the_repr() -> None:
     """A form that is printed by accident does not tell the password."""
     assert "canary" not in repr(SignIn("http://127.0.0.1/signin", "a@example.org", "canary"))
+
+
+def starving(per_audit: float) -> Callable[[], float]:
+    """Seconds that this machine waited for a processor: so much more at each look."""
+    total = iter(range(1000))
+    return lambda: next(total) * per_audit
+
+
+def test_a_starved_audit_is_repeated_once_and_both_are_kept(tmp_path: Path) -> None:
+    """An audit that broke while this machine had no processor to give says nothing; the next one counts."""
+    page = AuditedPage("patients", URL, "mobile", lambda: 200)
+    auditor = FakeAuditor(lhr(), broken("NO_NAVSTART"), lhr(0.9))
+    probe = LighthouseProbe(auditor, page, tmp_path, FakeClock(), waited=starving(0.5))
+    performance, _ = probe.look(1)
+    assert performance.values == (90.0,)
+    assert performance.n == 1
+    assert "NO_NAVSTART" in performance.details["run 1, starved"]["error"]
+    assert performance.details["run 1, starved"]["waited_for_a_processor"] > 0.1
+
+
+@pytest.mark.parametrize("waited", [starving(0.0), lambda: None])
+def test_a_broken_audit_is_never_repeated_on_a_calm_machine(
+    tmp_path: Path, waited: Callable[[], float | None]
+) -> None:
+    """Only starvation excuses: anything else stays an error."""
+    page = AuditedPage("patients", URL, "mobile", lambda: 200)
+    probe = LighthouseProbe(
+        FakeAuditor(lhr(), broken("NO_NAVSTART"), lhr(0.9)), page, tmp_path, FakeClock(), waited=waited
+    )
+    with pytest.raises(ProbeError, match="NO_NAVSTART"):
+        probe.look(1)
+
+
+def test_a_second_starved_audit_in_a_row_is_an_error(tmp_path: Path) -> None:
+    """Once is all: a machine that cannot audit must say so."""
+    page = AuditedPage("patients", URL, "mobile", lambda: 200)
+    auditor = FakeAuditor(lhr(), broken("NO_NAVSTART"), broken("NO_NAVSTART"), lhr(0.9))
+    with pytest.raises(ProbeError, match="run 1 again"):
+        LighthouseProbe(auditor, page, tmp_path, FakeClock(), waited=starving(0.5)).look(1)

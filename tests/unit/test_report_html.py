@@ -202,13 +202,13 @@ def test_the_evidence_is_there(tmp_path: Path) -> None:
 
 
 def test_versions_are_counted_by_instance(tmp_path: Path) -> None:
-    """Who answered which version stands in a table, and the probe's remark beside the judgement."""
+    """Who answered which version stands in a table; reason, judgement and evidence say it in words."""
     runs.versions(tmp_path)
     page = Page(source(tmp_path))
     nobody = "\N{EN DASH}"
     for row in (["1.3.9", "13", nobody, nobody], ["1.4.0", nobody, "20", "17"]):
         assert row in page.rows
-    assert page.text.count("13 of 50 answered as another version than 1.4.0: 1.3.9") == 2
+    assert page.text.count("13 of 50 answered as another version than 1.4.0: 1.3.9") == 3
 
 
 def test_load_has_a_row_per_endpoint_and_cohort(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_tables_have_the_numbers(tmp_path: Path) -> None:
     runs.mixed(tmp_path)
     text = markdown.dumps(judged(tmp_path))
     shown, _, folded = text.partition("<details>")
-    assert "15 % (at least 8.75 %) | error\\_rate &gt; 5% | 400 | FAILED (critical) |" in shown
+    assert "15 % (at least 8.75 %) | bad: error\\_rate &gt; 5% | 400 | FAILED (critical) |" in shown
     assert "| one version answers |  |  |  | NEVER RAN |" in shown
     assert "| service answers \\[web\\] | 1 | up == 1 | 2 | passed |" in folded
     assert "Not configured, not counted: mongodb" in folded

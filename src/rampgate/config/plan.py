@@ -60,7 +60,8 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
     def once(thing: Any) -> dict[str, Any]:
         return {"": thing} if thing else {}
 
-    services = {"web": target.web, "api": target.api}
+    # One address is one service, and one cause one failure.
+    services = {"web": target.web if target.web != target.api else None, "api": target.api}
     return {
         "service": {name: name for name, address in services.items() if address},
         "version": once(settings.version if target.api or target.web else None),

@@ -45,6 +45,7 @@ class Judgement:
         n: observations.
         needed: about how many more decide; 0 when decided, None when nobody can say.
         sentence: one comparison, for a reader.
+        bad: whether the threshold's text says what is bad.
     """
 
     outcome: Outcome
@@ -61,6 +62,7 @@ class Judgement:
     n: int = 0
     needed: int | None = None
     sentence: str = ""
+    bad: bool = False
 
     def told(self, check: str) -> str:
         """The sentence, led by what it is about where the check's own name does not say so."""
@@ -84,6 +86,7 @@ class Judgement:
             "n": self.n,
             "needed": self.needed,
             "sentence": self.sentence,
+            "bad": self.bad,
         }
 
 
@@ -94,6 +97,7 @@ def judge(
     alpha_fail: float,
     alpha_pass: float = 1e-3,
     looks: int = 1,
+    untrusted: str = "",
 ) -> Judgement:
     """Hold a measurement against a threshold.
 
@@ -104,6 +108,7 @@ def judge(
         alpha_pass: chance that a target on the wrong side of the limit passes here.
         looks: how often the growing sample is judged at most; every alpha is divided by it. The median's
             alpha is ``statistics.MODEL_ALPHA``, whatever the other two are.
+        untrusted: why the measurement says nothing about the target: whatever it says decides nothing.
 
     Raises:
         ValueError: an alpha outside (0, 0.5), or no look.
@@ -117,6 +122,13 @@ def judge(
         finding = looked_saw_nothing(case)
     else:
         finding = RULES[threshold.aggregation](case)
+    if untrusted and finding.outcome in {Outcome.PASSED, Outcome.FAILED}:
+        says = f"undecided: {untrusted}: {finding.says}"
+        finding = finding._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
+    says = finding.says
+    if finding.outcome is Outcome.FAILED and measurement.note:
+        # The probe's own words say more than the number: which version, what was wrong with a body.
+        says = f"{says}: {measurement.note}"
     return Judgement(
         outcome=finding.outcome,
         name=threshold.name or threshold.source,
@@ -131,7 +143,8 @@ def judge(
         unit=threshold.unit,
         n=measurement.n or len(measurement.values),
         needed=finding.needed,
-        sentence=finding.says,
+        sentence=says,
+        bad=threshold.bad,
     )
 
 

@@ -120,7 +120,9 @@ def _display(case: Case, outcome: Outcome, q: float) -> tuple[float | None, floa
     answered = sum(histogram.counts.values()) if histogram else 0
     if histogram is None or not 0 < answered <= n:
         return None, None, None
-    measured = statistics.quantile_point(histogram, q, missing=n - answered)
+    exact = case.seen.details.get(f"p{100 * q:g}_ms")
+    measured = exact if isinstance(exact, int | float) else None
+    measured = measured or statistics.quantile_point(histogram, q, missing=n - answered)
     low, _ = statistics.quantile_bounds(histogram, q, case.alpha_fail, missing=n - answered)
     _, high = statistics.quantile_bounds(histogram, q, case.alpha_pass, missing=n - answered)
     if outcome is Outcome.PASSED:
@@ -180,11 +182,7 @@ def _valued(case: Case) -> Finding:
     unit = f" {case.threshold.unit}" if case.threshold.unit else ""
     of = f" of {case.seen.n:,}" if case.seen.n > 1 else ""
     point = f"{phrases.words(case.threshold)} {wording.number(value)}{unit}{of}"
-    finding = _compared(case, value, point)
-    # The probe's own words say more than a 0 in place of a 1.
-    if finding.outcome is Outcome.FAILED and case.seen.note:
-        return finding._replace(says=f"{finding.says}: {case.seen.note}")
-    return finding
+    return _compared(case, value, point)
 
 
 def _compared(case: Case, value: float, point: str) -> Finding:

@@ -160,7 +160,7 @@ def _reasons(
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
     empty = [] if results else ["the plan is empty: nothing is configured that this stage could check"]
-    return [*ran, *why_incomplete, *missing, *never, *empty]
+    return [*ran, *empty, *why_incomplete, *missing, *never]
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -213,14 +213,26 @@ def dumps(verdict: Verdict) -> str:
 
 def next_command(verdict: Verdict) -> str:
     """What to type next; empty when nothing needs to be."""
-    stage = next((s for s in verdict.stages if s != "load"), "immediate")
-    outcomes = {result.outcome for result in verdict.checks}
     if verdict.decision is Decision.PROMOTE:
         return ""
+    again = _again(verdict)
     if verdict.decision is Decision.ROLLBACK:
-        return f"roll the percentage back, then: pytest -m {stage}"
-    if Outcome.FAILED in outcomes:
-        return f"rampgate verdict {verdict.run}".strip()
-    if Outcome.ERROR in outcomes:
-        return "rampgate doctor"
-    return f"pytest -m {stage}"
+        return f"roll the percentage back, then: {again}"
+    holding = {result.outcome: result.check for result in reversed(verdict.checks)}
+    advice = {
+        Outcome.FAILED: f"mend it, then: {again}",
+        Outcome.ERROR: "rampgate doctor",
+        Outcome.UNDECIDED: "a longer plateau or more users under [load], then the load run again"
+        if holding.get(Outcome.UNDECIDED, "").startswith("load/")
+        else again,
+    }
+    empty = "rampgate init, which writes a rampgate.toml"
+    return next((says for outcome, says in advice.items() if outcome in holding), again if holding else empty)
+
+
+def _again(verdict: Verdict) -> str:
+    """How the run's own stage is run again; a demo stays a demo."""
+    stage = next((s for s in verdict.stages if s != "load"), "immediate")
+    typed = [word for header in verdict.headers for word in header.get("invocation", ())]
+    demo = any(word.startswith("--demo") for word in typed)
+    return f"pytest -m {stage} --demo" if demo else f"pytest -m {stage}"

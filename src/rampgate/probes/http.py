@@ -36,6 +36,7 @@ class HealthProbe:
         service: the label ``service`` (web, api).
         clock: measures and waits.
         patience_s: seconds that a restart may take; 0 asks once.
+        tell: is told once why it waits.
     """
 
     client_factory: ClientFactory
@@ -43,6 +44,7 @@ class HealthProbe:
     service: str
     clock: Clock = field(default_factory=SystemClock)
     patience_s: float = 0.0
+    tell: Callable[[str], None] = lambda _: None
 
     def look(self) -> list[Measurement]:
         """``up`` (1 or 0) and ``time_to_healthy`` (seconds, no value when it never was).
@@ -60,6 +62,8 @@ class HealthProbe:
                 elapsed = self.clock.monotonic() - begun
                 if answer.ok or elapsed + BETWEEN_ATTEMPTS_S > self.patience_s:
                     break
+                if len(attempts) == 1:
+                    self.tell(answer.trouble)
                 self.clock.sleep(BETWEEN_ATTEMPTS_S)
         note = "" if answer.ok else f"not healthy in {elapsed:.1f} s; last: {answer.trouble}"
         common: dict[str, Any] = {

@@ -118,10 +118,11 @@ def kind_of(metric: str) -> Kind:
 
 
 def limit(judgement: Judgement) -> str:
-    """The threshold as written, after its metric where the text does not name it."""
+    """The threshold as written, after its metric where the text does not name it; marked where it is bad."""
     source = clean(judgement.source, 200)
     named = judgement.metric in source or judgement.metric.removeprefix("lighthouse_") in source
-    return source if named else f"{clean(judgement.metric, 100)}: {source}"
+    text = source if named else f"{clean(judgement.metric, 100)}: {source}"
+    return f"bad: {text}" if judgement.bad else text
 
 
 def shown(measurement: Measurement) -> str:

@@ -104,11 +104,15 @@ class Expect:
     Args:
         run: the run.
         check: the check's id.
+        lenient: that a judgement is undecided is only shown; that it failed counts.
+        untrusted: why what is measured says nothing about the target; no judgement of it then decides.
     """
 
-    def __init__(self, run: Run, check: str) -> None:
+    def __init__(self, run: Run, check: str, *, lenient: bool = False, untrusted: str = "") -> None:
         self.run = run
         self.check = check
+        self.lenient = lenient
+        self.untrusted = untrusted
         self.judgements: list[Judgement] = []
         self.shown: list[Measurement] = []
 
@@ -153,7 +157,7 @@ class Expect:
                 break
             for measurement in total.values():
                 self._record(measurement)
-            waiting = next(j for j in judged if j.outcome is Outcome.UNDECIDED)
+            waiting = max(judged, key=lambda j: (j.outcome is Outcome.FAILED, j.outcome is Outcome.UNDECIDED))
             self.run.say(f"{self.check}: {waiting.told(self.check)}")
         for measurement in total.values():
             self._hold(measurement, None, split)
@@ -167,7 +171,8 @@ class Expect:
     @property
     def outcome(self) -> Outcome:
         """The worst judgement; with none at all an error: a check that judged nothing has not checked."""
-        found = worst(judgement.outcome for judgement in self.judgements)
+        undecided = Outcome.UNDECIDED if self.lenient else None
+        found = worst(j.outcome for j in self.judgements if j.outcome is not undecided)
         return found or (Outcome.PASSED if self.shown else Outcome.ERROR)
 
     @property
@@ -181,8 +186,11 @@ class Expect:
         for thing in seen:
             if isinstance(thing, Measurement):
                 yield thing
-            else:
+            elif callable(getattr(thing, "look", None)):
                 yield from thing.look()
+            else:
+                found = type(thing).__name__
+                raise TypeError(f"expect: found {found}; accepted are measurements, and probes to look with")
 
     def _record(self, measurement: Measurement, *, shown: bool = False) -> str:
         extra = {"shown": True} if shown else {}
@@ -194,7 +202,12 @@ class Expect:
         thresholds = own or self.run.policy.thresholds(measurement)
         return [
             judge(
-                t, measurement, alpha_fail=self.run.alpha_fail, alpha_pass=FALSE_PASS_PER_CHECK, looks=looks
+                t,
+                measurement,
+                alpha_fail=self.run.alpha_fail,
+                alpha_pass=FALSE_PASS_PER_CHECK,
+                looks=looks,
+                untrusted=self.untrusted,
             )
             for t in thresholds
         ]
@@ -218,6 +231,8 @@ class Expect:
                 looks=looks,
                 outcome=judgement.outcome.value,
                 sentence=judgement.sentence,
+                **({"lenient": True} if self.lenient else {}),
+                **({"untrusted": self.untrusted} if self.untrusted else {}),
             )
 
 
@@ -234,7 +249,10 @@ def threshold_json(threshold: Threshold) -> dict[str, object]:
 
 
 def _decided(judged: Sequence[Judgement]) -> bool:
-    return all(judgement.outcome is not Outcome.UNDECIDED for judgement in judged)
+    """Whether looking further could still change what the check comes to."""
+    undecided = [judgement for judgement in judged if judgement.outcome is Outcome.UNDECIDED]
+    failed = any(judgement.outcome is Outcome.FAILED for judgement in judged)
+    return not undecided or (failed and all(j.severity is not Severity.CRITICAL for j in undecided))
 
 
 def _add(

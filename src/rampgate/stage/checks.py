@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,9 +82,7 @@ def check_id(item: pytest.Item, stage: str) -> str | None:
     return f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
 
 
-def own_outcome(
-    item: pytest.Item, call: pytest.CallInfo[Any], *, installed: bool
-) -> tuple[Outcome | None, str]:
+def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome | None, str]:
     """How a check ended by itself, apart from its judgements, and why.
 
     None leaves the outcome to the judgements.
@@ -99,8 +98,10 @@ def own_outcome(
         return Outcome.SKIPPED, text
     if isinstance(error, ProbeError | RefusedError | ConfigurationError):
         return Outcome.ERROR, text
-    if call.when != "call" or (installed and not isinstance(error, AssertionError | pytest.fail.Exception)):
-        return Outcome.ERROR, f"{type(error).__name__}: {text}"
+    if call.when != "call" or not isinstance(error, AssertionError | pytest.fail.Exception):
+        # A defect of the check says nothing about the deployment: only an assertion does.
+        where = call.excinfo.traceback[-1]
+        return Outcome.ERROR, f"{type(error).__name__}: {text} ({Path(where.path).name}:{where.lineno + 1})"
     return Outcome.FAILED, text.splitlines()[0]
 
 

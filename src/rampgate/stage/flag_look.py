@@ -9,6 +9,9 @@ from rampgate.model.buckets import bucket, decide
 from rampgate.probes.flags import FlagProbe, User, fresh_users
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rampgate.clock import Clock
     from rampgate.config.settings import FlagSettings
     from rampgate.model.measurement import Measurement
     from rampgate.probes.flag_users import Decisions
@@ -17,6 +20,10 @@ KNOWN_USERS = 2_000
 """Users for equality, where the algorithm is known: no chance is involved."""
 UNKNOWN_USERS = 20_000
 """Users for a share, where it is not."""
+FIRST_USERS = 500
+"""How many are asked for before the time for all of them is estimated."""
+LONG_S = 5.0
+"""A wait that is worth announcing."""
 
 
 class FlagLook:
@@ -25,16 +32,22 @@ class FlagLook:
     Args:
         settings: the flags and what they must be.
         probe: asks.
+        clock: times the first users, so that a long wait is announced.
+        say: takes a line of progress.
     """
 
-    def __init__(self, settings: FlagSettings, probe: FlagProbe) -> None:
+    def __init__(
+        self, settings: FlagSettings, probe: FlagProbe, clock: Clock, say: Callable[[str], None]
+    ) -> None:
         self._settings = settings
         self._probe = probe
+        self._clock = clock
+        self._say = say
         self._users = fresh_users(KNOWN_USERS)
 
     @cached_property
     def _decisions(self) -> dict[str, Decisions]:
-        return self._probe.decisions(list(self._settings.expected), self._users)
+        return self._ask(list(self._settings.expected), self._users)
 
     def equality(self) -> list[Measurement]:
         """Each flag's decisions against the reference bucket, and single answers against bulk ones."""
@@ -49,7 +62,7 @@ class FlagLook:
         users = fresh_users(UNKNOWN_USERS)
         return [
             (
-                self._probe.share(flag, self._probe.decisions([flag], users)[flag]),
+                self._probe.share(flag, self._ask([flag], users)[flag]),
                 f"flag_share == {percentage:g}%",
             )
             for flag, percentage in self._settings.expected.items()
@@ -66,6 +79,18 @@ class FlagLook:
             for flag, percentage in self._settings.expected.items()
             if percentage == 0
         ]
+
+    def _ask(self, flags: list[str], users: list[User]) -> dict[str, Decisions]:
+        """Ask for some users first, and announce how long all of them will take when that is long."""
+        began = self._clock.monotonic()
+        first = self._probe.decisions(flags, users[:FIRST_USERS])
+        rest = users[FIRST_USERS:]
+        seconds = (self._clock.monotonic() - began) / FIRST_USERS * len(rest)
+        if seconds > LONG_S:
+            told = ", ".join(flags)
+            self._say(f"flags {told}: asking for {len(users):,} users, about {seconds:.0f} s at this rate")
+        more = self._probe.decisions(flags, rest)
+        return {flag: first[flag] + more[flag] for flag in flags}
 
     def _reference(self, flag: str) -> list[bool]:
         percentage = self._settings.expected[flag]

@@ -54,6 +54,8 @@ class Look:
 
     def health(self, service: str) -> Measurement:
         """Whether a service answers; looked at once per run."""
+        if self._settings.target.web == self._settings.target.api:
+            service = "api"
         return self.run.once(f"reachable-{service}", lambda: self._health(service))
 
     def healthy_after(self, service: str) -> Measurement:
@@ -139,7 +141,8 @@ class Look:
         self.need("api")
         form = BulkForm(**flags.bulk.model_dump()) if flags.bulk else None
         factory = partial(self.client, "api", signed_in=False)
-        return FlagLook(flags, FlagProbe(factory, flags.path, flags.value, form, clock=self.run.clock))
+        probe = FlagProbe(factory, flags.path, flags.value, form, clock=self.run.clock)
+        return FlagLook(flags, probe, self.run.clock, self.run.say)
 
     def mongodb(self) -> MongoProbe:
         """The database: a ping, what it really is, a round trip where writing is allowed."""
@@ -204,16 +207,20 @@ class Look:
         return self.run.once(f"reachable-{name}", lambda: _first(store().look(), f"{name}_up")).value == 1
 
     def _health(self, service: str) -> Measurement:
+        address = self._base(service) + self._settings.target.health
+        patience = self._settings.stage(self.run.stage).patience
         seen = HealthProbe(
             partial(self.client, service, signed_in=False),
             self._settings.target.health,
             service,
             self.run.clock,
-            self._settings.stage(self.run.stage).patience,
+            patience,
+            lambda trouble: self.run.say(f"{address}: {trouble}; waiting up to {patience:g} s"),
         ).look()
         up, healthy = _first(seen, "up"), _first(seen, "time_to_healthy")
         # One look, however many attempts it took: those are evidence, not observations.
-        return replace(up, n=1, details={**up.details, "healthy_after_s": healthy.value})
+        details = {**up.details, "healthy_after_s": healthy.value}
+        return replace(up, n=1, note=up.note and f"{address} {up.note}", details=details)
 
     def client(self, service: str, *, signed_in: bool, guard: Guard | None = None) -> httpx.Client:
         """A client of a service, with this process's session when asked."""

@@ -1,0 +1,22 @@
+"""Floor 3. How long work on this machine waited for a processor, as the kernel counts it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+STARVED = 0.1
+"""A look during which something waited for a processor for more than this share of the time is starved."""
+_TOTAL = re.compile(r"^some .*total=(\d+)", re.MULTILINE)
+
+
+def cpu_wait_s(source: Path = Path("/proc/pressure/cpu")) -> float | None:
+    """Seconds since boot in which some task was ready and had no processor, None where nobody counts.
+
+    Linux's pressure stall information; see the kernel's documentation, accounting/psi.
+    """
+    try:
+        match = _TOTAL.search(source.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return int(match[1]) / 1e6 if match else None
