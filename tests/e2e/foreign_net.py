@@ -1,11 +1,14 @@
 """A network of its own in which 192.0.2.1 answers, and in which every packet that goes there is counted.
 
+There, foreign.test is that address, and rebinds.test too, except for the first look-up from Python.
+
 Run as a program inside ``unshare --net`` (see ``program``): the kernel gives it a network with no way out.
 It runs Locust there, and prints as JSON how that ended, what it said, what was asked, and the packets.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -19,26 +22,23 @@ from pathlib import Path
 from typing import Any
 
 HERE, FOREIGN, PORT = "127.0.0.1", "192.0.2.1", 8080
-UNSHARE = ["unshare", "--user", "--map-root-user", "--net"]
+UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+HOSTS = f"{HERE} localhost\n{FOREIGN} foreign.test rebinds.test\n"
 RESOLVER = """
 import _socket
 
-looked_up = []
-known = _socket.getaddrinfo
+known, looked_up = _socket.getaddrinfo, []
 
 def getaddrinfo(host, *arguments, **named):
-    name = host.decode() if isinstance(host, bytes) else host
-    if name == "foreign.test":
-        host = "192.0.2.1"
-    if name == "rebinds.test":
-        looked_up.append(name)
-        host = "127.0.0.1" if len(looked_up) == 1 else "192.0.2.1"
+    if host in ("rebinds.test", b"rebinds.test") and not looked_up:
+        looked_up.append(host)
+        host = "127.0.0.1"
     return known(host, *arguments, **named)
 
 _socket.getaddrinfo = getaddrinfo
 """
 _SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8914, 0x8916, 0x891C
-_UP = 0x41
+_UP, _BIND = 0x41, 4096
 _ALL_PROTOCOLS, _IP, _DESTINATION = 3, 0x0800, slice(30, 34)
 _ENDS_WITHIN_S = 90
 
@@ -86,6 +86,15 @@ def bring_up() -> None:
             fcntl.ioctl(control, request, packed + none)
 
 
+def name(folder: str) -> None:
+    """Give every program here other names: libcurl looks them up past Python."""
+    hosts = Path(folder, "hosts")
+    hosts.write_text(HOSTS, encoding="utf-8")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(bytes(hosts), b"/etc/hosts", None, _BIND, None):
+        raise OSError(ctypes.get_errno(), "mount /etc/hosts")
+
+
 def serve(address: str, location: str, asked: list[str]) -> None:
     """Answer every request on a connection; with a location, send everybody there."""
     status = f"302 Found\r\nLocation: {location}" if location else "200 OK"
@@ -108,6 +117,7 @@ def serve(address: str, location: str, asked: list[str]) -> None:
 def main(folder: str, redirect: str, *arguments: str) -> None:
     """Locust in this network; then one packet of ours, which must be seen."""
     bring_up()
+    name(folder)
     asked: list[str] = []
     serve(HERE, redirect, asked)
     serve(FOREIGN, "", asked)
