@@ -16,6 +16,7 @@ from rampgate.errors import ExitCode, RampgateError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rampgate.doctor import Finding
     from rampgate.judging.verdict import Verdict
 
 REPORTS = click.option(
@@ -38,6 +39,10 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
             for line in str(error).splitlines():
                 click.echo(f"rampgate: {line}", err=True)
             code = error.exit_code
+        except BrokenPipeError:
+            # Whoever read our lines has left (| head): no defect, and nothing that could promote.
+            _nobody_reads()
+            code = ExitCode.HOLD
         except Exception as error:  # noqa: BLE001  # a defect is told in one line and has its own exit code
             click.echo(f"rampgate: a defect of rampgate: {type(error).__name__}: {error}", err=True)
             code = ExitCode.INTERNAL
@@ -48,6 +53,11 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
 
     wrapped.__doc__ = _lines_kept(command.__doc__)
     return wrapped
+
+
+def _nobody_reads() -> None:
+    """Write to nowhere from now on, so that the interpreter's own last flush finds no broken pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _lines_kept(text: str | None) -> str:
@@ -149,20 +159,28 @@ def doctor(config: Path | None, *, fix: bool) -> int:
 
     if fix:
         examination.fix(click.echo)
-    bad = 0
-    for finding in examination.examine(config):
-        lacking = not finding.good and finding.needed
-        bad += lacking
-        mark, colour = (
-            ("ok", "green") if finding.good else ("MISSING", "red") if lacking else ("no", "yellow")
-        )
-        click.echo(f"{click.style(f'{mark:>7}', fg=colour)}  {finding.name:<14} {finding.says}")
-        if not finding.good and finding.mend:
-            click.echo(f"{'':>24} mend: {finding.mend}")
+    bad = [finding for finding in map(_found, examination.examine(config)) if finding.lacking]
     click.echo(
-        f"{bad} missing of what the settings need" if bad else "everything that the settings need is here"
+        f"{len(bad)} missing of what the settings need"
+        if bad
+        else "everything that the settings need is here"
     )
-    return ExitCode.HOLD if bad else ExitCode.PROMOTE
+    wrong_settings = any(finding.name == "settings" for finding in bad)
+    return ExitCode.USAGE if wrong_settings else ExitCode.HOLD if bad else ExitCode.PROMOTE
+
+
+def _found(finding: Finding) -> Finding:
+    """Print one finding of the doctor's."""
+    mark, colour = (
+        ("ok", "green") if finding.good else ("MISSING", "red") if finding.lacking else ("not now", "yellow")
+    )
+    first, *more = finding.says.splitlines() or [""]
+    click.echo(f"{click.style(f'{mark:>7}', fg=colour)}  {finding.name:<14} {first}")
+    for line in more:
+        click.echo(f"{'':>25}{line}")
+    if not finding.good and finding.mend:
+        click.echo(f"{'':>25}{'mend: ' if finding.lacking else ''}{finding.mend}")
+    return finding
 
 
 @main.command()
@@ -261,7 +279,10 @@ def init(**told: Any) -> int:
 def _show(decided: Verdict, folder: Path) -> None:
     from rampgate.report import table
 
-    table.render(decided, table.console(), folder=folder)
+    try:
+        table.render(decided, table.console(), folder=folder)
+    except (BrokenPipeError, SystemExit):  # rich leaves when nobody reads; the exit code is still due
+        _nobody_reads()
 
 
 def _summary(decided: Verdict) -> None:

@@ -48,6 +48,11 @@ class Finding:
     mend: str = ""
     needed: bool = True
 
+    @property
+    def lacking(self) -> bool:
+        """Whether something is missing that the settings in force need."""
+        return self.needed and not self.good
+
 
 def examine(config: Path | None) -> Iterator[Finding]:
     """Look at each prerequisite, the quick ones first.
@@ -76,9 +81,7 @@ def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
         settings, _ = load(config)
         policy.build(settings, config.parent if config else _here())
     except ConfigurationError as error:
-        return None, Finding(
-            "settings", good=False, says=str(error), mend="mend the file; see docs/settings.md"
-        )
+        return None, Finding("settings", good=False, says=str(error), mend="see docs/settings.md")
     name = str(config or FILE_NAME)
     configured = bool(settings.target.web or settings.target.api)
     says = f"{name}: {settings.environment}" if configured else f"{name}: no target configured"
@@ -143,7 +146,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
             says, good = f"{address}{settings.target.health} answers {answer.status_code}", answer.is_success
         except (httpx.HTTPError, OSError) as error:
             says, good = f"{address}: {error or type(error).__name__}", False
-        yield Finding(name, good, says, f"start it, or mend target.{name}", needed=False)
+        yield Finding(name, good, says, f"must answer when a stage is run (target.{name})", needed=False)
 
 
 def _browser(settings: Settings | None) -> Iterator[Finding]:
