@@ -75,7 +75,7 @@ def test_a_critical_failure_would_roll_back(run: runs.Running) -> None:
     run.run(30, status=503)
     now = live.snapshot(run)
     assert (now.verdict, now.says) == ("rollback", "12 of 12 limits failed, 0 undecided")
-    assert about(now, "patients")["http_req_failed: rate>0.05"].severity == "critical"
+    assert about(now, "patients")["bad: http_req_failed: rate>0.05"].severity == "critical"
 
 
 def test_a_warning_would_hold(run: runs.Running) -> None:

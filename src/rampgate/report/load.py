@@ -71,6 +71,7 @@ class Fact(NamedTuple):
     value: str
     limit: str
     outcome: str
+    more: str
 
 
 class Section(NamedTuple):
@@ -108,9 +109,10 @@ def quantiles(seen: Measurement) -> list[tuple[str, str]]:
     if not seen.histogram or not seen.histogram.counts:
         return []
     found = {name: seen.histogram.quantile(q) for name, q in _QUANTILES.items()}
-    exact = {"median": seen.details.get("median_ms"), "worst": seen.details.get("worst_ms")}
-    found |= {name: value for name, value in exact.items() if isinstance(value, int | float)}
-    found.setdefault("worst", seen.histogram.quantile(1.0))
+    found["worst"] = seen.histogram.quantile(1.0)
+    # None is told too: it lies among those that never answered.
+    exact = {name: seen.details[f"{name}_ms"] for name in found if f"{name}_ms" in seen.details}
+    found |= {name: value for name, value in exact.items() if isinstance(value, int | float | None)}
     return [
         (name, f"{wording.number(value)} {seen.unit}") for name, value in found.items() if value is not None
     ]
@@ -203,26 +205,15 @@ def _limits(seen: Iterable[Seen]) -> dict[str, float]:
 
 
 def _checks(whole: Sequence[Seen]) -> list[Counted]:
-    """What a load script checks of every request of the run, each once."""
-    found: dict[str, Counted] = {}
-    for measurement in (each.measurement for each in whole if each.measurement.n):
-        kind, statuses = words.kind_of(measurement.metric), measurement.details.get("statuses")
-        if kind is Kind.RATE and isinstance(statuses, dict):
-            met = statuses.get("200", 0)
-            if isinstance(met, int):
-                found["status is 200"] = _counted("status is 200", met, measurement.n)
-        if kind is Kind.LATENCY:
-            for edge, beyond in sorted(measurement.exceedances.items()):
-                name = f"response time {_within(edge)} {measurement.unit}"
-                found[name] = _counted(name, measurement.n - beyond, measurement.n)
-    return list(found.values())
-
-
-def _within(edge: float) -> str:
-    """An edge as a condition: that of "below 1000" is the greatest number below 1000."""
-    above = math.nextafter(edge, math.inf)
-    below = len(repr(above)) < len(repr(edge))
-    return f"{'<' if below else '<='} {wording.number(above if below else edge)}"
+    """What the journey checks of every request of the run."""
+    found = []
+    for seen in whole:
+        told = seen.measurement.details.get("checks")
+        for name, counted in told.items() if isinstance(told, dict) else ():
+            passed, failed = counted.get("passed", 0), counted.get("failed", 0)
+            if passed + failed:
+                found.append(_counted(clean(name, 100), passed, passed + failed))
+    return found
 
 
 def _counted(name: str, met: int, of: int) -> Counted:
@@ -240,8 +231,16 @@ def _facts(seen: Mapping[str, Sequence[Seen]]) -> list[Fact]:
             value=words.shown(each.measurement),
             limit=", ".join(words.limit(judgement) for judgement in each.judgements),
             outcome=_outcome([each]),
+            more=_more(each.measurement),
         )
         for check, found in seen.items()
         for each in found
         if words.kind_of(each.measurement.metric) not in _COUNTED
     ]
+
+
+def _more(seen: Measurement) -> str:
+    """The numbers beside the measured one, in words."""
+    told = {name: value for name, value in seen.details.items() if isinstance(value, int | float)}
+    shown = ", ".join(f"{clean(name.replace('_', ' '), 60)} {wording.number(v)}" for name, v in told.items())
+    return "; ".join(text for text in (seen.note, shown) if text)

@@ -101,7 +101,9 @@ def drawings(timeline: Timeline, records: Iterable[Record]) -> list[Drawing]:
         Drawing(
             "Requests per second",
             draw("requests per second", [plots.Line("req/s", timeline.per_second("n"), "a")]),
-            f"Each point is the mean of {timeline.step} s." if every else "By the second of sending.",
+            f"Each point is the mean of {timeline.step} s."
+            if every
+            else "A request counts in the second in which it ended.",
         ),
         Drawing(
             "Response times",
