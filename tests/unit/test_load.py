@@ -84,9 +84,14 @@ def test_the_plan_names_each_endpoint_under_load_and_the_whole_run(tmp_path: Pat
         ("load/plateau[one]", True),
         ("load/plateau[two]", False),
         ("load/whole run", True),
+        ("load/abort", True),
+        ("load/generator", True),
+        ("load/cells", False),
     ]
-    assert setup.tests == 4 * 3, "two thresholds on each of two metrics, in three cells"
-    assert setup.alpha_fail == pytest.approx(1e-3 / 12)
+    assert setup.tests == 4 * (3 + 4) + 4, (
+        "four thresholds, in three cells and two endpoints x two stages; 4 watches"
+    )
+    assert setup.alpha_fail == pytest.approx(1e-3 / 32)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +155,7 @@ def test_the_plateau_is_cut_from_the_ramp(started: Started) -> None:
     for second in (9.999, 10.0, 39.999, 40.0, 46.0):
         started.ask(second, 1, endpoints=(0,))
     decided = started.end(47)
-    n = {check.check: {j.n for j in check.judgements} for check in decided.checks}
+    n = {check.check: {j.n for j in check.judgements} for check in decided.checks[:3]}
     assert n == {"load/plateau[one]": {2}, "load/plateau[two]": {0}, "load/whole run": {5}}
 
 
@@ -168,7 +173,14 @@ def test_a_run_without_a_request_is_an_error(started: Started) -> None:
     """Nothing measured is never a pass."""
     decided = started.end(45.1)
     assert decided.decision is Decision.HOLD
-    assert set(outcomes(decided).values()) == {Outcome.ERROR}
+    assert outcomes(decided) == {
+        "load/plateau[one]": Outcome.ERROR,
+        "load/plateau[two]": Outcome.ERROR,
+        "load/whole run": Outcome.ERROR,
+        "load/abort": Outcome.UNDECIDED,
+        "load/generator": Outcome.UNDECIDED,
+        "load/cells": Outcome.ERROR,
+    }
     assert "nothing was measured" in decided.reasons[0]
 
 

@@ -77,10 +77,19 @@ def test_any_rows_come_back(told: list[tuple[int, int, int, int]]) -> None:
 
 def test_a_block_tells_how_its_process_fares() -> None:
     """Until when it has told, the run-queue wait, the processor time, the journeys; even without a row."""
-    blocks, recorder = recorded([])
-    recorder.iterations, recorder.offered = 7, 9
-    recorder.flush()
-    assert [decode(block).sample for block in blocks] == [Sample(20, 0.5, 2, 0, 0), Sample(20, 0.5, 2, 7, 9)]
+    blocks: list[bytes] = []
+    used = iter([Use(8.0, 3.0), Use(8.0, 3.5), Use(8.5, 4.0), Use(9.5, 6.0)])
+    clock = FakeClock()
+    recorder = Recorder(blocks.append, clock, lambda: next(used))
+    clock.time += 2
+    recorder.begin(1000.5)
+    for recorder.iterations, recorder.offered in ((7, 0), (9, 10)):
+        clock.time += 1
+        recorder.flush()
+    assert [decode(block).sample for block in blocks] == [
+        Sample(2.5, 0.5, 0.5, 7, 0, since=1.5),
+        Sample(3.5, 1.5, 2.5, 9, 10, since=1.5),
+    ]
     assert [len(decode(block).table) for block in blocks] == [0, 0]
 
 
@@ -128,7 +137,7 @@ def test_a_torn_last_block_is_dropped_and_named(tmp_path: Path, keep: str) -> No
     """A kill in the middle of a block costs that block, wherever it tore."""
     (block,), _ = recorded(ROWS)
     torn = block[
-        : {"a byte": 1, "half the header": 30, "the header": 60, "all but a byte": len(block) - 1}[keep]
+        : {"a byte": 1, "half the header": 30, "the header": 68, "all but a byte": len(block) - 1}[keep]
     ]
     path = tmp_path / "load.bin"
     path.write_bytes(block + torn)

@@ -79,9 +79,10 @@ def result_of(
     judged = {record["measurement"] for record in held}
     ends = [record for record in mine if record["type"] == "check"]
     own = [Outcome(end["outcome"]) for end in ends if end.get("outcome")]
+    counting = [j.outcome for j, record in zip(judgements, held, strict=True) if _counts(j, record)]
     return CheckResult(
         check=check,
-        outcome=worst([*own, *(j.outcome for j in judgements)]) if ends else _cut_short(judgements),
+        outcome=worst([*own, *counting]) if ends else _cut_short(judgements),
         severity=_heaviest(end.get("severity", Severity.WARNING) for end in ends),
         required=required,
         message=next(
@@ -96,6 +97,11 @@ def result_of(
         ),
         own=worst(own),
     )
+
+
+def _counts(judgement: Judgement, record: Record) -> bool:
+    """A lenient judgement may fail; that it is undecided is only shown."""
+    return not (record.get("lenient") and judgement.outcome is Outcome.UNDECIDED)
 
 
 def _heaviest(severities: Iterable[str]) -> Severity:
@@ -126,6 +132,7 @@ def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Me
             alpha_fail=record["alpha_fail"],
             alpha_pass=record["alpha_pass"],
             looks=record["looks"],
+            untrusted=record.get("untrusted", ""),
         )
     except (KeyError, ValueError) as error:
         return Judgement(

@@ -1,22 +1,124 @@
-"""Floor 6. What is judged of a load run: its cells, and the measurements that are made of each."""
+"""Floor 6. What is judged of a load run: its cells, and the measurements that are made of each.
+
+A cell is a set of requests that something is asked of. Required are each endpoint over the steady plateau,
+each cohort (endpoints pooled) over the plateau, and the whole run. The rest of stage x endpoint x cohort is
+too small to be sure of: such a cell may fail on its own evidence, and its being undecided is only shown.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.load.seconds import ranked
-from rampgate.load.table import SIGN_IN
+from rampgate.load.table import OFF, ON, SIGN_IN
 from rampgate.model.measurement import GROWTH, Histogram, Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from rampgate.config.settings import EndpointSettings
     from rampgate.judging.threshold import Threshold
     from rampgate.load.table import Column, Table
+    from rampgate.model.ramp import Ramp
 
+WHOLE_RUN, CELLS = "load/whole run", "load/cells"
 FAILED, DURATION = "http_req_failed", "http_req_duration"
+PLATEAU = "plateau"
+COHORTS = {ON: "on", OFF: "off"}
+
+
+class Cell(NamedTuple):
+    """Requests that a check is about.
+
+    Args:
+        check: its id.
+        labels: what the requests have in common, for the reader.
+        stage: the stage of the ramp that they were sent in, None for any time, the ramp or not.
+        endpoint: their endpoint, None for any; without a stage sign-ins too.
+        cohort: their account's cohort, None for any.
+        required: whether skipping the check holds.
+    """
+
+    check: str
+    labels: Mapping[str, str]
+    stage: int | None = None
+    endpoint: int | None = None
+    cohort: int | None = None
+    required: bool = True
+
+    @property
+    def lenient(self) -> bool:
+        """Whether it may be undecided without holding the run."""
+        return self.check == CELLS
+
+    def of(self, table: Table, stages: Column) -> Table:
+        """Its requests; stages are those of the table's rows."""
+        import numpy as np
+
+        mask = np.ones(len(table), bool)
+        if self.stage is not None:
+            mask &= (stages == self.stage) & (table.endpoint != SIGN_IN)
+        if self.endpoint is not None:
+            mask &= table.endpoint == self.endpoint
+        if self.cohort is not None:
+            mask &= table.cohort == self.cohort
+        return table.where(mask)
+
+
+def plateau_check(endpoint: EndpointSettings) -> str:
+    """The id of an endpoint's check."""
+    return f"load/plateau[{endpoint.name}]"
+
+
+def planned(
+    endpoints: Sequence[EndpointSettings], ramp: Ramp, *, cohorts: bool, rehearsal: bool
+) -> tuple[Cell, ...]:
+    """Every cell of a run, known before it begins.
+
+    Args:
+        endpoints: those under load, in the order of their indices.
+        ramp: with a plateau.
+        cohorts: whether requests are told apart by cohort.
+        rehearsal: the ramp runs faster than meant, so that its stages say nothing.
+    """
+    steady = ramp.plateau()
+    cells = [
+        Cell(plateau_check(endpoint), _labels(ramp, steady, endpoint), steady, index, None, endpoint.required)
+        for index, endpoint in enumerate(endpoints)
+    ]
+    if cohorts:
+        cells += [
+            Cell(f"load/cohort[{name}]", {"ramp_stage": PLATEAU, "cohort": name}, steady, None, cohort)
+            for cohort, name in COHORTS.items()
+        ]
+    cells.append(Cell(WHOLE_RUN, {"ramp_stage": "whole run"}))
+    for stage, told in enumerate(ramp.stages):
+        if rehearsal or told.duration_s == 0 or (stage == steady and not cohorts):
+            continue  # one cohort over the plateau is the endpoint's own check
+        for index, endpoint in enumerate(endpoints):
+            labels = _labels(ramp, stage, endpoint)
+            cells += (
+                [
+                    Cell(CELLS, {**labels, "cohort": name}, stage, index, cohort, required=False)
+                    for cohort, name in COHORTS.items()
+                ]
+                if cohorts
+                else [Cell(CELLS, labels, stage, index, required=False)]
+            )
+    return tuple(cells)
+
+
+def _labels(ramp: Ramp, stage: int | None, endpoint: EndpointSettings) -> dict[str, str]:
+    return {"endpoint": endpoint.name, "ramp_stage": stage_name(ramp, stage)}
+
+
+def stage_name(ramp: Ramp, stage: int | None) -> str:
+    """What a stage of the ramp does, for a reader."""
+    if stage is None or stage == ramp.plateau():
+        return PLATEAU
+    return f"stage {stage + 1}: {ramp.origin(stage):g} to {ramp.stages[stage].target:g} users"
 
 
 def measure(
@@ -79,9 +181,8 @@ def _histogram(times: Column) -> Histogram:
     import numpy as np
 
     buckets = np.floor(np.log(np.maximum(times, 1e-3)) / math.log(GROWTH)).astype(int)
-    return Histogram(
-        dict(zip(*(each.tolist() for each in np.unique(buckets, return_counts=True)), strict=True))
-    )
+    indices, counts = np.unique(buckets, return_counts=True)
+    return Histogram(dict(zip(indices.tolist(), counts.tolist(), strict=True)))
 
 
 def _rounded(value: float | None) -> float | None:

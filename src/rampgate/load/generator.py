@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 import os
 import time
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import NamedTuple
 
 STARVED = 0.10
 """Share of wall time in the run queue above which a generator is starved."""
+REACHED = 0.95
+"""Share of the journeys due that must have begun for the load to be the one that was asked for."""
 
 
 class Use(NamedTuple):
@@ -30,7 +33,7 @@ class Use(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """How a generating process fared until one second of the ramp; all but the second are totals.
+    """How a generating process fared until one second of the ramp; all but ``second`` are totals.
 
     Args:
         second: since the ramp began.
@@ -38,6 +41,7 @@ class Sample(NamedTuple):
         cpu_s: seconds of processor time.
         iterations: journeys that were begun.
         offered: journeys that were due, where a rate says so (an open model), else 0.
+        since: the second of the ramp from which the totals count.
     """
 
     second: float
@@ -45,6 +49,104 @@ class Sample(NamedTuple):
     cpu_s: float
     iterations: int = 0
     offered: int = 0
+    since: float = 0.0
+
+
+class Fared(NamedTuple):
+    """How a generating process fared over a part of the run.
+
+    Args:
+        process: its name.
+        wait: share of wall time in the run queue, None when nobody knows.
+        cpu: share of one processor, None when nobody knows.
+        iterations: journeys that were begun.
+        offered: journeys that were due by a rate, 0 without one.
+    """
+
+    process: str
+    wait: float | None
+    cpu: float | None
+    iterations: int
+    offered: int
+
+
+class Health:
+    """What all generating processes tell of themselves."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, list[Sample]] = {}
+        self._lost: dict[str, float] = {}
+
+    def expect(self, process: str) -> None:
+        """This process takes part; without a sample of it nobody knows how it fared."""
+        self._samples.setdefault(process, [])
+
+    def add(self, process: str, sample: Sample) -> None:
+        """A process tells how it fares."""
+        told = self._samples.setdefault(process, [])
+        if not told:
+            told.append(Sample(sample.since, 0.0 * sample.wait_s, 0.0, since=sample.since))
+        if sample.second > told[-1].second:
+            told.append(sample)
+
+    def lose(self, process: str, second: float) -> None:
+        """A process was lost at this second of the ramp."""
+        self._lost.setdefault(process, second)
+
+    def over(self, begin: float, end: float) -> list[Fared]:
+        """How each fared between two seconds of the ramp, as closely as its samples tell."""
+        return [self._fared(process, begin, end) for process in sorted(self._samples)]
+
+    def starved(self, begin: float, end: float) -> str:
+        """Why the times of this part of the run say nothing about the target, "" when they do."""
+        waits = {each.process: each.wait for each in self.over(begin, end) if each.wait is not None}
+        worst = max(waits, key=lambda process: waits[process], default=None)
+        if worst is None or not waits[worst] > STARVED:
+            return ""
+        return (
+            f"the generator was starved ({worst} waited {100 * waits[worst]:.0f} % of the time for a "
+            f"processor, {100 * STARVED:.0f} % is the most), so that its times say nothing about the target"
+        )
+
+    def troubles(self, begin: float, end: float) -> list[str]:
+        """Why the run is undecided, whatever the target did, one sentence each."""
+        told = [
+            f"{process} was lost after {second:.0f} s; what it measured until then is kept"
+            for process, second in sorted(self._lost.items())
+        ]
+        if starved := self.starved(begin, end):
+            told.append(starved)
+        fared = self.over(begin, end)
+        if not fared:
+            told.append("no process generated load")
+        told += [
+            f"how long {each.process} waited for a processor is not known"
+            for each in fared
+            if each.wait is None and each.process not in self._lost
+        ]
+        offered, begun = sum(each.offered for each in fared), sum(each.iterations for each in fared)
+        if begun < REACHED * offered:
+            told.append(
+                f"only {begun:,} of {offered:,} journeys that were due began: the load was not reached"
+            )
+        return told
+
+    def _fared(self, process: str, begin: float, end: float) -> Fared:
+        told = self._samples[process]
+        seconds = [sample.second for sample in told]
+        first = max(0, bisect_right(seconds, begin) - 1)
+        last = min(len(told) - 1, bisect_left(seconds, end))
+        wall = seconds[last] - seconds[first] if told else 0.0
+        if not wall > 0:
+            return Fared(process, None, None, 0, 0)
+        wait = (told[last].wait_s - told[first].wait_s) / wall
+        return Fared(
+            process,
+            None if math.isnan(wait) else wait,
+            (told[last].cpu_s - told[first].cpu_s) / wall,
+            told[last].iterations - told[first].iterations,
+            told[last].offered - told[first].offered,
+        )
 
 
 def own_use() -> Use:

@@ -13,21 +13,23 @@ from rampgate.config.loading import load
 from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
 from rampgate.load import profile
-from rampgate.model.metrics import Kind
+from rampgate.load.cells import CELLS, Cell, planned
+from rampgate.load.closing import GENERATOR
+from rampgate.load.cohorts import split_of
+from rampgate.load.watches import ABORT, CHANCY, watched
 from rampgate.probes.guard import Guard
 from rampgate.probes.target import RUN_HEADER
 from rampgate.runs import demo, session
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rampgate.config.settings import EndpointSettings, LoadSettings, Settings
     from rampgate.model.ramp import Ramp
     from rampgate.model.redact import Redactor
 
 STAGE = "load"
-WHOLE_RUN = "load/whole run"
 DEMO_VARIABLE, CONFIG_VARIABLE = "RAMPGATE_DEMO_READY", "RAMPGATE_CONFIG"
 SOURCE_VARIABLE = "RAMPGATE_SOURCE"
 """How a stage tells the load run that it starts where its settings come from: JSON, the arguments of load."""
@@ -99,17 +101,16 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     rules = policy.load_rules(settings)
     # The guard is asked for the address that is going to be asked, before anything is.
     Guard(settings.allowed_hosts).check(settings.target.api or "")
-    chancy = sum(
-        rules.metrics[rule.threshold.metric].kind in {Kind.RATE, Kind.LATENCY} for rule in rules.rules
-    )
-    checks = [Planned(plateau_check(endpoint), endpoint.required) for endpoint in endpoints]
+    chancy = sum(rules.metrics[rule.threshold.metric].kind in CHANCY for rule in rules.rules)
+    cells = cells_of(settings)
+    watches = [] if settings.load.abort == "off" else watched(rules)
     return session.Setup(
         stage=STAGE,
         settings=settings,
         redactor=redactor,
         policy=rules,
-        plan=Plan((*checks, Planned(WHOLE_RUN)), ()),
-        tests=chancy * (len(endpoints) + 1),
+        plan=Plan(tuple(_checks(settings, cells, abort=bool(watches))), ()),
+        tests=chancy * len(cells) + len(watches),
         invocation=invocation,
     )
 
@@ -136,6 +137,25 @@ def headers_of(settings: Settings, run_id: str) -> dict[str, str]:
     return {**{name: value for name, value in told if name.lower() not in reserved}, **own}
 
 
-def plateau_check(endpoint: EndpointSettings) -> str:
-    """The id of an endpoint's check."""
-    return f"load/plateau[{endpoint.name}]"
+def cohorts_known(settings: Settings) -> bool:
+    """Whether requests are told apart by cohort: accounts of known bucket, and features for some of them."""
+    return settings.load.accounts is not None and bool(split_of(settings.flags, settings.percentage))
+
+
+def cells_of(settings: Settings) -> tuple[Cell, ...]:
+    """What is judged, in the order of the plan."""
+    told = profile.of(settings.load)
+    return planned(
+        endpoints_of(settings), told.ramp, cohorts=cohorts_known(settings), rehearsal=told.rehearsal
+    )
+
+
+def _checks(settings: Settings, cells: Sequence[Cell], *, abort: bool) -> Iterator[Planned]:
+    for cell in cells:
+        if not cell.lenient:
+            yield Planned(cell.check, cell.required)
+    if abort:
+        yield Planned(ABORT)
+    yield Planned(GENERATOR)
+    if profile.of(settings.load).rehearsal or any(cell.lenient for cell in cells):
+        yield Planned(CELLS, required=False)

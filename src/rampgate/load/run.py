@@ -1,29 +1,29 @@
 """Floor 6. A load run without its generator: journal, raw times, and the judging at its end.
 
 Whoever sends the requests (Locust, in loadtests/) asks ``LoadRun`` how many users there should be, tells a
-recorder of it each request as it ends, and calls ``finish``. Judged are each endpoint over the
-steady plateau, and the whole run.
+recorder of it each request as it ends, and calls ``finish``.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.errors import EvidenceError, ProbeError
+from rampgate.errors import EvidenceError
 from rampgate.load import profile
-from rampgate.load.cells import DURATION, measure
+from rampgate.load.blame import own_words, status_of
+from rampgate.load.cells import DURATION
+from rampgate.load.closing import Closing
 from rampgate.load.files import Files
+from rampgate.load.generator import Health
 from rampgate.load.plan import (
-    WHOLE_RUN,
+    cells_of,
     endpoints_of,
     headers_of,
     locustfile,
-    plateau_check,
     prepare,
     ramp_of,
     settings_of,
@@ -31,14 +31,15 @@ from rampgate.load.plan import (
 from rampgate.load.seconds import Second, Seconds
 from rampgate.load.tally import Tally
 from rampgate.load.times import NO_COHORT, SIGN_IN, Recorder, Table, decode
-from rampgate.outcome import Outcome, Severity
-from rampgate.probes.ask import is_2xx
+from rampgate.load.watches import Watches
 from rampgate.runs import journal, session
-from rampgate.runs.run import Expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from rampgate.load.abort import Watch
+    from rampgate.load.generator import Sample
 
 __all__ = [
     "SIGN_IN",
@@ -55,7 +56,6 @@ STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then has failed."""
 _ENDED, _INTERRUPTED = 0, 2
 _TOLD = 5
-_OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 
 class LoadRun:
@@ -93,6 +93,10 @@ class LoadRun:
         self._recorders: dict[str, Recorder] = {}
         edges = {rule.edge for rule in setup.policy.of(DURATION) if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
+        self._health = Health()
+        self._watches = Watches(setup.policy, setup.alpha_fail)
+        self._looked = 0
+        self._stopped = ""
         self.live = Tally(setup, self.ramp)
         self._stack = ExitStack()
         run_id = environ.get(session.RUN_VARIABLE) or journal.new_run_id(self.clock.now())
@@ -120,9 +124,22 @@ class LoadRun:
         return self.clock.monotonic() - self._zero
 
     def check_over(self) -> bool:
-        """Whether the ramp is at its end; who asks and hears yes has followed it, and the run is complete."""
+        """Whether the ramp is at its end, or the run is ending early; who hears yes sends nothing more.
+
+        Who asked until the end of the ramp has followed it, and the run is complete.
+        """
         self._complete = self._complete or self.elapsed >= self.ramp.duration
-        return self._complete
+        return self._complete or self.ending
+
+    @property
+    def ending(self) -> bool:
+        """Whether the run is to end before its ramp does, because the target has shown enough."""
+        return bool(self._stopped)
+
+    @property
+    def evidence(self) -> Mapping[str, Watch]:
+        """Threshold -> its watch, for each that may end the run; none when aborting is off."""
+        return {} if self.settings.load.abort == "off" else self._watches.of
 
     @property
     def users(self) -> int:
@@ -163,6 +180,7 @@ class LoadRun:
         """
         self._files.open(process)
         self._counted.expect(process)
+        self._health.expect(process)
         return partial(self._take, process)
 
     def _take(self, process: str, data: bytes) -> None:
@@ -172,8 +190,33 @@ class LoadRun:
         except (ValueError, EvidenceError) as error:
             self._troubles[f"requests of {process} were lost: {error}"] = None
             return
+        self.health(process, block.sample)
         self._counted.feed(process, block)
         self.live.feed(process, block)
+        self._look()
+
+    def health(self, process: str, sample: Sample) -> None:
+        """A generating process tells how it fares; every block does so by itself."""
+        self._health.add(process, sample)
+
+    def lost(self, process: str) -> None:
+        """A generating process was lost: what it measured is kept, and the run is undecided."""
+        self._health.lose(process, self.elapsed)
+        self._counted.forget(process)
+        self._run.journal.write("event", text=f"{process} was lost after {self.elapsed:.1f} s")
+
+    def stop_early(self, why: str) -> None:
+        """End the run before its ramp does; the first reason stays."""
+        self._stopped = self._stopped or why
+
+    def _look(self) -> None:
+        """Show the watches every second that is complete and that they have not seen."""
+        while self._looked < len(self.seconds):
+            self._watches.add(self.seconds[self._looked])
+            self._looked += 1
+        fired = self._watches.fired()
+        if fired and self.settings.load.abort == "on":
+            self.stop_early(f"{fired[0][0]} was broken; second {fired[0][1]} showed it")
 
     def record(self, endpoint: int, begun: float, ms: float, connect_ms: float, status: int) -> None:
         """One request of this process has ended; see ``Recorder.add``."""
@@ -198,75 +241,37 @@ class LoadRun:
             for recorder in self._recorders.values():
                 recorder.flush()
             self._counted.finish()
+            self._look()
             table, dropped = self._files.close()
             for text in dropped:
                 self._run.journal.write("event", text=text)
-            ran = self.elapsed
-            if not self._complete:
-                text = f"interrupted after {ran:.1f} s of {self.ramp.duration:g} s"
-                self._run.journal.write("event", text=text)
-            self._judge(table, ran)
-            self._run.journal.write("end", status=_ENDED if self._complete else _INTERRUPTED)
+            whole = f"after {self.elapsed:.1f} s of {self.ramp.duration:g} s"
+            early = self.ending and not self._complete
+            if early:
+                self._run.journal.write("event", text=f"stopped {whole}: {self._stopped}")
+            elif not self._complete:
+                self._run.journal.write("event", text=f"interrupted {whole}")
+            self._judge(table, early=early)
+            # Whoever stops a run without the evidence of a watch has interrupted it.
+            ended = self._complete or (early and bool(self._watches.fired()))
+            self._run.journal.write("end", status=_ENDED if ended else _INTERRUPTED)
             self._run.journal.close()
         return self.folder
 
-    def _judge(self, table: Table, ran: float) -> None:
-        plateau = self.ramp.plateau()
-        assert plateau is not None  # noqa: S101  # prepare refuses a run without one
-        begin, end = (min(second, ran) for second in self.ramp.bounds(plateau))
-        steady = table.where(table.stages(self.ramp) == plateau)
-        for index, endpoint in enumerate(self.endpoints):
-            cell = steady.where(steady.endpoint == index)
-            labels = {"endpoint": endpoint.name, "ramp_stage": "plateau"}
-            self._check(plateau_check(endpoint), cell, labels, (begin, end), self._nothing(cell))
+    def _judge(self, table: Table, *, early: bool) -> None:
+        closing = Closing(self._run, self.ramp, self.began, self.elapsed, self._health, stopped=early)
+        closing.cells(table, cells_of(self.settings), self._wrong())
+        if profile.of(self.settings.load).rehearsal:
+            closing.rehearsal()
+        if self.evidence:
+            closing.abort(self._watches, trial=self.settings.load.abort == "trial")
+        seconds = self._counted.exact(table)
+        closing.generator(seconds)
+        closing.timeline(seconds)
+
+    def _wrong(self) -> str:
+        """What broke on our side, or was not as asked for."""
         due = profile.of(self.settings.load).users
-        reached = self.peak_users >= due
+        reached = self.ending or not self._complete or self.peak_users >= due
         short = f"only {self.peak_users} of {due} users ran: the load was not reached"
-        asked = table.where(table.endpoint != SIGN_IN)
-        wrong = [*self._troubles, *([] if reached or not self._complete else [short]), self._nothing(asked)]
-        message = "; ".join([text for text in wrong if text][:_TOLD])
-        self._check(WHOLE_RUN, table, {"ramp_stage": "whole run"}, (0.0, ran), message)
-
-    def _check(
-        self, check: str, table: Table, labels: dict[str, str], span: tuple[float, float], wrong: str
-    ) -> None:
-        """Judge some requests; what is wrong on our side makes an error of it."""
-        seconds = self.began + span[0], self.began + span[1]
-        Expect(self._run, check)(*measure(table, self.setup.policy.of(DURATION), labels=labels, span=seconds))
-        self._run.journal.write(
-            "check",
-            check=check,
-            outcome=Outcome.ERROR.value if wrong else None,
-            message=wrong,
-            severity=Severity.WARNING.value,
-            seconds=span[1] - span[0],
-        )
-
-    @staticmethod
-    def _nothing(table: Table) -> str:
-        return "" if len(table) else "nothing was measured: no request was sent"
-
-
-def status_of(status: int, error: BaseException | None) -> int:
-    """The status that a request is recorded with: 0 when the answer did not come whole.
-
-    Args:
-        status: as received, 0 when none was.
-        error: what the client says went wrong, a bad status included.
-
-    Raises:
-        ProbeError: the request could not be sent from here, which says nothing about the target.
-    """
-    cause = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _OWN_TROUBLE:
-            raise ProbeError(f"requests could not be sent from here: {cause.strerror}")
-        cause = cause.__cause__ or cause.__context__
-    return 0 if error is not None and is_2xx(status) else status
-
-
-def own_words(error: BaseException) -> str:
-    """What went wrong on our side, for a reader."""
-    if isinstance(error, ProbeError):
-        return str(error)
-    return f"the load test itself broke: {type(error).__name__}: {error}"
+        return "; ".join([*self._troubles, *([] if reached else [short])][:_TOLD])

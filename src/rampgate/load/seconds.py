@@ -84,12 +84,8 @@ class Seconds:
 
     def feed(self, process: str, block: Block) -> None:
         """Count what a process tells."""
-        import numpy as np
-
-        first = len(self.complete)
-        seconds = np.maximum(np.floor(block.table.end_s).astype(np.int64), first)
-        for second in np.unique(seconds).tolist():
-            self._open[second].append(block.table.where(seconds == second))
+        for second, table in by_second(block.table).items():
+            self._open[max(second, len(self.complete))].append(table)
         if process in self._told:
             self._told[process] = max(self._told[process], block.sample.second)
         told = self._told.values() or [block.sample.second]
@@ -99,12 +95,33 @@ class Seconds:
         """Nothing more comes: whatever was told is complete."""
         self._close(max(self._open, default=-1) + 1)
 
+    def exact(self, table: Table) -> list[Second]:
+        """Every second again from all requests: what was told late stands where it belongs."""
+        found = by_second(table)
+        last = max(found, default=-1)
+        return [
+            count(told.second, found.get(told.second, Table.of(())), self._edges, told.users, told.ideal)
+            for told in self.complete
+            if told.second <= last
+        ]
+
     def _close(self, until: float) -> None:
         while len(self.complete) + 1 <= until:
             second = len(self.complete)
             self._present = self._users.pop(second, self._present)
             table = Table.merged(self._open.pop(second, []))
             self.complete.append(count(second, table, self._edges, self._present, self._ideal(second + 1)))
+
+
+def by_second(table: Table) -> dict[int, Table]:
+    """The requests by the second in which they ended; those before the ramp belong to its first."""
+    import numpy as np
+
+    seconds = np.maximum(np.floor(table.end_s).astype(np.int64), 0)
+    order = np.argsort(seconds, kind="stable")
+    found, begins = np.unique(seconds[order], return_index=True)
+    parts = np.split(order, begins[1:]) if len(found) else []
+    return {second: table.where(part) for second, part in zip(found.tolist(), parts, strict=True)}
 
 
 def count(second: int, table: Table, edges: Sequence[float], users: int, ideal: float) -> Second:

@@ -44,7 +44,7 @@ __all__ = [
 
 FLUSH_EVERY_S = 1.0
 _MAGIC = b"RGT1"
-_HEADER = struct.Struct("<4sIIIIdddQQ")
+_HEADER = struct.Struct("<4sIIIIdddQQd")
 _HEADER_CRC_FROM = 8
 _WIDTH = 6
 
@@ -76,14 +76,17 @@ class Recorder:
         self._sink = sink
         self._now = clock.monotonic
         self._use = use
-        self.iterations = self.offered = 0
         self.begin(self._now())
 
     def begin(self, zero: float) -> None:
-        """The ramp began at this moment of the clock's monotonic scale; rows so far are forgotten."""
+        """The ramp began at this moment of the clock's monotonic scale; what came before is forgotten."""
         self.zero = zero
+        self.iterations = self.offered = 0
         self._rows = array("d")
-        self._due = self._now() + FLUSH_EVERY_S
+        self._base = self._use()
+        now = self._now()
+        self._since = now - zero
+        self._due = now + FLUSH_EVERY_S
 
     def add(
         self, endpoint: int, cohort: int, begun: float, duration_ms: float, connect_ms: float, status: int
@@ -111,7 +114,8 @@ class Recorder:
         now = self._now()
         self._due = now + FLUSH_EVERY_S
         rows, self._rows = self._rows, array("d")
-        sample = Sample(now - self.zero, *self._use(), self.iterations, self.offered)
+        wait_s, cpu_s = (used - base for used, base in zip(self._use(), self._base, strict=True))
+        sample = Sample(now - self.zero, wait_s, cpu_s, self.iterations, self.offered, self._since)
         self._sink(_encode(sample, rows, self.zero))
 
 

@@ -7,8 +7,10 @@ point leaves at most one torn last line. Every record carries ``type``, ``time``
     header       what was asked: tool, platform, target, release, settings (redacted), plan, chance
     plan         further checks of the plan, found while collecting (a user's own)
     measurement  what a probe saw, and for which check
-    judgement    threshold, the measurement it was held against, the alphas; its outcome is only a remark
+    judgement    threshold, the measurement it was held against, the alphas; its outcome is only a remark;
+                 lenient: that it is undecided does not count; untrusted: why it decides nothing
     check        how a check ended by itself, apart from its judgements
+    timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
     event        something that a reader must know (an interrupt, a budget that ran out)
     end          the writing process came to its end, with pytest's or Locust's own exit status
 """
