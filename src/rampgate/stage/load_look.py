@@ -38,6 +38,7 @@ class LoadLook:
         self._active = active
         self._run = run
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._own_words: deque[str] = deque(maxlen=_LAST_WORDS)
 
     def flat(self, told: LoadSettings) -> Measurement:
         """So many users for so long; what they measure has checks, a header and an end of its own.
@@ -63,7 +64,7 @@ class LoadLook:
             value=round(ended - begun, 1),
             start=begun,
             end=ended,
-            labels={"users": str(told.flat_users), "duration": f"{told.flat_duration:g} s"},
+            labels={"users": f"{told.flat_users} users", "duration": f"for {told.flat_duration:g} s"},
             note="its checks, under load/, have the numbers",
         )
 
@@ -88,9 +89,11 @@ class LoadLook:
                     text = str(clean(line))
                     log.write(text + "\n")
                     self._words.append(text)
-                if line.startswith(_OWN_LINE):
-                    self._run.say(f"load: {clean(line.removeprefix(_OWN_LINE))}")
-                elif now - told_at >= _TOLD_EVERY_S:
+                    if text.startswith(_OWN_LINE):
+                        self._own_words.append(text.removeprefix(_OWN_LINE))
+                        self._run.say(f"load: {self._own_words[-1]}")
+                        told_at = now
+                if now - told_at >= _TOLD_EVERY_S:
                     self._run.say(f"load: {now - began:.0f} s of {told.flat_duration:g} s")
                     told_at = now
 
@@ -98,7 +101,8 @@ class LoadLook:
 
     def _must_have_ended(self, begun: set[str], code: int) -> None:
         """Whoever exits without a run that began and ended has measured nothing that counts."""
-        words = f": {' | '.join(self._words)}" if self._words else ""
+        last = self._own_words or self._words
+        words = f": {' | '.join(last)}" if last else ""
         verdicts = {int(decision.exit_code) for decision in Decision}
         records = journal.read(self._run.folder)[0] if begun else []
         ended = {record["process"] for record in records if record["type"] == "end"}

@@ -1,0 +1,1 @@
+"""A quarter of an hour to an hour after a deployment."""

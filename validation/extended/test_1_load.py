@@ -1,0 +1,20 @@
+"""Does it bear the load of a working day?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rampgate.config.settings import LoadSettings
+    from rampgate.runs.run import Expect
+    from rampgate.stage.load_look import LoadLook
+
+pytestmark = pytest.mark.extended
+
+
+@pytest.mark.alone
+def test_flat_profile_runs_to_its_end(load: LoadSettings, load_look: LoadLook, expect: Expect) -> None:
+    """The flat profile runs to its end; what its users measure is judged in checks of its own."""
+    expect.show(load_look.flat(load))
