@@ -7,7 +7,6 @@ shows at /gate/now as JSON.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -17,14 +16,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 from flask import Blueprint, Response, abort, jsonify, request, send_file
 
+from rampgate.judging import verdict
 from rampgate.load import live
+from rampgate.load.cells import CELLS
+from rampgate.outcome import Outcome
+from rampgate.report import words
 from rampgate.report.text import clean
+from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from locust.env import Environment
+
+    from rampgate.judging.judge import Judgement
 
 KEY = "gate"
 EVERY_S = 1.0
@@ -38,7 +44,6 @@ _STATIC = Path(__file__).with_name("static")
 _ADDED = (
     '<link rel="stylesheet" href="./gate/static/gate.css"><script src="./gate/static/gate.js" defer></script>'
 )
-_TOLD = 3
 
 
 class Gate(Protocol):
@@ -63,6 +68,7 @@ class Look:
         self._of: Any = None
         self._next = 0.0
         self._seen: dict[str, Any] = {}
+        self._ended: tuple[Path, dict[str, Any]] | None = None
         self.folder: Path | None = None
 
     def now(self) -> Mapping[str, Any]:
@@ -86,19 +92,39 @@ class Look:
         self._of, self._seen = None, {}
         if self.folder is None:
             return {"phase": "idle", "says": "Start one, and it is shown here while it measures."}
-        try:
-            told = json.loads((self.folder / "verdict.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        if not (self.folder / "verdict.json").is_file():
             return {"phase": "judging", "says": "The run is over; its evidence is being judged."}
-        reasons = [clean(reason, 600) for reason in told["reasons"]]
-        more = f" (and {len(reasons) - _TOLD} more)" if len(reasons) > _TOLD else ""
-        return {
-            "phase": "ended",
-            "run": clean(told["run"], 100),
-            "verdict": clean(told["verdict"], 20),
-            "says": ("; ".join(reasons[:_TOLD]) or clean(told["reason"], 600)) + more,
-            "report": self.report() is not None,
-        }
+        if self._ended is None or self._ended[0] != self.folder:
+            self._ended = self.folder, ended(self.folder)
+        return {**self._ended[1], "report": self.report() is not None}
+
+
+def ended(folder: Path) -> dict[str, Any]:
+    """A run that is over, as its journal has it.
+
+    Raises:
+        EvidenceError: there is no readable journal.
+    """
+    decided = verdict.decide(*journal.read(folder))
+    names = words.short_names(decided.checks)
+    return {
+        "phase": "ended",
+        "run": clean(decided.run, 100),
+        "verdict": decided.decision.value,
+        "says": words.reason(decided),
+        # Of the cells that are not asked for, only what counts: a failure.
+        "thresholds": [
+            live.told(judgement, names[result.check], about(judgement), judged=True)._asdict()
+            for result in decided.checks
+            for judgement in result.judgements
+            if result.check != CELLS or judgement.outcome is Outcome.FAILED
+        ],
+    }
+
+
+def about(judgement: Judgement) -> str:
+    """What a judgement is about, from its labels."""
+    return clean(", ".join(value for value in judgement.labels.values() if value), 200)
 
 
 def look(run: Any) -> live.Snapshot:

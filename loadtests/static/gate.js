@@ -34,7 +34,8 @@
     const body = make("table", {}, make("caption", { class: "hidden" }, caption),
       make("thead", {}, make("tr", {}, ...heads.map((head) =>
         make("th", { scope: "col", class: NUMBERS.has(head) ? "number" : null }, head)))));
-    return { section: make("section", {}, make("h2", {}, title), body), table: body, drawn: "" };
+    const heading = make("h2", {}, title);
+    return { section: make("section", { hidden: "" }, heading, body), title: heading, table: body, drawn: "" };
   }
 
   function setText(element, text) {
@@ -131,9 +132,9 @@
     const running = now.phase === "running";
     for (const each of [facts, progress]) each.hidden = !running;
     if (!running) {
-      for (const each of [limits, aborts, generators]) {
-        if (now.phase === "idle") fill(each, [], () => []);
-      }
+      setText(limits.title, "Limits");
+      fill(limits, now.thresholds || [], limitBodies);
+      for (const each of [aborts, generators]) fill(each, [], () => []);
       const titles = { idle: "No run", judging: "Judging", ended: (now.verdict || "").toUpperCase() };
       say(now.verdict || "", titles[now.phase], now.says);
       more.replaceChildren(...(now.report ? [make("a", { href: new URL("gate/report", BASE) }, "The report of this run")] : []));
@@ -153,6 +154,7 @@
     ]);
     progress.max = now.elapsed + now.left || 1;
     progress.value = now.elapsed;
+    setText(limits.title, "Limits so far");
     fill(limits, now.thresholds, limitBodies);
     fill(aborts, now.aborts, abortBodies);
     fill(generators, now.generators, generatorBodies);

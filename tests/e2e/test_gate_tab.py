@@ -246,6 +246,8 @@ def test_before_and_after_a_run(locust: Locust, page: Page) -> None:
     write_all(locust.folder)
     expect(page.get_by_role("status")).to_have_text("HOLD")
     expect(page.locator("section.rampgate")).to_contain_text("load/plateau[patients]")
+    expect(page.get_by_role("rowheader", name="plateau [overview]")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="p95 of 40,000 requests")).to_have_count(2)
     page.get_by_role("link", name="The report of this run").click()
     expect(page.locator("section.load")).to_contain_text("Requests per second")
 

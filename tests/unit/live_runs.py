@@ -10,8 +10,9 @@ from rampgate.config.settings import Settings
 from rampgate.load.generator import Sample
 from rampgate.load.plan import endpoints_of, prepare
 from rampgate.load.seconds import Second, count
+from rampgate.load.table import SIGN_IN, Row, Table
 from rampgate.load.tally import Tally
-from rampgate.load.times import SIGN_IN, Block, Row, Table
+from rampgate.load.times import Block
 from rampgate.model.ramp import Ramp
 from rampgate.model.redact import Redactor
 

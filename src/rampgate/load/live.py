@@ -195,11 +195,19 @@ def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator
                     alpha_fail=run.setup.alpha_fail,
                     alpha_pass=FALSE_PASS_PER_CHECK,
                 )
-                yield _told(found, about, over, judged=judged)
+                yield told(found, about, over, judged=judged)
                 breathe()
 
 
-def _told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
+def told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
+    """A judgement as it is shown.
+
+    Args:
+        judgement: of a threshold.
+        about: an endpoint, a check, or EVERY.
+        over: what the counts are of.
+        judged: whether the verdict rests on it.
+    """
     value = judgement.measured
     return Held(
         about=clean(about, 200),

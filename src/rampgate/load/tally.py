@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.load.cells import DURATION, measure
 from rampgate.load.generator import STARVED
-from rampgate.load.times import Table
+from rampgate.load.table import Table
 from rampgate.model.measurement import Measurement, merge
 from rampgate.report.text import clean
 
