@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError
@@ -16,14 +17,30 @@ from rampgate.outcome import Decision
 from rampgate.runs import journal, session
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rampgate.config.settings import LoadSettings
     from rampgate.judging.verdict import Record
     from rampgate.runs.run import Run
     from rampgate.stage.active import Active
 
 _TOLD_EVERY_S = 30.0
+_MOMENT_S = 2.0
 _LAST_WORDS = 3
 _OWN_LINE = "rampgate: "
+
+
+class Due:
+    """Lets lines through in bursts: those of one moment together, then none for a while."""
+
+    def __init__(self) -> None:
+        self._burst = -_TOLD_EVERY_S
+
+    def now(self, now: float) -> bool:
+        """Whether a line of this second (monotonic) is shown."""
+        if now - self._burst >= _TOLD_EVERY_S:
+            self._burst = now
+        return now - self._burst < _MOMENT_S
 
 
 class LoadLook:
@@ -78,26 +95,21 @@ class LoadLook:
             SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
         }
         self._run.say(f"load: {told.flat_users} users for {told.flat_duration:g} s")
-        path, clean = self._run.folder / f"{self._run.journal.process}-load.log", self._run.journal.clean
-        began = told_at = time.monotonic()
+        path = self._run.folder / f"{self._run.journal.process}-load.log"
         with path.open("w", encoding="utf-8") as log:
+            return launch.follow(command, environ, left, partial(self._hear, log, Due()))
 
-            def say(line: str) -> None:
-                nonlocal told_at
-                now = time.monotonic()
-                if line:
-                    text = str(clean(line))
-                    log.write(text + "\n")
-                    self._words.append(text)
-                    if text.startswith(_OWN_LINE):
-                        self._own_words.append(text.removeprefix(_OWN_LINE))
-                        self._run.say(f"load: {self._own_words[-1]}")
-                        told_at = now
-                if now - told_at >= _TOLD_EVERY_S:
-                    self._run.say(f"load: {now - began:.0f} s of {told.flat_duration:g} s")
-                    told_at = now
-
-            return launch.follow(command, environ, left, say)
+    def _hear(self, log: TextIO, due: Due, line: str) -> None:
+        """Keep everything that the load test says; show what it says of itself, now and then."""
+        if not line:
+            return
+        text = str(self._run.journal.clean(line))
+        log.write(text + "\n")
+        self._words.append(text)
+        if text.startswith(_OWN_LINE):
+            self._own_words.append(text.removeprefix(_OWN_LINE))
+            if due.now(time.monotonic()):
+                self._run.say(f"load: {self._own_words[-1]}")
 
     def _must_have_ended(self, begun: set[str], code: int) -> None:
         """Whoever exits without a run that began and ended has measured nothing that counts."""
