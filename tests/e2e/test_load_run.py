@@ -157,11 +157,20 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
         configure(tmp_path, service.url, plateau=6)
         code, said = ended(start(tmp_path))
     verdict = verdict_of(tmp_path)
-    assert (code, verdict["verdict"]) == (PROMOTE, "promote"), said
-    assert [check["check"] for check in verdict["checks"]] == [
+    outcomes = {check["check"]: check["outcome"] for check in verdict["checks"]}
+    if outcomes["load/generator"] == "undecided":  # this machine is busy: the gate has to say so, no more
+        assert (code, verdict["verdict"]) == (HOLD, "hold"), said
+        assert set(outcomes.values()) <= {"passed", "undecided"}, said
+        assert all("the generator was starved" in reason for reason in verdict["reasons"]), said
+    else:
+        assert (code, verdict["verdict"]) == (PROMOTE, "promote"), said
+    assert list(outcomes) == [
         "load/plateau[mine]",
         "load/plateau[open]",
         "load/whole run",
+        "load/abort",
+        "load/generator",
+        "load/cells",
     ]
     assert {run for _, _, run, _ in service.asked} == {verdict["run"]}
     assert {(path, session) for _, path, _, session in service.asked} == {
@@ -173,7 +182,8 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
     assert len(rows) == len(service.asked), "each request that was sent is in the evidence"
     assert sum(row.endpoint == SIGN_IN for row in rows) == 4
     assert "Aggregated" in said, "Locust's own numbers stay"
-    assert said.index("Response time percentiles") < said.rindex("PROMOTE"), "the verdict comes last"
+    last = verdict["verdict"].upper()
+    assert said.index("Response time percentiles") < said.rindex(last), "the verdict comes last"
     assert "canary-2c9e" not in said
 
 
@@ -197,6 +207,23 @@ def test_a_target_that_fails_is_rolled_back(
     rows = rows_of(tmp_path)
     assert {row.status for row in rows if row.endpoint != SIGN_IN} == {status}
     assert len(rows) == len(service.asked)
+
+
+def test_a_hopeless_run_is_stopped_early(tmp_path: Path) -> None:
+    """Every answer is a 500 for minutes to come: the run ends within its first minute, and says why."""
+    with serving(Service(b"500 Internal Server Error")) as service:
+        configure(tmp_path, service.url, plateau=600)
+        code, said = ended(start(tmp_path))
+    verdict = verdict_of(tmp_path)
+    assert (code, verdict["verdict"], verdict["complete"]) == (ROLLBACK, "rollback", True), said
+    (abort,) = (check for check in verdict["checks"] if check["check"] == "load/abort")
+    assert (abort["outcome"], abort["critical"]) in {
+        ("failed", True),
+        ("failed", False),
+        ("undecided", False),
+    }
+    assert any(note.startswith("stopped after ") for note in verdict["notes"]), said
+    assert len(rows_of(tmp_path)) >= len(service.asked), "requests in flight were waited for, or counted"
 
 
 def test_a_dead_target_is_no_pass(tmp_path: Path) -> None:

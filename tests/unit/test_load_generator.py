@@ -130,14 +130,22 @@ def test_fast_times_of_a_starved_generator_pass_nothing(tmp_path: Path) -> None:
     assert (found["plateau[one]"], found["whole run"], found["generator"]) == (UNDECIDED,) * 3
 
 
-def test_wrong_answers_stay_the_targets_fault(tmp_path: Path) -> None:
-    """A 500 is a 500 however starved the generator; a request without an answer may be its own fault."""
+@pytest.mark.parametrize(
+    ("status", "ms", "decision"),
+    [
+        (500, 20.0, Decision.ROLLBACK),
+        (0, 20.0, Decision.ROLLBACK),
+        (0, 10_000.0, Decision.HOLD),
+    ],
+    ids=["wrong status", "cut off", "timed out"],
+)
+def test_only_what_waiting_can_do_is_excused(
+    tmp_path: Path, status: int, ms: float, decision: Decision
+) -> None:
+    """A 500 or a refusal is the target's however starved the generator; a time-out may be its own."""
     running = Running(settings(tmp_path, load={"abort": "off"}))
-    running.go_on(46, failing=10, status=500, wait=0.3)
-    assert running.end().decision is Decision.ROLLBACK
-    running = Running(settings(tmp_path, load={"abort": "off"}))
-    running.go_on(46, failing=10, status=0, wait=0.3)
-    assert running.end().decision is Decision.HOLD
+    running.go_on(46, ms=ms, failing=10, status=status, wait=0.3)
+    assert running.end().decision is decision
 
 
 def test_waiting_before_the_plateau_does_not_spoil_it(tmp_path: Path) -> None:

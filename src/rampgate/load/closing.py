@@ -29,6 +29,7 @@ STOPPED = "the run was stopped early, before this was measured"
 ABORT_LOOKS_BACK_S = 10.0
 """Seconds before an abort in which a starved generator discredits it."""
 _CHECK_MS = 1000.0
+_NEARLY = 0.9
 
 
 @dataclass
@@ -149,7 +150,7 @@ class Closing:
         thresholds = self.run.policy.of(DURATION)
         failed, duration = measure(table, thresholds, labels=cell.labels, span=seconds)
         if untrusted:
-            failed = _answered(table, cell, seconds)
+            failed = _clear(table, cell, seconds, self.run.settings.target.timeout)
         if cell.check == WHOLE_RUN:
             failed = replace(failed, details={**failed.details, "checks": checks(table)})
         Expect(self.run, cell.check, lenient=cell.lenient)(failed)
@@ -181,14 +182,13 @@ class Closing:
         )
 
 
-def _answered(table: Table, cell: Cell, seconds: tuple[float, float]) -> Measurement:
-    """The failures that a starved generator cannot have made: answers that came, with a wrong status."""
-    came = table.where(table.status != 0)
-    failed, _ = measure(came, (), labels=cell.labels, span=seconds)
-    left_out = len(table) - len(came)
-    return replace(
-        failed, note=f"{left_out:,} requests without an answer are left out: the generator starved"
-    )
+def _clear(table: Table, cell: Cell, seconds: tuple[float, float], timeout_s: float) -> Measurement:
+    """The failures that a starved generator cannot have made: a wrong status, a refusal, a cut connection."""
+    timed_out = (table.status == 0) & (table.connect_ms + table.duration_ms >= _NEARLY * timeout_s * 1000)
+    failed, _ = measure(table.where(~timed_out), (), labels=cell.labels, span=seconds)
+    count = int(timed_out.sum())
+    note = f"{count:,} requests that timed out are left out, for the generator was starved" if count else ""
+    return replace(failed, note=note)
 
 
 def checks(table: Table) -> dict[str, dict[str, int]]:
