@@ -1,0 +1,206 @@
+"""The master of several workers: who measures what, and how the evidence comes in while the run is on.
+
+    rampgate-prepare  master -> worker   which run this is, and which share of it is the worker's
+    rampgate-ready    worker -> master   it could begin now
+    rampgate-begin    master -> worker   when the ramp began
+    rampgate-rows     worker -> master   a block of evidence, about once a second, requests or not
+    rampgate-trouble  worker -> master   something broke on our side
+    rampgate-end      both ways          end now; all is told
+
+Between two nodes Locust's messages keep their order: what is told before the end arrives before it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from rampgate.load import cohorts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from locust.runners import MasterRunner
+
+    from rampgate.config.settings import Settings
+    from rampgate.load.accounts import Account
+    from rampgate.load.run import LoadRun
+
+PREPARE, READY, BEGIN = "rampgate-prepare", "rampgate-ready", "rampgate-begin"
+ROWS, TROUBLE, END = "rampgate-rows", "rampgate-trouble", "rampgate-end"
+READY_WITHIN_S = 30.0
+LOST_AFTER_S = 3.0
+"""How long Locust must have missed a worker until it is lost: one that was only held up comes back."""
+LOOK_EVERY_S = 0.25
+_GRACE_S = 10.0
+
+
+class Master:
+    """The workers of a run, seen from the master.
+
+    Args:
+        runner: the master.
+        measured: the run that is on.
+        options: what the command line says to the load, for the workers.
+    """
+
+    def __init__(
+        self,
+        runner: MasterRunner,
+        measured: Callable[[], LoadRun | None],
+        options: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._runner = runner
+        self._measured = measured
+        self._options = options
+        self._telling: set[str] = set()
+        self._ready: set[str] = set()
+        self._missed: dict[str, float] = {}
+        self._begun = False
+        self._accounts: list[tuple[int, int]] = []
+        self._sinks: dict[str, Callable[[bytes], None]] = {}
+        self._of = 0
+        for kind, listener in (
+            (READY, self._is_ready),
+            (ROWS, self._rows),
+            (TROUBLE, self._trouble),
+            (END, self._end),
+        ):
+            runner.register_message(kind, listener)
+        runner.environment.events.worker_connect.add_listener(self._joined)  # type: ignore[no-untyped-call]  # Locust's
+        runner.greenlet.spawn(self._watch)
+
+    @property
+    def there(self) -> list[str]:
+        """The nodes of the workers that could take part."""
+        clients = self._runner.clients
+        return [client.id for client in clients.ready + clients.running + clients.spawning]
+
+    def prepare(self, run: LoadRun, accounts: Sequence[Account]) -> None:
+        """Tell each worker of the run, before Locust tells it that a test starts."""
+        self._sinks, self._telling, self._ready, self._begun = {}, set(), set(), False
+        self._accounts, self._of = cohorts.marks(accounts), len(self.there)
+        for share, node in enumerate(self.there):
+            self._tell(run, node, share)
+
+    def begin(self, run: LoadRun) -> None:
+        """Begin the ramp, everywhere at once, when all workers are ready."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while self._telling - self._ready and time.monotonic() < deadline:
+            gevent.sleep(LOOK_EVERY_S / 10)
+        if late := self._telling - self._ready:
+            run.trouble(
+                f"{', '.join(sorted(map(self._name, late)))}: not ready within {READY_WITHIN_S:.0f} s"
+            )
+        run.start()
+        self._begun = True
+        for node in self._ready & self._telling:
+            self._runner.send_message(BEGIN, self._when(run), client_id=node)
+
+    def gather(self, run: LoadRun, seconds: float) -> None:
+        """Let every worker end, and wait for what it still has to tell; who does not is lost.
+
+        Args:
+            run: the run.
+            seconds: how long requests in flight may take.
+        """
+        for node in sorted(self._telling):
+            self._runner.send_message(END, None, client_id=node)
+        deadline = time.monotonic() + seconds + _GRACE_S
+        try:
+            while self._telling and time.monotonic() < deadline:
+                self._look(run)
+                gevent.sleep(LOOK_EVERY_S)
+        except (KeyboardInterrupt, gevent.GreenletExit):
+            pass  # whoever asks again does not want to wait; what is missing is lost
+        for node in sorted(self._telling):
+            self._lose(run, node)
+
+    def _tell(self, run: LoadRun, node: str, share: int) -> None:
+        self._telling.add(node)
+        self._sinks[node] = run.sink(self._name(node))
+        told = {
+            "run": run.id,
+            "share": [share, self._of],
+            "options": dict(self._options()),
+            "meant": meant(run.settings),
+            "accounts": self._accounts,
+        }
+        self._runner.send_message(PREPARE, told, client_id=node)
+
+    @staticmethod
+    def _when(run: LoadRun) -> dict[str, Any]:
+        """When the ramp began, on this machine's clock and as a time that has passed."""
+        return {"elapsed": run.elapsed, "zero": time.monotonic() - run.elapsed, "boot": boot_id()}
+
+    def _joined(self, client_id: str, **_: Any) -> None:
+        run = self._measured()
+        if run is not None and self._of and client_id not in self._sinks:
+            self._tell(run, client_id, len(self._sinks))
+
+    def _watch(self) -> None:
+        while True:
+            gevent.sleep(LOOK_EVERY_S)
+            if (run := self._measured()) is not None:
+                self._look(run)
+
+    def _look(self, run: LoadRun) -> None:
+        """Who has gone without having told all is lost."""
+        there = {
+            client.id for client in self._runner.clients.all if client not in self._runner.clients.missing
+        }
+        for node in sorted(self._telling - there):
+            self._lose(run, node)
+
+    def _lose(self, run: LoadRun, node: str) -> None:
+        self._telling.discard(node)
+        run.lost(self._name(node))
+
+    def _name(self, node: str) -> str:
+        index = self._runner.get_worker_index(node)  # type: ignore[no-untyped-call]  # Locust's
+        return f"worker{index + 1}"
+
+    def _is_ready(self, msg: Any, **_: Any) -> None:
+        if run := self._of_now(msg):
+            self._ready.add(msg.node_id)
+            if self._begun:
+                self._runner.send_message(BEGIN, self._when(run), client_id=msg.node_id)
+
+    def _rows(self, msg: Any, **_: Any) -> None:
+        if self._of_now(msg) and (sink := self._sinks.get(msg.node_id)):
+            sink(msg.data["block"])
+
+    def _trouble(self, msg: Any, **_: Any) -> None:
+        if run := self._of_now(msg):
+            run.trouble(f"{self._name(msg.node_id)}: {msg.data['text']}")
+
+    def _end(self, msg: Any, **_: Any) -> None:
+        if self._of_now(msg):
+            self._telling.discard(msg.node_id)
+
+    def _of_now(self, msg: Any) -> LoadRun | None:
+        """The run that is on, if the message is about it."""
+        run = self._measured()
+        return run if run is not None and msg.data["run"] == run.id else None
+
+
+def meant(settings: Settings) -> dict[str, Any]:
+    """What master and workers must agree on; without secrets."""
+    load = settings.load.model_dump(mode="json", exclude={"accounts"})
+    endpoints = [endpoint.model_dump(mode="json") for endpoint in settings.endpoints if endpoint.load]
+    return {
+        **{f"load.{key}": value for key, value in load.items()},
+        "endpoints": endpoints,
+        "target.api": settings.target.api,
+    }
+
+
+def boot_id() -> str:
+    """Which boot of which machine this is: those that share it share the monotonic clock."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

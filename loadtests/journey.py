@@ -1,0 +1,199 @@
+"""What a user does: sign in once, then ask all endpoints at the same time, pause, and ask again."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from typing import TYPE_CHECKING
+
+from locust import User, task
+from locust.exception import CatchResponseError, StopTest
+
+from rampgate.errors import ProbeError
+from rampgate.load.cohorts import Roster
+from rampgate.load.times import NO_COHORT, SIGN_IN
+from rampgate.probes.ask import find, is_2xx
+
+from . import work
+from .client import KEEP, Multi, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from locust.env import Environment
+
+    from rampgate.load.accounts import Account
+
+    from .client import Answer, Request
+    from .work import Work
+
+_SIGN_IN_NAME = "sign-in"
+_GC_THRESHOLDS = (50_000, 20, 100)
+
+
+class Ground:
+    """What the users of this process share: one libcurl, and the accounts."""
+
+    multi: Multi | None = None
+    roster: Roster | None = None
+    gc_thresholds = gc.get_threshold()
+
+
+def begin(on: Work, accounts: Sequence[Account] = ()) -> Multi:
+    """A run begins in this process. To be called before its first user comes.
+
+    Args:
+        on: the process's part of the run.
+        accounts: of the whole run, sorted into cohorts; this process takes its share of them.
+    """
+    end()
+    Ground.multi = Multi(on.settings.allowed_hosts)
+    Ground.roster = Roster(accounts, on.index, on.of) if accounts else None
+    # What is there now stays; looking through it again and again costs an eighth of the process's time.
+    gc.collect()
+    gc.freeze()
+    Ground.gc_thresholds = gc.get_threshold()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    return Ground.multi
+
+
+def end() -> None:
+    """The run is over in this process: every connection is closed."""
+    if Ground.multi:
+        Ground.multi.close()
+        gc.set_threshold(*Ground.gc_thresholds)
+        gc.unfreeze()
+    Ground.multi = Ground.roster = None
+
+
+class Asked:
+    """An endpoint as one user asks it."""
+
+    __slots__ = ("index", "method", "name", "request", "url")
+
+    def __init__(self, index: int, name: str, request: Request) -> None:
+        self.index, self.name, self.request = index, name, request
+        self.method, self.url = request.method, request.url
+
+
+class Visitor(User):
+    """A user of the run that is on, with its own connections, cookies and, where there are several, account.
+
+    An endpoint of weight 1 is asked once in each visit, one of weight 3 three times, one of weight 0.1 in
+    every tenth visit on average.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        if work.now is None:
+            raise StopTest("there is no run to measure for")
+        self.work = work.now
+        self.host = self.work.settings.target.api
+        super().__init__(environment)
+        multi = Ground.multi or begin(self.work)
+        self.roster = Ground.roster
+        self.account = self.roster.take() if self.roster else None
+        self.cohort = self.account.cohort if self.account else NO_COHORT
+        limit = self.work.settings.target.timeout
+        self.session = Session(multi, self.host or "", self.work.headers, timeout_s=limit)
+        self.asked: list[Asked] | None = None
+        self._evenly = all(endpoint.weight == 1 for endpoint in self.work.endpoints)
+
+    def on_start(self) -> None:
+        """Under a constant arrival rate, wait for the first visit's instant."""
+        self.work.first(self)
+
+    def on_stop(self) -> None:
+        """Close the connections; another user may have the account."""
+        self.session.close()
+        if self.account and self.roster:
+            self.roster.give_back(self.account)
+            self.account = None
+
+    def wait_time(self) -> float:
+        """Seconds between two visits."""
+        return self.work.pause()
+
+    @task
+    def visit(self) -> None:
+        """Each endpoint as often as its weight says, all at the same time; first of all sign in."""
+        self.work.begins()
+        if self.asked is None:
+            self.asked = self.sign_in()
+        if self.asked:
+            self.ask(self.asked if self._evenly else self._weighed(self.asked))
+
+    def sign_in(self) -> list[Asked] | None:
+        """The endpoints, to be asked within a session; None when sign-in failed."""
+        login = self.work.settings.login
+        if login is None:
+            return self._endpoints({})
+        token = self.account.token if self.account else ""
+        if not token:
+            body = {**login.body, **(self.account.body if self.account else {})}
+            request = self.session.prepare("POST", login.path, json=body, keep=KEEP)
+            answer = self.ask([Asked(SIGN_IN, _SIGN_IN_NAME, request)])[0]
+            if answer.error or not is_2xx(answer.status):
+                return None
+            token = find(login.token, answer.json())
+        return self._endpoints({"Authorization": f"Bearer {token}"} if isinstance(token, str) else {})
+
+    def ask(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Send all at the same time and record each one, however it ends.
+
+        Raises:
+            ProbeError: something could not be sent from here, which says nothing about the target.
+        """
+        wall = time.time()
+        batch = self.session.send([one.request for one in asked])
+        try:
+            batch.join()
+        finally:
+            # Who is stopped for good takes its requests along: they end here, as failed ones.
+            answers = batch.end()
+            own = self._record(asked, answers, batch.begun, wall)
+        if own:
+            raise ProbeError(own)
+        return answers
+
+    def _record(self, asked: Sequence[Asked], answers: list[Answer], begun: float, wall: float) -> str:
+        """Tell the run's recorder and Locust's listeners; what failed on this side is returned instead."""
+        add, cohort, fire, own = self.work.recorder.add, self.cohort, self.environment.events.request.fire, ""
+        context = self.context()
+        for one, answer in zip(asked, answers, strict=True):
+            if answer.own:
+                own = answer.error
+                continue
+            status, error, ms = answer.status, answer.error, answer.duration_ms
+            whole = is_2xx(status)
+            add(one.index, cohort, begun, ms, answer.connect_ms, 0 if error and whole else status)
+            wrong = None if whole and not error else CatchResponseError(error or f"HTTP {status}")
+            fire(
+                request_type=one.method,
+                name=one.name,
+                response_time=ms,
+                response_length=answer.size,
+                response=answer,
+                context=context,
+                exception=wrong,
+                start_time=wall,
+                url=one.url,
+            )
+        return own
+
+    def _endpoints(self, session: dict[str, str]) -> list[Asked]:
+        return [
+            Asked(
+                index,
+                endpoint.name,
+                self.session.prepare(endpoint.method, endpoint.path, session if endpoint.sign_in else None),
+            )
+            for index, endpoint in enumerate(self.work.endpoints)
+        ]
+
+    def _weighed(self, asked: list[Asked]) -> list[Asked]:
+        chosen: list[Asked] = []
+        for one in asked:
+            often, rest = divmod(self.work.endpoints[one.index].weight, 1)
+            chosen += [one] * (int(often) + (random.random() < rest))  # noqa: S311  # a choice, no secret
+        return chosen
