@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.load import launch
+from rampgate.load.plan import SOURCE_VARIABLE, settings_of
 from rampgate.stage.load_look import Due
 
 LONG = 60.0
@@ -149,3 +151,19 @@ def test_lines_are_shown_in_bursts() -> None:
     due = Due()
     seconds = [0.0, 0.1, 10.0, 29.9, 30.0, 30.5, 40.0, 100.0]
     assert [due.now(second) for second in seconds] == [True, True, False, False, True, True, False, True]
+
+
+def test_the_load_run_reads_what_its_stage_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File, overrides, and whether RAMPGATE_* counts, as the stage had them; nothing else has a say."""
+    path = tmp_path / "own.toml"
+    path.write_text('[target]\napi = "http://127.0.0.1:1"\nname = "own"\n', encoding="utf-8")
+    monkeypatch.setenv("RAMPGATE_TARGET__NAME", "environment")
+    for counts, name in ((True, "environment"), (False, "own")):
+        source = {
+            "path": str(path),
+            "overrides": {"target.api": "http://127.0.0.1:2", "load.executor": "ramping-users"},
+            "from_environment": counts,
+        }
+        environ = {SOURCE_VARIABLE: json.dumps(source), "RAMPGATE_DEMO_READY": "/does/not/exist"}
+        settings, _ = settings_of("other.toml", environ=environ)
+        assert (settings.target.api, settings.target.name) == ("http://127.0.0.1:2", name)
