@@ -17,7 +17,7 @@ import gevent
 from flask import Blueprint, Response, abort, jsonify, request, send_file
 
 from rampgate.judging import verdict
-from rampgate.load import live
+from rampgate.load import live, terminal
 from rampgate.load.cells import CELLS
 from rampgate.outcome import Outcome
 from rampgate.report import words
@@ -193,10 +193,10 @@ def watch_terminal(gate: Gate, options: Any = None, *, stream: TextIO | None = N
         stream: where to; standard error when None.
     """
     told = stream or sys.stderr
-    terminal = told.isatty()
-    if terminal and options is not None:
+    in_place = told.isatty()
+    if in_place and options is not None:
         options.only_summary = True
-    return gevent.spawn(_follow, gate, told, in_place=terminal)
+    return gevent.spawn(_follow, gate, told, in_place=in_place)
 
 
 def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
@@ -207,7 +207,7 @@ def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
         if run is None:
             lines = 0
             continue
-        told = live.terminal_lines(look(run))
+        told = terminal.terminal_lines(look(run))
         try:
             stream.write(rewritten(told, lines) if in_place else plain(told))
             stream.flush()

@@ -108,7 +108,7 @@
     return [make("tbody", {}, ...found.map((each) => make("tr", {},
       make("th", { scope: "row" }, each.process),
       cell("waits", each.wait === null ? "not known" : percent(each.wait), "number"),
-      cell("processor", percent(each.cpu), "number"),
+      cell("processor", each.cpu === null ? "not known" : percent(each.cpu), "number"),
       cell("visits", each.offered ? `${count(each.iterations)} of ${count(each.offered)}` : count(each.iterations), "number"),
       make("td", {}, each.starved ? chip("undecided", "starved") : each.wait === null ? chip("shown", "not known") : chip("passed", "calm")))))];
   }

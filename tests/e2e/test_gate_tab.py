@@ -99,6 +99,12 @@ class Locust:
             return dict(answer.headers), answer.read().decode()
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def quiet(folder: Path) -> Path:
     """The locustfile of these tests."""
     file = folder / "quiet.py"
@@ -120,8 +126,7 @@ def locust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locust]:
     """Locust under a base path of its own, already started."""
     folder = tmp_path_factory.mktemp("locust")
     file = quiet(folder)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "locust", "-f", str(file), "--web-host", "127.0.0.1", "--autostart"]
     command += ["--web-port", str(port), "--web-base-path", "/under", "--users", "1"]
     with (folder / "log").open("w+") as log:

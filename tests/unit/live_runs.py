@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rampgate.config.settings import Settings
-from rampgate.load.generator import Sample
+from rampgate.load.generator import Health, Sample
 from rampgate.load.plan import endpoints_of, prepare
 from rampgate.load.seconds import Second, count
 from rampgate.load.table import SIGN_IN, Row, Table
 from rampgate.load.tally import Tally
-from rampgate.load.times import Block
 from rampgate.model.ramp import Ramp
 from rampgate.model.redact import Redactor
 
@@ -64,7 +63,8 @@ class Running:
             ideal = self.ramp.users_at(second + 1)
             self.seconds.append(count(second, table, edges, round(ideal), ideal))
             sample = Sample(second + 1.0, wait * (second + 1), 0.04 * (second + 1), 10 * (second + 1))
-            self.live.feed("load-1", Block(sample, table))
+            self.live.health.add("load-1", sample)
+            self.live.feed(table)
         self.elapsed = float(until)
 
 
@@ -78,7 +78,7 @@ def running(folder: Path, *, endpoints: tuple[str, ...] = ENDPOINTS, ramp: Ramp 
         }
     )
     setup = prepare(settings, Redactor())
-    return Running(setup, endpoints_of(settings), ramp, Tally(setup, ramp))
+    return Running(setup, endpoints_of(settings), ramp, Tally(setup, ramp, Health()))
 
 
 NOTHING = math.nan

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit import live_runs as runs
 
-from rampgate.load import live
+from rampgate.load import live, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +91,17 @@ def test_a_starved_generator_says_nothing_about_the_target(run: runs.Running) ->
     run.run(60, ms=9_000, wait=0.3)
     now = live.snapshot(run)
     assert [(each.process, each.wait, each.starved) for each in now.generators] == [("load-1", 0.3, True)]
-    assert (now.verdict, now.says) == (
-        "undecided",
-        "the generator load-1 is starved, which says nothing about the target",
-    )
+    assert now.verdict == "undecided"
+    assert now.says.startswith("the generator was starved (load-1 waited 30 % of the time")
+    times = about(now, "patients")["bad: http_req_duration: p(95)>5000"]
+    assert times.outcome == "undecided"
+    assert times.sentence.startswith("undecided: the generator was starved")
+
+
+def test_a_starved_generator_excuses_no_failures(run: runs.Running) -> None:
+    """What the target answered with a 503 it answered: that rolls back, however the generator fared."""
+    run.run(60, status=503, wait=0.3)
+    assert live.snapshot(run).verdict == "rollback"
 
 
 def test_a_system_that_tells_no_wait_is_not_called_calm(run: runs.Running) -> None:
@@ -123,7 +130,7 @@ def test_after_the_ramp_there_is_no_stage(run: runs.Running) -> None:
     run.run(82)
     now = live.snapshot(run)
     assert (now.stage, now.left) == (None, 0.0)
-    assert live.terminal_lines(now)[0].startswith("1:22 | stage end | users 0 of 0")
+    assert terminal.terminal_lines(now)[0].startswith("1:22 | stage end | users 0 of 0")
 
 
 def test_it_is_plain_json_and_clean(tmp_path: Path) -> None:
@@ -152,7 +159,7 @@ def test_a_terminal_is_told_what_is_not_met(run: runs.Running) -> None:
     run.run(30)
     run.run(40, status=500)
     run.evidence = {"rate<0.02": runs.Watch(8.3), "rate>0.05": runs.Watch(1.0)}
-    lines = live.terminal_lines(live.snapshot(run))
+    lines = terminal.terminal_lines(live.snapshot(run))
     assert lines[0] == (
         "0:40 | stage 2/3 20 users, 0:30 left | users 20 of 20 | 80 req/s | failed 800 (25 %)"
     )
@@ -167,7 +174,7 @@ def test_a_terminal_is_told_what_is_not_met(run: runs.Running) -> None:
 def test_a_terminal_shows_little_when_all_is_well(run: runs.Running) -> None:
     """Two lines, and no limit that is met."""
     run.run(60)
-    assert live.terminal_lines(live.snapshot(run)) == [
+    assert terminal.terminal_lines(live.snapshot(run)) == [
         "1:00 | stage 2/3 20 users, 0:10 left | users 20 of 20 | 80 req/s | failed 0 (0 %) | p95 38.5 ms",
         "so far: PROMOTE: all 12 limits are met",
     ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rampgate.judging import wording
 from rampgate.judging.judge import judge
+from rampgate.load.cells import DURATION
+from rampgate.load.generator import STARVED
 from rampgate.outcome import Outcome, Severity
 from rampgate.report import words
 from rampgate.report.text import clean
@@ -21,15 +23,14 @@ if TYPE_CHECKING:
 
     from rampgate.config.settings import EndpointSettings
     from rampgate.judging.judge import Judgement
+    from rampgate.load.generator import Fared
     from rampgate.load.seconds import Second
-    from rampgate.load.tally import Generator, Tally
+    from rampgate.load.tally import Tally
     from rampgate.model.ramp import Ramp
     from rampgate.runs.session import Setup
 
 EVERY = "all requests"
 UNDECIDED = "undecided"
-_TOLD = 3
-"""Limits that are not met and that a terminal shows."""
 
 
 class Evidence(Protocol):
@@ -102,6 +103,17 @@ class Held(NamedTuple):
     sentence: str
 
 
+class Generator(NamedTuple):
+    """How a generating process fares: shares of wall time, visits begun, and visits due by a rate (or 0)."""
+
+    process: str
+    wait: float | None
+    cpu: float | None
+    iterations: int
+    offered: int
+    starved: bool
+
+
 class Abort(NamedTuple):
     """The evidence for ending the run early: 1 is enough."""
 
@@ -150,9 +162,11 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
     """
     elapsed, ramp = run.elapsed, run.ramp
     held = tuple(_held(run, elapsed, breathe))
-    generators = tuple(run.live.generators())
+    begun = _begun(ramp, elapsed)
+    troubles = run.live.health.troubles(begun, elapsed)
+    generators = tuple(_generator(fared) for fared in run.live.health.over(begun, elapsed))
     last = run.seconds[-1] if run.seconds else None
-    verdict, says = _so_far(held, generators, _until_plateau(ramp, elapsed))
+    verdict, says = _so_far(held, troubles, _until_plateau(ramp, elapsed))
     return Snapshot(
         run=clean(run.id, 100),
         stage=_stage(ramp, elapsed),
@@ -184,7 +198,8 @@ def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator
     ]
     for index, about, over, judged in cells:
         on_plateau = steady and index is not None
-        begun = run.ramp.bounds(run.ramp.plateau() or 0)[0] if on_plateau else 0.0
+        begun = _begun(run.ramp, elapsed) if on_plateau else 0.0
+        starved = run.live.health.starved(begun, elapsed)
         labels = {} if index is None else {"endpoint": about}
         for seen in run.live.counted(index, plateau=on_plateau, labels=labels):
             timed = replace(seen, start=begun, end=elapsed)
@@ -194,6 +209,7 @@ def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator
                     timed,
                     alpha_fail=run.setup.alpha_fail,
                     alpha_pass=FALSE_PASS_PER_CHECK,
+                    untrusted=starved if threshold.metric == DURATION else "",
                 )
                 yield told(found, about, over, judged=judged)
                 breathe()
@@ -223,23 +239,35 @@ def told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
     )
 
 
-def _so_far(held: Iterable[Held], generators: Iterable[Generator], until: float | None) -> tuple[str, str]:
+def _so_far(held: Iterable[Held], troubles: Sequence[str], until: float | None) -> tuple[str, str]:
     """What the run would come to if it ended now, and why, in words."""
     judged = [each for each in held if each.judged]
     failed = [each for each in judged if each.outcome == Outcome.FAILED.value]
     open_ = [each for each in judged if each.outcome not in {Outcome.FAILED.value, Outcome.PASSED.value}]
     counts = f"{len(failed)} of {len(judged)} limits failed, {len(open_)} undecided"
-    starved = [each.process for each in generators if each.starved]
-    if starved:
-        return UNDECIDED, f"the generator {starved[0]} is starved, which says nothing about the target"
     if any(each.severity == Severity.CRITICAL.value for each in failed):
         return "rollback", counts
     if failed:
         return "hold", counts
+    if troubles:
+        return UNDECIDED, clean("; ".join(troubles))
     if until is None or until > 0:
         wait = "" if until is None else f": it begins in {wording.duration(until)}"
         return UNDECIDED, f"the endpoints are judged over the plateau{wait}"
     return (UNDECIDED, counts) if open_ or not judged else ("promote", f"all {len(judged)} limits are met")
+
+
+def _begun(ramp: Ramp, elapsed: float) -> float:
+    """When that began which the verdict is going to rest on: the plateau, or until then the run."""
+    plateau = ramp.plateau()
+    begun = 0.0 if plateau is None else ramp.bounds(plateau)[0]
+    return begun if begun < elapsed else 0.0
+
+
+def _generator(fared: Fared) -> Generator:
+    wait, cpu = (None if share is None else round(share, 4) for share in (fared.wait, fared.cpu))
+    starved = wait is not None and wait > STARVED
+    return Generator(clean(fared.process, 100), wait, cpu, fared.iterations, fared.offered, starved)
 
 
 def _until_plateau(ramp: Ramp, elapsed: float) -> float | None:
@@ -260,34 +288,3 @@ def _stage(ramp: Ramp, elapsed: float) -> Stage | None:
 def _abort(text: str, watch: Evidence) -> Abort:
     share = watch.log_wealth / watch.threshold if watch.threshold > 0 else 0.0
     return Abort(clean(text, 200), round(min(1.0, max(0.0, share)), 3), watch.fired_at is not None)
-
-
-def terminal_lines(now: Snapshot) -> list[str]:
-    """The run for a terminal: where it is, what it comes to so far, and each limit that is not met."""
-    stage = (
-        f"{now.stage.number}/{now.stage.of} {now.stage.name}, {_clock(now.stage.left)} left"
-        if now.stage
-        else "end"
-    )
-    share = f" ({wording.percent(now.failures / now.requests)})" if now.requests else ""
-    times = "" if now.p95 is None else f" | p95 {wording.number(now.p95)} ms"
-    head = (
-        f"{_clock(now.elapsed)} | stage {stage} | users {now.users} of {wording.number(now.ideal)}"
-        f" | {now.rate} req/s | failed {now.failures:,}{share}{times}"
-    )
-    lines = [head, f"so far: {now.verdict.upper()}: {now.says}"]
-    unmet = [each for each in now.thresholds if each.judged and each.outcome != Outcome.PASSED.value]
-    unmet.sort(key=lambda each: each.outcome != Outcome.FAILED.value)
-    lines += [f"  {each.outcome}: {each.about}, {each.threshold}: {each.sentence}" for each in unmet[:_TOLD]]
-    if len(unmet) > _TOLD:
-        lines.append(f"  and {len(unmet) - _TOLD} more")
-    near = max(now.aborts, key=lambda each: each.share, default=None)
-    if near is not None and near.share > 0:
-        lines.append(
-            f"  abort: {near.threshold} has {wording.percent(near.share)} of the evidence that it takes"
-        )
-    return [clean(line, 400) for line in lines]
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

@@ -7,17 +7,19 @@ recorder of it each request as it ends, and calls ``finish``.
 from __future__ import annotations
 
 import os
+from array import array
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError
-from rampgate.load import profile
+from rampgate.load import folded, profile
 from rampgate.load.blame import own_words, status_of
 from rampgate.load.cells import DURATION
 from rampgate.load.closing import Closing
 from rampgate.load.files import Files
+from rampgate.load.folded import Folded
 from rampgate.load.generator import Health
 from rampgate.load.plan import (
     cells_of,
@@ -93,11 +95,13 @@ class LoadRun:
         self._recorders: dict[str, Recorder] = {}
         edges = {rule.edge for rule in setup.policy.of(DURATION) if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
+        self._off = array("d")
+        self._rows = 0
         self._health = Health()
         self._watches = Watches(setup.policy, setup.alpha_fail)
         self._looked = 0
         self._stopped = ""
-        self.live = Tally(setup, self.ramp)
+        self.live = Tally(setup, self.ramp, self._health)
         self._stack = ExitStack()
         run_id = environ.get(session.RUN_VARIABLE) or journal.new_run_id(self.clock.now())
         self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
@@ -107,6 +111,8 @@ class LoadRun:
             process = session.process_name(setup.stage)
             self._run = session.open_journal(setup, self.id, self.folder, process, clock=self.clock)
             self._files = Files(self.folder, process)
+            path = self.folder / f"{process}-folded.jsonl"
+            self._folded = Folded(path, setup.policy.of(DURATION), self.ramp)
             session.write_header(self._run, setup)
             undo.pop_all()
         self.start()
@@ -149,7 +155,10 @@ class LoadRun:
     def count_users(self, users: int) -> None:
         """So many users are there now, in all processes together; told about once a second or oftener."""
         self.peak_users = max(self.peak_users, users)
-        self._counted.there(self.elapsed, users)
+        elapsed = self.elapsed
+        self._counted.there(elapsed, users)
+        if elapsed < self.ramp.duration and not self.ending:
+            self._off.append(abs(users - self.ramp.users_at(elapsed)))
 
     @property
     def seconds(self) -> list[Second]:
@@ -186,13 +195,17 @@ class LoadRun:
     def _take(self, process: str, data: bytes) -> None:
         try:
             block = decode(data)
-            self._files.append(process, data)
+            self._rows += len(block.table)
+            if self._rows > folded.RAW_ROWS:
+                self._folded.add(block.table)
+            else:
+                self._files.append(process, data)
         except (ValueError, EvidenceError) as error:
             self._troubles[f"requests of {process} were lost: {error}"] = None
             return
         self.health(process, block.sample)
         self._counted.feed(process, block)
-        self.live.feed(process, block)
+        self.live.feed(block.table)
         self._look()
 
     def health(self, process: str, sample: Sample) -> None:
@@ -259,14 +272,17 @@ class LoadRun:
         return self.folder
 
     def _judge(self, table: Table, *, early: bool) -> None:
-        closing = Closing(self._run, self.ramp, self.began, self.elapsed, self._health, stopped=early)
+        folds = self._folded.close()
+        closing = Closing(
+            self._run, self.ramp, self.began, self.elapsed, self._health, stopped=early, folds=folds
+        )
         closing.cells(table, cells_of(self.settings), self._wrong())
         if profile.of(self.settings.load).rehearsal:
             closing.rehearsal()
         if self.evidence:
             closing.abort(self._watches, trial=self.settings.load.abort == "trial")
-        seconds = self._counted.exact(table)
-        closing.generator(seconds)
+        seconds = self.seconds if folds else self._counted.exact(table)
+        closing.generator(seconds, self._off)
         closing.timeline(seconds)
 
     def _wrong(self) -> str:

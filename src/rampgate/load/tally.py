@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rampgate.load.cells import DURATION, measure
-from rampgate.load.generator import STARVED
 from rampgate.load.table import Table
 from rampgate.model.measurement import Measurement, merge
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rampgate.load.generator import Sample
-    from rampgate.load.times import Block
+    from rampgate.load.generator import Health
     from rampgate.model.ramp import Ramp
     from rampgate.runs.session import Setup
-
-
-class Generator(NamedTuple):
-    """How a generating process fares: shares of wall time, visits begun, and visits due by a rate (or 0)."""
-
-    process: str
-    wait: float | None
-    cpu: float
-    iterations: int
-    offered: int
-    starved: bool
 
 
 class Tally:
@@ -39,25 +24,20 @@ class Tally:
     Args:
         setup: names the thresholds, whose edges are counted.
         ramp: has the plateau.
+        health: of the generating processes, told by whoever hears of it.
     """
 
-    def __init__(self, setup: Setup, ramp: Ramp) -> None:
+    def __init__(self, setup: Setup, ramp: Ramp, health: Health) -> None:
         import scipy.special  # noqa: F401  # loaded now: the first look under load must not wait for it
 
         self._thresholds = setup.policy.of(DURATION)
         self._ramp = ramp
         self._cells: dict[tuple[int, bool], list[Measurement]] = {}
-        self._samples: dict[str, tuple[Sample, Sample]] = {}
+        self.health = health
 
-    def feed(self, process: str, block: Block) -> None:
-        """Count one block."""
-        table, plateau = block.table, self._ramp.plateau()
-        first, _ = self._samples.get(process, (block.sample, block.sample))
-        begins = self._ramp.bounds(plateau)[0] if plateau is not None else 0.0
-        if first.second < begins <= block.sample.second:
-            first = block.sample
-        self._samples[process] = first, block.sample
-        steady = table.stages(self._ramp) == plateau
+    def feed(self, table: Table) -> None:
+        """Count these requests."""
+        steady = table.stages(self._ramp) == self._ramp.plateau()
         for endpoint in set(table.endpoint.tolist()):
             mine = table.endpoint == endpoint
             for on_plateau, cell in (
@@ -83,10 +63,6 @@ class Tally:
         merged = [reduce(merge, same) for same in zip(*(cells or [self._measure(Table.of(()))]), strict=True)]
         return [replace(each, labels=dict(labels)) for each in merged]
 
-    def generators(self) -> list[Generator]:
-        """How each generating process fares, over the plateau once that has begun."""
-        return [_fares(process, *samples) for process, samples in sorted(self._samples.items())]
-
     def _measure(self, table: Table) -> list[Measurement]:
         # Details tell of one block alone; merged, they would tell of the last.
         seen = measure(table, self._thresholds, labels={}, span=(0.0, 0.0))
@@ -95,12 +71,3 @@ class Tally:
     def _add(self, key: tuple[int, bool], seen: list[Measurement]) -> None:
         known = self._cells.get(key)
         self._cells[key] = [merge(*pair) for pair in zip(known, seen, strict=True)] if known else seen
-
-
-def _fares(process: str, first: Sample, last: Sample) -> Generator:
-    over = last.second - first.second
-    wait = (last.wait_s - first.wait_s) / over if over > 0 else math.nan
-    cpu = (last.cpu_s - first.cpu_s) / over if over > 0 else 0.0
-    told = None if math.isnan(wait) else round(wait, 4)
-    starved = told is not None and told > STARVED
-    return Generator(clean(process, 100), told, round(cpu, 4), last.iterations, last.offered, starved)

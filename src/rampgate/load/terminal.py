@@ -1,0 +1,46 @@
+"""Floor 6. A running load run for a terminal or a log, in a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rampgate.judging import wording
+from rampgate.outcome import Outcome
+from rampgate.report.text import clean
+
+if TYPE_CHECKING:
+    from rampgate.load.live import Snapshot
+
+_TOLD = 3
+"""Limits that are not met and that are told."""
+
+
+def terminal_lines(now: Snapshot) -> list[str]:
+    """The run for a terminal: where it is, what it comes to so far, and each limit that is not met."""
+    stage = (
+        f"{now.stage.number}/{now.stage.of} {now.stage.name}, {_clock(now.stage.left)} left"
+        if now.stage
+        else "end"
+    )
+    share = f" ({wording.percent(now.failures / now.requests)})" if now.requests else ""
+    times = "" if now.p95 is None else f" | p95 {wording.number(now.p95)} ms"
+    head = (
+        f"{_clock(now.elapsed)} | stage {stage} | users {now.users} of {wording.number(now.ideal)}"
+        f" | {now.rate} req/s | failed {now.failures:,}{share}{times}"
+    )
+    lines = [head, f"so far: {now.verdict.upper()}: {now.says}"]
+    unmet = [each for each in now.thresholds if each.judged and each.outcome != Outcome.PASSED.value]
+    unmet.sort(key=lambda each: each.outcome != Outcome.FAILED.value)
+    lines += [f"  {each.outcome}: {each.about}, {each.threshold}: {each.sentence}" for each in unmet[:_TOLD]]
+    if len(unmet) > _TOLD:
+        lines.append(f"  and {len(unmet) - _TOLD} more")
+    near = max(now.aborts, key=lambda each: each.share, default=None)
+    if near is not None and near.share > 0:
+        lines.append(
+            f"  abort: {near.threshold} has {wording.percent(near.share)} of the evidence that it takes"
+        )
+    return [clean(line, 400) for line in lines]
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
