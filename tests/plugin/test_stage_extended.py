@@ -1,0 +1,147 @@
+"""The extended stage: Locust as a process of the run, under few users for seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.plugin.deployment import SETTINGS, Deployment, Project
+
+from rampgate.judging.verdict import decide
+from rampgate.runs import journal
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FLAT = "extended/load::flat_profile_runs_to_its_end"
+WITHIN_S = 60.0
+
+
+def configured(folder: Path, url: str, duration: str, more: str = "") -> Project:
+    """A project whose endpoint is asked under load by two users."""
+    text = SETTINGS.format(api=url).replace("sign_in = false\n", "sign_in = false\nload = true\n")
+    thresholds = '{ http_req_duration = ["p(95)<5000"], http_req_failed = ["rate<0.5"] }'
+    load = f'[load]\nflat_users = 2\nflat_duration = "{duration}"\npause = 0.01\n'
+    if "[load.thresholds]" not in more:
+        load += f"thresholds = {thresholds}\n"
+    return Project(folder, text + load + more)
+
+
+def awaited(process: subprocess.Popen[str], found: Path, pattern: str) -> Path:
+    """The first file of that name that the run writes."""
+    deadline = time.monotonic() + WITHIN_S
+    while not (files := list(found.glob(pattern))):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return files[0]
+
+
+@contextmanager
+def under_load(project: Project, deployment: Deployment) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A stage in the middle of its load run, and the process that makes the load."""
+    process = project.start("-m", "extended")
+    try:
+        header = awaited(process, project.folder / "reports", "2*/journal-load-*.jsonl")
+        deadline = time.monotonic() + WITHIN_S
+        while not deployment.asked:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process, int(header.name.split("-")[2])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more, or soon."""
+    for _ in range(400):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_the_load_run_is_part_of_the_stage(tmp_path: Path, deployment: Deployment) -> None:
+    """One run, one folder, one verdict: the load's checks stand beside the stage's, and count."""
+    project = configured(tmp_path, deployment.url, "2s")
+    ran = project.run("-m", "extended")
+    assert ran.outcomes[FLAT] == "passed", ran.told
+    assert ran.verdict["stages"] == ["extended", "load"]
+    assert ran.verdict["complete"], ran.verdict["reasons"]
+    assert ran.code == ran.verdict["exit_code"]
+    assert len(list((project.folder / "reports").glob("2*"))) == 1
+    assert {check.split("/")[0] for check in ran.outcomes} == {"extended", "load"}
+    assert ran.outcomes["load/whole run"] != "never ran"
+    asked = [path for path in deployment.asked if path == "/api/items"]
+    judged = [j for c in ran.verdict["checks"] if c["check"] == "load/whole run" for j in c["judgements"]]
+    assert len(asked) <= max(j["n"] for j in judged), "every request that was answered is in the evidence"
+    assert "load: 2 users for 2 s" in ran.told
+    (header,) = (r for r in journal.read(project.latest)[0] if r["type"] == "header" and r["stage"] == "load")
+    assert header["settings"]["load"]["duration"] == 2
+    assert header["settings"]["load"]["users"] == 2
+
+
+def test_a_load_run_that_dies_holds(tmp_path: Path, deployment: Deployment) -> None:
+    """Killed in the middle: the check says so, what was measured is kept, and nothing passes."""
+    project = configured(tmp_path, deployment.url, "5m")
+    with under_load(project, deployment) as (process, pid):
+        os.kill(pid, signal.SIGKILL)
+        told, _ = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 10, told
+    assert "the load run was ended by signal 9" in told
+    verdict = project.verdict
+    assert {c["check"]: c["outcome"] for c in verdict["checks"]}[FLAT] == "error"
+    assert "load: the run did not come to its end" in verdict["reasons"]
+
+
+def test_an_interrupt_ends_the_load_run_in_order(tmp_path: Path, deployment: Deployment) -> None:
+    """Ctrl-C: the load run judges what it has before the stage ends; neither goes on."""
+    project = configured(tmp_path, deployment.url, "5m")
+    with under_load(project, deployment) as (process, pid):
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=WITHIN_S)
+        assert gone(pid)
+    assert process.returncode == 2, told
+    verdict = decide(*journal.read(project.latest))
+    assert verdict.decision.value == "hold"
+    assert {"extended: interrupted", "load: interrupted"} <= set(verdict.reasons)
+    assert FLAT in verdict.never_ran
+
+
+@pytest.mark.parametrize(
+    ("duration", "more", "code", "says"),
+    [
+        ("2s", '[stages.extended]\nbudget = "1s"\n', 10, "load.flat_duration: 2 s do not fit into the "),
+        (
+            "2s",
+            '[load.thresholds]\nhttp_req_failed = ["rate<lots"]\n',
+            10,
+            "(exit code 2): rampgate.toml: load.thresholds.http_req_failed: ",
+        ),
+    ],
+)
+def test_a_load_run_that_cannot_run_holds(
+    tmp_path: Path, deployment: Deployment, duration: str, more: str, code: int, says: str
+) -> None:
+    """No time for it, settings that it refuses: told in a sentence, and nothing is sent."""
+    ran = configured(tmp_path, deployment.url, duration, more).run("-m", "extended")
+    assert (ran.code, ran.outcomes) == (code, {FLAT: "error"}), ran.told
+    assert says in ran.told
+    assert deployment.asked == []
+
+
+def test_without_an_endpoint_under_load_there_is_nothing_to_check(project: Project) -> None:
+    """An empty plan holds, and says what is not configured."""
+    ran = project.run("-m", "extended")
+    assert ran.code == 5, "pytest's own: no test was executed"
+    assert (ran.verdict["verdict"], ran.verdict["not_configured"]) == ("hold", ["load"]), ran.told
