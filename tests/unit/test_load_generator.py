@@ -224,6 +224,8 @@ def test_how_each_process_fared_is_in_the_journal(tmp_path: Path) -> None:
         "offered": 0,
         "users_mean": 2.0,
         "users_ideal": 2.0,
+        "users_off_mean": 0.33,
+        "users_off_most": 2.0,
     }
 
 

@@ -8,7 +8,6 @@ too small to be sure of: such a cell may fail on its own evidence, and its being
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.load.seconds import ranked
@@ -52,6 +51,14 @@ class Cell(NamedTuple):
     def lenient(self) -> bool:
         """Whether it may be undecided without holding the run."""
         return self.check == CELLS
+
+    def takes(self, stage: int, endpoint: int, cohort: int) -> bool:
+        """Whether requests of this stage, endpoint and cohort are its own."""
+        return (
+            (self.stage is None or (self.stage == stage and endpoint != SIGN_IN))
+            and (self.endpoint is None or self.endpoint == endpoint)
+            and (self.cohort is None or self.cohort == cohort)
+        )
 
     def of(self, table: Table, stages: Column) -> Table:
         """Its requests; stages are those of the table's rows."""
@@ -173,8 +180,11 @@ def measure(
 
 
 def _statuses(table: Table) -> dict[str, int]:
-    counted = Counter(str(status) if status else "no answer" for status in table.status.tolist())
-    return dict(sorted(counted.items()))
+    import numpy as np
+
+    statuses, counts = (column.tolist() for column in np.unique(table.status, return_counts=True))
+    named = zip((str(status) if status else "no answer" for status in statuses), counts, strict=True)
+    return dict(sorted(named))
 
 
 def _histogram(times: Column) -> Histogram:
