@@ -206,14 +206,14 @@ def _limits(seen: Iterable[Seen]) -> dict[str, float]:
 
 def _checks(whole: Sequence[Seen]) -> list[Counted]:
     """What the journey checks of every request of the run."""
-    found = []
+    found: dict[str, Counted] = {}
     for seen in whole:
         told = seen.measurement.details.get("checks")
         for name, counted in told.items() if isinstance(told, dict) else ():
             passed, failed = counted.get("passed", 0), counted.get("failed", 0)
             if passed + failed:
-                found.append(_counted(clean(name, 100), passed, passed + failed))
-    return found
+                found[name] = _counted(clean(name, 100), passed, passed + failed)
+    return list(found.values())
 
 
 def _counted(name: str, met: int, of: int) -> Counted:
