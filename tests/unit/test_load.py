@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.config.settings import Settings
-from rampgate.errors import ConfigurationError, ProbeError, RefusedError
+from rampgate.errors import ConfigurationError, RefusedError
 from rampgate.judging import verdict
 from rampgate.load import run as load
 from rampgate.load.plan import endpoints_of, ramp_of
-from rampgate.load.times import SIGN_IN
+from rampgate.load.times import NO_COHORT, SIGN_IN
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
 from rampgate.probes.target import RUN_HEADER
@@ -54,7 +53,7 @@ class Started:
         """So many requests to each endpoint, in this second of the ramp."""
         for endpoint in endpoints:
             for _ in range(many):
-                self.run.record(endpoint, 1_000.0 + second, 20.0, 0.0, status)
+                self.run.recorder("own").add(endpoint, NO_COHORT, 1_000.0 + second, 20.0, 0.0, status)
 
     def end(self, second: float) -> verdict.Verdict:
         """Go to this second, finish, and judge the journal as a reader of it would."""
@@ -251,28 +250,6 @@ def test_every_request_names_its_run(started: Started) -> None:
     """The run's header cannot be replaced by one of the settings."""
     names = [name for name in started.run.headers if name.lower() == RUN_HEADER.lower()]
     assert [started.run.headers[name] for name in names] == [started.run.id]
-
-
-@pytest.mark.parametrize(
-    ("status", "error", "recorded"),
-    [
-        (200, None, 200),
-        (503, ConnectionError("bad status"), 503),
-        (0, ConnectionRefusedError(errno.ECONNREFUSED, "refused"), 0),
-        (200, ConnectionResetError(errno.ECONNRESET, "reset"), 0),
-    ],
-)
-def test_half_an_answer_is_none(status: int, error: Exception | None, recorded: int) -> None:
-    """A 200 whose body broke off is a failed request; a bad status is kept as it is."""
-    assert load.status_of(status, error) == recorded
-
-
-def test_trouble_on_our_side_does_not_blame_the_target() -> None:
-    """No more sockets here is an error of the run, not a failed request."""
-    wrapped = ConnectionError("no answer")
-    wrapped.__cause__ = OSError(errno.EMFILE, "Too many open files")
-    with pytest.raises(ProbeError, match="Too many open files"):
-        load.status_of(0, wrapped)
 
 
 def test_no_secret_reaches_the_evidence(tmp_path: Path) -> None:

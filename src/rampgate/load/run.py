@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError
 from rampgate.load import folded, profile
-from rampgate.load.blame import own_words, status_of
+from rampgate.load.blame import own_words
 from rampgate.load.cells import DURATION
 from rampgate.load.closing import Closing
 from rampgate.load.files import Files
@@ -32,7 +32,7 @@ from rampgate.load.plan import (
 )
 from rampgate.load.seconds import Second, Seconds
 from rampgate.load.tally import Tally
-from rampgate.load.times import NO_COHORT, SIGN_IN, Recorder, Table, decode
+from rampgate.load.times import SIGN_IN, Recorder, Table, decode
 from rampgate.load.watches import Watches
 from rampgate.runs import journal, session
 
@@ -51,7 +51,6 @@ __all__ = [
     "own_words",
     "prepare",
     "settings_of",
-    "status_of",
 ]
 
 STOP_TIMEOUT_S = 30.0
@@ -147,11 +146,6 @@ class LoadRun:
         """Threshold -> its watch, for each that may end the run; none when aborting is off."""
         return {} if self.settings.load.abort == "off" else self._watches.of
 
-    @property
-    def users(self) -> int:
-        """How many users there should be now: at least one, until the ramp is over."""
-        return max(1, round(self.ramp.users_at(self.elapsed)))
-
     def count_users(self, users: int) -> None:
         """So many users are there now, in all processes together; told about once a second or oftener."""
         self.peak_users = max(self.peak_users, users)
@@ -230,10 +224,6 @@ class LoadRun:
         fired = self._watches.fired()
         if fired and self.settings.load.abort == "on":
             self.stop_early(f"{fired[0][0]} was broken; second {fired[0][1]} showed it")
-
-    def record(self, endpoint: int, begun: float, ms: float, connect_ms: float, status: int) -> None:
-        """One request of this process has ended; see ``Recorder.add``."""
-        self.recorder("own").add(endpoint, NO_COHORT, begun, ms, connect_ms, status)
 
     def trouble(self, text: str) -> None:
         """Something broke on our side: the target is not blamed, and the run cannot pass."""
