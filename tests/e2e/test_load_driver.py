@@ -11,12 +11,15 @@ import time
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rampgate.load.launch import command
 from rampgate.load.times import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENDS_WITHIN_S = 90
 PROMOTE, USAGE, HOLD = 0, 2, 10
@@ -67,9 +70,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def configure(folder: Path, load: str) -> None:
-    """A rampgate.toml with this [load]; nothing listens at its address, and nobody asks there."""
+    """A rampgate.toml with this [load]; its address is one of its own, and nobody asks there."""
     (folder / "rampgate.toml").write_text(
-        '[target]\napi = "http://127.0.0.1:9"\n'
+        f'[target]\napi = "http://127.0.0.1:{free_port()}"\n'
         '[[endpoints]]\nname = "mine"\npath = "/mine"\nsign_in = false\nload = true\n'
         f"[load]\npause = 0.05\n{load}\n",
         encoding="utf-8",
@@ -206,19 +209,42 @@ def test_a_killed_worker_is_told_and_its_evidence_kept(folder: Path) -> None:
     assert "was lost after" in message_of(folder, "load/generator")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_master_keeps_what_its_workers_measured(folder: Path, number: signal.Signals) -> None:
-    """Stopped in the middle, the master lets its workers end, keeps all that they measured, and holds."""
+@pytest.mark.parametrize(
+    ("number", "tell"),
+    [(signal.SIGINT, os.kill), (signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)],
+    ids=["SIGINT", "SIGTERM", "Ctrl-C"],
+)
+def test_an_interrupt_keeps_what_the_workers_measured(
+    folder: Path, number: signal.Signals, tell: Callable[[int, int], None]
+) -> None:
+    """Stopped in the middle, alone or with its workers: all that these measured is kept, and it holds."""
     configure(folder, 'stages = "1s:4,60s:4"')
     process = start(folder, "--processes", "2")
     until(lambda: happened(folder, "ends") > 100, process)
-    process.send_signal(number)
+    tell(process.pid, number)
     code, said = ended(process)
     verdict = verdict_of(folder)
     assert (code, verdict["verdict"], verdict["complete"]) == (HOLD, "hold", False), said
     assert sum(recorded(folder).values()) == happened(folder, "ends")
     assert "was lost" not in message_of(folder, "load/generator"), said
     assert "Traceback" not in said
+
+
+def test_workers_with_other_settings_are_told(folder: Path) -> None:
+    """A worker whose settings differ, and one whose settings are wrong: both are named, and the run holds."""
+    configure(folder, 'stages = "0.5s:4,2s:4"')
+    text = (folder / "rampgate.toml").read_text(encoding="utf-8")
+    port = str(free_port())
+    master = start(folder, "--master", "--master-bind-port", port, "--expect-workers", "2")
+    workers = []
+    for name, changed in (("other", text.replace("0.05", "0.06")), ("wrong", text + "user = 3\n")):
+        (folder / f"{name}.toml").write_text(changed, encoding="utf-8")
+        workers.append(start(folder, "--worker", "--master-port", port, "--rampgate-config", f"{name}.toml"))
+    code, said = ended(master)
+    assert (code, verdict_of(folder)["verdict"]) == (HOLD, "hold"), said
+    assert "its settings differ from the master's in load.pause" in message_of(folder, "load/whole run")
+    assert "wrong.toml: load.user" in message_of(folder, "load/whole run")
+    assert [ended(worker)[0] for worker in workers] == [0, USAGE]
 
 
 def test_zero_users_are_refused(folder: Path) -> None:
