@@ -7,6 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+import gevent
 from locust import User, task
 from locust.exception import CatchResponseError, StopTest
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from rampgate.load.accounts import Account
 
-    from .client import Answer, Request
+    from .client import Answer, Batch, Request
     from .work import Work
 
 _SIGN_IN_NAME = "sign-in"
@@ -92,15 +93,18 @@ class Visitor(User):
         super().__init__(environment)
         multi = Ground.multi or begin(self.work)
         self.roster = Ground.roster
-        self.account = self.roster.take() if self.roster else None
-        self.cohort = self.account.cohort if self.account else NO_COHORT
+        self.account: Account | None = None
+        self.cohort = NO_COHORT
         limit = self.work.settings.target.timeout
         self.session = Session(multi, self.host or "", self.work.headers, timeout_s=limit)
         self.asked: list[Asked] | None = None
         self._evenly = all(endpoint.weight == 1 for endpoint in self.work.endpoints)
 
     def on_start(self) -> None:
-        """Under a constant arrival rate, wait for the first visit's instant."""
+        """Take an account; under a constant arrival rate, wait for the first visit's instant."""
+        if self.roster:
+            self.account = self.roster.take()
+            self.cohort = self.account.cohort
         self.work.first(self)
 
     def on_stop(self) -> None:
@@ -147,7 +151,7 @@ class Visitor(User):
         wall = time.time()
         batch = self.session.send([one.request for one in asked])
         try:
-            batch.join()
+            self._join(batch)
         finally:
             # Who is stopped for good takes its requests along: they end here, as failed ones.
             answers = batch.end()
@@ -155,6 +159,16 @@ class Visitor(User):
         if own:
             raise ProbeError(own)
         return answers
+
+    def _join(self, batch: Batch) -> None:
+        try:
+            batch.join()
+        except gevent.GreenletExit:
+            # Locust kills whoever pauses when it is their turn to go; whoever began a visit in that instant
+            # may end it as all others may.
+            with gevent.Timeout(self.environment.stop_timeout or 0, exception=False):
+                batch.join()
+            raise
 
     def _record(self, asked: Sequence[Asked], answers: list[Answer], begun: float, wall: float) -> str:
         """Tell the run's recorder and Locust's listeners; what failed on this side is returned instead."""

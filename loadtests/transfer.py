@@ -72,6 +72,7 @@ class Answer(NamedTuple):
 
 
 STOPPED = Answer(0, 0.0, 0.0, "stopped before the answer came")
+UNSENT = Answer(0, 0.0, 0.0, "stopped before the request was sent", own=True)
 
 
 class Transfer:
@@ -118,6 +119,8 @@ class Transfer:
         if answer is None:
             self._multi.drop(self)
             answer = STOPPED._replace(duration_ms=(time.perf_counter() - begun) * 1000)
+            if not (self._opening or self._sent):
+                answer = UNSENT
         self._batch = None
         if self._chunks:
             self._chunks.clear()

@@ -108,6 +108,8 @@ class Scripted:
             status, headers = b"302 Found", b"Location: /json\r\n"
         elif path == "/big":
             body = BIG
+        elif path == "/token":
+            body = b'{"token": "t0ken"}'
         elif path == "/cookie":
             headers = b"Set-Cookie: session=s3; Path=/\r\n"
         elif path == "/gzip":

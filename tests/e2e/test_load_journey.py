@@ -1,0 +1,141 @@
+"""The users of the journey under Locust's own runner, each test in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.e2e.scripted_server import Scripted
+
+from rampgate.load.times import NO_COHORT, OFF, ON, SIGN_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENDPOINTS = [
+    {"name": "once", "path": "/json", "load": True},
+    {"name": "thrice", "path": "/status/200", "load": True, "weight": 3},
+    {"name": "seldom", "path": "/status/503", "load": True, "weight": 0.25, "sign_in": False},
+]
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    """A server."""
+    scripted = Scripted()
+    yield scripted
+    scripted.close()
+
+
+def told(
+    server: Scripted, accounts: list[dict[str, Any]] | None = None, stop_timeout: int = 20, **settings: Any
+) -> dict[str, Any]:
+    """What the users told."""
+    base = {
+        "target": {"api": server.url, "timeout": "20s"},
+        "login": {"path": "/token", "body": {"email": "one@x.test", "password": "canary-one"}},
+        "endpoints": ENDPOINTS,
+        "load": {"pause": 0.01},
+    }
+    command = [sys.executable, "-m", "tests.e2e.journey_alone", json.dumps({**base, **settings})]
+    done = subprocess.run(
+        [*command, json.dumps(accounts or []), str(stop_timeout)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+def test_weights_say_how_often_an_endpoint_is_asked(server: Scripted) -> None:
+    """Weight 3 is three requests a visit, 0.25 one in every fourth on average; 503 is a failure."""
+    said = told(server)
+    asked = Counter(row["endpoint"] for row in said["rows"])
+    assert asked[SIGN_IN] == 4, "each user signs in once"
+    assert asked[0] >= 40
+    assert asked[1] == 3 * asked[0]
+    assert 0 < asked[2] < 0.6 * asked[0]
+    assert {row["status"] for row in said["rows"] if row["endpoint"] == 2} == {503}
+    assert {row["cohort"] for row in said["rows"]} == {NO_COHORT}
+    failed = [event["error"] for event in said["events"] if event["name"] == "seldom"]
+    assert set(failed) == {"HTTP 503"}
+    assert said["counted"] == [len(said["rows"]), asked[2]]
+
+
+def test_every_request_is_told_once_to_recorder_and_listeners(server: Scripted) -> None:
+    """What the server was asked, what was recorded and what Locust's listeners heard is the same."""
+    said = told(server)
+    assert len(said["rows"]) == len(said["events"]) == len(server.seen)
+    for row, event in zip(said["rows"], said["events"], strict=True):
+        assert event["response_time"] == pytest.approx(row["duration_ms"], abs=1e-3), "without connecting"
+    assert {event["name"] for event in said["events"]} == {"sign-in", "once", "thrice", "seldom"}
+    assert (said["troubles"], said["left"]) == ([], 0)
+    assert {request.headers["x-rampgate-run"] for request in server.seen} == {"r1"}
+
+
+def test_signed_in_requests_carry_the_token(server: Scripted) -> None:
+    """The token of the sign-in goes with the endpoints that want one, and with no other."""
+    told(server)
+    tokens = {request.path: request.headers.get("authorization") for request in server.seen}
+    assert tokens == {
+        "/token": None,
+        "/json": "Bearer t0ken",
+        "/status/200": "Bearer t0ken",
+        "/status/503": None,
+    }
+
+
+def test_each_user_has_an_account_and_its_cohort(server: Scripted) -> None:
+    """Half of the users are of each cohort, no two have one account, and a session may be open already."""
+    accounts: list[dict[str, Any]] = [{"body": {}, "cohort": ON, "token": "open"}]
+    accounts += [{"body": {"email": f"on-{n}@x.test"}, "cohort": ON} for n in (1, 2)]
+    accounts += [{"body": {"email": f"off-{n}@x.test"}, "cohort": OFF} for n in (0, 1, 2)]
+    said = told(server, accounts)
+    emails = [json.loads(request.body) for request in server.of("/token")]
+    assert {body["email"] for body in emails} == {"on-1@x.test", "off-0@x.test", "off-1@x.test"}
+    assert {body["password"] for body in emails} == {"canary-one"}
+    assert "Bearer open" in {request.headers.get("authorization") for request in server.of("/json")}
+    signed_in = Counter(row["cohort"] for row in said["rows"] if row["endpoint"] == SIGN_IN)
+    assert signed_in == {ON: 1, OFF: 2}
+    assert {row["cohort"] for row in said["rows"]} == {ON, OFF}
+
+
+def test_too_few_accounts_are_our_trouble(server: Scripted) -> None:
+    """A user for whom no account is left is no failure of the target."""
+    said = told(server, [{"body": {"email": "only@x.test"}}])
+    assert any("no account left" in trouble for trouble in said["troubles"])
+
+
+def test_whoever_cannot_sign_in_tries_again(server: Scripted) -> None:
+    """A refused sign-in is recorded as one, and nothing else is asked."""
+    login = {"path": "/status/401", "body": {"email": "one@x.test"}}
+    said = told(server, login=login)
+    assert {(row["endpoint"], row["status"]) for row in said["rows"]} == {(SIGN_IN, 401)}
+    assert len(said["rows"]) >= 40
+
+
+def test_users_who_are_stopped_take_their_requests_along(server: Scripted) -> None:
+    """Requests that are under way when the users are stopped are recorded as failed, and no handle stays."""
+    hang = {"name": "hang", "path": "/hang", "load": True}
+    said = told(server, endpoints=[hang, ENDPOINTS[0]], login=None, stop_timeout=0)
+    server.go_on.set()
+    hung = [row for row in said["rows"] if row["endpoint"] == 0]
+    assert {row["status"] for row in hung} == {0}
+    assert len(hung) == len(server.of("/hang")) == 4
+    assert said["left"] == 0
+
+
+def test_what_is_refused_here_is_no_failure_of_the_target(server: Scripted) -> None:
+    """An address that is not allowed: no packet, no row, and the run is told why."""
+    said = told(server, allowed_hosts=["192.0.2.0/24"])
+    assert (said["rows"], said["events"], server.accepted) == ([], [], 0)
+    assert any("not allowed" in trouble for trouble in said["troubles"])
