@@ -138,8 +138,7 @@ class BrowserAuditor:
 
     def audit(self, url: str, form_factor: str, out: Path) -> Mapping[str, Any]:
         """See Auditor."""
-        tab = f"about:blank#rampgate-{secrets.token_hex(8)}"
-        page = self._run(self._open(tab), _STEP_S, "opening a tab")
+        page, tab = self._run(self._open(url), 2 * _STEP_S, "opening a tab")
         try:
             self._audit_tab(tab, url, form_factor, out)
         finally:
@@ -202,10 +201,23 @@ class BrowserAuditor:
         await _wait_for_path(page, sign_in.expected_path)
         await page.close()
 
-    async def _open(self, address: str) -> Page:
+    async def _open(self, url: str) -> tuple[Page, str]:
+        """A tab, and the address by which Lighthouse finds it.
+
+        The tab is on the page's own site already: from an empty one Chromium changes to another process as
+        it goes there, and now and then the new one begins before it is traced (NO_NAVSTART). A page that
+        does not come is Lighthouse's to judge, from an empty tab.
+        """
+        from playwright.async_api import Error
+
+        mark = f"#rampgate-{secrets.token_hex(8)}"
         page = await self._new_page()
-        await page.goto(address)
-        return page
+        for address in (url.partition("#")[0] + mark, f"about:blank{mark}"):
+            with contextlib.suppress(Error):
+                await page.goto(address, wait_until="commit")
+            if page.url == address:
+                return page, address
+        raise ProbeError("opening a tab failed: it does not go where it is sent")
 
     async def _new_page(self) -> Page:
         if self._context is None:
