@@ -40,6 +40,7 @@ class Multi:
         self.hub = get_hub()
         self._loop = self.hub.loop
         self._watchers: dict[int, Any] = {}
+        self._wanted: dict[int, int] = {}
         self._timer = self._loop.timer(0)
         self._due = 0.0
         self._kicked = False
@@ -98,13 +99,23 @@ class Multi:
         for waiter in ready:
             self._loop.run_callback(waiter.switch, None)
 
+    def fresh(self, fd: int) -> None:
+        """A socket has just been made: what was watched under its number is closed, and libev has to know."""
+        if fd in self._watchers:
+            self._watchers[fd].stop()
+
     def _watch(self, what: int, fd: int, *_: Any) -> None:
-        """Libcurl wants to know when a socket is readable or writable: its numbers are libev's."""
-        watcher = self._watchers.get(fd)
+        """Libcurl wants to know when a socket is readable or writable: its numbers are libev's.
+
+        A watcher goes on when its connection is idle, for the next request would start it again at the cost
+        of two system calls. It is stopped when its socket has something to say that nobody asked for.
+        """
         if what == pycurl.POLL_REMOVE:
-            if watcher is not None:
-                watcher.stop()
-        elif watcher is None:
+            self._wanted[fd] = pycurl.POLL_NONE
+            return
+        self._wanted[fd] = what
+        watcher = self._watchers.get(fd)
+        if watcher is None:
             watcher = self._watchers[fd] = self._loop.io(fd, what)
             watcher.start(self._ready, fd, pass_events=True)
         elif watcher.events != what or not watcher.active:
@@ -136,7 +147,10 @@ class Multi:
             self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _ready(self, events: int, fd: int) -> None:
-        self._act(fd, events)
+        if self._wanted[fd]:
+            self._act(fd, events)
+        else:
+            self._watchers[fd].stop()
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work; wake the users whose last request has ended. Runs in the hub only."""

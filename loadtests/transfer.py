@@ -39,6 +39,7 @@ _WORDS = {
     pycurl.E_SSL_CONNECT_ERROR: "TLS could not be agreed on",
     pycurl.E_PEER_FAILED_VERIFICATION: "the certificate of the target is not trusted",
 }
+_WELL = ("", False)
 _socket = monkey.get_original("socket", "socket")
 
 
@@ -104,7 +105,7 @@ class Transfer:
         if self._opening and (not self._sent or self._connected):
             connect = before if self._sent else total
         if code == 0 and not self._chunks:
-            self.answer = Answer(status, total - before, connect, size=size)
+            self.answer = Answer(status, total - before, connect, *_WELL, size)
         else:
             error, own = self._words(code, text) if code else ("", False)
             after = max(0.0, total - before) if self._sent else 0.0
@@ -179,8 +180,9 @@ class Transfer:
             return pycurl.SOCKET_BAD
         return self._socket
 
-    def _opened(self, *_: Any) -> Any:
+    def _opened(self, fd: int, _: int) -> Any:
         """Libcurl has a duplicate of the socket, which needs a file descriptor too."""
+        self._multi.fresh(fd)
         self._connected = True
         self._socket.close()
         return pycurl.SOCKOPT_OK

@@ -26,7 +26,7 @@ class Seen(NamedTuple):
 
 
 class Scripted:
-    """Answers ``/status/404``, ``/json``, ``/hang`` and so on; after ``/once`` a connection is dead."""
+    """Answers ``/status/404``, ``/json``, ``/hang`` and so on; ``/once`` leaves a dead connection."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.seen: list[Seen] = []
@@ -116,7 +116,7 @@ class Scripted:
             body, headers = gzip.compress(body), b"Content-Encoding: gzip\r\n"
         head = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n" % (status, len(body), headers)
         connection.sendall(head + (b"" if method == "HEAD" else body))
-        return True
+        return path != "/bye"
 
 
 def _head(reader: object) -> tuple[str, str, dict[str, str]] | None:

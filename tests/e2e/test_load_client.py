@@ -181,6 +181,22 @@ def test_after_a_failure_a_new_connection_is_made(server: Scripted) -> None:
     assert [(a.status, bool(a.error)) for a in run(work)] == [(0, True), (200, False)] * 2
 
 
+def test_an_idle_connection_that_the_target_closes_is_no_failure(server: Scripted) -> None:
+    """It is noticed while idle, is not looked at for ever, and the next request has a new connection."""
+
+    def work(multi: Multi) -> list[Any]:
+        one = session(multi, server)
+        first = one.batch([one.prepare("GET", "/bye")])
+        while not server.closed.acquire(blocking=False):
+            gevent.sleep(0.01)
+        while any(watcher.active for watcher in multi._watchers.values()):
+            gevent.sleep(0.01)
+        return [*first, *one.batch([one.prepare("GET", "/json")])]
+
+    assert [(answer.status, answer.error) for answer in run(work)] == [(200, ""), (200, "")]
+    assert server.accepted == 2
+
+
 @pytest.mark.parametrize(
     ("path", "status", "error"),
     [
