@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _MS = 1e-3
 _ENDLESS = 1 << 30
+_socket = monkey.get_original("socket", "socket")
 _blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
 
 
@@ -41,6 +44,8 @@ class Multi:
         self._loop = self.hub.loop
         self._watchers: dict[int, Any] = {}
         self._wanted: dict[int, int] = {}
+        self.dead: set[int] = set()
+        """Our ports of the connections that the target closed while they were idle."""
         self._timer = self._loop.timer(0)
         self._due = 0.0
         self._kicked = False
@@ -149,8 +154,11 @@ class Multi:
     def _ready(self, events: int, fd: int) -> None:
         if self._wanted[fd]:
             self._act(fd, events)
-        else:
-            self._watchers[fd].stop()
+            return
+        # The target has closed a connection that was idle. Libcurl looks for that once a second at most.
+        self._watchers[fd].stop()
+        with suppress(OSError), _socket(fileno=os.dup(fd)) as ours:
+            self.dead.add(int(ours.getsockname()[1]))
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work; wake the users whose last request has ended. Runs in the hub only."""

@@ -84,6 +84,7 @@ class Transfer:
         self._multi = request.session.multi
         self._chunks: list[bytes] = []
         self._size = 0
+        self._port = 0
         self._batch: Batch | None = None
         self.answer: Answer | None = None
         self._prepare()
@@ -168,7 +169,7 @@ class Transfer:
     def _open(self, _: int, address: Any) -> Any:
         """Make a socket for an address, unless it may not be; what fails here fails on this machine."""
         self._opening = True
-        if self._sent:
+        if self._sent and self._port not in self._multi.dead:
             return pycurl.SOCKET_BAD
         self._trouble = self._multi.refusal(str(address.addr[0]))
         if self._trouble:
@@ -187,11 +188,17 @@ class Transfer:
         self._socket.close()
         return pycurl.SOCKOPT_OK
 
-    def _send(self, *_: Any) -> Any:
-        """Forbid what libcurl does by itself when a kept connection is dead: it sends the request again."""
-        if self._sent:
+    def _send(self, _address: str, _ours: str, _port: int, our_port: int) -> Any:
+        """Forbid what libcurl does by itself when a kept connection is dead: it sends the request again.
+
+        Where the target had closed the connection before, it never had the request, and that is in order.
+        """
+        dead = self._multi.dead
+        if self._sent and self._port not in dead:
             return pycurl.PREREQFUNC_ABORT
-        self._sent = True
+        if self._connected and dead:
+            dead.discard(our_port)
+        self._sent, self._port = True, our_port
         return pycurl.PREREQFUNC_OK
 
     def _keep(self, chunk: bytes) -> int | None:
