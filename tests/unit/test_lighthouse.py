@@ -21,8 +21,7 @@ from rampgate.probes.lighthouse import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 URL = "http://127.0.0.1:3000/patients?token=canary-query"
