@@ -1,5 +1,6 @@
 """The master of several workers: who measures what, and how the evidence comes in while the run is on.
 
+    rampgate-hello    worker -> master   it listens; repeated until it is told of a run
     rampgate-prepare  master -> worker   which run this is, and which share of it is the worker's
     rampgate-ready    worker -> master   it could begin now
     rampgate-begin    master -> worker   when the ramp began
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from rampgate.load.accounts import Account
     from rampgate.load.run import LoadRun
 
-PREPARE, READY, BEGIN = "rampgate-prepare", "rampgate-ready", "rampgate-begin"
+HELLO, PREPARE = "rampgate-hello", "rampgate-prepare"
+READY, BEGIN = "rampgate-ready", "rampgate-begin"
 ROWS, TROUBLE, END = "rampgate-rows", "rampgate-trouble", "rampgate-end"
 READY_WITHIN_S = 30.0
 LOST_AFTER_S = 3.0
@@ -56,6 +58,7 @@ class Master:
         self._runner = runner
         self._measured = measured
         self._options = options
+        self._heard: set[str] = set()
         self._telling: set[str] = set()
         self._ready: set[str] = set()
         self._missed: dict[str, float] = {}
@@ -64,6 +67,7 @@ class Master:
         self._sinks: dict[str, Callable[[bytes], None]] = {}
         self._of = 0
         for kind, listener in (
+            (HELLO, self._hello),
             (READY, self._is_ready),
             (ROWS, self._rows),
             (TROUBLE, self._trouble),
@@ -80,7 +84,13 @@ class Master:
         return [client.id for client in clients.ready + clients.running + clients.spawning]
 
     def prepare(self, run: LoadRun, accounts: Sequence[Account]) -> None:
-        """Tell each worker of the run, before Locust tells it that a test starts."""
+        """Tell each worker of the run, before Locust tells it that a test starts.
+
+        Locust connects a worker before its locustfile listens: what it is told until then is lost.
+        """
+        deadline = time.monotonic() + READY_WITHIN_S
+        while set(self.there) - self._heard and time.monotonic() < deadline:
+            gevent.sleep(LOOK_EVERY_S / 10)
         self._sinks, self._telling, self._ready, self._begun = {}, set(), set(), False
         self._accounts, self._of = cohorts.marks(accounts), len(self.there)
         for share, node in enumerate(self.there):
@@ -162,6 +172,9 @@ class Master:
     def _name(self, node: str) -> str:
         index = self._runner.get_worker_index(node)  # type: ignore[no-untyped-call]  # Locust's
         return f"worker{index + 1}"
+
+    def _hello(self, msg: Any, **_: Any) -> None:
+        self._heard.add(msg.node_id)
 
     def _is_ready(self, msg: Any, **_: Any) -> None:
         if run := self._of_now(msg):

@@ -18,7 +18,7 @@ from rampgate.load.plan import headers_of
 from rampgate.load.times import Recorder
 
 from . import journey, work
-from .fleet import BEGIN, END, PREPARE, READY, ROWS, TROUBLE, boot_id, meant
+from .fleet import BEGIN, END, HELLO, PREPARE, READY, ROWS, TROUBLE, boot_id, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from locust.runners import WorkerRunner
 
     from rampgate.config.settings import Settings
+
+HELLO_EVERY_S = 0.5
+"""How often a worker says that it listens, until it is told of a run."""
 
 
 class Worker:
@@ -45,6 +48,7 @@ class Worker:
         runner.register_message(PREPARE, self._told_to_prepare)
         runner.register_message(BEGIN, self._told_to_begin)
         runner.register_message(END, self._told_to_end, concurrent=True)
+        runner.greenlet.spawn(self._hello)
 
     def begin(self) -> None:
         """Locust says that a test starts: get ready for the run that the master has told of.
@@ -87,6 +91,12 @@ class Worker:
     def trouble(self, text: str) -> None:
         """Something broke on our side."""
         self._send(TROUBLE, {"text": text})
+
+    def _hello(self) -> None:
+        """Say that this worker listens, until the master, which may not listen yet, tells of a run."""
+        while not self._told:
+            self._send(HELLO, {})
+            gevent.sleep(HELLO_EVERY_S)
 
     def _told_to_prepare(self, msg: Any, **_: Any) -> None:
         self._told = msg.data

@@ -184,7 +184,8 @@ def test_master_and_workers_are_processes_of_their_own(folder: Path) -> None:
     workers = [start(folder, "--worker", "--master-port", port) for _ in range(2)]
     code, said = ended(master)
     assert code in {PROMOTE, HOLD}, said
-    assert [ended(worker)[0] for worker in workers] == [0, 0]
+    codes, told_by_workers = zip(*(ended(worker) for worker in workers), strict=True)
+    assert codes == (0, 0), "\n".join((said, *told_by_workers))
     assert len(list((folder / "reports").iterdir())) == 2, "one run, and the link to it"
     assert sum(recorded(folder).values()) == happened(folder, "ends") > 0
     assert happened(folder, "comes") == happened(folder, "goes") == 4
