@@ -35,8 +35,7 @@ def stage(ready_file: Path, reports: Path) -> tuple[float, dict[str, list[float]
     for record in records:
         seen = record.get("measurement")
         if isinstance(seen, dict) and seen["metric"] == "lighthouse_performance_score":
-            runs = seen["details"]["runs"] if "runs" in seen["details"] else seen["details"]
-            rows = runs if isinstance(runs, list) else [r for k, r in runs.items() if k.startswith("run ")]
+            rows = [row for row in seen["details"].values() if "score" in row]
             audits[seen["labels"]["page"]] = [row["seconds"] for row in rows]
     return seconds, audits
 
