@@ -61,7 +61,6 @@ class Master:
         self._heard: set[str] = set()
         self._telling: set[str] = set()
         self._ready: set[str] = set()
-        self._missed: dict[str, float] = {}
         self._begun = False
         self._accounts: list[tuple[int, int]] = []
         self._sinks: dict[str, Callable[[bytes], None]] = {}

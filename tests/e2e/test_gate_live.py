@@ -10,7 +10,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
-from tests.e2e.test_gate_tab import STARTS_WITHIN_S, browser, free_port
+from tests.e2e.test_gate_tab import STARTS_WITHIN_S, free_port
 from tests.e2e.test_load_run import Service, configure, serving
 
 from rampgate.load import run as load
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-__all__ = ["browser"]
 PLATEAU_S = 20
 
 

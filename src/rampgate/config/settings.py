@@ -1,4 +1,4 @@
-"""Floor 3. The settings as types: what rampgate.toml may say. Loading them is settings_load's work."""
+"""Floor 3. The settings as types: what rampgate.toml may say. Loading them is loading's work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.config.values import (  # pydantic reads these when the classes are made
     Address,  # noqa: TC001  # as said
@@ -279,19 +279,6 @@ class Settings(BaseSettings):
     load: LoadSettings = LoadSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     demo: DemoSettings | None = None
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, which comes in as the initial values."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Settings:

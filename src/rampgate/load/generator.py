@@ -14,8 +14,8 @@ from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import NamedTuple
 
-STARVED = 0.10
-"""Share of wall time in the run queue above which a generator is starved."""
+from rampgate.probes.pressure import STARVED
+
 REACHED = 0.95
 """Share of the journeys due that must have begun for the load to be the one that was asked for."""
 

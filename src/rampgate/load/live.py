@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from rampgate.judging import wording
 from rampgate.judging.judge import judge
 from rampgate.load.cells import DURATION
-from rampgate.load.generator import STARVED
 from rampgate.outcome import Outcome, Severity
+from rampgate.probes.pressure import STARVED
 from rampgate.report import words
 from rampgate.report.text import clean
 from rampgate.runs.run import FALSE_PASS_PER_CHECK

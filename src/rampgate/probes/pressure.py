@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 STARVED = 0.1
-"""A look during which something waited for a processor for more than this share of the time is starved."""
+"""What waited for a processor for more than this share of the time is starved: a look, a load generator."""
 _TOTAL = re.compile(r"^some .*total=(\d+)", re.MULTILINE)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from rampgate.errors import ProbeError, UnreachableError
+from rampgate.errors import UnreachableError
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
 from rampgate.probes.flags import BulkForm, FlagProbe
@@ -22,7 +22,7 @@ from rampgate.stage.flag_look import FlagLook
 
 if TYPE_CHECKING:
     from rampgate.config.settings import EndpointSettings, MetricSettings, PageSettings
-    from rampgate.probes.auditor import Auditor, SignIn
+    from rampgate.probes.auditor import Auditor
     from rampgate.probes.lighthouse import LighthouseProbe
     from rampgate.probes.metric import JsonMetricProbe
     from rampgate.probes.stores import MongoProbe, RedisProbe
@@ -262,31 +262,15 @@ class Look:
             from rampgate.probes.auditor import BrowserAuditor
             from rampgate.probes.browser import find_tools
             from rampgate.probes.target import RUN_HEADER
+            from rampgate.stage.form import form_of
 
             auditor = BrowserAuditor(
                 find_tools(os.environ),
-                self._form() if signed_in else None,
+                form_of(self._settings.login, self._base("web")) if signed_in else None,
                 extra_headers={**self._settings.target.headers, RUN_HEADER: self.run.id},
             )
             self._auditors[signed_in] = self._stack.enter_context(auditor)
         return self._auditors[signed_in]
-
-    def _form(self) -> SignIn:
-        from rampgate.probes.auditor import SignIn
-
-        login = self._settings.login
-        if login is None or login.form is None:
-            raise ProbeError("login.form is not configured, so that the browser cannot sign in")
-        form = login.form
-        return SignIn(
-            self._base("web") + form.path,
-            login.body[form.email_key],
-            login.body[form.password_key],
-            form.lands_on,
-            form.email_selector,
-            form.password_selector,
-            form.submit,
-        )
 
     def _plain_get(self, page: PageSettings) -> int | None:
         try:
