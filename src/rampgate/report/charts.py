@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 from rampgate.judging import wording
 from rampgate.model.measurement import GROWTH
 from rampgate.model.metrics import Kind
-from rampgate.report import words
+from rampgate.report import svg, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from xml.etree.ElementTree import Element
 
     from rampgate.judging.judge import Judgement
     from rampgate.model.measurement import Histogram
@@ -42,16 +42,16 @@ def position(judgement: Judgement) -> str:
         return _INSET + (_BAR_WIDTH - 2 * _INSET) * min(1.0, max(0.0, number / span))
 
     says = f"measured {words.measured(judgement)}, limit {words.limit(judgement)}"
-    svg = _svg(_BAR_WIDTH, _BAR_HEIGHT, "position", says)
-    _rect(svg, "track", 0, 8, _BAR_WIDTH, 6)
+    bar, limit = svg.drawing(_BAR_WIDTH, _BAR_HEIGHT, "position", says), x(judgement.limit)
+    svg.rect(bar, "track", (0, 8), (_BAR_WIDTH, 6))
     if kind in {Kind.RATE, Kind.LATENCY}:
-        _rect(svg, "beyond", x(judgement.limit), 8, _BAR_WIDTH - x(judgement.limit), 6)
+        svg.rect(bar, "beyond", (limit, 8), (_BAR_WIDTH - limit, 6))
     elif kind is Kind.SCORE:
-        _rect(svg, "beyond", 0, 8, x(judgement.limit), 6)
-    _rect(svg, "bounds", x(low), 6, max(2.0, x(high) - x(low)), 10)
-    _line(svg, "limit", x(judgement.limit), 1, x(judgement.limit), 21)
-    ET.SubElement(svg, "circle", {"class": "point", "cx": _at(x(value)), "cy": "11", "r": "4"})
-    return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
+        svg.rect(bar, "beyond", (0, 8), (limit, 6))
+    svg.rect(bar, "bounds", (x(low), 6), (max(2.0, x(high) - x(low)), 10))
+    svg.line(bar, "limit", (limit, 1), (limit, 21))
+    svg.circle(bar, "point", (x(value), 11), 4)
+    return svg.source(bar)
 
 
 def scale_of(histograms: Iterable[Histogram | None], limits: Mapping[str, float]) -> tuple[float, float]:
@@ -90,21 +90,21 @@ def spread(
     total = sum(counts.values())
     says = f"{total:,} answers from {wording.number(smallest)} to {wording.number(largest)} {unit}"
     says += "".join(f"; limit {name} at {wording.number(limit)} {unit}" for name, limit in lines.items())
-    svg = _svg(_WIDTH, _HEIGHT, "spread", says)
-    _bars(svg, counts, (low, high))
-    _line(svg, "axis", _MARGIN, _FLOOR, _WIDTH - _MARGIN, _FLOOR)
+    curve = svg.drawing(_WIDTH, _HEIGHT, "spread", says)
+    _bars(curve, counts, (low, high))
+    svg.line(curve, "axis", (_MARGIN, _FLOOR), (_WIDTH - _MARGIN, _FLOOR))
     for tick in _ticks(low, high):
-        _line(svg, "axis", x(tick), _FLOOR, x(tick), _FLOOR + 4)
-        _text(svg, "tick", x(tick), _FLOOR + 15, wording.number(tick))
+        svg.line(curve, "axis", (x(tick), _FLOOR), (x(tick), _FLOOR + 4))
+        svg.text(curve, "tick", (x(tick), _FLOOR + 15), wording.number(tick))
     for number, (name, limit) in enumerate(lines.items()):
-        _line(svg, "limit", x(limit), _TOP - 6, x(limit), _FLOOR)
+        svg.line(curve, "limit", (x(limit), _TOP - 6), (x(limit), _FLOOR))
         side = "end" if x(limit) > _WIDTH / 2 else "start"
-        _text(svg, f"label {side}", x(limit), 10 + 11 * (number % 2), name)
-    _text(svg, "label end", _WIDTH - _MARGIN, _HEIGHT - 4, f"{unit}, logarithmic")
-    return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
+        svg.text(curve, f"label {side}", (x(limit), 10 + 11 * (number % 2)), name)
+    svg.text(curve, "label end", (_WIDTH - _MARGIN, _HEIGHT - 4), f"{unit}, logarithmic")
+    return svg.source(curve)
 
 
-def _bars(svg: ET.Element, counts: Mapping[int, int], scale: tuple[float, float]) -> None:
+def _bars(curve: Element, counts: Mapping[int, int], scale: tuple[float, float]) -> None:
     low, high = scale
     width = (_WIDTH - 2 * _MARGIN) / _BINS
     bins = [0] * _BINS
@@ -116,7 +116,7 @@ def _bars(svg: ET.Element, counts: Mapping[int, int], scale: tuple[float, float]
         if count:
             # One slow answer among thousands must still be seen.
             height = max(2.0, (_FLOOR - _TOP) * count / tallest)
-            _rect(svg, "count", _MARGIN + number * width, _FLOOR - height, width - 1, height)
+            svg.rect(curve, "count", (_MARGIN + number * width, _FLOOR - height), (width - 1, height))
 
 
 def _ticks(low: float, high: float) -> Iterable[float]:
@@ -124,26 +124,3 @@ def _ticks(low: float, high: float) -> Iterable[float]:
     found = [step * 10.0**power for power in powers for step in _TICKS]
     inside = [tick for tick in found if low < math.log10(tick) < high]
     return inside if len(inside) <= 9 else [tick for tick in inside if math.log10(tick).is_integer()]  # noqa: PLR2004 - what fits side by side
-
-
-def _svg(width: float, height: float, kind: str, says: str) -> ET.Element:
-    box = f"0 0 {width:g} {height:g}"
-    return ET.Element("svg", {"class": kind, "viewBox": box, "role": "img", "aria-label": says})
-
-
-def _rect(svg: ET.Element, kind: str, x: float, y: float, width: float, height: float) -> None:
-    size = {"x": _at(x), "y": _at(y), "width": _at(width), "height": _at(height)}
-    ET.SubElement(svg, "rect", {"class": kind, **size})
-
-
-def _line(svg: ET.Element, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
-    ends = {"x1": _at(x1), "y1": _at(y1), "x2": _at(x2), "y2": _at(y2)}
-    ET.SubElement(svg, "line", {"class": kind, **ends})
-
-
-def _text(svg: ET.Element, kind: str, x: float, y: float, text: str) -> None:
-    ET.SubElement(svg, "text", {"class": kind, "x": _at(x), "y": _at(y)}).text = text
-
-
-def _at(number: float) -> str:
-    return f"{number:.2f}".rstrip("0").rstrip(".")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-from xml.etree import ElementTree as ET
 
 from rampgate.judging import wording
+from rampgate.report import svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from xml.etree.ElementTree import Element
 
 WIDTH, HEIGHT = 400.0, 178.0
 _LEFT, _RIGHT, _TOP, _FLOOR = 44.0, 354.0, 20.0, 152.0
@@ -97,52 +98,49 @@ def over_time(axes: Axes, *, lines: Sequence[Line], limits: Sequence[Limit] = ()
     if not any(value is not None for line in lines for value in line.values):
         return ""
     scale = _Scale(axes, lines, limits)
-    box = f"0 0 {WIDTH:g} {HEIGHT:g}"
-    svg = ET.Element(
-        "svg", {"class": "plot", "viewBox": box, "role": "img", "aria-label": _words(axes, lines, limits)}
-    )
-    _frame(svg, axes, scale)
+    plot = svg.drawing(WIDTH, HEIGHT, "plot", _words(axes, lines, limits))
+    _frame(plot, axes, scale)
     for limit in limits:
         if (height := scale.y(limit.at)) is not None:
-            _line(svg, "limit", _LEFT, height, _RIGHT, height)
+            svg.line(plot, "limit", (_LEFT, height), (_RIGHT, height))
     ends = []
     for line in lines:
-        last = _trace(svg, line, axes, scale)
+        last = _trace(plot, line, axes, scale)
         if last is not None:
             ends.append((last, line))
     for number, limit in enumerate(limits):
         if (height := scale.y(limit.at)) is not None:
             # Neighbours at different places: they may lie close together.
             inside = _LEFT + 4 if number % 2 == 0 else (_LEFT + _RIGHT) / 2
-            _text(svg, "of-limit", inside, height - 3, limit.name)
+            svg.text(plot, "of-limit", (inside, height - 3), limit.name)
     for height, line in _spread(ends):
-        _text(svg, f"name {line.kind}", _RIGHT + 4, height + 3.5, line.name)
-    return ET.tostring(svg, encoding="unicode", short_empty_elements=False)
+        svg.text(plot, f"name {line.kind}", (_RIGHT + 4, height + 3.5), line.name)
+    return svg.source(plot)
 
 
-def _frame(svg: ET.Element, axes: Axes, scale: _Scale) -> None:
+def _frame(plot: Element, axes: Axes, scale: _Scale) -> None:
     for tick in scale.ticks:
         height = scale.y(tick)
         assert height is not None  # noqa: S101  # ticks of a logarithmic scale are above 0
-        _line(svg, "grid", _LEFT, height, _RIGHT, height)
-        _text(svg, "tick end", _LEFT - 4, height + 3.5, wording.number(tick))
+        svg.line(plot, "grid", (_LEFT, height), (_RIGHT, height))
+        svg.text(plot, "tick end", (_LEFT - 4, height + 3.5), wording.number(tick))
     step = next((step for step in _TIMES if axes.end / step <= _MOST_TICKS), axes.end)
     for number in range(int(axes.end / step) + 1):
         x = _x(axes, number * step)
-        _line(svg, "axis", x, _FLOOR, x, _FLOOR + 4)
-        _text(svg, "tick", x, _FLOOR + 15, clock(number * step))
-    _line(svg, "axis", _LEFT, _FLOOR, _RIGHT, _FLOOR)
+        svg.line(plot, "axis", (x, _FLOOR), (x, _FLOOR + 4))
+        svg.text(plot, "tick", (x, _FLOOR + 15), clock(number * step))
+    svg.line(plot, "axis", (_LEFT, _FLOOR), (_RIGHT, _FLOOR))
     begin = 0.0
     for number, (end, _) in enumerate(axes.stages, 1):
         left, right = _x(axes, begin), _x(axes, end)
         if end < axes.end:
-            _line(svg, "stage", right, _TOP - 12, right, _FLOOR)
+            svg.line(plot, "stage", (right, _TOP - 12), (right, _FLOOR))
         if right - left >= _LEAST_STAGE:
-            _text(svg, "of-stage", (left + right) / 2, _TOP - 8, str(number))
+            svg.text(plot, "of-stage", ((left + right) / 2, _TOP - 8), str(number))
         begin = end
 
 
-def _trace(svg: ET.Element, line: Line, axes: Axes, scale: _Scale) -> float | None:
+def _trace(plot: Element, line: Line, axes: Axes, scale: _Scale) -> float | None:
     """Draw a line, broken where values are missing; returns the height of its last point."""
     last, piece = None, list[tuple[float, float]]()
     for second, value in [*zip(axes.seconds, line.values, strict=True), (0.0, None)]:
@@ -152,14 +150,9 @@ def _trace(svg: ET.Element, line: Line, axes: Axes, scale: _Scale) -> float | No
             last = height
             continue
         if len(piece) == 1:
-            ET.SubElement(
-                svg,
-                "circle",
-                {"class": line.kind, "cx": _at(piece[0][0]), "cy": _at(piece[0][1]), "r": "1.6"},
-            )
+            svg.circle(plot, line.kind, piece[0], 1.6)
         elif piece:
-            points = " ".join(f"{_at(x)},{_at(y)}" for x, y in piece)
-            ET.SubElement(svg, "polyline", {"class": line.kind, "points": points})
+            svg.polyline(plot, line.kind, piece)
         piece = []
     return last
 
@@ -204,16 +197,3 @@ def _round_step(rough: float) -> float:
 
 def _x(axes: Axes, second: float) -> float:
     return _LEFT + (_RIGHT - _LEFT) * second / axes.end
-
-
-def _line(svg: ET.Element, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
-    ends = {"x1": _at(x1), "y1": _at(y1), "x2": _at(x2), "y2": _at(y2)}
-    ET.SubElement(svg, "line", {"class": kind, **ends})
-
-
-def _text(svg: ET.Element, kind: str, x: float, y: float, text: str) -> None:
-    ET.SubElement(svg, "text", {"class": kind, "x": _at(x), "y": _at(y)}).text = text
-
-
-def _at(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
