@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
-from tests.e2e.test_gate_tab import STARTS_WITHIN_S, free_port
+from tests.e2e.locust_page import await_page, free_port
 from tests.e2e.test_load_run import Service, configure, serving
 
 from rampgate.load import run as load
@@ -34,7 +32,7 @@ def test_a_real_run_is_shown_until_its_verdict(browser: Browser, tmp_path: Path)
             [*command, "--web-port", str(port)], cwd=tmp_path, env=environ, stdout=log, stderr=log
         )
         try:
-            _await_page(f"http://127.0.0.1:{port}/gate/now", process, tmp_path / "log")
+            await_page(f"http://127.0.0.1:{port}/gate/now", process, tmp_path / "log")
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(f"http://127.0.0.1:{port}/?tab=gate")
             gate = page.locator("section.rampgate")
@@ -54,16 +52,3 @@ def test_a_real_run_is_shown_until_its_verdict(browser: Browser, tmp_path: Path)
         finally:
             process.terminate()
             process.wait(60)
-
-
-def _await_page(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN_S
-    while True:
-        assert process.poll() is None, log.read_text(encoding="utf-8")
-        assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-        try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310  # loopback
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return

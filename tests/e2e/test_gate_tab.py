@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from tests.e2e.locust_page import STARTS_WITHIN_S, await_page, free_port
 from tests.unit import report_load_runs
 
 from rampgate.report import write_all
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-STARTS_WITHIN_S = 60
 HOSTILE = "<img src=x onerror=document.title=1>\u202e"
 LOCUSTFILE = """
 import json
@@ -98,12 +96,6 @@ class Locust:
             return dict(answer.headers), answer.read().decode()
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def quiet(folder: Path) -> Path:
     """The locustfile of these tests."""
     file = folder / "quiet.py"
@@ -132,24 +124,11 @@ def locust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locust]:
         process = subprocess.Popen(command, cwd=folder, env=environ(), stdout=log, stderr=log)
         started = Locust(f"http://127.0.0.1:{port}/", folder)
         try:
-            _await_answer(started, process, folder / "log")
+            await_page(f"{started.url}under/gate/now", process, folder / "log")
             yield started
         finally:
             process.terminate()
             process.wait(30)
-
-
-def _await_answer(locust: Locust, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN_S
-    while True:
-        assert process.poll() is None, log.read_text(encoding="utf-8")
-        assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-        try:
-            locust.get("under/gate/now")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
 
 
 @pytest.fixture
