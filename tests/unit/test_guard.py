@@ -9,7 +9,7 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.errors import ConfigurationError, RefusedError
 from rampgate.probes.guard import Guard
-from rampgate.probes.target import RUN_HEADER, Target, client
+from rampgate.probes.target import RUN_HEADER, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,8 +201,3 @@ def test_proxy_settings_of_the_environment_are_not_read(monkeypatch: pytest.Monk
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
     with client("http://t.test", run_id="r", timeout_s=1) as http:
         assert not any(http._mounts.values())
-
-
-def test_target_is_a_value() -> None:
-    """Two targets that say the same are the same."""
-    assert Target("a", api="http://a") == Target("a", api="http://a", version=None)

@@ -1,8 +1,7 @@
-"""Floor 3. What is measured, and the only place that makes an HTTP client."""
+"""Floor 3. The only place that makes an HTTP client for a target."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,25 +17,6 @@ if TYPE_CHECKING:
 
 RUN_HEADER = "X-Rampgate-Run"
 """The header by which a target's owner recognises our requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a deployment answers, and which release it should be.
-
-    Args:
-        name: what reports call it.
-        web: base address of the web server, "" when there is none.
-        api: base address of the API, "" when there is none.
-        version: the version that should answer, None when the settings do not say.
-        environment: where it is deployed (staging, production).
-    """
-
-    name: str
-    web: str = ""
-    api: str = ""
-    version: str | None = None
-    environment: str = ""
 
 
 def client(
