@@ -18,7 +18,7 @@ from rampgate.model.redact import Redactor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rampgate.config.settings import EndpointSettings
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.runs.session import Setup
 
 ENDPOINTS = ("patients", "dashboard")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.load_runs import ACCOUNTS, Running, outcomes, settings
 
-from rampgate.config.settings import EndpointSettings
+from rampgate.config.subjects import EndpointSettings
 from rampgate.judging.verdict import decide, dumps
 from rampgate.load.cells import CELLS, planned
 from rampgate.load.times import OFF, ON, SIGN_IN, Row, Table

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rampgate.config.settings import LoadSettings
+from rampgate.config.load_settings import LoadSettings
 from rampgate.errors import ConfigurationError
 from rampgate.load import profile
 from rampgate.model.ramp import DEFAULT_RAMP, Ramp

@@ -5,7 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from rampgate.config.settings import EndpointSettings, FlagSettings, LoginSettings, Settings, TargetSettings
+from rampgate.config.settings import Settings, TargetSettings
+from rampgate.config.subjects import EndpointSettings, FlagSettings, LoginSettings
 from rampgate.config.values import seconds
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from rampgate.config.settings import LoadSettings
+    from rampgate.config.load_settings import LoadSettings
     from rampgate.runs.run import Expect
     from rampgate.stage.load_look import LoadLook
 

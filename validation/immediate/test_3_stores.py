@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from rampgate.config.settings import MongoSettings, RedisSettings
+    from rampgate.config.subjects import MongoSettings, RedisSettings
     from rampgate.runs.run import Expect
     from rampgate.stage.look import Look
 

@@ -9,7 +9,7 @@ import pytest
 from rampgate.stage.look import REQUESTS
 
 if TYPE_CHECKING:
-    from rampgate.config.settings import EndpointSettings
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.runs.run import Expect
     from rampgate.stage.look import Look
 

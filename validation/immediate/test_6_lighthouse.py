@@ -9,7 +9,7 @@ import pytest
 from rampgate.stage.look import AUDITS
 
 if TYPE_CHECKING:
-    from rampgate.config.settings import PageSettings
+    from rampgate.config.subjects import PageSettings
     from rampgate.runs.run import Expect
     from rampgate.stage.look import Look
 

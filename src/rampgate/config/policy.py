@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rampgate.config.settings import Settings, ThresholdSettings
+from rampgate.config.part import ThresholdSettings
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, Threshold, parse, validate
 from rampgate.model.metrics import METRICS, Kind, Metric, registry
@@ -15,6 +15,7 @@ from rampgate.outcome import Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rampgate.config.settings import Settings
     from rampgate.model.measurement import Measurement
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING

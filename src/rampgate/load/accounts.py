@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from rampgate.config.settings import LoginSettings, Settings
+    from rampgate.config.settings import Settings
+    from rampgate.config.subjects import LoginSettings
 
 COMMAND_ENDS_WITHIN_S = 300
 USER, WORKSPACE, TOKEN = "user", "workspace", "token"

@@ -17,7 +17,7 @@ from rampgate.model.measurement import GROWTH, Histogram, Measurement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rampgate.config.settings import EndpointSettings
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.judging.threshold import Threshold
     from rampgate.load.table import Column, Table
     from rampgate.model.ramp import Ramp

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from rampgate.config.settings import FlagSettings, Settings
+    from rampgate.config.settings import Settings
+    from rampgate.config.subjects import FlagSettings
 
 Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""

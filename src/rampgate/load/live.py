@@ -21,7 +21,7 @@ from rampgate.runs.run import FALSE_PASS_PER_CHECK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rampgate.config.settings import EndpointSettings
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.judging.judge import Judgement
     from rampgate.load.generator import Fared
     from rampgate.load.seconds import Second

@@ -25,7 +25,9 @@ from rampgate.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rampgate.config.settings import EndpointSettings, LoadSettings, Settings
+    from rampgate.config.load_settings import LoadSettings
+    from rampgate.config.settings import Settings
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.model.ramp import Ramp
     from rampgate.model.redact import Redactor
 

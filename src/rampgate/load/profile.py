@@ -18,7 +18,7 @@ from rampgate.model.ramp import Ramp
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from rampgate.config.settings import LoadSettings
+    from rampgate.config.load_settings import LoadSettings
 
 USERS, ARRIVALS = "ramping-users", "constant-arrival-rate"
 LEAD_S = 1.0

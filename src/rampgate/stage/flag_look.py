@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rampgate.clock import Clock
-    from rampgate.config.settings import FlagSettings
+    from rampgate.config.subjects import FlagSettings
     from rampgate.model.measurement import Measurement
     from rampgate.probes.flag_users import Decisions
 

@@ -8,7 +8,7 @@ from rampgate.errors import ProbeError
 from rampgate.probes.auditor import SignIn
 
 if TYPE_CHECKING:
-    from rampgate.config.settings import LoginSettings
+    from rampgate.config.subjects import LoginSettings
 
 
 def form_of(login: LoginSettings | None, web: str) -> SignIn:

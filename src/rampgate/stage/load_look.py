@@ -19,7 +19,7 @@ from rampgate.runs import journal, session
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from rampgate.config.settings import LoadSettings
+    from rampgate.config.load_settings import LoadSettings
     from rampgate.judging.verdict import Record
     from rampgate.runs.run import Run
     from rampgate.stage.active import Active

@@ -21,7 +21,7 @@ from rampgate.probes.target import client
 from rampgate.stage.flag_look import FlagLook
 
 if TYPE_CHECKING:
-    from rampgate.config.settings import EndpointSettings, MetricSettings, PageSettings
+    from rampgate.config.subjects import EndpointSettings, MetricSettings, PageSettings
     from rampgate.probes.auditor import Auditor
     from rampgate.probes.lighthouse import LighthouseProbe
     from rampgate.probes.metric import JsonMetricProbe

@@ -1,0 +1,53 @@
+"""Floor 3. The settings of a load run: [load] and [load.accounts]."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  # pydantic reads it when the classes are made
+from typing import Literal
+
+from pydantic import Field
+
+from rampgate.config.part import Part, ThresholdSettings
+from rampgate.config.values import (  # pydantic reads these when the classes are made
+    Duration,  # noqa: TC001  # as said
+    JMESPath,  # noqa: TC001  # as said
+    Stages,  # noqa: TC001  # as said
+)
+
+
+class AccountsSettings(Part):
+    """[load.accounts]: who signs in under load; one of ``pattern``, ``csv`` and ``command``."""
+
+    pattern: str | None = Field(default=None, description="a name with {n}, which runs from 1 to count")
+    count: int = Field(default=100, ge=1)
+    csv: Path | None = None
+    command: list[str] = Field(default_factory=list)
+    password: str = ""
+    user: JMESPath = Field(default="user.id", description="the user's id in the answer to a sign-in")
+    workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
+
+
+class LoadSettings(Part):
+    """[load]: how many users when, what they do, and what is judged.
+
+    ``stages`` wins over ``duration``, which makes a flat profile of ``users``; both win over ``ramp_up``,
+    ``plateau`` and ``ramp_down``.
+    """
+
+    executor: Literal["ramping-users", "constant-arrival-rate"] = "ramping-users"
+    users: int = Field(default=20, ge=1)
+    ramp_up: Duration = 10.0
+    plateau: Duration = 30.0
+    ramp_down: Duration = 5.0
+    stages: Stages | None = None
+    duration: Duration | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0, description="iterations per second")
+    time_scale: float = Field(default=1.0, gt=0, description="20 = twenty times faster")
+    flat_users: int = Field(default=50, ge=1, description="of the extended stage's flat profile")
+    flat_duration: Duration = Field(default=600.0, gt=0)
+    pause: Duration = 1.0
+    accounts: AccountsSettings | None = None
+    abort: Literal["on", "trial", "off"] = "on"
+    thresholds: dict[str, list[str | ThresholdSettings]] = Field(
+        default={"http_req_duration": ["p(95)<1000"], "http_req_failed": ["rate<0.02"]}
+    )

@@ -1,0 +1,145 @@
+"""Floor 3. The settings of what is checked: version, login, endpoints, pages, flags, stores, metrics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rampgate.config.part import Part
+from rampgate.config.values import (  # pydantic reads these when the classes are made
+    Duration,  # noqa: TC001  # as said
+    JMESPath,  # noqa: TC001  # as said
+    Percent,  # noqa: TC001  # as said
+    UrlPath,  # noqa: TC001  # as said
+)
+
+
+class VersionSettings(Part):
+    """[version]: where the running version is read, and which one is expected."""
+
+    path: UrlPath = "/health"
+    value: JMESPath = "version"
+    instance: JMESPath = "instance"
+    expected: str | None = None
+    connections: int = Field(default=50, ge=1, le=1000)
+    required: bool = True
+
+
+class FormSettings(Part):
+    """[login.form]: how a browser signs in with the account of [login.body]."""
+
+    path: UrlPath
+    email_key: str = Field(default="email", description="key of [login.body]")
+    password_key: str = Field(default="password", description="key of [login.body]")
+    email_selector: str = "input[name=email]"
+    password_selector: str = "input[name=password]"  # noqa: S105  # a CSS selector, not a password
+    submit: str = "button[type=submit]"
+    lands_on: UrlPath = "/"
+
+
+class LoginSettings(Part):
+    """[login]: how a known-good account signs in."""
+
+    path: UrlPath
+    body: dict[str, str] = Field(min_length=1)
+    token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
+    form: FormSettings | None = None
+    needs: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _form_keys_exist(self) -> LoginSettings:
+        keys = {self.form.email_key, self.form.password_key} if self.form else set()
+        if missing := sorted(keys - set(self.body)):
+            raise ValueError(
+                f"form names {missing[0]!r}; accepted are the keys of body: {', '.join(self.body)}"
+            )
+        return self
+
+
+class EndpointSettings(Part):
+    """[[endpoints]]: an API endpoint whose latency and body are judged."""
+
+    name: str
+    path: UrlPath
+    method: Literal["GET", "HEAD"] = "GET"
+    sign_in: bool = True
+    body: JMESPath | None = Field(default=None, description="JMESPath of what must be there")
+    minimum: float = 1
+    needs: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
+    load: bool = False
+    weight: float = Field(default=1.0, gt=0)
+    required: bool = True
+
+
+class PageSettings(Part):
+    """[[pages]]: a web page, and whether Lighthouse audits it."""
+
+    name: str
+    path: UrlPath
+    sign_in: bool = False
+    lighthouse: bool = False
+    form_factor: Literal["mobile", "desktop"] = "mobile"
+    required: bool = True
+
+
+class BulkSettings(Part):
+    """[flags.bulk]: many users in one POST of {users_key: [{user_key, workspace_key}], flags_key: [...]}."""
+
+    path: UrlPath
+    chunk: int = Field(default=500, ge=1)
+    users_key: str = "users"
+    user_key: str = "userId"
+    workspace_key: str = "workspaceId"
+    flags_key: str = "flags"
+    results: JMESPath = "results[].flags"
+
+
+class FlagSettings(Part):
+    """[flags]: where flags are read, and what they must be."""
+
+    path: str = Field(description="with {flag}, {user}, {workspace}")
+    value: JMESPath = "enabled"
+    algorithm: Literal["md5-mod100", "unknown"] = "unknown"
+    hash: Literal["seed", "salted"] = "seed"
+    semantics: Literal["seed", "overrides-first"] = "overrides-first"
+    expected: dict[str, Percent] = Field(min_length=1)
+    bulk: BulkSettings | None = None
+    required: bool = True
+
+    @field_validator("path")
+    @classmethod
+    def _has_places(cls, path: str) -> str:
+        missing = [place for place in ("{flag}", "{user}") if place not in path]
+        if not path.startswith("/") or missing:
+            raise ValueError("accepted is a path with {flag}, {user} and perhaps {workspace}")
+        return path
+
+
+class MongoSettings(Part):
+    """[mongodb]: the database behind the deployment."""
+
+    uri: str
+    database: str = "rampgate"
+    timeout: Duration = 3.0
+    required: bool = True
+
+
+class RedisSettings(Part):
+    """[redis]: the cache behind the deployment."""
+
+    url: str
+    timeout: Duration = 3.0
+    required: bool = True
+
+
+class MetricSettings(Part):
+    """[[metrics]]: one number that the deployment reports about itself as JSON."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    path: UrlPath
+    value: JMESPath
+    unit: str = ""
+    admin: bool = False
+    required: bool = True
