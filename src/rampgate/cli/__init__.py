@@ -1,0 +1,37 @@
+"""Floor 7. The command line. What a command needs is imported where it runs, so that --help stays fast."""
+
+from __future__ import annotations
+
+import click
+
+from rampgate import __version__
+from rampgate.cli.measuring import demo, load
+from rampgate.cli.setup import doctor, init
+from rampgate.cli.told import lines_kept
+from rampgate.cli.verdicts import rejudge, verdict
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 promote, 10 hold, 20 roll back, 2 usage or settings, 70 a defect of rampgate.",
+)
+@click.version_option(__version__, prog_name="rampgate")
+def main() -> None:
+    r"""Promote, hold or roll back? A gate that decides from evidence.
+
+    \b
+    Examples:
+      pytest -m immediate          check a deployment, minutes after a deploy
+      rampgate verdict             show the latest verdict again; its exit code gates a pipeline
+      rampgate rejudge RUN         judge old evidence again: the same journal, the same verdict
+      rampgate doctor --fix        see what is missing on this machine, and install the browser tools
+      rampgate demo                the whole story on a reference deployment of our own
+      rampgate init --api URL      write settings for a service of yours
+      rampgate load                ramp users onto it; the exit code is the verdict's
+    """
+
+
+main.help = lines_kept(main.help)
+
+for command in (verdict, rejudge, doctor, demo, load, init):
+    main.add_command(command)

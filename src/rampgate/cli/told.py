@@ -1,0 +1,61 @@
+"""Floor 7. What every command has: its exit code, what went wrong in one line, the folder of runs."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rampgate.errors import ExitCode, RampgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REPORTS = click.option(
+    "--reports",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="The folder that runs are written to.",
+)
+
+
+def told(command: Callable[..., int]) -> Callable[..., None]:
+    """Turn what a command returns into the exit code, and what went wrong into one clear line each."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except RampgateError as error:
+            for line in str(error).splitlines():
+                click.echo(f"rampgate: {line}", err=True)
+            code = error.exit_code
+        except BrokenPipeError:
+            # Whoever read our lines has left (| head): no defect, and nothing that could promote.
+            nobody_reads()
+            code = ExitCode.HOLD
+        except Exception as error:  # noqa: BLE001  # a defect is told in one line and has its own exit code
+            click.echo(f"rampgate: a defect of rampgate: {type(error).__name__}: {error}", err=True)
+            code = ExitCode.INTERNAL
+        except KeyboardInterrupt:
+            click.echo("rampgate: interrupted", err=True)
+            code = ExitCode.HOLD
+        sys.exit(int(code))
+
+    wrapped.__doc__ = lines_kept(command.__doc__)
+    return wrapped
+
+
+def nobody_reads() -> None:
+    """Write to nowhere from now on, so that the interpreter's own last flush finds no broken pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def lines_kept(text: str | None) -> str:
+    r"""A docstring with click's mark of lines that stay as they are; a raw one holds but its name."""
+    return (text or "").replace(r"\b", "\b")

@@ -1,0 +1,89 @@
+"""Floor 7. The commands that judge evidence: verdict and rejudge."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from rampgate.cli.told import REPORTS, nobody_reads, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.judging.verdict import Verdict
+
+
+@click.command()
+@click.argument("run", required=False)
+@REPORTS
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json instead of the table.")
+@told
+def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
+    r"""Show the verdict of RUN (an id or a folder; default: the latest) and exit with its code.
+
+    \b
+    Examples:
+      rampgate verdict
+      rampgate verdict 20261124T073502Z-3a51 --json
+    """
+    from rampgate.judging.verdict import decide, dumps
+    from rampgate.runs import journal
+
+    folder = journal.find_run(reports, run)
+    decided = decide(*journal.read(folder))
+    if as_json:
+        click.echo(dumps(decided), nl=False)
+    else:
+        _show(decided, folder)
+    _summary(decided)
+    return decided.decision.exit_code
+
+
+@click.command()
+@click.argument("run", required=False)
+@REPORTS
+@told
+def rejudge(run: str | None, reports: Path) -> int:
+    r"""Judge the evidence of RUN again, offline, and say whether verdict.json is the same to the byte.
+
+    \b
+    Examples:
+      rampgate rejudge                       the latest run
+      rampgate rejudge reports/20261124T073502Z-3a51
+    """
+    from rampgate.report import write_all
+    from rampgate.runs import journal
+
+    folder = journal.find_run(reports, run)
+    kept = folder / "verdict.json"
+    before = kept.read_bytes() if kept.is_file() else None
+    decided = write_all(folder)
+    _show(decided, folder)
+    if before is None:
+        click.echo("rejudge: there was no verdict.json (the run was cut short); it is written now")
+    elif before == kept.read_bytes():
+        click.echo("rejudge: the same verdict, byte for byte")
+    else:
+        click.echo("rejudge: verdict.json was different and has been written anew")
+    return decided.decision.exit_code
+
+
+def _show(decided: Verdict, folder: Path) -> None:
+    from rampgate.report import table
+
+    try:
+        table.render(decided, table.console(), folder=folder)
+    except (BrokenPipeError, SystemExit):  # rich leaves when nobody reads; the exit code is still due
+        nobody_reads()
+
+
+def _summary(decided: Verdict) -> None:
+    """In GitHub's CI, add the job summary and the annotations."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from rampgate.report import markdown
+
+        for line in markdown.annotations(decided):
+            click.echo(line)
+        markdown.github_summary(decided, os.environ)
