@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from pharmapilot import __version__
 from pharmapilot.errors import DeploymentError
-from pharmapilot.flags import HashKind, Rules, Semantics, demo_flags, flags_from_environment
+from pharmapilot.flags import HashKind, Rules, Semantics, flags_from_environment
+from pharmapilot.scenes import Scene, scene_flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ NEEDED = ("starlette", "uvicorn", "pymongo", "redis", "orjson", "prometheus_clie
 EXAMPLES = """examples:
   python -m pharmapilot --demo                      everything embedded, free ports, faults allowed
   python -m pharmapilot --demo --ready-file r.json  the same; addresses and secrets land in r.json
+  python -m pharmapilot --demo --scene backend      the same, as it is after the second step of a deployment
   python -m pharmapilot --state ./clinic            ports 3000 and 5000, data kept in ./clinic
   PHARMAPILOT_MONGODB_URI=mongodb://127.0.0.1:27017 FEATURE_API_CACHING=true \\
     FEATURE_ROLLOUT_PERCENTAGE=5 python -m pharmapilot
@@ -47,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--ready-file", type=Path, metavar="FILE", help="written when everything answers: addresses, secrets")
     add("--faults", choices=("on", "off"), default="off", help="let /api/admin/faults switch faults on")
     add("--demo", action="store_true", help="free ports, embedded stores, demo flags, faults; no environment")
+    add(
+        "--scene",
+        choices=list(Scene),
+        type=Scene,
+        help="start values of the flags: before the deployment, or after a step of it (--demo: rollout)",
+    )
     add("--flag-semantics", choices=list(Semantics), default=Semantics.OVERRIDES_FIRST, type=Semantics)
     add("--flag-hash", choices=list(HashKind), default=HashKind.SEED, type=HashKind)
     add("--version", action="version", version=__version__)
@@ -59,7 +67,8 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
     given: Mapping[str, str] = {} if arguments.demo else environ
     any_port = arguments.demo or arguments.free_ports
     try:
-        start_flags = demo_flags() if arguments.demo else flags_from_environment(given)
+        scene = arguments.scene or (Scene.ROLLOUT if arguments.demo else None)
+        start_flags = scene_flags(scene) if scene else flags_from_environment(given)
     except ValueError as error:
         raise DeploymentError(str(error), 2) from error
     return Options(

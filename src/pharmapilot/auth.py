@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pharmapilot.connections import Connections
 
 DEMO_EMAIL = "demo@pharmapilot.test"
+OFF_EMAIL = "off@pharmapilot.test"
 LOAD_ACCOUNTS = 200
 COOKIE = "pharmapilot_session"
 SESSION_SECONDS = 8 * 3600
@@ -44,12 +45,18 @@ class User:
 
 
 def users() -> list[User]:
-    """The demo user and the load users, each with an id and a workspace of their own."""
+    """The demo user, one who is outside, and the load users, each with an id and a workspace of their own.
+
+    With the seed's hash the demo user is the first whom a rollout reaches (place 0 of 100), and the other
+    is among the last (97): each sees its side of a flag at 5 % as at 75 %.
+    """
     load = [
         User(f"user-{number:04d}", f"user-{number:04d}@pharmapilot.test", f"workspace-{number:04d}")
         for number in range(1, LOAD_ACCOUNTS + 1)
     ]
-    return [User("user-demo", DEMO_EMAIL, "workspace-demo"), *load]
+    on = User("user-demo", DEMO_EMAIL, "workspace-demo-36")
+    off = User("user-off", OFF_EMAIL, "workspace-off-2")
+    return [on, off, *load]
 
 
 def hash_password(password: str, salt: bytes) -> str:

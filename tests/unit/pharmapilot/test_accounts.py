@@ -7,6 +7,8 @@ import pytest
 from pharmapilot import auth
 from pharmapilot.auth import (
     COOKIE,
+    DEMO_EMAIL,
+    OFF_EMAIL,
     SESSION_SECONDS,
     Passwords,
     Sessions,
@@ -16,6 +18,7 @@ from pharmapilot.auth import (
     users,
 )
 from pharmapilot.connections import Gate
+from pharmapilot.flags import Flag, Rules, is_enabled
 
 ALICE = User("user-a", "alice@pharmapilot.test", "workspace-a")
 
@@ -72,9 +75,18 @@ def sessions(connections: Any, now: float = 0.0) -> Sessions:
 def test_every_account_has_its_own_user_and_workspace() -> None:
     """A percentage of users is a percentage of the load accounts."""
     everybody = users()
-    assert len(everybody) == 201
+    assert len(everybody) == 202
     for attribute in ("id", "email", "workspace_id"):
-        assert len({getattr(user, attribute) for user in everybody}) == 201
+        assert len({getattr(user, attribute) for user in everybody}) == 202
+
+
+@pytest.mark.parametrize("percentage", [5, 25, 75])
+def test_demo_account_is_on_and_the_other_off(percentage: int) -> None:
+    """Both sides of a flag can be visited at every percentage of the plan."""
+    flag = Flag("apiCaching", enabled=True, percentage=percentage)
+    on = {user.email for user in users() if is_enabled(flag, user.id, user.workspace_id, Rules())}
+    assert DEMO_EMAIL in on
+    assert OFF_EMAIL not in on
 
 
 def test_hash_is_the_scrypt_of_the_standard_library() -> None:
