@@ -115,20 +115,27 @@ def judge(
     """
     if looks < 1 or not all(0 < alpha < 0.5 for alpha in (alpha_fail, alpha_pass)):  # noqa: PLR2004 - see three_way
         raise ValueError(f"found alphas {alpha_fail}, {alpha_pass} and {looks} looks")
-    case = Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks)
-    if flaw := _flaw(threshold, measurement):
-        finding = Finding(Outcome.ERROR, f"error: {flaw}", needed=None)
-    elif _nothing(threshold, measurement):
-        finding = looked_saw_nothing(case)
-    else:
-        finding = RULES[threshold.aggregation](case)
+    finding = _find(Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks), untrusted)
+    return _judgement(threshold, measurement, finding)
+
+
+def _find(case: Case, untrusted: str) -> Finding:
+    """What the rule of the threshold finds, where the measurement is one that it can be held against."""
+    if flaw := _flaw(case.threshold, case.seen):
+        return Finding(Outcome.ERROR, f"error: {flaw}", needed=None)
+    nothing = _nothing(case.threshold, case.seen)
+    finding = looked_saw_nothing(case) if nothing else RULES[case.threshold.aggregation](case)
     if untrusted and finding.outcome in {Outcome.PASSED, Outcome.FAILED}:
         says = f"undecided: {untrusted}: {finding.says}"
-        finding = finding._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
-    says = finding.says
-    if finding.outcome is Outcome.FAILED and measurement.note:
+        return finding._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
+    if finding.outcome is Outcome.FAILED and case.seen.note:
         # The probe's own words say more than the number: which version, what was wrong with a body.
-        says = f"{says}: {measurement.note}"
+        return finding._replace(says=f"{finding.says}: {case.seen.note}")
+    return finding
+
+
+def _judgement(threshold: Threshold, measurement: Measurement, finding: Finding) -> Judgement:
+    """The finding with what it is about."""
     return Judgement(
         outcome=finding.outcome,
         name=threshold.name or threshold.source,
@@ -143,7 +150,7 @@ def judge(
         unit=threshold.unit,
         n=measurement.n or len(measurement.values),
         needed=finding.needed,
-        sentence=says,
+        sentence=finding.says,
         bad=threshold.bad,
     )
 

@@ -28,8 +28,11 @@ from rampgate.model.statistics import FEWEST_SCORES
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
     from typing import Unpack
+
+    from rampgate.judging.grammar import Subject
 
 __all__ = [
     "MIN_SHARE",
@@ -193,26 +196,33 @@ def parse(
         )
     try:
         about = subject(match["subject"], metric, metrics)
-        threshold = Threshold(
-            source=text,
-            metric=about.metric.name,
-            aggregation=about.aggregation,
-            operator=match["operator"],
-            limit=limit(match["number"], match["unit"] or "", about.metric),
-            unit=about.metric.unit,
-            quantile=about.quantile,
-            polarity=Polarity.BAD if bad else Polarity.GOOD,
-            name=attributes.get("name", ""),
-            severity=attributes.get("severity", Severity.WARNING),
-            abort=attributes.get("abort", False),
-            duration_s=parse_duration(match["duration"]) if match["duration"] else 0.0,
-            min_n=attributes.get("min_n", _LEAST.get(about.metric.kind, 0)),
-        )
+        threshold = _read(text, match, about, Polarity.BAD if bad else Polarity.GOOD, attributes)
     except ValueError as error:
         raise ValueError(f"found {text!r}: {error}") from error
     if problems := validate(threshold, metrics):
         raise ValueError(f"found {text!r}: {'; '.join(problems)}")
     return threshold
+
+
+def _read(
+    text: str, match: re.Match[str], about: Subject, polarity: Polarity, attributes: Attributes
+) -> Threshold:
+    """The threshold as its text has it, not yet held against its metric's kind."""
+    return Threshold(
+        source=text,
+        metric=about.metric.name,
+        aggregation=about.aggregation,
+        operator=match["operator"],
+        limit=limit(match["number"], match["unit"] or "", about.metric),
+        unit=about.metric.unit,
+        quantile=about.quantile,
+        polarity=polarity,
+        name=attributes.get("name", ""),
+        severity=attributes.get("severity", Severity.WARNING),
+        abort=attributes.get("abort", False),
+        duration_s=parse_duration(match["duration"]) if match["duration"] else 0.0,
+        min_n=attributes.get("min_n", _LEAST.get(about.metric.kind, 0)),
+    )
 
 
 def validate(threshold: Threshold, metrics: Mapping[str, Metric] = METRICS) -> list[str]:
