@@ -142,7 +142,6 @@ def install(environment: Environment, gate: Gate) -> None:
     web = environment.web_ui
     if web is None or web.app is None:
         return
-    seen, allowed = Look(gate), web.auth_required_if_enabled
     pages = Blueprint(
         "rampgate",
         __name__,
@@ -150,6 +149,17 @@ def install(environment: Environment, gate: Gate) -> None:
         static_url_path="/gate/static",
         url_prefix=web.app.blueprints["locust"].url_prefix,
     )
+    for path, view in _views(Look(gate)).items():
+        pages.add_url_rule(path, view.__name__, web.auth_required_if_enabled(view))  # type: ignore[no-untyped-call]  # Locust's web page carries no types
+    pages.after_request(_secured)
+    web.app.register_blueprint(pages)
+    web.app.after_request(_extended)
+    tabs = [tab for tab in web.template_args.get("extended_tabs", ()) if tab["key"] != KEY]
+    web.template_args["extended_tabs"] = [*tabs, {"title": "Gate", "key": KEY}]
+
+
+def _views(seen: Look) -> dict[str, Callable[[], Response]]:
+    """What answers at which path."""
 
     def page() -> Response:
         return Response((_STATIC / "gate.html").read_text(encoding="utf-8"), mimetype="text/html")
@@ -161,26 +171,23 @@ def install(environment: Environment, gate: Gate) -> None:
         path = seen.report()
         return send_file(path, mimetype="text/html") if path else abort(404)
 
-    for path, view in (("/gate", page), ("/gate/now", now), ("/gate/report", report)):
-        pages.add_url_rule(path, view.__name__, allowed(view))  # type: ignore[no-untyped-call]  # Locust's web page carries no types
+    return {"/gate": page, "/gate/now": now, "/gate/report": report}
 
-    def headers(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", "no-store")
-        if request.endpoint == "rampgate.page":
-            response.headers["Content-Security-Policy"] = _POLICY
-        return response
 
-    def extend(response: Response) -> Response:
-        if request.endpoint == "locust.index" and response.status_code == 200:  # noqa: PLR2004  # HTTP's
-            response.set_data(response.get_data(as_text=True).replace("</head>", f"{_ADDED}</head>", 1))
-        return response
+def _secured(response: Response) -> Response:
+    """A page of ours with the headers that keep it to itself."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    if request.endpoint == "rampgate.page":
+        response.headers["Content-Security-Policy"] = _POLICY
+    return response
 
-    pages.after_request(headers)
-    web.app.register_blueprint(pages)
-    web.app.after_request(extend)
-    tabs = [tab for tab in web.template_args.get("extended_tabs", ()) if tab["key"] != KEY]
-    web.template_args["extended_tabs"] = [*tabs, {"title": "Gate", "key": KEY}]
+
+def _extended(response: Response) -> Response:
+    """Locust's own page with our script in it."""
+    if request.endpoint == "locust.index" and response.status_code == 200:  # noqa: PLR2004  # HTTP's
+        response.set_data(response.get_data(as_text=True).replace("</head>", f"{_ADDED}</head>", 1))
+    return response
 
 
 def watch_terminal(gate: Gate, options: Any = None, *, stream: TextIO | None = None) -> gevent.Greenlet:

@@ -8,7 +8,7 @@ too small to be sure of: such a cell may fail on its own evidence, and its being
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.load.seconds import ranked
 from rampgate.load.table import OFF, ON, SIGN_IN
@@ -149,34 +149,46 @@ def measure(
 
     timed = table.where(table.endpoint != SIGN_IN)
     times = np.sort(np.where(timed.ok, timed.duration_ms, np.inf))
-    good = times[np.isfinite(times)]
-    connects = table.connect_ms[table.connect_ms > 0]
-    counted = [threshold for threshold in thresholds if threshold.edge is not None]
-    quantiles = {threshold.quantile for threshold in counted if threshold.quantile is not None}
-    common = {"labels": dict(labels), "start": span[0], "end": span[1]}
+    counted = [(t.edge, t.quantile) for t in thresholds if t.edge is not None and t.quantile is not None]
+    common: dict[str, Any] = {"labels": dict(labels), "start": span[0], "end": span[1]}
     failed = Measurement(
         FAILED,
         n=len(table),
         failures=int(np.count_nonzero(~table.ok)),
         details={"statuses": _statuses(table), "sign_ins": len(table) - len(timed)},
-        **common,  # type: ignore[arg-type]  # the fields differ in type, a dict of them cannot say so
+        **common,
     )
     duration = Measurement(
         DURATION,
         "ms",
         n=len(timed),
-        exceedances={t.edge: int(np.count_nonzero(times > t.edge)) for t in counted if t.edge is not None},
-        histogram=_histogram(good),
-        details={
-            "median_ms": _rounded(float(np.median(good)) if len(good) else None),
-            "worst_ms": _rounded(float(good[-1]) if len(good) else None),
-            **{f"p{100 * q:g}_ms": _rounded(ranked(times, q)) for q in sorted(quantiles)},
-            "connects": len(connects),
-            "connect_median_ms": _rounded(float(np.median(connects)) if len(connects) else None),
-        },
-        **common,  # type: ignore[arg-type]  # as above
+        exceedances={edge: int(np.count_nonzero(times > edge)) for edge, _ in counted},
+        histogram=_histogram(times[np.isfinite(times)]),
+        details=_spread(times, {quantile for _, quantile in counted}) | _connects(table),
+        **common,
     )
     return [failed, duration]
+
+
+def _spread(times: Column, quantiles: Iterable[float]) -> dict[str, float | None]:
+    """Median and worst of those that answered, and these quantiles of all, in ms; times are in order."""
+    import numpy as np
+
+    good = times[np.isfinite(times)]
+    return {
+        "median_ms": _rounded(float(np.median(good)) if len(good) else None),
+        "worst_ms": _rounded(float(good[-1]) if len(good) else None),
+        **{f"p{100 * q:g}_ms": _rounded(ranked(times, q)) for q in sorted(quantiles)},
+    }
+
+
+def _connects(table: Table) -> dict[str, float | None]:
+    """How many requests opened a connection, and the median of what that took, in ms."""
+    import numpy as np
+
+    connects = table.connect_ms[table.connect_ms > 0]
+    median = float(np.median(connects)) if len(connects) else None
+    return {"connects": len(connects), "connect_median_ms": _rounded(median)}
 
 
 def _statuses(table: Table) -> dict[str, int]:

@@ -81,52 +81,50 @@ def read(records: Iterable[Record]) -> Timeline | None:
 def drawings(timeline: Timeline, records: Iterable[Record]) -> list[Drawing]:
     """The four drawings: users, requests, response times and failures over time."""
     rates, times = _limits(records)
-    every = f"Each point is the highest of {timeline.step} s." if timeline.step > 1 else ""
+    return [_users(timeline), _requests(timeline), _times(timeline, times), _failures(timeline, rates)]
+
+
+def _users(timeline: Timeline) -> Drawing:
     columns = timeline.columns
+    lines = [plots.Line("actual", columns["users"], "a"), plots.Line("ideal", columns["ideal"], "ideal")]
+    caption = _every(timeline) or "The dashed line is the ramp that was asked for."
+    return Drawing("Users", _draw(timeline, "users", lines), caption)
 
-    def draw(says: str, lines: Sequence[plots.Line], limits: Sequence[plots.Limit] = (), **of: Any) -> str:
-        return plots.over_time(
-            plots.Axes(says, timeline.seconds, timeline.stages, **of), lines=lines, limits=limits
-        )
 
-    return [
-        Drawing(
-            "Users",
-            draw(
-                "users",
-                [plots.Line("actual", columns["users"], "a"), plots.Line("ideal", columns["ideal"], "ideal")],
-            ),
-            every or "The dashed line is the ramp that was asked for.",
-        ),
-        Drawing(
-            "Requests per second",
-            draw("requests per second", [plots.Line("req/s", timeline.per_second("n"), "a")]),
-            f"Each point is the mean of {timeline.step} s."
-            if every
-            else "A request counts in the second in which it ended.",
-        ),
-        Drawing(
-            "Response times",
-            draw(
-                "response times in ms",
-                [plots.Line(name, columns[name], name) for name in ("p50", "p95", "p99")],
-                times,
-                unit="ms",
-                logarithmic=True,
-            ),
-            f"ms, logarithmic. {every}".strip(),
-        ),
-        Drawing(
-            "Failures",
-            draw(
-                "requests that failed, in % of those of the same second",
-                [plots.Line("failed", _percent(timeline.failed()), "bad")],
-                rates,
-                unit="%",
-            ),
-            f"% of the requests of the same {f'{timeline.step} s' if every else 'second'}.",
-        ),
-    ]
+def _requests(timeline: Timeline) -> Drawing:
+    lines = [plots.Line("req/s", timeline.per_second("n"), "a")]
+    mean = f"Each point is the mean of {timeline.step} s."
+    caption = mean if timeline.step > 1 else "A request counts in the second in which it ended."
+    return Drawing("Requests per second", _draw(timeline, "requests per second", lines), caption)
+
+
+def _times(timeline: Timeline, limits: Sequence[plots.Limit]) -> Drawing:
+    lines = [plots.Line(name, timeline.columns[name], name) for name in ("p50", "p95", "p99")]
+    drawn = _draw(timeline, "response times in ms", lines, limits, unit="ms", logarithmic=True)
+    return Drawing("Response times", drawn, f"ms, logarithmic. {_every(timeline)}".strip())
+
+
+def _failures(timeline: Timeline, limits: Sequence[plots.Limit]) -> Drawing:
+    lines = [plots.Line("failed", _percent(timeline.failed()), "bad")]
+    says = "requests that failed, in % of those of the same second"
+    same = f"{timeline.step} s" if timeline.step > 1 else "second"
+    drawn = _draw(timeline, says, lines, limits, unit="%")
+    return Drawing("Failures", drawn, f"% of the requests of the same {same}.")
+
+
+def _every(timeline: Timeline) -> str:
+    return f"Each point is the highest of {timeline.step} s." if timeline.step > 1 else ""
+
+
+def _draw(
+    timeline: Timeline,
+    says: str,
+    lines: Sequence[plots.Line],
+    limits: Sequence[plots.Limit] = (),
+    **of: Any,
+) -> str:
+    axes = plots.Axes(says, timeline.seconds, timeline.stages, **of)
+    return plots.over_time(axes, lines=lines, limits=limits)
 
 
 def stage_names(timeline: Timeline) -> list[str]:
