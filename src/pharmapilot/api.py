@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pharmapilot import routes_account, routes_admin, routes_clinic, routes_flags
+from pharmapilot import routes_account, routes_admin, routes_clinic, routes_flags, routes_scratch
 from pharmapilot.backend import Backend
 from pharmapilot.config import ApiConfig
 from pharmapilot.errors import BadRequestError, StoreDownError
@@ -82,6 +82,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *routes_clinic.ROUTES,
         *routes_flags.ROUTES,
         *routes_admin.ROUTES,
+        *routes_scratch.ROUTES,
     ]
     app = Starlette(
         routes=routes,

@@ -15,6 +15,7 @@ from pharmapilot.errors import StoreDownError
 from pharmapilot.faults import Faults
 from pharmapilot.flag_store import FlagStore
 from pharmapilot.metrics import Metrics
+from pharmapilot.scratch_flags import ScratchStores
 
 if TYPE_CHECKING:
     from pharmapilot.config import ApiConfig
@@ -33,6 +34,7 @@ class Backend:
     connections: Connections
     flags: FlagStore
     sessions: Sessions
+    scratch: ScratchStores
     passwords: Passwords = field(default_factory=Passwords)
     metrics: Metrics = field(default_factory=Metrics)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -48,6 +50,7 @@ class Backend:
             connections=connections,
             flags=FlagStore(connections, faults, config.rules),
             sessions=Sessions(connections),
+            scratch=ScratchStores(faults, config.rules),
         )
 
     async def start(self) -> None:

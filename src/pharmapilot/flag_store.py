@@ -77,14 +77,19 @@ class FlagStore:
         Raises:
             KeyError: no such flag.
         """
-        flag = self._faults.flag(self._flags[name])
-        coin = self._faults.coin(flag)
-        return is_enabled(flag, user_id, workspace_id, self._rules) if coin is None else coin
+        return decide(self._flags[name], user_id, workspace_id, self._rules, self._faults)
 
     def cohort(self, user_id: str, workspace_id: str) -> str:
         """`on` where any feature under rollout is on for the user, else `off`; monitoring is no treatment."""
         names = (name for name, flag in self._flags.items() if flag.enabled and name != MONITORING_FLAG)
         return "on" if any(self.evaluate(name, user_id, workspace_id) for name in names) else "off"
+
+
+def decide(flag: Flag, user_id: str, workspace_id: str, rules: Rules, faults: Faults) -> bool:
+    """Whether a flag is on for a user, by its rules or as a broken flag service has it."""
+    seen = faults.flag(flag)
+    coin = faults.coin(seen)
+    return is_enabled(seen, user_id, workspace_id, rules) if coin is None else coin
 
 
 def _document(flag: Flag) -> dict[str, Any]:

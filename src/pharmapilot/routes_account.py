@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -12,10 +13,14 @@ from pharmapilot.errors import BadRequestError
 from pharmapilot.jsons import json_body, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from pharmapilot.backend import Backend
+
+    Handler = Callable[[Request], Awaitable[Response]]
 
 MAX_SCORE = 5
 
@@ -36,6 +41,18 @@ def require_user(request: Request) -> User:
     if user is None:
         raise HTTPException(401, "sign in first")
     return user
+
+
+def guarded(handler: Handler) -> Handler:
+    """A route that only the admin token opens."""
+
+    async def opened(request: Request) -> Response:
+        wanted = backend_of(request).config.admin_token
+        if not hmac.compare_digest(token_of(request.scope["headers"]).encode(), wanted.encode()):
+            raise HTTPException(401, "the admin token is needed: Authorization: Bearer ...")
+        return await handler(request)
+
+    return opened
 
 
 async def login(request: Request) -> Response:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from pharmapilot.auth import token_of
 from pharmapilot.errors import BadRequestError
 from pharmapilot.flags import MONITORING_FLAG
 from pharmapilot.jsons import json_body, json_response, whole_number
 from pharmapilot.metrics import MAX_MINUTES
-from pharmapilot.routes_account import backend_of
+from pharmapilot.routes_account import backend_of, guarded
 from pharmapilot.routes_flags import known_flag
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -114,23 +110,13 @@ def _report(body: Any) -> dict[str, Any]:
     return {"performance": score, "page": page, "at": time.time()}
 
 
-def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    async def guarded(request: Request) -> Response:
-        wanted = backend_of(request).config.admin_token
-        if not hmac.compare_digest(token_of(request.scope["headers"]).encode(), wanted.encode()):
-            raise HTTPException(401, "the admin token is needed: Authorization: Bearer ...")
-        return await handler(request)
-
-    return guarded
-
-
 _PERFORMANCE = "/api/admin/performance"
 ROUTES = [
-    Route("/api/admin/feature-flags", _guarded(list_flags)),
-    Route("/api/admin/feature-flags/{name}", _guarded(change_flag), methods=["PUT"]),
-    Route("/api/admin/faults", _guarded(faults), methods=["GET", "PUT", "DELETE"]),
-    Route("/api/admin/metrics/error-rate", _guarded(error_rate)),
-    Route(f"{_PERFORMANCE}/health", _guarded(performance_health)),
-    Route(f"{_PERFORMANCE}/lighthouse/latest", _guarded(latest_lighthouse), methods=["GET", "POST"]),
-    Route("/api/admin/feedback/score", _guarded(feedback_score)),
+    Route("/api/admin/feature-flags", guarded(list_flags)),
+    Route("/api/admin/feature-flags/{name}", guarded(change_flag), methods=["PUT"]),
+    Route("/api/admin/faults", guarded(faults), methods=["GET", "PUT", "DELETE"]),
+    Route("/api/admin/metrics/error-rate", guarded(error_rate)),
+    Route(f"{_PERFORMANCE}/health", guarded(performance_health)),
+    Route(f"{_PERFORMANCE}/lighthouse/latest", guarded(latest_lighthouse), methods=["GET", "POST"]),
+    Route("/api/admin/feedback/score", guarded(feedback_score)),
 ]

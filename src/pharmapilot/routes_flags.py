@@ -13,6 +13,8 @@ from pharmapilot.jsons import json_body, json_response
 from pharmapilot.routes_account import backend_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -43,24 +45,32 @@ async def one_flag(request: Request) -> Response:
 
 async def evaluate(request: Request) -> Response:
     """Many users and flags at once, in the order asked for."""
-    users, names = _wanted(await json_body(request))
-    flags = backend_of(request).flags
+    return evaluated(await json_body(request), FLAG_NAMES, backend_of(request).flags.evaluate)
+
+
+def evaluated(body: Any, known: Sequence[str], decide: Callable[[str, str, str], bool]) -> Response:
+    """The answer to {"users", "flags"}; `decide` tells whether a flag is on for a user and a workspace.
+
+    Raises:
+        BadRequestError: the body is something else.
+    """
+    users, names = _wanted(body, known)
     results = [
-        {**user, "flags": {name: flags.evaluate(name, user["userId"], user["workspaceId"]) for name in names}}
+        {**user, "flags": {name: decide(name, user["userId"], user["workspaceId"]) for name in names}}
         for user in users
     ]
     return json_response({"results": results})
 
 
-def _wanted(body: Any) -> tuple[list[dict[str, str]], list[str]]:
+def _wanted(body: Any, known: Sequence[str]) -> tuple[list[dict[str, str]], list[str]]:
     accepted = 'accepted: {"users": [{"userId", "workspaceId"}, up to 1000], "flags": [names]}'
     users = body.get("users") if isinstance(body, dict) else None
-    names = body.get("flags", list(FLAG_NAMES)) if isinstance(body, dict) else None
+    names = body.get("flags", list(known)) if isinstance(body, dict) else None
     if not isinstance(users, list) or not isinstance(names, list) or len(users) > MAX_USERS:
         raise BadRequestError(accepted)
-    unknown = [name for name in names if name not in FLAG_NAMES]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise BadRequestError(f"no such flag: {unknown}; there are {', '.join(FLAG_NAMES)}")
+        raise BadRequestError(f"no such flag: {unknown}; there are {', '.join(known)}")
     keys = ("userId", "workspaceId")
     if not all(isinstance(user, dict) and all(isinstance(user.get(k), str) for k in keys) for user in users):
         raise BadRequestError(accepted)
