@@ -58,6 +58,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.rows: list[list[str]] = []
         self.text = ""
+        self._texts: list[tuple[tuple[str, ...], str]] = []
         self.feed(source)
         self.close()
 
@@ -79,8 +80,13 @@ class Page(HTMLParser):
         """Text outside the style sheet."""
         if "style" not in self.open:
             self.text += data
-        if {"td", "th"} & set(self.open):
+            self._texts.append((tuple(self.open), data))
+        if {"td", "th"} & set(self.open) and self.rows[-1]:
             self.rows[-1][-1] = f"{self.rows[-1][-1]}{data}".strip()
+
+    def inside(self, tag: str) -> str:
+        """The text inside such elements within the table of findings."""
+        return "".join(data for around, data in self._texts if tag in around and "table" in around)
 
     def named(self, tag: str) -> list[dict[str, str]]:
         """The attributes of every such tag."""
@@ -225,6 +231,39 @@ def test_load_has_a_row_per_endpoint_and_cohort(tmp_path: Path) -> None:
     ]
     assert {row[-1].split()[-1] for row in rows[1:5]} == {"passed"}
     assert rows[5][-1].endswith("shown")
+
+
+def flags(folder: Path, wrong: int = 0) -> Page:
+    """The page of a run with one check of twelve flags, so many of them wrong."""
+    check = "immediate/flags::flags_are_sticky"
+    story = runs.Story(folder, [check])
+    for number in range(12):
+        seen = Measurement(
+            "flag_changed", n=100, failures=int(number < wrong), labels={"flag": f"flag-{number}"}
+        )
+        story.judged(check, seen, "flag_changed == 0")
+    story.ended(check, "failed" if wrong else "passed")
+    story.end()
+    return Page(source(folder))
+
+
+def test_many_good_findings_are_folded_when_promoted(tmp_path: Path) -> None:
+    """Twelve flags that all passed are one line to open, with every number inside; others stay open."""
+    page = flags(tmp_path)
+    folded = page.inside("details")
+    assert "12 findings: 12 passed" in folded
+    assert all(f"flag-{number}" in folded for number in range(12))
+    assert len([row for row in page.rows if row[-1].endswith("passed") and len(row) == 5]) == 12
+    (tmp_path / "few").mkdir()
+    runs.promoted(tmp_path / "few")
+    assert "findings" not in Page(source(tmp_path / "few")).inside("details")
+
+
+def test_no_finding_is_folded_when_one_failed(tmp_path: Path) -> None:
+    """Where something went wrong, all that was seen lies open."""
+    page = flags(tmp_path, wrong=1)
+    assert "12 findings" not in page.text
+    assert len([row for row in page.rows if len(row) == 5 and row[-1].endswith("passed")]) == 11
 
 
 def test_the_same_journal_gives_the_same_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging import wording
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 LONGEST_SETTINGS = 60_000
 _WORTH_A_CURVE = 2
+_LONG = 5
+"""From so many findings on, those of a check of a promoted run are folded."""
 SYMBOLS = {
     "passed": "\N{CHECK MARK}",
     "skipped": "\N{EN DASH}",
@@ -76,6 +79,14 @@ class Check(NamedTuple):
     seconds: str
     findings: list[Finding]
     observations: list[Observation]
+
+    @property
+    def in_short(self) -> str:
+        """Its findings counted by outcome, where they are many and none went wrong; else ""."""
+        counts = Counter(each.outcome for each in self.findings)
+        if len(self.findings) < _LONG or {"failed", "error"} & set(counts):
+            return ""
+        return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
 
 
 def dumps(verdict: Verdict, records: Sequence[Record]) -> str:
