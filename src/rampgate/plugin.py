@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import RampgateError, UnreachableError
+from rampgate.errors import ConfigurationError, RampgateError, UnreachableError
 from rampgate.outcome import Outcome
 from rampgate.stage.checks import (
     ACTIVE,
@@ -41,7 +41,7 @@ WORKER_KEY = "rampgate"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of a stage run."""
-    group = parser.getgroup("rampgate", "rampgate: pytest -m predeploy | immediate | extended")
+    group = parser.getgroup("rampgate", "rampgate: pytest -m predeploy | deploy | immediate | extended")
     group.addoption(
         "--rampgate-config", metavar="FILE", help="settings (default: rampgate.toml in this folder)"
     )
@@ -50,6 +50,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--demo", action="store_true", help="check the reference deployment, brought up for this run"
     )
     group.addoption("--demo-ready", metavar="FILE", help="check a reference deployment that is already up")
+    group.addoption(
+        "--step",
+        action="append",
+        choices=plan.STEPS,
+        default=[],
+        help="with -m deploy: the step that was just deployed; may be given more than once",
+    )
     group.addoption("--wait", action="store_true", help="wait for another run that measures the same target")
 
 
@@ -73,10 +80,11 @@ def _configure(config: pytest.Config) -> None:
     from rampgate.runs.session import invocation
     from rampgate.stage.active import prepare
 
+    steps = _steps(config, stage)
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    source = _source(config, stack)
-    active = prepare(stage, source, invocation())
+    source = _source(config, stack, "-".join([stage, *steps[-1:]]))
+    active = prepare(stage, source, invocation(), steps)
     active.stack = stack
     config.stash[ACTIVE] = active
     _add_checks(config, stage)
@@ -86,7 +94,18 @@ def _configure(config: pytest.Config) -> None:
         config.pluginmanager.unregister(wrapper)
 
 
-def _source(config: pytest.Config, stack: ExitStack) -> dict[str, Any]:
+def _steps(config: pytest.Config, stage: str) -> list[str]:
+    """The steps that are checked, in their order; the deploy stage has no meaning without one."""
+    chosen = config.getoption("step")
+    if (stage == "deploy") != bool(chosen):
+        raise ConfigurationError(
+            f"--step: found {' '.join(chosen) or 'none'} with -m {stage}; accepted is -m deploy with --step "
+            + " or --step ".join(plan.STEPS)
+        )
+    return [step for step in plan.STEPS if step in chosen]
+
+
+def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
     """Where the settings come from; brings the demo up when asked, once, in the controller."""
     from rampgate.runs import demo
     from rampgate.stage.active import demo_source
@@ -98,7 +117,7 @@ def _source(config: pytest.Config, stack: ExitStack) -> dict[str, Any]:
     if config.getoption("demo") and config.option.collectonly:
         source = {"path": str(demo.settings_file()), "overrides": {}, "from_environment": False}
     elif config.getoption("demo") or ready:
-        source = demo_source(stack, ready)
+        source = demo_source(stack, ready, stage)
     else:
         path = config.getoption("rampgate_config") or os.environ.get("RAMPGATE_CONFIG")
         source = {"path": path, "overrides": {}, "from_environment": True}

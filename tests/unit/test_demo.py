@@ -200,3 +200,29 @@ def _awaited(path: Path) -> int:
             return int(json.loads(text)["pid"])
         time.sleep(demo._POLL_S)
     raise AssertionError("the deployment did not come up")
+
+
+def test_a_stage_may_want_more_of_the_demo() -> None:
+    """[demo.stages.NAME] adds to the command, settings and values; another stage gets the demo as it is."""
+    told = DemoSettings.model_validate(
+        {
+            "command": ["run"],
+            "values": {"target.api": "api"},
+            "stages": {
+                "predeploy": {
+                    "arguments": ["--more"],
+                    "settings": {"percentage": "0"},
+                    "values": {"mongodb.uri": "db"},
+                }
+            },
+        }
+    )
+    more = demo.for_stage(told, "predeploy")
+    assert more.command == ["run", "--more"]
+    ready = {"api": "http://a", "db": "mongodb://b"}
+    assert demo.overrides(more, ready) == {
+        "percentage": "0",
+        "target.api": "http://a",
+        "mongodb.uri": "mongodb://b",
+    }
+    assert demo.for_stage(told, "immediate") == told

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from rampgate.config.policy import DEFAULTS, LOAD_CRITICAL
+from rampgate.config.defaults import DEFAULTS
+from rampgate.config.policy import LOAD_CRITICAL
 from rampgate.judging.threshold import parse, validate
 from rampgate.model.metrics import ALIASES, METRICS, Kind, registry
 

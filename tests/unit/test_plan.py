@@ -145,3 +145,12 @@ def test_names_of_checks_leave_out_the_steps_number() -> None:
     """A check keeps its name when a step is put in before it."""
     assert plan.check_name("test_5_latency.py", "test_endpoint_is_fast") == "latency::endpoint_is_fast"
     assert plan.check_name("test_own.py", "test_x") == "own::x"
+
+
+def test_a_step_of_a_deploy_is_due_alone(tmp_path: Path) -> None:
+    """--step makes the plan that step's checks, and no other's."""
+    (tmp_path / "deploy").mkdir()
+    for number, step in enumerate(plan.STEPS, 1):
+        (tmp_path / "deploy" / f"test_{number}_{step}.py").write_text("def test_it(): ...", encoding="utf-8")
+    made_for = plan.make("deploy", Settings(), tmp_path, steps=["backend", "advanced"])
+    assert [planned.check for planned in made_for.checks] == ["deploy/backend::it", "deploy/advanced::it"]

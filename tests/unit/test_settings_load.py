@@ -48,8 +48,8 @@ def problems_of(path: Path, **how: object) -> list[str]:
             "target.wbe",
             "unknown key; did you mean web? accepted are admin_token, api,",
         ),
-        ("[targte]\n", "targte", "unknown key; did you mean target? accepted are allow_writes,"),
-        ("zzz = 1", "zzz", "unknown key; accepted are allow_writes,"),
+        ("[targte]\n", "targte", "unknown key; did you mean target? accepted are alerts, allow_writes,"),
+        ("zzz = 1", "zzz", "unknown key; accepted are alerts, allow_writes,"),
         ("[[pages]]\nname='a'\npath='/'\nlighthose=true", "pages[1].lighthose", "did you mean lighthouse?"),
         ("[thresholds.x]\nexpct='up == 1'\nexpect='up == 1'", "thresholds.x.expct", "did you mean expect?"),
         (
@@ -287,3 +287,23 @@ def test_a_wrong_table_is_told_even_where_a_demo_puts_its_values(written: Callab
     path = written("login = 5")
     problems = problems_of(path, overrides={"login.body.email": "a"}, from_environment=False)
     assert problems
+
+
+def test_an_override_finds_a_table_of_a_list_by_its_name(written: Callable[[str], Path]) -> None:
+    """A demo's address reaches one of [[alerts]], and leaves the others alone."""
+    path = written("[[alerts]]\nname='a'\nurl='json://x'\n[[alerts]]\nname='b'\nurl='json://y'")
+    settings, _ = load(path, overrides={"alerts.b.url": "json://z"}, environ={})
+    assert [alert.url for alert in settings.alerts] == ["json://x", "json://z"]
+
+
+def test_a_page_that_is_named_exists(written: Callable[[str], Path]) -> None:
+    """A misspelt page would be looked for in vain: it is told with the names that there are."""
+    path = written("[[pages]]\nname='home'\npath='/'\n[visual]\npages=['hme']")
+    assert "visual.pages: found 'hme'; accepted are the names of [[pages]]: home" in problems_of(path)[0]
+
+
+def test_percentages_of_a_rollout_rise(written: Callable[[str], Path]) -> None:
+    """A plan that goes down or stands still is none."""
+    told = problems_of(written("[rollout]\npercentages=[0, 25, 25]"))[0]
+    assert "rollout.percentages" in told
+    assert "accepted are percentages that rise" in told

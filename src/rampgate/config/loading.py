@@ -75,8 +75,12 @@ def load(
     data = _read(path) if path else {}
     told: dict[str, Any] = {}
     for dotted, value in (overrides or {}).items():
-        _put(told, dotted.split("."), value)
-        _put(data, dotted.split("."), value)
+        keys = dotted.split(".")
+        _put(data, keys, value)
+        if isinstance(data.get(keys[0]), list):
+            told[keys[0]] = data[keys[0]]  # a list is told whole, or not at all
+        else:
+            _put(told, keys, value)
     problems = _strange_variables(environ) if from_environment else []
     data = _fill(data, (), source, environ, problems)
     if problems:
@@ -140,12 +144,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: is not TOML: {error}") from None
 
 
-def _put(data: dict[str, Any], keys: list[str], value: str) -> None:
+def _put(data: Any, keys: list[str], value: str) -> None:
+    """Set one value; in a list, the key is the name of one of its tables."""
     for key in keys[:-1]:
-        if not isinstance(data.setdefault(key, {}), dict):
+        inside: Any = data.setdefault(key, {}) if isinstance(data, dict) else _named(data, key)
+        if not isinstance(inside, dict | list):
             return  # the file is wrong there, and is told so
-        data = data[key]
-    data[keys[-1]] = value
+        data = inside
+    if isinstance(data, dict):
+        data[keys[-1]] = value
+
+
+def _named(tables: list[Any], name: str) -> Any:
+    return next((table for table in tables if isinstance(table, dict) and table.get("name") == name), None)
 
 
 def _fill(
@@ -253,7 +264,9 @@ def _secrets(settings: Settings, source: Source) -> set[str]:
     named = {value for key, value in (login.body.items() if login else ()) if _SECRET_KEY.search(key)}
     urls = [settings.mongodb.uri if settings.mongodb else "", settings.redis.url if settings.redis else ""]
     urls += [target.web or "", target.api or ""]
+    urls.append(settings.backups.scratch_mongodb if settings.backups else "")
     found = source.secrets | named | set(target.headers.values()) | {target.admin_token}
+    found |= {alert.url for alert in settings.alerts}
     for url in urls:
         found |= {userinfo_secret(url) or "", basic_credentials(url) or ""}
     return {secret for secret in found if secret and secret not in {target.web, target.api}}

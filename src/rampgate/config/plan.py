@@ -17,14 +17,31 @@ from rampgate.errors import ConfigurationError
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rampgate.config.settings import Settings
 
 STAGES = ("predeploy", "deploy", "immediate", "extended", "rollback")
 """The stages, each the name of a marker and of a folder of checks."""
 
-MANY = ("service", "endpoint", "page", "audit", "metric")
+STEPS = ("monitoring", "backend", "frontend", "advanced")
+"""The steps of the deploy stage in their order, each the name of a file of checks."""
+
+MANY = (
+    "service",
+    "endpoint",
+    "page",
+    "audit",
+    "metric",
+    "monitoring",
+    "alert",
+    "command",
+    "visual",
+    "baseline_endpoint",
+    "baseline_audit",
+    "backend_query",
+    "frontend_console",
+)
 """The subjects of which there may be several: a check is one check for each."""
 
 
@@ -57,36 +74,95 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
     target, flags = settings.target, settings.flags
     asked = any(endpoint.load for endpoint in settings.endpoints)
 
-    def once(thing: Any) -> dict[str, Any]:
-        return {"": thing} if thing else {}
-
     # One address is one service, and one cause one failure.
     services = {"web": target.web if target.web != target.api else None, "api": target.api}
     return {
         "service": {name: name for name, address in services.items() if address},
-        "version": once(settings.version if target.api or target.web else None),
-        "login": once(settings.login if target.api or target.web else None),
+        "version": _once(settings.version if target.api or target.web else None),
+        "login": _once(settings.login if target.api or target.web else None),
         "endpoint": {endpoint.name: endpoint for endpoint in settings.endpoints},
         "page": {page.name: page for page in settings.pages},
         "audit": {page.name: page for page in settings.pages if page.lighthouse},
-        "flags": once(flags),
-        "flags_known": once(flags if flags and flags.algorithm != "unknown" else None),
-        "flags_unknown": once(flags if flags and flags.algorithm == "unknown" else None),
-        "flags_off": once(flags if flags and 0 in flags.expected.values() else None),
-        "mongodb": once(settings.mongodb),
-        "redis": once(settings.redis),
+        "flags": _once(flags),
+        "flags_known": _once(flags if flags and flags.algorithm != "unknown" else None),
+        "flags_unknown": _once(flags if flags and flags.algorithm == "unknown" else None),
+        "flags_off": _once(flags if flags and 0 in flags.expected.values() else None),
+        "mongodb": _once(settings.mongodb),
+        "redis": _once(settings.redis),
         "metric": {metric.name: metric for metric in settings.metrics},
-        "load": once(settings.load if asked and (target.api or target.web) else None),
+        "load": _once(settings.load if asked and (target.api or target.web) else None),
+        **_before(settings),
+        **_steps(settings),
     }
 
 
-def make(stage: str, settings: Settings, folder: Path | None = None) -> Plan:
+def _before(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The subjects of the predeploy stage."""
+    flags, backups, monitoring = settings.flags, settings.backups, settings.monitoring
+    baseline, visual = settings.baseline, settings.visual
+    pages = {page.name: page for page in settings.pages}
+    return {
+        "monitoring": {
+            name: name
+            for name in ("prometheus", "alertmanager", "grafana", "performance")
+            if monitoring and getattr(monitoring, name)
+        },
+        "monitoring_jobs": _once(monitoring if monitoring and monitoring.prometheus else None),
+        "monitoring_rules": _once(monitoring if monitoring and monitoring.rules else None),
+        "monitoring_metrics": _once(monitoring if monitoring and monitoring.metrics else None),
+        "alert": {alert.name: alert for alert in settings.alerts},
+        "flags_start": _once(flags.start if flags else None),
+        "flags_scenarios": _once(flags.scratch if flags else None),
+        "backup_mongodb": _once(backups if settings.mongodb else None),
+        "backup_redis": _once(backups if settings.redis else None),
+        "command": {command.name: command for command in settings.commands},
+        "bundle": _once(settings.bundle),
+        "visual": {name: pages[name] for name in (visual.pages if visual else ())},
+        "baseline_endpoint": {
+            endpoint.name: endpoint for endpoint in settings.endpoints if baseline and baseline.endpoints
+        },
+        "baseline_audit": {
+            page.name: page for page in settings.pages if page.lighthouse and baseline and baseline.pages
+        },
+        "baseline_vitals": _once(baseline if baseline and baseline.vitals else None),
+    }
+
+
+def _steps(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The subjects of the four steps of the deploy stage."""
+    monitoring, backend = settings.deploy.monitoring, settings.deploy.backend
+    frontend, advanced = settings.deploy.frontend, settings.deploy.advanced
+    pages = {page.name: page for page in settings.pages}
+    return {
+        "monitoring_flags": _once(monitoring if monitoring and monitoring.flags else None),
+        "monitoring_visit": _once(monitoring if monitoring and monitoring.page else None),
+        "backend_flags": _once(backend if backend and backend.flags else None),
+        "backend_cache": _once(backend.cache if backend else None),
+        "backend_query": {query.name: query for query in (backend.queries if backend else ())},
+        "backend_paging": _once(backend.paging if backend else None),
+        "frontend_flags": _once(frontend if frontend and frontend.flags else None),
+        "frontend_theme": _once(frontend.theme if frontend else None),
+        "frontend_bundle": _once(settings.bundle if frontend else None),
+        "frontend_console": {name: pages[name] for name in (frontend.console if frontend else ())},
+        "advanced_flags": _once(advanced if advanced and advanced.flags else None),
+        "advanced_service_worker": _once(advanced if advanced and advanced.service_worker else None),
+        "advanced_list": _once(advanced.list if advanced else None),
+        "advanced_jobs": _once(advanced.jobs if advanced else None),
+    }
+
+
+def _once(thing: Any) -> dict[str, Any]:
+    return {"": thing} if thing else {}
+
+
+def make(stage: str, settings: Settings, folder: Path | None = None, steps: Sequence[str] = ()) -> Plan:
     """The plan of a stage.
 
     Args:
         stage: one of STAGES.
         settings: what is configured.
         folder: the validation folder; None means the installed one.
+        steps: of the deploy stage: only their checks are due. A step is a file of checks.
 
     Raises:
         ConfigurationError: the stage requires a subject that does not exist.
@@ -96,6 +172,8 @@ def make(stage: str, settings: Settings, folder: Path | None = None) -> Plan:
     checks: list[Planned] = []
     missing: dict[str, None] = {}
     for name, arguments in _checks((folder or validation_folder()) / stage):
+        if steps and name.partition("::")[0] not in steps:
+            continue
         subject = next((argument for argument in arguments if argument in configured), None)
         if subject is None:
             checks.append(Planned(f"{stage}/{name}"))

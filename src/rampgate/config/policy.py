@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampgate.config.defaults import CRITICAL, DEFAULTS
 from rampgate.config.part import ThresholdSettings
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, Threshold, parse, validate
@@ -17,33 +18,6 @@ if TYPE_CHECKING:
 
     from rampgate.config.settings import Settings
     from rampgate.model.measurement import Measurement
-
-CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
-
-DEFAULTS: tuple[tuple[str, str, Severity, bool], ...] = (
-    # name, text, severity, whether the text says what is bad
-    ("error_rate_critical", "error_rate > 5%", CRITICAL, True),
-    ("body_failures", "body_failure_rate > 5%", CRITICAL, True),
-    ("api_p95_critical", "api_response_time_p95 > 5000ms", CRITICAL, True),
-    ("service_up", "up == 1", CRITICAL, False),
-    ("page_up", "page_up == 1", CRITICAL, False),
-    ("sign_in", "sign_in_up == 1", CRITICAL, False),
-    ("mongodb_up", "mongodb_up == 1", CRITICAL, False),
-    ("mongodb_round_trip", "mongodb_round_trip == 1", CRITICAL, False),
-    ("flag_on_when_off", "flag_on_when_off == 0", CRITICAL, False),
-    ("performance_critical", "lighthouse_performance_score < 50", CRITICAL, True),
-    ("error_rate_warning", "error_rate < 2%", WARNING, False),
-    ("api_p95_suite", "api_response_time_p95 < 500ms", WARNING, False),
-    ("api_p95_script", "api_response_time_p95 < 1000ms", WARNING, False),
-    ("redis_up", "redis_up == 1", WARNING, False),
-    ("redis_round_trip", "redis_round_trip == 1", WARNING, False),
-    ("version", "wrong_version == 0", WARNING, False),
-    ("flag_equality", "flag_mismatches == 0", WARNING, False),
-    ("flag_sticky", "flag_changed == 0", WARNING, False),
-    ("performance", "lighthouse_performance_score >= 85", WARNING, False),
-    ("accessibility", "lighthouse_accessibility_score >= 95", WARNING, False),
-)
-"""The rules of the immediate stage, as a table. Settings may add to them, or change one by its name."""
 
 LOAD_CRITICAL = (("http_req_failed", "rate>0.05"), ("http_req_duration", "p(95)>5000"))
 """What rolls back under load; the k6-like thresholds of [load.thresholds] only hold."""

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.config.load_settings import LoadSettings
 from rampgate.config.part import Part, ThresholdSettings
+from rampgate.config.predeploy import (
+    AlertSettings,
+    BackupSettings,
+    BaselineSettings,
+    BundleSettings,
+    CommandSettings,
+    MonitoringSettings,
+    RolloutSettings,
+    VisualSettings,
+)
+from rampgate.config.steps import DeploySettings
 from rampgate.config.subjects import (  # pydantic reads these when the classes are made
     EndpointSettings,  # noqa: TC001  # as said
     FlagSettings,  # noqa: TC001  # as said
@@ -27,6 +38,9 @@ from rampgate.config.values import (  # pydantic reads these when the classes ar
     UrlPath,  # noqa: TC001  # as said
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class TargetSettings(Part):
     """[target]: where the deployment answers. At least one of web and api."""
@@ -42,7 +56,7 @@ class TargetSettings(Part):
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
 
-_BUDGETS = {"extended": 3600.0}
+_BUDGETS = {"extended": 3600.0, "load": 3600.0}
 """Time budgets that differ from the default of 15 minutes."""
 
 
@@ -60,15 +74,28 @@ class EvidenceSettings(Part):
     page_content: Literal["none", "masked", "full"] = "masked"
 
 
+class DemoStageSettings(Part):
+    """[demo.stages.NAME]: what differs for a stage (``predeploy``) or a step (``deploy-backend``).
+
+    ``settings`` are dotted settings with their values; ``values`` come from the ready file as in [demo].
+    """
+
+    arguments: list[str] = Field(default_factory=list)
+    settings: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, str] = Field(default_factory=dict)
+
+
 class DemoSettings(Part):
     """[demo]: the command that brings up a reference deployment and writes a ready file of JSON.
 
-    ``values`` maps a setting (dotted) to a key of that file.
+    ``values`` maps a setting (dotted) to a key of that file, ``settings`` to a value.
     """
 
     command: list[str] = Field(min_length=1)
     ready_within: Duration = 60.0
+    settings: dict[str, str] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict)
+    stages: dict[str, DemoStageSettings] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -102,6 +129,15 @@ class Settings(BaseSettings):
     stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    backups: BackupSettings | None = None
+    monitoring: MonitoringSettings | None = None
+    alerts: list[AlertSettings] = []
+    commands: list[CommandSettings] = []
+    bundle: BundleSettings | None = None
+    visual: VisualSettings | None = None
+    baseline: BaselineSettings | None = None
+    deploy: DeploySettings = DeploySettings()
     demo: DemoSettings | None = None
 
     @model_validator(mode="after")
@@ -110,6 +146,8 @@ class Settings(BaseSettings):
             ("endpoints", [endpoint.name for endpoint in self.endpoints]),
             ("pages", [page.name for page in self.pages]),
             ("metrics", [metric.name for metric in self.metrics]),
+            ("alerts", [alert.name for alert in self.alerts]),
+            ("commands", [command.name for command in self.commands]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -117,6 +155,34 @@ class Settings(BaseSettings):
                     f"{table}: the name {twice[0]!r} stands twice; accepted is a name of its own for each"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _pages_exist(self) -> Settings:
+        """A page that is named elsewhere is one of [[pages]]."""
+        known = [page.name for page in self.pages]
+        wrong = [
+            f"{key}: found {name!r}; accepted are the names of [[pages]]: {', '.join(known) or 'none'}"
+            for key, name in self._named_pages()
+            if name not in known
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _named_pages(self) -> Iterator[tuple[str, str]]:
+        monitoring, frontend, advanced = self.deploy.monitoring, self.deploy.frontend, self.deploy.advanced
+        named = {
+            "visual.pages": self.visual.pages if self.visual else (),
+            "visual.masks": self.visual.masks if self.visual else (),
+            "bundle.page": [self.bundle.page] if self.bundle else (),
+            "deploy.monitoring.page": [monitoring.page] if monitoring else (),
+            "deploy.frontend.theme.page": [frontend.theme.page] if frontend and frontend.theme else (),
+            "deploy.frontend.console": frontend.console if frontend else (),
+            "deploy.advanced.service_worker": [advanced.service_worker] if advanced else (),
+            "deploy.advanced.list.page": [advanced.list.page] if advanced and advanced.list else (),
+        }
+        for key, names in named.items():
+            yield from ((key, name) for name in names if name is not None)
 
     def stage(self, name: str) -> StageSettings:
         """The settings of a stage, its defaults when the file says nothing."""

@@ -7,6 +7,10 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from rampgate.config.part import Part
+from rampgate.config.predeploy import (  # pydantic reads these when the classes are made
+    FlagScratchSettings,  # noqa: TC001  # as said
+    FlagStartSettings,  # noqa: TC001  # as said
+)
 from rampgate.config.values import (  # pydantic reads these when the classes are made
     Duration,  # noqa: TC001  # as said
     JMESPath,  # noqa: TC001  # as said
@@ -106,6 +110,8 @@ class FlagSettings(Part):
     semantics: Literal["seed", "overrides-first"] = "overrides-first"
     expected: dict[str, Percent] = Field(min_length=1)
     bulk: BulkSettings | None = None
+    start: FlagStartSettings | None = None
+    scratch: FlagScratchSettings | None = None
     required: bool = True
 
     @field_validator("path")

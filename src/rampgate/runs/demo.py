@@ -52,6 +52,24 @@ def settings_of(path: Path) -> DemoSettings:
         ) from None
 
 
+def for_stage(demo: DemoSettings, stage: str) -> DemoSettings:
+    """The demo as one stage wants it: further arguments of its command, further values.
+
+    Args:
+        demo: [demo].
+        stage: a key of [demo.stages]; one that is not there changes nothing.
+    """
+    told = demo.stages.get(stage)
+    if told is None:
+        return demo
+    more = {
+        "command": [*demo.command, *told.arguments],
+        "settings": {**demo.settings, **told.settings},
+        "values": {**demo.values, **told.values},
+    }
+    return demo.model_copy(update=more)
+
+
 @contextmanager
 def deployment(demo: DemoSettings) -> Iterator[dict[str, Any]]:
     """Run the deployment for as long as the context lasts.
@@ -121,7 +139,7 @@ def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
     missing = sorted(set(demo.values.values()) - set(ready))
     if missing:
         raise ConfigurationError(f"demo.values: the deployment's ready file has no {', '.join(missing)}")
-    return {setting: str(ready[key]) for setting, key in demo.values.items()}
+    return {**demo.settings, **{setting: str(ready[key]) for setting, key in demo.values.items()}}
 
 
 def _await(process: subprocess.Popen[bytes], ready: Path, log: Path, seconds: float) -> None:

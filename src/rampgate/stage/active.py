@@ -13,7 +13,7 @@ from rampgate.config.loading import load
 from rampgate.runs import demo, session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rampgate.runs.run import Run
 
@@ -61,13 +61,14 @@ class Active:
             yield
 
 
-def prepare(stage: str, source: dict[str, Any], invocation: list[str]) -> Active:
+def prepare(stage: str, source: dict[str, Any], invocation: list[str], steps: Sequence[str] = ()) -> Active:
     """Load everything that is known before the run begins.
 
     Args:
         stage: what is checked.
         source: file (or None), overrides, and whether RAMPGATE_* wins.
         invocation: what was typed.
+        steps: of the deploy stage, those that are checked.
 
     Raises:
         ConfigurationError: every problem of the settings and thresholds.
@@ -83,25 +84,26 @@ def prepare(stage: str, source: dict[str, Any], invocation: list[str]) -> Active
         settings=settings,
         redactor=redactor,
         policy=rules,
-        plan=plan.make(stage, settings),
+        plan=plan.make(stage, settings, steps=steps),
         tests=rules.statistical(settings),
         invocation=invocation,
     )
     return Active(setup, source)
 
 
-def demo_source(stack: ExitStack, ready_file: str | None) -> dict[str, Any]:
+def demo_source(stack: ExitStack, ready_file: str | None, stage: str) -> dict[str, Any]:
     """Bring the reference deployment up (or find one that is up), and say how its settings are loaded.
 
     Args:
         stack: takes it down at the end.
         ready_file: of a deployment that is already up; None brings one up.
+        stage: what is going to be checked; ``deploy-backend`` is a step.
 
     Raises:
         ConfigurationError: there is no [demo], or the ready file is none.
         ProbeError: the deployment did not come up.
     """
     path = demo.settings_file()
-    told = demo.settings_of(path)
+    told = demo.for_stage(demo.settings_of(path), stage)
     ready = demo.read_ready(Path(ready_file)) if ready_file else stack.enter_context(demo.deployment(told))
     return {"path": str(path), "overrides": demo.overrides(told, ready), "from_environment": False}

@@ -1,0 +1,148 @@
+"""Floor 3. The settings of what is made sure of before a deploy: backups, monitoring, alerts, commands."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from rampgate.config.part import Part
+from rampgate.config.values import (  # pydantic reads these when the classes are made
+    Address,  # noqa: TC001  # as said
+    Duration,  # noqa: TC001  # as said
+    JMESPath,  # noqa: TC001  # as said
+    Percent,  # noqa: TC001  # as said
+    UrlPath,  # noqa: TC001  # as said
+)
+
+
+class BackupSettings(Part):
+    """[backups]: where backups of [mongodb] and [redis] go, and where they are proven to be restorable."""
+
+    folder: Path = Path("backups")
+    name: str = Field(default="pre-deploy-{date}-{run}", description="with {date}, {store}, {run}")
+    databases: list[str] = Field(default=[], description="empty: the one that the URI names, else all")
+    scratch_prefix: str = Field(default="rampgate_scratch_", pattern=r"^rampgate[A-Za-z0-9_-]*$")
+    scratch_mongodb: str = Field(default="", description="URI of another server to restore into")
+    timeout: Duration = Field(default=1800.0, gt=0)
+    required: bool = True
+
+
+class MonitoringSettings(Part):
+    """[monitoring]: the monitoring that must be up before anything is deployed, and what it must deliver."""
+
+    prometheus: Address | None = None
+    alertmanager: Address | None = None
+    grafana: Address | None = None
+    performance: UrlPath | None = Field(default=None, description="of target.api, asked with admin_token")
+    jobs: list[str] = Field(default=[], description="scrape jobs of Prometheus that must be up")
+    rules: list[str] = Field(default=[], description="alerting rules that must be loaded")
+    metrics: dict[str, str] = Field(default={}, description="name -> PromQL that must give a number")
+    timeout: Duration = Field(default=10.0, gt=0)
+    required: bool = True
+
+
+class ReceiptSettings(Part):
+    """alerts.receipt: where a delivered message can be read back; {nonce} is filled in."""
+
+    url: Address
+    within: Duration = Field(default=10.0, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _has_a_place(cls, url: str) -> str:
+        if "{nonce}" not in url:
+            raise ValueError(
+                "accepted is an address with {nonce} in it, such as http://inbox/?contains={nonce}"
+            )
+        return url
+
+
+class AlertSettings(Part):
+    """[[alerts]]: one channel that people are alerted through, as an address of apprise. A secret."""
+
+    name: str = Field(min_length=1)
+    url: str = Field(min_length=1)
+    timeout: Duration = Field(default=10.0, gt=0)
+    receipt: ReceiptSettings | None = None
+    required: bool = True
+
+
+class CommandSettings(Part):
+    """[[commands]]: a command of the deployment that must end with 0: build, test, lint."""
+
+    name: str = Field(min_length=1)
+    command: Annotated[list[str], Field(min_length=1)]
+    folder: Path = Path()
+    timeout: Duration = Field(default=900.0, gt=0)
+    required: bool = True
+
+
+class BundleSettings(Part):
+    """[bundle]: how large the scripts are: files of a build folder, else what a page transfers."""
+
+    folder: Path | None = None
+    pattern: str = "**/*.js"
+    page: str | None = Field(default=None, description="name of one of [[pages]]")
+    required: bool = True
+
+
+class VisualSettings(Part):
+    """[visual]: pages whose looks must not change, compared with pictures that somebody has accepted."""
+
+    pages: list[str] = Field(min_length=1, description="names of [[pages]]")
+    folder: Path = Path("visual-baselines")
+    masks: dict[str, list[str]] = Field(default={}, description="page -> CSS selectors that are not compared")
+    tolerance: Percent = Field(default=0.1, description="percent of pixels that may differ")
+    width: int = Field(default=1280, ge=200, le=4000)
+    height: int = Field(default=800, ge=200, le=4000)
+
+
+class BaselineSettings(Part):
+    """[baseline]: what is measured before the deploy, to be compared with afterwards."""
+
+    endpoints: bool = True
+    pages: bool = True
+    vitals: UrlPath | None = Field(default=None, description="of target.api, asked with admin_token")
+    required: bool = True
+
+
+class FlagStoreSettings(Part):
+    """flags.start.store: where the flags' store is read."""
+
+    path: UrlPath
+    flags: JMESPath = Field(default="flags[].[name, enabled, percentage]", description="name, on, percentage")
+
+
+class FlagStartSettings(Part):
+    """[flags.start]: the values before a rollout; dotenv file, deployment and store must agree on them."""
+
+    values: dict[str, bool] = Field(min_length=1)
+    percentage: Percent = 0.0
+    dotenv: Path | None = None
+    variable: str = Field(default="FEATURE_{FLAG}", description="{FLAG}: the flag in CAPITAL_LETTERS")
+    percentage_variable: str = "FEATURE_ROLLOUT_PERCENTAGE"
+    store: FlagStoreSettings | None = None
+
+
+class FlagScratchSettings(Part):
+    """[flags.scratch]: a store of flags that may be filled and thrown away; {store} is its name."""
+
+    path: UrlPath = Field(description="PUT makes it, DELETE removes it")
+    evaluate: UrlPath
+    prefix: str = "rampgate-scratch-"
+
+
+class RolloutSettings(Part):
+    """[rollout]: the percentages of the plan, from nobody to everybody."""
+
+    percentages: list[Percent] = Field(default=[0, 5, 15, 25, 50, 75, 100], min_length=1)
+
+    @field_validator("percentages")
+    @classmethod
+    def _rise(cls, percentages: list[float]) -> list[float]:
+        if any(later <= earlier for earlier, later in pairwise(percentages)):
+            raise ValueError("accepted are percentages that rise, such as [0, 5, 15, 25, 50, 75, 100]")
+        return percentages
