@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from pharmapilot.supervisor import Options
 
-NEEDED = ("starlette", "uvicorn", "pymongo", "redis", "orjson", "prometheus_client")
+NEEDED = ("starlette", "uvicorn", "pymongo", "redis", "orjson", "prometheus_client", "aiosmtpd")
 EXAMPLES = """examples:
   python -m pharmapilot --demo                      everything embedded, free ports, faults allowed
   python -m pharmapilot --demo --ready-file r.json  the same; addresses and secrets land in r.json
   python -m pharmapilot --demo --scene backend      the same, as it is after the second step of a deployment
+  python -m pharmapilot --demo --stack full         the same, with Prometheus, Alertmanager
   python -m pharmapilot --state ./clinic            ports 3000 and 5000, data kept in ./clinic
   PHARMAPILOT_MONGODB_URI=mongodb://127.0.0.1:27017 FEATURE_API_CACHING=true \\
     FEATURE_ROLLOUT_PERCENTAGE=5 python -m pharmapilot
@@ -55,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Scene,
         help="start values of the flags: before the deployment, or after a step of it (--demo: rollout)",
     )
+    add(
+        "--stack",
+        choices=("base", "full"),
+        default="base",
+        help="full: with Prometheus and Alertmanager, as far as they are installed",
+    )
     add("--flag-semantics", choices=list(Semantics), default=Semantics.OVERRIDES_FIRST, type=Semantics)
     add("--flag-hash", choices=list(HashKind), default=HashKind.SEED, type=HashKind)
     add("--version", action="version", version=__version__)
@@ -82,6 +89,7 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
         password=given.get("PHARMAPILOT_PASSWORD") or secrets.token_urlsafe(12),
         rules=Rules(arguments.flag_semantics, arguments.flag_hash),
         start_flags=tuple(start_flags),
+        full_stack=arguments.stack == "full",
         environ={key: value for key, value in environ.items() if not _is_ours(key, demo=arguments.demo)},
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pharmapilot.errors import BadRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MONITORING_FLAG = "performanceMonitoring"
 FLAG_NAMES = (
@@ -127,6 +127,14 @@ def flags_from_environment(environ: Mapping[str, str]) -> list[Flag]:
         Flag(name, enabled=environ.get(environment_name(name)) == "true", percentage=int(text))
         for name in FLAG_NAMES
     ]
+
+
+def dotenv(flags: Iterable[Flag]) -> str:
+    """The start values as a dotenv file; the one percentage is that of the features, monitoring apart."""
+    flags = list(flags)
+    percentage = max((flag.percentage for flag in flags if flag.name != MONITORING_FLAG), default=0)
+    lines = [f"{environment_name(flag.name)}={str(flag.enabled).lower()}" for flag in flags]
+    return "\n".join([*lines, f"FEATURE_ROLLOUT_PERCENTAGE={percentage}", ""])
 
 
 def demo_flags() -> list[Flag]:

@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING, Any
 from pharmapilot.auth import DEMO_EMAIL
 from pharmapilot.config import ApiConfig
 from pharmapilot.errors import DeploymentError
+from pharmapilot.flags import dotenv
+from pharmapilot.monitoring_stack import Monitoring
 from pharmapilot.processes import HOST, Child, Start, bound_socket, free_port, spawn, stop
-from pharmapilot.stores import Store, configured, mongodb_program, redis_program, start_program
+from pharmapilot.programs import Service, start_program
+from pharmapilot.stores import configured, mongodb_program, redis_program
 
 if TYPE_CHECKING:
     import socket
@@ -50,6 +53,7 @@ class Options:
     password: str
     rules: Rules
     start_flags: tuple[Flag, ...]
+    full_stack: bool
     environ: Mapping[str, str]
 
 
@@ -67,9 +71,10 @@ class Supervisor:
     state: Path = field(init=False)
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     stopping: threading.Event = field(default_factory=threading.Event)
-    stores: dict[str, Store] = field(default_factory=dict)
+    stores: dict[str, Service] = field(default_factory=dict)
     servers: dict[str, Child] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
+    monitoring: Monitoring = field(default_factory=Monitoring)
     _told: set[str] = field(default_factory=set)
     _ready_files: list[Path] = field(default_factory=list)
 
@@ -133,6 +138,7 @@ class Supervisor:
                 find(embedded=self.options.demo), self.state, self.options.environ, self.stopping
             )
         self._start_servers(api_socket)
+        self._start_monitoring()
         if self._wait_until_ready():
             self._write_ready_files()
             self._tell()
@@ -157,6 +163,12 @@ class Supervisor:
                 "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
             )
         self._start_web()
+
+    def _start_monitoring(self) -> None:
+        environ = self.options.environ
+        self.monitoring.start_inbox(self.state, environ)
+        if self.options.full_stack:
+            self.monitoring.start_programs(self.state, environ, self.stopping, self.urls["api"])
 
     def _start_web(self) -> None:
         port = self.options.web_port or free_port()
@@ -192,6 +204,7 @@ class Supervisor:
                 raise DeploymentError(f"no answer within {READY_SECONDS:.0f} s from {', '.join(waiting)}")
             waiting = {name for name in waiting if not _answers(self.urls[name])}
             self.stopping.wait(0.03)
+        self.monitoring.wait_until_ready(self.stopping)
         self._report_deaths()
         return not self.stopping.is_set()
 
@@ -208,7 +221,15 @@ class Supervisor:
             "version": self.options.version,
             "pids": pids,
             "stores": {name: store.label for name, store in self.stores.items()},
+            "dotenv": str(self._dotenv()),
+            **self.monitoring.ready(),
         }
+
+    def _dotenv(self) -> Path:
+        """The start values of the flags as the file that a deployment would read them from."""
+        path = self.state / "start.env"
+        path.write_text(dotenv(self.options.start_flags))
+        return path
 
     def _write_ready_files(self) -> None:
         """Written beside and renamed, so that a reader never sees half of it; only we may read it."""
@@ -230,12 +251,14 @@ class Supervisor:
         say(f"  API      {self.urls['api']}")
         say(f"  MongoDB  {stores['mongodb'].label}")
         say(f"  Redis    {stores['redis'].label}")
+        for line in self.monitoring.lines():
+            say(f"  {line}")
         say(f"  faults   {'can be switched on' if self.options.faults else 'cannot be switched on'}")
         say(f"  sign in  {DEMO_EMAIL}; password and admin token: {self._ready_files[-1]}")
         say("Ctrl-C stops it.")
 
     def _children(self) -> dict[str, Child]:
-        started = {name: store.child for name, store in self.stores.items()}
+        started = {name: each.child for name, each in {**self.stores, **self.monitoring.services}.items()}
         return {**self.servers, **{name: child for name, child in started.items() if child}}
 
     def _report_deaths(self) -> None:
@@ -250,7 +273,8 @@ class Supervisor:
     def _stop(self, *, keep_state: bool) -> None:
         for path in self._ready_files:
             path.unlink(missing_ok=True)
-        stop(list(self.servers.values()), SERVER_PATIENCE_SECONDS)
+        watching = [each.child for each in self.monitoring.services.values() if each.child]
+        stop([*watching, *self.servers.values()], SERVER_PATIENCE_SECONDS)
         stop([store.child for store in self.stores.values() if store.child], STORE_PATIENCE_SECONDS)
         if self.options.state is None and not keep_state:
             shutil.rmtree(self.state, ignore_errors=True)

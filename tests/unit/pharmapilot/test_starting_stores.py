@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pharmapilot import stores
+from pharmapilot import programs
 from pharmapilot.errors import DeploymentError
 from pharmapilot.processes import Child, Start, spawn
-from pharmapilot.stores import Program, start_program
+from pharmapilot.programs import Program, start_program
 
 LISTENER = """
 import signal, socket, sys
@@ -41,7 +41,7 @@ def test_stop_during_the_start_ends_the_store(tmp_path: Path, monkeypatch: pytes
         started.append(spawn(name, start, log))
         return started[-1]
 
-    monkeypatch.setattr(stores, "spawn", watched)
+    monkeypatch.setattr(programs, "spawn", watched)
     stopping = threading.Event()
     stopping.set()
     with pytest.raises(DeploymentError):
