@@ -14,16 +14,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from pharmapilot import __version__
-from pharmapilot.web_assets import STATIC, FingerprintedFiles, SecurityHeaders, fingerprint
+from pharmapilot.web_assets import Assets, SecurityHeaders
 from pharmapilot.web_faults import PageFaults
 from pharmapilot.web_pages import PATHS, Pages
 from pharmapilot.web_proxy import Proxy, upstream_client
-
-ASSETS = STATIC / "assets"
 
 
 def create_app(
@@ -34,9 +32,9 @@ def create_app(
 ) -> Starlette:
     """The application in front of the API at `api` (URL); a test may give a `transport` for the network."""
     client = upstream_client(api, transport)
-    current = fingerprint(ASSETS)
+    assets = Assets()
     faults = PageFaults.from_environment(environment, PATHS)
-    pages = Pages(client, faults, f"/static/{current}")
+    pages = Pages(client, faults, assets)
     compressed = [Middleware(GZipMiddleware)]
 
     @contextlib.asynccontextmanager
@@ -47,13 +45,13 @@ def create_app(
     return Starlette(
         routes=[
             Route("/health", _health(uuid.uuid4().hex[:12])),
-            Route("/favicon.ico", _favicon),
+            Route("/favicon.ico", _favicon(assets)),
             *faults.routes(),
             *(Route(path, pages.show, middleware=compressed) for path in sorted(PATHS)),
             Route("/signin", pages.sign_in, methods=["POST"]),
             Route("/signout", pages.sign_out, methods=["POST"]),
             Mount("/api", Proxy(client)),
-            Mount("/static", FingerprintedFiles(ASSETS, current), middleware=compressed),
+            Route("/static/{folder}/{name}", assets.serve, middleware=compressed),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={404: pages.not_found},
@@ -71,8 +69,12 @@ def _health(instance: str) -> Callable[[Request], Awaitable[Response]]:
     return health
 
 
-async def _favicon(_request: Request) -> Response:
-    return FileResponse(ASSETS / "favicon.svg", headers={"Cache-Control": "public, max-age=86400"})
+def _favicon(assets: Assets) -> Callable[[Request], Awaitable[Response]]:
+    async def favicon(_request: Request) -> Response:
+        headers = {"Cache-Control": "public, max-age=86400"}
+        return Response(assets.read("favicon.svg"), headers=headers, media_type="image/svg+xml")
+
+    return favicon
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

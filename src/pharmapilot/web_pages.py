@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -10,25 +12,26 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pharmapilot.web_assets import STATIC
+from pharmapilot.web_assets import STATIC, THEMES, Assets
 from pharmapilot.web_faults import PageFaults
 from pharmapilot.web_proxy import forwarded_for
+from pharmapilot.web_visitor import visitor_features
 
 TEMPLATES: Mapping[str, str] = {
     "/signin": "signin.html",
     "/": "dashboard.html",
     "/patients": "patients.html",
+    "/notes": "notes.html",
 }
 PATHS = frozenset(TEMPLATES)
-# A page waits no longer than this to learn whether its visitor is signed in.
-SESSION_CHECK_S = 0.5
+THEME_COOKIE = "pharmapilot_theme"
 LONGEST_FORM = 8192
 
 
 class Pages:
     """Draws the pages, sends visitors who are not signed in to the sign-in page, and takes its form."""
 
-    def __init__(self, client: httpx.AsyncClient, faults: PageFaults, assets: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, faults: PageFaults, assets: Assets) -> None:
         self._client = client
         self._faults = faults
         self._environment = jinja2.Environment(
@@ -38,7 +41,9 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(assets=assets, burden=0)
+        self._environment.globals.update(
+            assets=assets.base, modules=assets.modules, burden=0, theme="", sheet="app", features=()
+        )
 
     async def show(self, request: Request) -> Response:
         """Answer GET for one of the PATHS."""
@@ -47,10 +52,15 @@ class Pages:
         status = self._faults.number("page_error", path)
         if status:
             return self.trouble(status, "This page is broken on purpose.")
-        if path != "/signin" and not await self._signed_in(request):
+        if path == "/signin":
+            look = self._look(path, request, {"themeOptimization"}) | {"message": "", "email": ""}
+            return self._draw(TEMPLATES[path], HTTPStatus.OK, **look)
+        features = await visitor_features(self._client, _credentials(request))
+        if features is None:
             return RedirectResponse("/signin", HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
-        burden = self._faults.number("heavy_page", path)
-        return self._draw(TEMPLATES[path], HTTPStatus.OK, message="", email="", burden=burden)
+        return self._draw(
+            TEMPLATES[path], HTTPStatus.OK, features=sorted(features), **self._look(path, request, features)
+        )
 
     async def sign_in(self, request: Request) -> Response:
         """Take the sign-in form from a browser that runs no script."""
@@ -82,7 +92,7 @@ class Pages:
         if not _same_origin(request):
             return self.trouble(HTTPStatus.FORBIDDEN, "This form was sent from another site.")
         response: Response = RedirectResponse("/signin", HTTPStatus.SEE_OTHER)
-        for name in request.cookies:
+        for name in request.cookies.keys() - {THEME_COOKIE}:
             response.delete_cookie(name, httponly=True, samesite="lax")
         # Whether or not the API hears of it, this browser is signed out.
         with contextlib.suppress(httpx.TransportError):
@@ -100,24 +110,20 @@ class Pages:
     def _refuse(self, status: int, message: str, email: str) -> Response:
         return self._draw("signin.html", status, message=message, email=email)
 
-    def _draw(self, template: str, status: int, **values: str | int) -> Response:
+    def _look(self, path: str, request: Request, features: AbstractSet[str]) -> dict[str, Any]:
+        """What the visitor chose to see, and what a fault adds to it."""
+        kept = request.cookies.get(THEME_COOKIE)
+        theme = kept if kept in THEMES else ""
+        sheet = theme if theme and "themeOptimization" not in features else "app"
+        return {"theme": theme, "sheet": sheet, "burden": self._faults.number("heavy_page", path)}
+
+    def _draw(self, template: str, status: int, **values: Any) -> Response:
         # no-cache rather than no-store: the browser may still show the page at once on "back".
         return HTMLResponse(
             self._environment.get_template(template).render(**values),
             status,
             headers={"Cache-Control": "private, no-cache", "Vary": "Cookie"},
         )
-
-    async def _signed_in(self, request: Request) -> bool:
-        credentials = _credentials(request)
-        if not credentials:
-            return False
-        try:
-            answer = await self._client.get("/api/auth/me", headers=credentials, timeout=SESSION_CHECK_S)
-        except httpx.TransportError:
-            # The shell holds no data, so that it may be shown while the API is away; it says so itself.
-            return True
-        return answer.status_code not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 def _credentials(request: Request) -> dict[str, str]:

@@ -1,127 +1,8 @@
 """The pages in a real browser, in front of a small API that the test controls."""
 
-import contextlib
-import dataclasses
-import socket
-import threading
-from collections.abc import Callable, Iterator
-
-import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from pharmapilot.web import create_app
-
-EMAIL, PASSWORD = "nurse@example.test", "correct horse"
-HOSTILE = "<img src=x onerror=document.title=1>"
-TOTAL = 1000
-
-
-@dataclasses.dataclass
-class FakeApi:
-    """An API with one account, whose flag and list the test sets."""
-
-    flag: Callable[[], Response] = lambda: JSONResponse({"name": "virtualization", "enabled": False})
-    first_name: str = "Ada Quist"
-    list_fails: bool = False
-
-    def app(self) -> Starlette:
-        """The API as an ASGI application."""
-        return Starlette(
-            routes=[
-                Route("/api/auth/login", self._login, methods=["POST"]),
-                Route("/api/auth/logout", self._logout, methods=["POST"]),
-                Route("/api/auth/me", self._me),
-                Route("/api/dashboard/overview", self._overview),
-                Route("/api/dashboard", self._dashboard),
-                Route("/api/patients", self._patients),
-                Route("/api/feature-flags/virtualization", self._flag),
-            ]
-        )
-
-    async def _login(self, request: Request) -> Response:
-        if await request.json() != {"email": EMAIL, "password": PASSWORD}:
-            return JSONResponse({"error": "wrong"}, 401)
-        response = JSONResponse({"token": "t", "user": {"id": "u1"}})
-        response.set_cookie("session", "s1", httponly=True, samesite="lax")
-        return response
-
-    async def _logout(self, _request: Request) -> Response:
-        return JSONResponse({})
-
-    async def _me(self, request: Request) -> Response:
-        if request.cookies.get("session") != "s1":
-            return JSONResponse({"error": "unauthorized"}, 401)
-        return JSONResponse({"id": "u1", "email": EMAIL, "workspaceId": "w1"})
-
-    async def _overview(self, _request: Request) -> Response:
-        return JSONResponse({"totals": {"patients": TOTAL, "notes": 3210}})
-
-    async def _dashboard(self, _request: Request) -> Response:
-        return JSONResponse({"widgets": [{"ward": HOSTILE, "patients": 8, "highRisk": 2}]})
-
-    async def _patients(self, request: Request) -> Response:
-        if self.list_fails:
-            return JSONResponse({"error": "down"}, 503)
-        start = int(request.query_params.get("cursor", "0"))
-        end = min(TOTAL, start + int(request.query_params["limit"]))
-        items = [
-            {
-                "id": f"p-{n:05}",
-                "name": f"Patient {n:04}" if n else self.first_name,
-                "birthYear": 1970,
-                "ward": "internal medicine",
-                "medication": ["metformin", "ramipril"],
-                "risk": "high" if n % 3 == 0 else "low",
-            }
-            for n in range(start, end)
-        ]
-        return JSONResponse({"items": items, "nextCursor": str(end) if end < TOTAL else None})
-
-    async def _flag(self, request: Request) -> Response:
-        assert dict(request.query_params) == {"userId": "u1", "workspaceId": "w1"}
-        return self.flag()
-
-
-@contextlib.contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """The application on a free port of this machine; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
-
-
-@pytest.fixture
-def api() -> FakeApi:
-    """The API behind the pages."""
-    return FakeApi()
-
-
-@pytest.fixture
-def page(browser: Browser, api: FakeApi) -> Iterator[Page]:
-    """A fresh, signed-out tab; relative addresses lead to the web server."""
-    with served(api.app()) as api_url, served(create_app(api_url, environment={})) as web_url:
-        context = browser.new_context(base_url=web_url)
-        yield context.new_page()
-        context.close()
-
-
-def sign_in(page: Page, password: str = PASSWORD) -> None:
-    """Fill in the form and send it."""
-    page.goto("/signin")
-    page.fill("input[name=email]", EMAIL)
-    page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
+from starlette.responses import JSONResponse
+from tests.e2e.small_clinic import EMAIL, HOSTILE, FakeApi, sign_in
 
 
 def test_signing_in_leads_to_the_dashboard_with_its_figures(page: Page) -> None:
@@ -209,6 +90,21 @@ def test_hostile_text_stays_text(page: Page, api: FakeApi) -> None:
     assert page.title() == "Patients - PharmaPilot"
 
 
+def test_the_notes_page_shows_the_newest_notes(page: Page) -> None:
+    """Twenty notes with their time and patient, as text and nothing else; their number is told."""
+    sign_in(page)
+    page.wait_for_url("**/")
+    page.get_by_role("link", name="Notes").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clinical notes")
+    rows = page.locator("#notes tbody tr")
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("p-00000")
+    expect(rows.first.locator("time")).to_have_attribute("datetime", "2026-11-20T11:45:00+00:00")
+    expect(rows.nth(3)).to_contain_text(HOSTILE)
+    expect(page.locator("#status")).to_have_text("The newest 20 of 3,210 notes.")
+    assert page.locator("main img").count() == 0
+
+
 def test_a_list_that_fails_says_so_and_can_be_tried_again(page: Page, api: FakeApi) -> None:
     """An API failure shows an alert with a button, and the button mends it once the API is back."""
     api.list_fails = True
@@ -242,4 +138,7 @@ def test_nothing_moves_while_the_figures_arrive(page: Page) -> None:
     assert page.evaluate("window.shift") < 0.01
     page.goto("/patients")
     expect(page.locator("#patients tbody tr")).to_have_count(20)
+    assert page.evaluate("window.shift") < 0.01
+    page.goto("/notes")
+    expect(page.locator("#notes tbody tr")).to_have_count(20)
     assert page.evaluate("window.shift") < 0.01

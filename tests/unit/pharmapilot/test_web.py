@@ -85,7 +85,7 @@ async def test_health_names_version_and_instance() -> None:
     assert first["instance"] != second["instance"]
 
 
-@pytest.mark.parametrize("path", ["/", "/patients"])
+@pytest.mark.parametrize("path", ["/", "/patients", "/notes"])
 @pytest.mark.parametrize("headers", [{}, {"Cookie": "session=ended"}, {"Authorization": "Bearer old"}])
 async def test_a_page_sends_a_visitor_without_a_session_to_the_form(
     path: str, headers: dict[str, str]
@@ -96,7 +96,9 @@ async def test_a_page_sends_a_visitor_without_a_session_to_the_form(
     assert (answer.status_code, answer.headers["location"]) == (303, "/signin")
 
 
-@pytest.mark.parametrize(("path", "heading"), [("/", "Dashboard"), ("/patients", "Patients")])
+@pytest.mark.parametrize(
+    ("path", "heading"), [("/", "Dashboard"), ("/patients", "Patients"), ("/notes", "Clinical notes")]
+)
 async def test_a_signed_in_visitor_gets_the_page(path: str, heading: str) -> None:
     """With a live session the page itself comes, and a shared cache may not keep it."""
     async with visiting(web()) as client:
@@ -127,10 +129,83 @@ async def test_every_answer_carries_the_security_headers(path: str) -> None:
     assert headers["referrer-policy"] == "same-origin"
 
 
+def with_features(*on: str, decided: object = None) -> Answer:
+    """An API whose flag service has these features on for the one account, or says something else."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/auth/me" and request.headers.get("cookie", "").startswith(
+            "session=good"
+        ):
+            return httpx.Response(200, json={"id": "u1", "workspaceId": "w1"})
+        if request.url.path == "/api/feature-flags/evaluate":
+            asked = json.loads(request.content)
+            assert asked["users"] == [{"userId": "u1", "workspaceId": "w1"}]
+            flags = {name: name in on for name in asked["flags"]}
+            said = {"results": [{"flags": flags}]} if decided is None else decided
+            return httpx.Response(200, json=said)
+        return api(request)
+
+    return answer
+
+
+async def test_a_page_names_the_features_that_are_on_for_its_visitor() -> None:
+    """The flag service is asked for the signed-in user, and its answer is in the page."""
+    async with visiting(web(with_features("themeOptimization", "serviceWorker"))) as client:
+        text = (await client.get("/", headers=SESSION)).text
+    assert ' data-flags="serviceWorker themeOptimization">' in text
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        {"results": []},
+        [],
+        {"results": [{"flags": {"themeOptimization": True}}]},
+        {"results": [{"flags": []}]},
+    ],
+)
+async def test_a_flag_service_that_talks_nonsense_switches_nothing_on(decided: object) -> None:
+    """Half an answer is none: the page comes, with every feature off."""
+    async with visiting(web(with_features(decided=decided))) as client:
+        answer = await client.get("/", headers=SESSION)
+    assert answer.status_code == 200
+    assert "data-flags" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("features", "cookie", "sheet", "attribute"),
+    [
+        (("themeOptimization",), "dark", "app.css", True),
+        ((), "dark", "dark.css", False),
+        ((), "</head>", "app.css", False),
+    ],
+)
+async def test_a_chosen_theme_is_drawn_at_once(
+    features: tuple[str, ...], cookie: str, sheet: str, attribute: bool
+) -> None:
+    """The first byte of a page has the chosen theme already: an attribute, or the sheet of the old way."""
+    async with visiting(web(with_features(*features))) as client:
+        headers = {"Cookie": f"session=good; pharmapilot_theme={cookie}"}
+        text = (await client.get("/", headers=headers)).text
+        address = text.split('rel="stylesheet" href="')[1].split('"')[0]
+        css = (await client.get(address)).text
+    assert address.endswith(sheet)
+    assert (' data-theme="dark"' in text) is attribute
+    assert ("color-scheme: light dark" in css) is (sheet == "app.css")
+
+
+async def test_signing_out_keeps_the_theme() -> None:
+    """The look is the browser's, not the account's."""
+    async with visiting(web()) as client:
+        headers = {"Cookie": "session=good; pharmapilot_theme=dark"}
+        cookies = (await client.post("/signout", headers=headers)).headers.get_list("set-cookie")
+    assert [cookie.split("=")[0] for cookie in cookies] == ["session"]
+
+
 async def test_pages_hold_no_inline_script_or_style() -> None:
     """What the policy forbids does not occur in the pages."""
     async with visiting(web()) as client:
-        for path in ("/signin", "/", "/patients"):
+        for path in ("/signin", "/", "/patients", "/notes"):
             text = (await client.get(path, headers=SESSION)).text
             assert text.count("<script") == text.count('<script type="module" src=')
             assert "<style" not in text

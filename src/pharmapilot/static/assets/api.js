@@ -29,12 +29,3 @@ export function me() {
   account ??= get("/api/auth/me");
   return account;
 }
-
-export async function greet() {
-  const place = document.getElementById("who");
-  try {
-    place.textContent = (await me()).email ?? "";
-  } catch {
-    place.textContent = "";
-  }
-}

@@ -1,5 +1,6 @@
-import { get, greet } from "./api.js";
+import { get } from "./api.js";
 import { element, humanise, problem, written } from "./dom.js";
+import { startShell } from "./shell.js";
 
 const status = document.getElementById("status");
 
@@ -56,4 +57,4 @@ async function load() {
 }
 
 load();
-greet();
+startShell();

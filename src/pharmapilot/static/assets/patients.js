@@ -1,6 +1,7 @@
-import { get, greet } from "./api.js";
+import { get } from "./api.js";
 import { isEnabled } from "./flags.js";
 import { PatientSource } from "./patient-rows.js";
+import { startShell } from "./shell.js";
 import { standardList } from "./standard-list.js";
 import { virtualizedList } from "./virtualized-list.js";
 
@@ -33,4 +34,4 @@ async function virtualizeIfEnabled(source, endStandard) {
 const source = new PatientSource();
 const endStandard = standardList(table, source, { status, trouble, button });
 virtualizeIfEnabled(source, endStandard);
-greet();
+startShell();
