@@ -15,7 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pharmapilot import routes_account, routes_admin, routes_clinic, routes_flags, routes_scratch
+from pharmapilot import (
+    routes_account,
+    routes_admin,
+    routes_clinic,
+    routes_flags,
+    routes_scratch,
+    routes_vitals,
+)
 from pharmapilot.backend import Backend
 from pharmapilot.config import ApiConfig
 from pharmapilot.errors import BadRequestError, StoreDownError
@@ -44,7 +51,8 @@ async def health(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """The Prometheus series."""
-    text = backend_of(request).metrics.exposition()
+    backend = backend_of(request)
+    text = backend.faults.exposition(backend.metrics.exposition())
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -83,6 +91,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *routes_flags.ROUTES,
         *routes_admin.ROUTES,
         *routes_scratch.ROUTES,
+        *routes_vitals.ROUTES,
     ]
     app = Starlette(
         routes=routes,

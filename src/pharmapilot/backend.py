@@ -16,6 +16,7 @@ from pharmapilot.faults import Faults
 from pharmapilot.flag_store import FlagStore
 from pharmapilot.metrics import Metrics
 from pharmapilot.scratch_flags import ScratchStores
+from pharmapilot.vitals import Vitals
 
 if TYPE_CHECKING:
     from pharmapilot.config import ApiConfig
@@ -35,8 +36,9 @@ class Backend:
     flags: FlagStore
     sessions: Sessions
     scratch: ScratchStores
+    metrics: Metrics
+    vitals: Vitals
     passwords: Passwords = field(default_factory=Passwords)
-    metrics: Metrics = field(default_factory=Metrics)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @classmethod
@@ -44,14 +46,19 @@ class Backend:
         """Put together; nothing is asked of the stores yet."""
         faults = Faults()
         connections = Connections(config.mongodb_uri, config.redis_url, faults)
-        return cls(
+        metrics = Metrics()
+        backend = cls(
             config=config,
             faults=faults,
             connections=connections,
             flags=FlagStore(connections, faults, config.rules),
             sessions=Sessions(connections),
             scratch=ScratchStores(faults, config.rules),
+            metrics=metrics,
+            vitals=Vitals(metrics.registry, faults),
         )
+        metrics.build(config.version, backend.instance)
+        return backend
 
     async def start(self) -> None:
         """Wait for MongoDB, fill in data, accounts and flags where they are missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pharmapilot.errors import BadRequestError
@@ -18,6 +19,7 @@ EMPTY_BODIES: Mapping[str, Mapping[str, Any]] = {
 }
 _MAX_LATENCY_MS = 60_000
 _MAX_BUNCH = 10_000
+_SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
 def _is_number(value: object) -> bool:
@@ -73,6 +75,22 @@ _FAULTS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Any]]] = {
         {},
     ),
     "flags_not_sticky": ({"flag": _FLAG}, {}),
+    "cache_never_hit": ({}, {}),
+    "missing_index": ({}, {}),
+    "paging_repeats": ({}, {}),
+    "paging_gap": ({}, {}),
+    "jobs_stuck": ({}, {}),
+    "vitals_lost": ({}, {}),
+    "metrics_frozen": ({}, {}),
+    "metrics_missing": (
+        {
+            "name": (
+                lambda v: isinstance(v, str) and _SERIES.fullmatch(v) is not None,
+                'the name of a series such as "web_vitals_lcp_seconds"',
+            )
+        },
+        {},
+    ),
     "old_version": (
         {
             "version": (lambda v: isinstance(v, str) and v != "", 'a text such as "0.9.0"'),

@@ -24,6 +24,7 @@ class Damage:
 
 
 UNHARMED = Damage()
+_SUFFIXES = ("", "_total", "_created", "_bucket", "_sum", "_count", "_info")
 
 
 class Faults:
@@ -33,6 +34,7 @@ class Faults:
         self._active: dict[str, dict[str, Any]] = {}
         self._chance = chance or secrets.SystemRandom().random
         self._failures_left = 0
+        self._frozen: bytes | None = None
 
     def is_on(self, fault: str) -> bool:
         """Whether the fault of this name is on."""
@@ -54,11 +56,14 @@ class Faults:
                 self._active[name] = parameters
             if name == "errors":
                 self._failures_left = 0
+            if name == "metrics_frozen":
+                self._frozen = None
 
     def clear(self) -> None:
         """All off."""
         self._active.clear()
         self._failures_left = 0
+        self._frozen = None
 
     def damage(self, path: str, cohort: str | None) -> Damage:
         """What happens to a request; /api/admin and /metrics always work, so that a fault can be ended."""
@@ -96,6 +101,14 @@ class Faults:
         fault = self._active.get("old_version")
         return fault["version"] if fault and self._chance() < fault["share"] else None
 
+    def exposition(self, fresh: bytes) -> bytes:
+        """The series as a broken exporter shows them: as they were when it broke, or without one of them."""
+        text = fresh
+        if self.is_on("metrics_frozen"):
+            text = self._frozen = self._frozen or fresh
+        missing = self._active.get("metrics_missing")
+        return _without(text, missing["name"]) if missing else text
+
     def _fails(self, errors: Mapping[str, Any]) -> bool:
         """Failures in bunches of b; to keep the share s, a bunch begins with chance s / (s + b (1 - s))."""
         if self._failures_left > 0:
@@ -106,6 +119,18 @@ class Faults:
             return False
         self._failures_left = bunch - 1
         return True
+
+
+def _without(text: bytes, name: str) -> bytes:
+    """The exposition without the lines of one series, whether its name is told with a suffix or without."""
+    names = {f"{name}{suffix}".encode() for suffix in _SUFFIXES}
+    lines = text.splitlines(keepends=True)
+    return b"".join(line for line in lines if _series_of(line) not in names)
+
+
+def _series_of(line: bytes) -> bytes:
+    words = line.replace(b"{", b" ").split()
+    return words[2] if line.startswith(b"# ") else words[0]
 
 
 def _selects(fault: Mapping[str, Any], path: str, cohort: str | None) -> bool:

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,27 +88,32 @@ class Metrics:
 
     def __init__(self) -> None:
         self.recent = Recent()
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._requests = Counter(
             "http_requests_total",
             "Requests answered.",
             ("method", "endpoint", "status", "cohort"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._latency = Histogram(
             "http_request_duration_seconds",
             "Time to the end of the answer.",
             ("endpoint", "cohort"),
             buckets=BUCKETS,
-            registry=self._registry,
+            registry=self.registry,
         )
         self._cache = Counter(
-            "cache_lookups_total", "Looked up in Redis.", ("result",), registry=self._registry
+            "cache_lookups_total", "Looked up in Redis.", ("result",), registry=self.registry
         )
+        self._build = Info("pharmapilot_build", "What runs.", registry=self.registry)
         self._up = {
-            store: Gauge(f"{store}_up", f"1 while {store} answers.", registry=self._registry)
+            store: Gauge(f"{store}_up", f"1 while {store} answers.", registry=self.registry)
             for store in ("mongodb", "redis")
         }
+
+    def build(self, version: str, instance: str) -> None:
+        """Tell which version runs, and which process of it."""
+        self._build.info({"version": version, "instance": instance})
 
     def request(self, method: str, endpoint: str, status: int, cohort: str, seconds: float) -> None:
         """Count one request."""
@@ -126,4 +131,4 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All series in the Prometheus text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

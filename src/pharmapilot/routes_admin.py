@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from pharmapilot.errors import BadRequestError
-from pharmapilot.flags import MONITORING_FLAG
 from pharmapilot.jsons import json_body, json_response, whole_number
 from pharmapilot.metrics import MAX_MINUTES
 from pharmapilot.routes_account import backend_of, guarded
@@ -61,21 +60,6 @@ async def error_rate(request: Request) -> Response:
     )
 
 
-async def performance_health(request: Request) -> Response:
-    """Whether the deployment measures itself: 503 while performanceMonitoring is off."""
-    backend = backend_of(request)
-    minutes = whole_number(request, "minutes", DEFAULT_MINUTES, MAX_MINUTES)
-    figures = backend.metrics.recent.figures(minutes)
-    is_on = any(flag.name == MONITORING_FLAG and flag.enabled for flag in backend.flags.all())
-    payload = {
-        "status": "ok" if is_on else "off",
-        "requests": figures.requests,
-        "p95Ms": figures.p95_ms,
-        "minutes": minutes,
-    }
-    return json_response(payload, 200 if is_on else 503)
-
-
 async def latest_lighthouse(request: Request) -> Response:
     """The score posted last, null where none was; POST stores one."""
     connections = backend_of(request).connections
@@ -110,13 +94,11 @@ def _report(body: Any) -> dict[str, Any]:
     return {"performance": score, "page": page, "at": time.time()}
 
 
-_PERFORMANCE = "/api/admin/performance"
 ROUTES = [
     Route("/api/admin/feature-flags", guarded(list_flags)),
     Route("/api/admin/feature-flags/{name}", guarded(change_flag), methods=["PUT"]),
     Route("/api/admin/faults", guarded(faults), methods=["GET", "PUT", "DELETE"]),
     Route("/api/admin/metrics/error-rate", guarded(error_rate)),
-    Route(f"{_PERFORMANCE}/health", guarded(performance_health)),
-    Route(f"{_PERFORMANCE}/lighthouse/latest", guarded(latest_lighthouse), methods=["GET", "POST"]),
+    Route("/api/admin/performance/lighthouse/latest", guarded(latest_lighthouse), methods=["GET", "POST"]),
     Route("/api/admin/feedback/score", guarded(feedback_score)),
 ]

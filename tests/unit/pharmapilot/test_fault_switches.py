@@ -58,6 +58,8 @@ def test_unknown_fault_names_all_that_are_accepted() -> None:
         ({"flag_percentage": {"flag": "apiCaching", "percentage": 101}}, "0 to 100"),
         ({"flags_not_sticky": {"flag": "nope"}}, "virtualization"),
         ({"old_version": {"version": ""}}, "0.9.0"),
+        ({"metrics_missing": {}}, "needs name"),
+        ({"metrics_missing": {"name": "a b"}}, "web_vitals_lcp_seconds"),
         (["latency"], "a JSON object"),
     ],
 )
@@ -163,3 +165,31 @@ def test_old_version_answers_its_share() -> None:
     assert faults(payload, always).old_version() == "0.9.0"
     assert faults(payload, never).old_version() is None
     assert Faults().old_version() is None
+
+
+SERIES = b"""# HELP mongodb_up 1 while mongodb answers.
+# TYPE mongodb_up gauge
+mongodb_up 1.0
+# HELP jobs_done_total Jobs.
+# TYPE jobs_done_total counter
+jobs_done_total{kind="export"} 3.0
+"""
+
+
+def test_frozen_metrics_show_the_past_until_the_fault_ends() -> None:
+    """Series that stand still look healthy to whoever reads them once."""
+    switched = faults({"metrics_frozen": {}})
+    later = SERIES.replace(b"3.0", b"4.0")
+    assert [switched.exposition(SERIES), switched.exposition(later)] == [SERIES, SERIES]
+    switched.clear()
+    assert switched.exposition(later) == later
+    switched.merge({"metrics_frozen": {}})
+    assert switched.exposition(later) == later
+
+
+@pytest.mark.parametrize("name", ["jobs_done", "jobs_done_total"])
+def test_missing_metric_takes_its_comments_along(name: str) -> None:
+    """A series that nobody delivers leaves no trace, and the others stay."""
+    switched = faults({"metrics_missing": {"name": name}})
+    assert switched.exposition(SERIES) == SERIES[: SERIES.index(b"# HELP jobs_done_total")]
+    assert faults({"metrics_missing": {"name": "mongodb"}}).exposition(SERIES) == SERIES
