@@ -8,7 +8,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types prove-healthy prove-faults
+.PHONY: help install demo test lint types prove-healthy prove-faults prove-load
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,3 +43,6 @@ prove-healthy: $(STAMP) ## 20 runs on the healthy deployment (long; resumable; n
 
 prove-faults: $(STAMP) ## Nine faults, everything real, and what the gate said (long; resumable; not in CI)
 	$(BIN)/python -m proofs.faults
+
+prove-load: $(STAMP) ## The load gate beside known truths, Locust and k6 (about an hour; resumable; not in CI)
+	$(BIN)/python -m proofs.load $(ARGS)
