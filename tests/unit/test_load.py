@@ -87,10 +87,10 @@ def test_the_plan_names_each_endpoint_under_load_and_the_whole_run(tmp_path: Pat
         ("load/generator", True),
         ("load/cells", False),
     ]
-    assert setup.tests == 4 * (3 + 4) + 4, (
-        "four thresholds, in three cells and two endpoints x two stages; 4 watches"
-    )
-    assert setup.alpha_fail == pytest.approx(1e-3 / 32)
+    assert setup.tests == 4 * (3 + 4), "four thresholds, in three cells and two endpoints x two stages"
+    assert setup.abort_tests == 2, "four watches, of failures and of times, each with two nested limits"
+    assert setup.alpha_fail == pytest.approx(1e-3 / 2 / 28)
+    assert setup.alpha_abort == pytest.approx(1e-3 / 2 / 2)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from rampgate.judging.verdict import decide, dumps
 from rampgate.load import run as load
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
+from rampgate.report import words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ UNDECIDED, PASSED, FAILED, SKIPPED = Outcome.UNDECIDED, Outcome.PASSED, Outcome.
 
 
 def test_the_watches_are_those_of_the_thresholds(tmp_path: Path) -> None:
-    """One for each threshold of chance that may abort, each with its share of the budget."""
+    """One for each threshold of chance that may abort, nested ones with one share of the budget."""
     told = settings(
         tmp_path,
         load={
@@ -35,7 +36,7 @@ def test_the_watches_are_those_of_the_thresholds(tmp_path: Path) -> None:
         "http_req_duration: p(95)<1000",
     }
     assert {watch.limit for watch in running.run.evidence.values()} == {0.02, 0.05}
-    assert running.setup.tests == 6 * 7 + 4
+    assert (running.setup.tests, running.setup.abort_tests) == (6 * 7, 2)
 
 
 def test_failures_above_the_warning_stop_the_run_and_hold(tmp_path: Path) -> None:
@@ -70,6 +71,27 @@ def test_failures_above_the_critical_limit_roll_back(tmp_path: Path) -> None:
     assert decided.reasons[0].startswith("load/")
 
 
+def test_a_target_that_dies_is_rolled_back(tmp_path: Path) -> None:
+    """After minutes of calm everything fails: the whole run still keeps its limits, and the abort tells."""
+    running = Running(settings(tmp_path, load={"plateau": 600}))
+    running.go_on(400)
+    running.go_on(600, failing=20)
+    assert running.run.elapsed < 415
+    decided = running.end()
+    assert (decided.decision, outcomes(decided)["whole run"]) == (Decision.ROLLBACK, PASSED)
+    assert decided.reasons[0].startswith("load/abort: critical: ")
+    (note,) = (note for note in decided.notes if note.startswith("stopped after"))
+    assert "critical: " in note
+
+
+def test_whoever_reads_the_report_is_told_of_both_kinds_of_tests(tmp_path: Path) -> None:
+    """The sentence on chance counts what ends a run early too; a journal without them stays readable."""
+    for abort, tests in (("on", 28 + 2), ("off", 28)):
+        running = Running(settings(tmp_path, load={"abort": abort}))
+        running.go_on(46)
+        assert f"once in 1,000 runs ({tests} tests share that)" in words.chance(running.end())
+
+
 def test_slow_answers_stop_the_run(tmp_path: Path) -> None:
     """Every answer takes exactly the limit, which p(95)<1000 does not allow: the latency's watch fires."""
     running = Running(settings(tmp_path, load={"plateau": 300}))
@@ -89,7 +111,7 @@ def test_a_run_that_stops_before_its_plateau_holds_for_its_cause_first(tmp_path:
     found = outcomes(decided)
     assert (found["abort"], found["plateau[one]"], found["plateau[two]"]) == (FAILED, SKIPPED, SKIPPED)
     told = [reason.partition(":")[0] for reason in decided.reasons]
-    assert told == ["load/whole run", "load/abort", "load/plateau[one]", "load/plateau[two]"]
+    assert told[:1] + told[-2:] == ["load/abort", "load/plateau[one]", "load/plateau[two]"]
     assert decided.decision is Decision.HOLD
 
 

@@ -6,6 +6,7 @@ import re
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -207,6 +208,22 @@ def test_the_budget_of_false_failures_is_shared(tmp_path: Path) -> None:
     """One in a thousand per run, split over all tests of chance; with none, nothing is divided by zero."""
     assert setup(tmp_path, tests=20).alpha_fail == pytest.approx(5e-5)
     assert setup(tmp_path, tests=0).alpha_fail == pytest.approx(1e-3)
+
+
+def test_tests_that_may_end_the_run_have_half_of_the_budget(tmp_path: Path) -> None:
+    """The header says both chances, and only where there are such tests."""
+    made = replace(setup(tmp_path, tests=20), abort_tests=2)
+    assert [made.alpha_fail, made.alpha_abort] == pytest.approx([2.5e-5, 2.5e-4])
+    session.write_header(session.open_journal(made, "run-1", tmp_path, "main", clock=FakeClock()), made)
+    (header,), _ = journal.read(tmp_path)
+    assert header["chance"] == {
+        "false_fail_per_run": 1e-3,
+        "tests": 20,
+        "alpha_fail": 2.5e-5,
+        "alpha_pass": 1e-3,
+        "abort_tests": 2,
+        "alpha_abort": 2.5e-4,
+    }
 
 
 def test_the_time_budget_begins_with_the_run_and_is_shared(tmp_path: Path) -> None:

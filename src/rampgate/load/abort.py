@@ -17,11 +17,18 @@ probability at most alpha, at any length of run and any number of looks.
 when the trouble begins (compare Shin, Ramdas & Rinaldo, E-detectors, arXiv:2203.03532). Money in the purse
 loses nothing in calm seconds, so here only alarms cost, about 2 log(alarms): little after a calm time.
 
+**Nested limits share one alpha.** Where a looser limit can be broken only if a tighter one is (5 % and 2 % of
+the same failures; p95 of 5,000 and of 1,000 ms), the looser fires only once the tighter has. If the tighter
+limit is kept, whatever fires of the chain, the tighter has fired too: chance at most alpha. If the looser is
+kept and the tighter is not, only the looser's own test, again at alpha, can be wrong. So any number of nested
+limits together stop wrongly at most with chance alpha. This is closed testing (Marcus, Peritz & Gabriel,
+Biometrika 63 (1976) 655-660): of nested hypotheses, each intersection is the tightest of them.
+
 **What no test can do.** Trouble at rate q begins at a known second. A service that is in each second, with
 chance p/q and independently, like the trouble, and else faultless, is within the assumption, and looks like
 T seconds of trouble with chance (p/q)^T. So whoever stops it at most with probability alpha sees the trouble
-within T seconds at most with probability alpha (q/p)^T. For 5 % against 2 % and alpha 1e-4, a median of
-9 seconds or less is impossible.
+within T seconds at most with probability alpha (q/p)^T. For 5 % against 2 % and alpha 2.5e-4, a median of
+8 seconds or less is impossible.
 """
 
 from __future__ import annotations
@@ -50,6 +57,8 @@ class Watch:
         alpha: the chance of ever firing while the fraction is at most the limit, between 0 and 1.
         bets: u -> share; each u from 0 to 1, the shares sum to at most 1.
         alarms: multiples of the limit, above 0.
+        tighter: the watch, of the same alpha, of a limit that is broken whenever this one is; told of each
+            second before this one. Without its firing this one does not fire.
 
     Raises:
         ValueError: an argument outside of these.
@@ -61,6 +70,7 @@ class Watch:
         alpha: float,
         bets: Mapping[float, float] = BETS,
         alarms: Sequence[float] = ALARMS,
+        tighter: Watch | None = None,
     ) -> None:
         if not (0 < limit < 1 and 0 < alpha < 1):
             raise ValueError(f"limit and alpha lie between 0 and 1, found {limit} and {alpha}")
@@ -70,8 +80,12 @@ class Watch:
         self.limit = limit
         # Rounded up, so that the threshold in the journal is short and exactly the one in force.
         self.threshold = math.ceil(-math.log(alpha) * 100) / 100
+        if tighter is not None and (tighter.limit > limit or tighter.threshold != self.threshold):
+            raise ValueError("a tighter watch has no higher limit, and the same alpha")
         self.fired_at: int | None = None
+        self.peaked_at: int | None = None
         self.seconds = 0
+        self._tighter = tighter
         self._bets = tuple(bets.items())
         self._levels = [min(times * limit, (1 + limit) / 2) for times in alarms]
         self._raised = [0] * len(alarms)
@@ -82,8 +96,11 @@ class Watch:
 
     @property
     def log_evidence(self) -> float:
-        """The largest log wealth so far; the watch has fired when it is at or above ``threshold``."""
-        return self._peak
+        """The largest log wealth so far, or the tighter watch's where that is less.
+
+        The watch has fired when it is at or above ``threshold``.
+        """
+        return self._peak if self._tighter is None else min(self._peak, self._tighter.log_evidence)
 
     @property
     def log_wealth(self) -> float:
@@ -116,8 +133,9 @@ class Watch:
             for pot, (u, share) in zip(self._pots, self._bets, strict=True)
         ]
         self._now = math.log(self._purse() + sum(self._pots))
-        self._peak = max(self._peak, self._now)
-        if self.fired_at is None and self._now >= self.threshold:
+        if self._now > self._peak:
+            self._peak, self.peaked_at = self._now, second
+        if self.fired_at is None and self.log_evidence >= self.threshold:
             self.fired_at = second
         self._set_stake(fraction)
 

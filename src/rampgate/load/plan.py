@@ -16,7 +16,7 @@ from rampgate.load import profile
 from rampgate.load.cells import CELLS, Cell, planned
 from rampgate.load.closing import GENERATOR
 from rampgate.load.cohorts import split_of
-from rampgate.load.watches import ABORT, CHANCY, watched
+from rampgate.load.watches import ABORT, CHANCY, chains, watched
 from rampgate.probes.guard import Guard
 from rampgate.probes.target import RUN_HEADER
 from rampgate.runs import demo, session
@@ -105,15 +105,16 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     Guard(settings.allowed_hosts).check(settings.target.api or "")
     chancy = sum(rules.metrics[rule.threshold.metric].kind in CHANCY for rule in rules.rules)
     cells = cells_of(settings)
-    watches = [] if settings.load.abort == "off" else watched(rules)
+    watches = [] if settings.load.abort == "off" else chains(watched(rules))
     return session.Setup(
         stage=STAGE,
         settings=settings,
         redactor=redactor,
         policy=rules,
         plan=Plan(tuple(_checks(settings, cells, abort=bool(watches))), ()),
-        tests=chancy * len(cells) + len(watches),
+        tests=chancy * len(cells),
         invocation=invocation,
+        abort_tests=len(watches),
     )
 
 

@@ -97,7 +97,7 @@ class LoadRun:
         self._off = array("d")
         self._rows = 0
         self._health = Health()
-        self._watches = Watches(setup.policy, setup.alpha_fail)
+        self._watches = Watches(setup.policy, setup.alpha_abort)
         self._looked = 0
         self._stopped = ""
         self.live = Tally(setup, self.ramp, self._health)
@@ -221,9 +221,9 @@ class LoadRun:
         while self._looked < len(self.seconds):
             self._watches.add(self.seconds[self._looked])
             self._looked += 1
-        fired = self._watches.fired()
-        if fired and self.settings.load.abort == "on":
-            self.stop_early(f"{fired[0][0]} was broken; second {fired[0][1]} showed it")
+        if self._watches.stop and self.settings.load.abort == "on":
+            name, second = self._watches.stop
+            self.stop_early(f"{name} was broken; second {second} showed it")
 
     def trouble(self, text: str) -> None:
         """Something broke on our side: the target is not blamed, and the run cannot pass."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from rampgate.load.abort import Watch
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind
+from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rampgate.config.policy import Policy
     from rampgate.judging.threshold import Threshold
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 ABORT = "load/abort"
 EVIDENCE = "abort_evidence"
 CHANCY = {Kind.RATE, Kind.LATENCY}
+
+GRACE_S = 10
+"""Seconds that a run goes on at most once a warning is broken, where a critical one may be broken too ..."""
+GAINING = 0.25
+"""... which is where so much of its evidence is there (its log wealth, as a part of its threshold) ..."""
+FRESH_S = 3
+"""... and within so many seconds it has reached a new height."""
 
 
 def watched(policy: Policy) -> list[Threshold]:
@@ -29,40 +37,89 @@ def watched(policy: Policy) -> list[Threshold]:
     ]
 
 
+def chains(thresholds: Sequence[Threshold]) -> list[list[Threshold]]:
+    """Sets of nested thresholds, as few as there can be, each from its tightest to its loosest.
+
+    Nested: of the same metric, where whatever breaks the looser breaks the tighter, for that counts every
+    request that this one counts, and allows no larger part of them. A chain shares one alpha (see abort.py).
+    """
+    found: list[list[Threshold]] = []
+    for threshold in sorted(thresholds, key=lambda one: (one.metric, one.edge or 0.0, one.allowed)):
+        chain = next((chain for chain in found if _within(chain[-1], threshold)), None)
+        if chain is None:
+            found.append([threshold])
+        else:
+            chain.append(threshold)
+    return found
+
+
+def _within(tighter: Threshold, looser: Threshold) -> bool:
+    return (
+        tighter.metric == looser.metric
+        and (tighter.edge or 0.0) <= (looser.edge or 0.0)
+        and tighter.allowed <= looser.allowed
+    )
+
+
 class Watches:
     """Looks at every complete second of a run.
 
     Args:
         policy: names the thresholds.
-        alpha: the chance that one watch may ever fire on a healthy target.
+        alpha: the chance that any watch of one chain may ever fire on a healthy target.
     """
 
     def __init__(self, policy: Policy, alpha: float) -> None:
-        self._thresholds = {threshold.name: threshold for threshold in watched(policy)}
-        self.of: dict[str, Watch] = {
-            name: Watch(threshold.allowed, alpha) for name, threshold in self._thresholds.items()
-        }
+        self._thresholds: dict[str, Threshold] = {}
+        self.of: dict[str, Watch] = {}
+        for chain in chains(watched(policy)):
+            tighter: Watch | None = None
+            for threshold in chain:
+                tighter = Watch(threshold.allowed, alpha, tighter=tighter)
+                self._thresholds[threshold.name] = threshold
+                self.of[threshold.name] = tighter
+        self.stop: tuple[str, int] | None = None
+        """The threshold that ends the run, and the second that showed it; None while it may go on."""
         self._alpha = alpha
 
     def add(self, second: Second) -> None:
-        """Tell one complete second to every watch."""
+        """Tell one complete second to every watch, the tighter ones first."""
         for name, threshold in self._thresholds.items():
             if threshold.edge is None:
                 self.of[name].add(second.second, second.failures, second.n)
             else:
                 self.of[name].add(second.second, second.exceedances[threshold.edge], second.timed)
+        self.stop = self.stop or self._enough(second.second)
 
     def fired(self) -> list[tuple[str, int]]:
         """The thresholds whose watch has fired, each with its second, the earliest first."""
         fired = [(name, watch.fired_at) for name, watch in self.of.items() if watch.fired_at is not None]
         return sorted(fired, key=lambda pair: pair[1])
 
+    def _enough(self, now: int) -> tuple[str, int] | None:
+        """What the run ends for: a critical limit at once, a warning when no critical one may follow soon."""
+        fired = self.fired()
+        if not fired:
+            return None
+        critical = [pair for pair in fired if self._critical(pair[0])]
+        if critical:
+            return critical[0]
+        in_grace = now < fired[0][1] + GRACE_S
+        return None if in_grace and any(self._gaining(name, now) for name in self.of) else fired[0]
+
+    def _critical(self, name: str) -> bool:
+        return self._thresholds[name].severity is Severity.CRITICAL
+
+    def _gaining(self, name: str, now: int) -> bool:
+        watch = self.of[name]
+        fresh = watch.peaked_at is not None and now - watch.peaked_at < FRESH_S
+        return self._critical(name) and fresh and watch.log_wealth >= GAINING * watch.threshold
+
     def measured(self) -> Iterator[tuple[Threshold, Watch, Measurement]]:
         """The evidence of each watch, as the journal keeps it."""
-        for name, threshold in self._thresholds.items():
-            watch = self.of[name]
+        for name, watch in self.of.items():
             yield (
-                threshold,
+                self._thresholds[name],
                 watch,
                 Measurement(
                     EVIDENCE,

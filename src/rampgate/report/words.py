@@ -206,7 +206,7 @@ def chance(verdict: Verdict) -> str:
     if not stated:
         return ""
     per_run = sum(entry["false_fail_per_run"] for entry in stated)
-    tests = sum(entry["tests"] for entry in stated)
+    tests = sum(entry["tests"] + entry.get("abort_tests", 0) for entry in stated)
     worst_pass = max(entry["alpha_pass"] for entry in stated)
     says = (
         f"A healthy deployment is failed by chance at most {_once_in(per_run)} runs"

@@ -47,6 +47,8 @@ class Setup:
         plan: the checks that are due.
         tests: how many tests of chance share the run's budget of false failures.
         invocation: what was typed, for the reader.
+        abort_tests: how many more may end the run early; where there are any, they share half of the budget,
+            and ``tests`` the other half: sooner to stop, at little cost to what has the whole run to decide.
     """
 
     stage: str
@@ -56,11 +58,17 @@ class Setup:
     plan: plan.Plan
     tests: int
     invocation: Sequence[str] = ()
+    abort_tests: int = 0
 
     @property
     def alpha_fail(self) -> float:
-        """The chance that one test may fail a healthy deployment."""
-        return FALSE_FAIL_PER_RUN / max(1, self.tests)
+        """The chance that one test, of those that do not end the run, may fail a healthy deployment."""
+        return FALSE_FAIL_PER_RUN / (2 if self.abort_tests else 1) / max(1, self.tests)
+
+    @property
+    def alpha_abort(self) -> float:
+        """The chance that one of the tests that may end the run early does so on a healthy deployment."""
+        return FALSE_FAIL_PER_RUN / 2 / max(1, self.abort_tests)
 
 
 def name_run(environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> str:
@@ -144,6 +152,11 @@ def write_header(run: Run, setup: Setup) -> None:
             "tests": setup.tests,
             "alpha_fail": setup.alpha_fail,
             "alpha_pass": FALSE_PASS_PER_CHECK,
+            **(
+                {"abort_tests": setup.abort_tests, "alpha_abort": setup.alpha_abort}
+                if setup.abort_tests
+                else {}
+            ),
         },
         **plan.to_json(setup.plan),
     )
