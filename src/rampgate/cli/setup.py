@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Install what is missing of Chromium, node and Lighthouse.")
+@click.option("--fix", is_flag=True, help="Install Chromium, node, Lighthouse; as root Prometheus too.")
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings file.")
 @told
 def doctor(config: Path | None, *, fix: bool) -> int:

