@@ -28,6 +28,7 @@ class FakeApi:
     features: frozenset[str] = frozenset()
     flag: Callable[[], Response] = lambda: JSONResponse({"name": "virtualization", "enabled": False})
     first_name: str = "Ada Quist"
+    patients_total: int = TOTAL
     list_fails: bool = False
     vitals: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     vitals_status: int = 204
@@ -65,7 +66,7 @@ class FakeApi:
         return JSONResponse({"id": "u1", "email": EMAIL, "workspaceId": "w1"})
 
     async def _overview(self, _request: Request) -> Response:
-        return JSONResponse({"totals": {"patients": TOTAL, "notes": 3210}})
+        return JSONResponse({"totals": {"patients": self.patients_total, "notes": 3210}})
 
     async def _dashboard(self, _request: Request) -> Response:
         return JSONResponse({"widgets": [{"ward": HOSTILE, "patients": 8, "highRisk": 2}]})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
+from starlette.responses import JSONResponse
 from tests.e2e.small_clinic import sign_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Page
     from tests.e2e.small_clinic import FakeApi
 
@@ -61,3 +67,103 @@ def test_the_chosen_theme_is_kept(page: Page, api: FakeApi, feature: bool) -> No
     expect(page.locator("body")).to_have_css("background-color", DARK_GROUND)
     page.locator("#theme").click()
     expect(page.locator("body")).not_to_have_css("background-color", DARK_GROUND)
+
+
+def eventually(condition: Callable[[], bool], page: Page) -> None:
+    """Wait until something is so that the browser does on its own; fail after ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
+def leave(page: Page) -> None:
+    """Go to another page, which hides this one."""
+    page.goto("/signin")
+
+
+def told(api: FakeApi, path: str) -> dict[str, float]:
+    """Every figure that the page sent; one that is sent twice is a mistake."""
+    beacons = [beacon["metrics"] for beacon in api.vitals if beacon["page"] == path]
+    names = [name for metrics in beacons for name in metrics]
+    assert len(names) == len(set(names))
+    return {name: value for metrics in beacons for name, value in metrics.items()}
+
+
+@pytest.mark.parametrize("status", [204, 500])
+def test_a_visit_tells_its_vitals_once(page: Page, api: FakeApi, status: int) -> None:
+    """After loading three figures are sent, the rest when the visitor leaves; a refusal harms nobody."""
+    api.features, api.vitals_status = frozenset({"performanceMonitoring"}), status
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    open_signed_in(page, "/notes")
+    with page.expect_response("**/api/vitals") as answered:
+        expect(page.locator("#notes tbody tr")).to_have_count(20)
+    assert answered.value.status == status
+    early = told(api, "/notes")
+    assert set(early) == {"TTFB", "FCP", "LCP"}
+    assert 0 < early["TTFB"] <= early["FCP"] <= early["LCP"] < 60_000
+    page.locator("#theme").click()
+    page.wait_for_function("performance.eventCounts.get('click') > 0")
+    leave(page)
+    eventually(lambda: "CLS" in told(api, "/notes"), page)
+    everything = told(api, "/notes")
+    assert {"TTFB", "FCP", "LCP", "CLS"} <= set(everything)
+    assert 0 <= everything["CLS"] < 0.01
+    assert not wrong
+
+
+def test_nothing_is_measured_without_monitoring(page: Page, api: FakeApi) -> None:
+    """A user for whom performanceMonitoring is off sends no figures, not even when leaving."""
+    open_signed_in(page, "/notes")
+    expect(page.locator("#notes tbody tr")).to_have_count(20)
+    leave(page)
+    page.wait_for_load_state("load")
+    assert api.vitals == []
+
+
+@pytest.mark.parametrize(
+    ("path", "without"),
+    [
+        ("/", {"/api/dashboard/overview": 2, "/api/auth/me": 1}),
+        ("/patients", {"/api/dashboard/overview": 2, "/api/auth/me": 2}),
+        ("/notes", {"/api/dashboard/overview": 2, "/api/auth/me": 1}),
+    ],
+)
+@pytest.mark.parametrize("feature", [True, False], ids=["shared", "each"])
+def test_the_same_question_is_asked_once_with_its_feature(
+    page: Page, api: FakeApi, path: str, without: dict[str, int], feature: bool
+) -> None:
+    """With reactQueryOptimization parts of a page share one request; without it each asks for itself."""
+    api.features = frozenset({"reactQueryOptimization"} if feature else ())
+    api.flag = lambda: JSONResponse({"name": "virtualization", "enabled": True})
+    asked: Counter[str] = Counter()
+    open_signed_in(page, "/signin")
+    page.on("request", lambda request: asked.update([urlsplit(request.url).path]))
+    page.goto(path, wait_until="networkidle")
+    expected = dict.fromkeys(without, 1) if feature else without
+    assert {name: asked[name] for name in without} == expected
+
+
+def test_a_failure_is_not_shared_with_who_asks_later(page: Page, api: FakeApi) -> None:
+    """Sharing keeps no failure: trying again asks again, at once."""
+    api.features, api.list_fails = frozenset({"reactQueryOptimization"}), True
+    open_signed_in(page, "/patients")
+    expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    api.list_fails = False
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#patients tbody tr")).to_have_count(20)
+
+
+def test_what_was_shared_grows_old(page: Page, api: FakeApi) -> None:
+    """Two seconds after the first request the same question is asked anew."""
+    api.features = frozenset({"reactQueryOptimization"})
+    page.clock.install()
+    open_signed_in(page, "/notes")
+    expect(page.locator("#in-care")).to_have_text("1,000 patients and 3,210 notes are in care.")
+    base = page.evaluate("document.querySelector('script[src$=\"/notes.js\"]').src")
+    again = f"(async () => (await (await import('{base}/../api.js')).totals()).patients)()"
+    api.patients_total = 1234
+    assert page.evaluate(again) == 1000
+    page.clock.fast_forward(2_000)
+    assert page.evaluate(again) == 1234

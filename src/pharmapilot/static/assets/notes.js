@@ -1,4 +1,4 @@
-import { get } from "./api.js";
+import { get, totals } from "./api.js";
 import { element, problem, written } from "./dom.js";
 import { startShell } from "./shell.js";
 
@@ -23,21 +23,12 @@ function row({ patientId, writtenAt, text }) {
   );
 }
 
-// The whole number of notes is an extra: without it the list is shown all the same.
-async function total() {
-  try {
-    return (await get("/api/dashboard/overview")).totals.notes;
-  } catch {
-    return undefined;
-  }
-}
-
 async function load() {
   trouble.replaceChildren();
   try {
-    const [{ items }, all] = await Promise.all([get(`/api/clinical-notes?limit=${PAGE}`), total()]);
+    const [{ items }, all] = await Promise.all([get(`/api/clinical-notes?limit=${PAGE}`), totals()]);
     table.tBodies[0].replaceChildren(...items.map(row));
-    const known = Number.isInteger(all) ? ` of ${written(all)}` : "";
+    const known = Number.isInteger(all?.notes) ? ` of ${written(all.notes)}` : "";
     status.textContent = items.length ? `The newest ${written(items.length)}${known} notes.` : "There are no notes.";
   } catch {
     status.textContent = "";

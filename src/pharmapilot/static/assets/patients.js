@@ -1,4 +1,4 @@
-import { get } from "./api.js";
+import { totals } from "./api.js";
 import { isEnabled } from "./flags.js";
 import { PatientSource } from "./patient-rows.js";
 import { startShell } from "./shell.js";
@@ -10,21 +10,12 @@ const status = document.getElementById("status");
 const trouble = document.getElementById("problem");
 const button = document.getElementById("more");
 
-// How long the list will be; 0 when nobody knows, and then it grows as it is read.
-async function patientTotal() {
-  try {
-    const { totals } = await get("/api/dashboard/overview");
-    return Number.isInteger(totals.patients) ? totals.patients : 0;
-  } catch {
-    return 0;
-  }
-}
-
 async function virtualizeIfEnabled(source, endStandard) {
   if (!(await isEnabled("virtualization"))) {
     return;
   }
-  const total = await patientTotal();
+  // 0 when nobody knows, and then the list grows as it is read.
+  const total = (await totals())?.patients ?? 0;
   endStandard();
   trouble.replaceChildren();
   document.body.dataset.list = "virtualized";
