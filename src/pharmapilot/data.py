@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from pharmapilot.queries import WARD_INDEX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,7 +17,7 @@ PATIENTS = 5_000
 NOTES = 6_000
 BATCH = 1_000
 SEED = 20_261_124
-DATA_VERSION = 1
+DATA_VERSION = 2
 
 _GIVEN = (
     "Alba Bram Cleo Dario Edda Femi Gita Hugo Inka Joris Kaya Lorin Mina Nils Orla Pavel Runa Sami Tove Una"
@@ -23,7 +25,8 @@ _GIVEN = (
 _FAMILY = (
     "Ashdown Birkvale Corran Dunmere Elsted Farrow Glenby Hartree Islemoor Kestrel Larkin Marsh Norby Ostler"
 )
-_WARDS = ("cardiology", "geriatrics", "internal medicine", "nephrology", "oncology", "surgery")
+WARDS = ("cardiology", "geriatrics", "internal medicine", "nephrology", "oncology", "surgery")
+RISKS = ("low", "medium", "high")
 _DRUGS = ("amlodipine", "apixaban", "atorvastatin", "levothyroxine", "metformin", "pantoprazole", "ramipril")
 _FINDINGS = (
     "tolerates the dose",
@@ -47,9 +50,9 @@ def patients(count: int = PATIENTS) -> Iterator[Document]:
             "number": number,
             "name": f"{random.choice(given)} {random.choice(family)}",
             "birthYear": random.randint(1931, 2007),
-            "ward": random.choice(_WARDS),
+            "ward": random.choice(WARDS),
             "medication": random.sample(_DRUGS, k=random.randint(1, 3)),
-            "risk": random.choice(("low", "medium", "high")),
+            "risk": random.choice(RISKS),
         }
 
 
@@ -70,7 +73,7 @@ def notes(count: int = NOTES, patient_count: int = PATIENTS) -> Iterator[Documen
 
 def ward_sizes(all_patients: list[Document]) -> list[Document]:
     """The widgets of the dashboard: patients, and those at high risk, by ward."""
-    sizes = {ward: {"_id": ward, "patients": 0, "highRisk": 0} for ward in _WARDS}
+    sizes = {ward: {"_id": ward, "patients": 0, "highRisk": 0} for ward in WARDS}
     for patient in all_patients:
         entry: Document = sizes[patient["ward"]]
         entry["patients"] += 1
@@ -97,6 +100,7 @@ async def fill(database: AsyncDatabase[Document]) -> bool:
         for start in range(0, len(documents), BATCH):
             await database[name].insert_many(documents[start : start + BATCH], ordered=False)
     await database.patients.create_index("number", unique=True)
+    await database.patients.create_index(list(WARD_INDEX))
     await database.clinical_notes.create_index("position", unique=True)
     # Written last, so that an interrupted start is seen and begun again.
     await database.summaries.replace_one({"_id": "data"}, wanted, upsert=True)

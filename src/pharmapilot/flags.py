@@ -63,6 +63,12 @@ class Flag:
     user_overrides: Mapping[str, bool] = field(default_factory=dict)
     workspace_overrides: Mapping[str, bool] = field(default_factory=dict)
 
+    @property
+    def is_reaching(self) -> bool:
+        """Whether anybody at all can be reached: it is enabled, and not at 0 % without an override."""
+        overrides = (*self.user_overrides.values(), *self.workspace_overrides.values())
+        return self.enabled and (self.percentage > 0 or any(overrides))
+
     def to_json(self) -> dict[str, Any]:
         """The flag as the admin endpoints show it and the store keeps it."""
         return {

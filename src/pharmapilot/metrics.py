@@ -105,6 +105,8 @@ class Metrics:
         self._cache = Counter(
             "cache_lookups_total", "Looked up in Redis.", ("result",), registry=self.registry
         )
+        self._hits = Counter("cache_hits", "Answered from Redis.", registry=self.registry)
+        self._misses = Counter("cache_misses", "Not found in Redis.", registry=self.registry)
         self._build = Info("pharmapilot_build", "What runs.", registry=self.registry)
         self._up = {
             store: Gauge(f"{store}_up", f"1 while {store} answers.", registry=self.registry)
@@ -123,6 +125,7 @@ class Metrics:
     def cache(self, result: str) -> None:
         """Count one lookup: hit or miss."""
         self._cache.labels(result).inc()
+        (self._hits if result == "hit" else self._misses).inc()
 
     def stores(self, states: Mapping[str, str]) -> None:
         """Note which stores answer."""

@@ -10,20 +10,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pharmapilot.connections import KEY_PREFIX
+from pharmapilot.data import RISKS, WARDS
 from pharmapilot.errors import BadRequestError, StoreDownError
 from pharmapilot.jsons import json_response, whole_number
+from pharmapilot.queries import MAX_LIMIT, OPTIMIZATION_FLAG, by_ward, page_of
 from pharmapilot.routes_account import backend_of, require_user
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
     from pharmapilot.backend import Backend
 
 CACHE_SECONDS = 5
-MAX_LIMIT = 100
-_HIDDEN = {"number": 0}
+MAX_PAGE = 100_000
 _BY_ID = re.compile(r"p-(\d{1,9})")
 _BY_OFFSET = re.compile(r"\d{1,9}")
 
@@ -50,19 +51,34 @@ async def overview(request: Request) -> Response:
 
 
 async def patients(request: Request) -> Response:
-    """One page of patients; where cursorPagination is on the next cursor is an id, else an offset."""
+    """One page of patients: by ?cursor= where cursorPagination is on, else by offset or ?page=."""
     user = require_user(request)
     backend = backend_of(request)
     limit = whole_number(request, "limit", 20, MAX_LIMIT)
-    cursor = request.query_params.get("cursor", "")
     by_id = backend.flags.evaluate("cursorPagination", user.id, user.workspace_id)
+    after, offset = _place(request, limit)
 
     async def page() -> dict[str, Any]:
-        return await _page(backend, limit, cursor, by_id=by_id)
+        return await _page(backend, (after, offset), limit, by_id=by_id)
 
-    if cursor:
+    if after or offset:
         return json_response(await page(), headers={"X-Cache": "off"})
     return await _cached(request, f"patients:{limit}:{'id' if by_id else 'offset'}", page)
+
+
+async def search(request: Request) -> Response:
+    """The first patients of ?ward=&risk=; databaseOptimization decides how they are looked for."""
+    user = require_user(request)
+    backend = backend_of(request)
+    query = by_ward(
+        _one_of(request, "ward", WARDS),
+        _one_of(request, "risk", RISKS),
+        whole_number(request, "limit", 20, MAX_LIMIT),
+        optimized=backend.flags.evaluate(OPTIMIZATION_FLAG, user.id, user.workspace_id),
+        index_missing=backend.faults.is_on("missing_index"),
+    )
+    found = await query.run(backend.connections)
+    return json_response({"items": [_with_id(document) for document in found]})
 
 
 async def clinical_notes(request: Request) -> Response:
@@ -77,36 +93,54 @@ async def clinical_notes(request: Request) -> Response:
     return json_response({"items": [_with_id(document) for document in found]})
 
 
-async def _page(backend: Backend, limit: int, cursor: str, *, by_id: bool) -> dict[str, Any]:
-    """Either kind of cursor is understood: a user may cross the flag between two pages."""
-    after, offset = 0, 0
+def _place(request: Request, limit: int) -> tuple[int, int]:
+    """After which number the page begins, and how many are skipped from there.
+
+    Every way to ask is understood: a user may cross the flag between two pages.
+    """
+    cursor = request.query_params.get("cursor", "")
+    page = whole_number(request, "page", 1, MAX_PAGE)
+    if not cursor:
+        return 0, (page - 1) * limit
+    if "page" in request.query_params:
+        raise BadRequestError("cursor and page are given; accepted: one of them")
     if match := _BY_ID.fullmatch(cursor):
-        after = int(match[1])
-    elif _BY_OFFSET.fullmatch(cursor):
-        offset = int(cursor)
-    elif cursor:
-        raise BadRequestError(f"cursor is {cursor!r}; accepted: the nextCursor of a page")
-    found = await _find(backend, after, offset, limit)
-    last = after + offset + limit
+        return int(match[1]), 0
+    if _BY_OFFSET.fullmatch(cursor):
+        return 0, int(cursor)
+    raise BadRequestError(f"cursor is {cursor!r}; accepted: the nextCursor of a page")
+
+
+async def _page(backend: Backend, place: tuple[int, int], limit: int, *, by_id: bool) -> dict[str, Any]:
+    after, offset = _shifted(backend, place, limit)
+    found = await page_of(after, offset, limit).run(backend.connections)
+    last = sum(place) + limit
     more = len(found) == limit
     items = [_with_id(document) for document in found]
-    return {"items": items, "nextCursor": (items[-1]["id"] if by_id else str(last)) if more else None}
+    if by_id:
+        return {"items": items, "nextCursor": items[-1]["id"] if more else None}
+    next_page = last // limit + 1 if more and last % limit == 0 else None
+    return {"items": items, "nextCursor": str(last) if more else None, "nextPage": next_page}
 
 
-async def _find(backend: Backend, after: int, offset: int, limit: int) -> list[dict[str, Any]]:
-    """A bounded range of the index: patients are numbered without gaps, as their ids are.
-
-    The surrogate for MongoDB reads a whole range before it limits, so an open range would read them all.
-    Paging by offset still walks over everything it skips, which is its nature.
-    """
-    bounded = {"number": {"$gt": after, "$lte": after + offset + limit}}
-    found = backend.connections.database.patients.find(bounded, _HIDDEN)
-    page = found.sort("number", 1).skip(offset).limit(limit)
-    return await backend.connections.mongodb_gate.call(page.to_list)
+def _shifted(backend: Backend, place: tuple[int, int], limit: int) -> tuple[int, int]:
+    """The place as broken paging has it, every page but the first; pages of one would never get on."""
+    after, offset = place
+    shift = backend.faults.is_on("paging_gap") - backend.faults.is_on("paging_repeats")
+    if not shift or limit == 1:
+        return place
+    return after + shift if after else 0, offset + shift if offset else 0
 
 
 def _with_id(document: dict[str, Any]) -> dict[str, Any]:
     return {"id": document.pop("_id"), **document}
+
+
+def _one_of(request: Request, name: str, accepted: Sequence[str]) -> str:
+    value = request.query_params.get(name, "")
+    if value not in accepted:
+        raise BadRequestError(f"{name} is {value!r}; accepted: {', '.join(accepted)}")
+    return value
 
 
 async def _cached(request: Request, name: str, make: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
@@ -118,6 +152,8 @@ async def _cached(request: Request, name: str, make: Callable[[], Awaitable[dict
     redis, gate, key = backend.connections.redis, backend.connections.redis_gate, f"{KEY_PREFIX}cache:{name}"
     try:
         body = await gate.call(lambda: redis.get(key))
+        if backend.faults.is_on("cache_never_hit"):
+            body = None
     except StoreDownError:
         return json_response(await make(), headers={"X-Cache": "off"})
     state = "hit" if body else "miss"
@@ -135,5 +171,6 @@ ROUTES = [
     Route("/api/dashboard", dashboard),
     Route("/api/dashboard/overview", overview),
     Route("/api/patients", patients),
+    Route("/api/patients/search", search),
     Route("/api/clinical-notes", clinical_notes),
 ]

@@ -111,3 +111,96 @@ def test_series_can_freeze_or_be_missing(advanced: Deployment, on: httpx.Client)
         assert "mongodb_up" not in advanced.admin.get("/metrics").text
     assert series(advanced, "mongodb_up") == 1
     assert series(advanced, "pharmapilot_build_info") == 1
+
+
+def walk(client: httpx.Client, limit: int = 100) -> list[str]:
+    """The ids of all patients, page by page, as the answers lead; by number where there is a next page."""
+    seen: list[str] = []
+    query: dict[str, Any] = {}
+    while True:
+        answer = client.get("/api/patients", params={"limit": limit, **query}).json()
+        seen += [patient["id"] for patient in answer["items"]]
+        if answer.get("nextPage"):
+            query = {"page": answer["nextPage"]}
+        elif answer["nextCursor"]:
+            query = {"cursor": answer["nextCursor"]}
+        else:
+            return seen
+
+
+@pytest.mark.parametrize("account", ["on", "off"])
+def test_pages_lead_through_every_patient(account: str, request: pytest.FixtureRequest) -> None:
+    """By cursor or by number, nobody is lost and nobody comes twice."""
+    client: httpx.Client = request.getfixturevalue(account)
+    assert walk(client) == [f"p-{number:05d}" for number in range(1, 5001)]
+
+
+def test_paging_flag_decides_what_the_next_page_is_called(on: httpx.Client, off: httpx.Client) -> None:
+    """A cursor is an id; without the flag pages have numbers."""
+    first, numbered = (client.get("/api/patients?limit=50").json() for client in (on, off))
+    assert first["nextCursor"] == "p-00050"
+    assert "nextPage" not in first
+    assert numbered["nextPage"] == 2
+    third = off.get("/api/patients?limit=50&page=3").json()
+    assert (third["items"][0]["id"], third["nextPage"]) == ("p-00101", 4)
+    assert on.get("/api/patients?limit=50&page=3").json()["items"] == third["items"]
+    for query in ("page=0", "page=x", "page=2&cursor=p-00050"):
+        assert off.get(f"/api/patients?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("account", ["on", "off"])
+def test_broken_paging_repeats_or_leaves_out(
+    advanced: Deployment, account: str, request: pytest.FixtureRequest
+) -> None:
+    """Whoever walks the pages can see the fault, and the walk still ends."""
+    client: httpx.Client = request.getfixturevalue(account)
+    with fault(advanced, paging_repeats={}):
+        seen = walk(client)
+        assert len(set(seen)) < len(seen)
+    with fault(advanced, paging_gap={}):
+        seen = walk(client)
+        assert len(set(seen)) == len(seen) < 5000
+
+
+def test_search_uses_the_index_where_the_flag_is_on(
+    advanced: Deployment, on: httpx.Client, off: httpx.Client
+) -> None:
+    """The same patients for both, found with an index for one and by reading everything for the other."""
+    query = "/api/patients/search?ward=cardiology&risk=high&limit=50"
+    fast, slow = (client.get(query) for client in (on, off))
+    assert [item["id"] for item in fast.json()["items"]] == [item["id"] for item in slow.json()["items"]]
+    assert len(fast.json()["items"]) == 50
+    assert len(fast.content) < len(slow.content)
+    for client, stage in ((on, "IXSCAN"), (off, "COLLSCAN")):
+        user = client.get("/api/auth/me").json()
+        who = f"userId={user['id']}&workspaceId={user['workspaceId']}"
+        told = read(advanced, f"database/explain?name=patients_by_ward&{who}")
+        assert told["stage"] == stage
+        assert (told["docsExamined"] == 5000) is (stage == "COLLSCAN")
+    for wrong in ("ward=cellar&risk=high", "ward=surgery", "ward=surgery&risk=high&limit=0"):
+        assert on.get(f"/api/patients/search?{wrong}").status_code == 400
+
+
+def test_explain_follows_flag_and_fault(advanced: Deployment) -> None:
+    """Without a user it tells what the flag's users get; a missing index turns their way into a scan."""
+    path = "database/explain?name=patients_by_ward"
+    assert read(advanced, path)["stage"] == "IXSCAN"
+    with fault(advanced, missing_index={}):
+        assert read(advanced, path)["stage"] == "COLLSCAN"
+    set_flag(advanced, "databaseOptimization", percentage=0)
+    assert read(advanced, path)["stage"] == "COLLSCAN"
+    set_flag(advanced, "databaseOptimization", percentage=25)
+    assert advanced.admin.get("/api/admin/database/explain?name=all").status_code == 400
+
+
+def test_cache_that_never_hits_is_seen_in_header_and_counters(advanced: Deployment, on: httpx.Client) -> None:
+    """Hits are counted while the cache works, misses alone while it does not."""
+    on.get("/api/patients?limit=33")
+    hits = series(advanced, "cache_hits_total")
+    assert on.get("/api/patients?limit=33").headers["X-Cache"] == "hit"
+    assert series(advanced, "cache_hits_total") == hits + 1
+    with fault(advanced, cache_never_hit={}):
+        misses = series(advanced, "cache_misses_total")
+        assert [on.get("/api/patients?limit=33").headers["X-Cache"] for _ in range(3)] == ["miss"] * 3
+        assert series(advanced, "cache_hits_total") == hits + 1
+        assert series(advanced, "cache_misses_total") == misses + 3
