@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from tests.unit.fakes import send_json, serving
 
 from rampgate.clock import SystemClock
 from rampgate.errors import ProbeError
@@ -48,6 +49,8 @@ class Site(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.base = f"http://127.0.0.1:{self.server_port}"
         self.seen: list[tuple[str, str | None]] = []
+        self.secrets: list[str | None] = []
+        self.elsewhere = ""
         self.over = threading.Event()
 
 
@@ -62,11 +65,18 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """A page, or a redirect to the form."""
         self.server.seen.append((self.path, self.headers["X-Rampgate-Run"]))
+        self.server.secrets.append(self.headers["X-Secret"])
         path = urlsplit(self.path).path
         if path == "/never":
             self.server.over.wait(60)
         elif path == "/fails":
             self.answer(500, b"canary-content")
+        elif path == "/away":
+            self.answer(302, b"", Location=f"{self.server.elsewhere}/")
+        elif path == "/mixed":
+            self.answer(
+                200, PAGE.replace(b"<h1>", f'<img alt="" src="{self.server.elsewhere}/i">'.encode() + b"<h1>")
+            )
         elif path == "/signin":
             self.answer(200, FORM)
         elif "sid=known" in (self.headers["Cookie"] or ""):
@@ -151,6 +161,50 @@ def test_a_page_that_leads_to_the_form_is_an_error(
     """The good score of a sign-in page is not taken for the page's."""
     with pytest.raises(ProbeError, match=r"led to http://127\.0\.0\.1:\d+/signin instead of"):
         probe(stranger, site, "/", 200, tmp_path).look(1)
+
+
+def test_a_redirect_to_another_site_is_not_followed(tools: Tools, site: Site, tmp_path: Path) -> None:
+    """The other site is not asked, neither by the tab nor by Lighthouse nor by the form; the page is down."""
+    asked_elsewhere: list[str] = []
+
+    def keep(asked: BaseHTTPRequestHandler) -> None:
+        asked_elsewhere.append(asked.path)
+        send_json(asked, 200, {})
+
+    with (
+        serving(keep) as elsewhere,
+        BrowserAuditor(tools, timeout_s=60) as auditor,
+    ):
+        site.elsewhere = elsewhere
+        (down,) = probe(auditor, site, "/away", 302, tmp_path).look(1)
+        assert (down.metric, down.value) == ("page_up", 0.0)
+        with pytest.raises(ProbeError, match="ERR_BLOCKED_BY_CLIENT"):
+            BrowserAuditor(tools, SignIn(f"{site.base}/away", "a@example.org", PASSWORD)).__enter__()
+    assert asked_elsewhere == []
+
+
+def test_secret_headers_go_to_the_pages_site_alone(tools: Tools, site: Site, tmp_path: Path) -> None:
+    """A picture from elsewhere is loaded, as users load it, but without what only the target may know."""
+    seen: list[tuple[str | None, str | None]] = []
+
+    def keep(asked: BaseHTTPRequestHandler) -> None:
+        seen.append((asked.headers["X-Rampgate-Run"], asked.headers["X-Secret"]))
+        send_json(asked, 200, {})
+
+    site.secrets.clear()
+    with (
+        serving(keep) as elsewhere,
+        BrowserAuditor(
+            tools,
+            timeout_s=60,
+            extra_headers={"X-Rampgate-Run": "run-8"},
+            secret_headers={"X-Secret": "canary"},
+        ) as auditor,
+    ):
+        site.elsewhere = elsewhere
+        auditor.audit(f"{site.base}/mixed", "mobile", tmp_path / "result.json")
+    assert set(seen) == {("run-8", None)}
+    assert set(site.secrets) == {"canary"}
 
 
 def test_a_page_that_fails_is_down(stranger: BrowserAuditor, site: Site, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ERROR_CHARS = 120
 """An error text in evidence is cut to this length."""
+_MOST_REDIRECTS = 10
+_REDIRECTS = {301, 302, 303, 307, 308}
 _OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 
@@ -112,6 +114,38 @@ def ask(
         return Answer(None, ms, error=text, timed_out=isinstance(error, httpx.TimeoutException))
     except httpx.InvalidURL as error:
         raise ProbeError(f"{path!r} is no address: {error}") from error
+
+
+def get_here(client: httpx.Client, path: str) -> Answer:
+    """GET a page, following redirects as long as they stay on the client's own site.
+
+    A redirect that leads to another site is the answer itself: nothing is sent there.
+
+    Raises:
+        ProbeError: as ask.
+    """
+    site = site_of(str(client.base_url))
+    for _ in range(_MOST_REDIRECTS):
+        answer = ask(client, "GET", path)
+        location = answer.headers.get("location")
+        if location is None or answer.status not in _REDIRECTS:
+            return answer
+        try:
+            path = str(client.build_request("GET", path).url.join(location))
+        except httpx.InvalidURL:
+            return answer
+        if site_of(path) != site:
+            return answer
+    return Answer(None, answer.ms, error=f"more than {_MOST_REDIRECTS} redirects")
+
+
+def site_of(url: str) -> str:
+    """Scheme, host and port of an address, "" where it is none: ``http://127.0.0.1:3000``."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.decode('ascii')}" if parts.host else ""
 
 
 def _read(response: httpx.Response, begun: float, timeout_s: float | None) -> bytes:

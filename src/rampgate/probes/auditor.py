@@ -13,10 +13,10 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
-from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
 from rampgate.probes.browser import run_bounded
+from rampgate.probes.tab import arrive, keep
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -89,7 +89,8 @@ class BrowserAuditor:
         tools: the programs.
         sign_in: the form to fill before the first audit, None for public pages.
         timeout_s: seconds for one audit.
-        extra_headers: sent with every request of the browser.
+        extra_headers: sent with every request of the browser, to whomever.
+        secret_headers: sent to the site of the form or of the page that is audited, and to no other.
     """
 
     def __init__(
@@ -98,11 +99,13 @@ class BrowserAuditor:
         sign_in: SignIn | None = None,
         timeout_s: float = 90.0,
         extra_headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, str] | None = None,
     ) -> None:
         self._tools = tools
         self._sign_in = sign_in
         self._timeout_s = timeout_s
         self._headers = dict(extra_headers or {})
+        self._secrets = dict(secret_headers or {})
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._port = 0
@@ -192,13 +195,13 @@ class BrowserAuditor:
         self._context.set_default_timeout(_STEP_S * 1000)
 
     async def _fill_form(self, sign_in: SignIn) -> None:
-        page = await self._new_page()
+        page = await self._new_page(sign_in.url)
         page.set_default_timeout(sign_in.step_s * 1000)
         await page.goto(sign_in.url)
         await page.fill(sign_in.email_selector, sign_in.email)
         await page.fill(sign_in.password_selector, sign_in.password)
         await page.click(sign_in.submit_selector)
-        await _wait_for_path(page, sign_in.expected_path)
+        await arrive(page, sign_in.expected_path)
         await page.close()
 
     async def _open(self, url: str) -> tuple[Page, str]:
@@ -211,18 +214,22 @@ class BrowserAuditor:
         from playwright.async_api import Error
 
         mark = f"#rampgate-{secrets.token_hex(8)}"
-        page = await self._new_page()
         for address in (url.partition("#")[0] + mark, f"about:blank{mark}"):
+            page = await self._new_page(url)
             with contextlib.suppress(Error):
                 await page.goto(address, wait_until="commit")
             if page.url == address:
                 return page, address
+            await page.close()
         raise ProbeError("opening a tab failed: it does not go where it is sent")
 
-    async def _new_page(self) -> Page:
+    async def _new_page(self, url: str) -> Page:
+        """A tab that stays on the site of this address."""
         if self._context is None:
             raise ProbeError("the browser is not running")
-        return await self._context.new_page()
+        page = await self._context.new_page()
+        await keep(page, url, self._secrets)
+        return page
 
     async def _stop(self) -> None:
         browser, playwright = self._browser, self._playwright
@@ -261,16 +268,6 @@ class BrowserAuditor:
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
             raise ProbeError(f"Lighthouse gave no result: {lines[-1]}")
-
-
-async def _wait_for_path(page: Page, path: str) -> None:
-    from playwright.async_api import TimeoutError as PlaywrightTimeoutError
-
-    try:
-        await page.wait_for_url(lambda url: urlsplit(url).path == path)
-    except PlaywrightTimeoutError:
-        stayed = urlsplit(page.url).path
-        raise ProbeError(f"after the sign-in form the browser is on {stayed}, not on {path}") from None
 
 
 def read_result(out: Path) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ class AuditedPage:
         url: its address.
         form_factor: ``mobile`` or ``desktop``.
         plain_get: the status of a GET of the same page by another client, signed in where the page needs
-            it and following redirects; None when nothing answers.
+            it and following redirects on its site; None when nothing answers.
     """
 
     name: str

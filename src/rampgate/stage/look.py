@@ -13,6 +13,7 @@ import httpx
 from rampgate.errors import UnreachableError
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
+from rampgate.probes.ask import get_here
 from rampgate.probes.flags import BulkForm, FlagProbe
 from rampgate.probes.guard import Guard
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
@@ -267,7 +268,8 @@ class Look:
             auditor = BrowserAuditor(
                 find_tools(os.environ),
                 form_of(self._settings.login, self._base("web")) if signed_in else None,
-                extra_headers={**self._settings.target.headers, RUN_HEADER: self.run.id},
+                extra_headers={RUN_HEADER: self.run.id},
+                secret_headers=self._settings.target.headers,
             )
             self._auditors[signed_in] = self._stack.enter_context(auditor)
         return self._auditors[signed_in]
@@ -275,8 +277,8 @@ class Look:
     def _plain_get(self, page: PageSettings) -> int | None:
         try:
             with self.client("web", signed_in=page.sign_in) as http:
-                return http.get(page.path, follow_redirects=True).status_code
-        except (httpx.HTTPError, UnreachableError):
+                return get_here(http, page.path).status
+        except UnreachableError:
             return None
 
     def _may_write(self, address: str) -> bool:
