@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pharmapilot.web_bundle import needed
+from pharmapilot.web_bundle import bundle, needed
 
 STATIC = Path(__file__).parent / "static"
 FOREVER = "public, max-age=31536000, immutable"
@@ -46,6 +46,9 @@ class Assets:
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
         sources = {name: data.decode() for name, data in self._files.items() if name.endswith(".js")}
         self.modules = {page: needed(f"{page}.js", sources) for page in SCRIPTED_PAGES}
+        self._files |= {
+            f"{page}.bundle.js": bundle(f"{page}.js", sources).encode() for page in SCRIPTED_PAGES
+        }
         self._files |= _themed(self._files["app.css"].decode())
         self.base = f"/static/{_fingerprint(self._files)}"
 

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 from starlette.responses import JSONResponse
-from tests.e2e.small_clinic import sign_in
+from tests.e2e.small_clinic import EMAIL, sign_in
+
+from pharmapilot.web_visitor import PAGE_FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
     from tests.e2e.small_clinic import FakeApi
 
 # Also what moves right after a click counts: the browser's own figure leaves that out.
@@ -167,3 +169,53 @@ def test_what_was_shared_grows_old(page: Page, api: FakeApi) -> None:
     assert page.evaluate(again) == 1000
     page.clock.fast_forward(2_000)
     assert page.evaluate(again) == 1234
+
+
+def transferred(page: Page, browser: Browser, path: str) -> tuple[int, int]:
+    """How many bytes of scripts a page takes from the wire with an empty cache, and how many scripts."""
+    base = page.evaluate("location.origin")
+    context = browser.new_context(base_url=base, storage_state=page.context.storage_state())
+    tab = context.new_page()
+    tab.goto(path, wait_until="networkidle")
+    scripts = tab.evaluate(
+        "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.js'))"
+        ".map(({ transferSize }) => transferSize)"
+    )
+    context.close()
+    return sum(scripts), len(scripts)
+
+
+@pytest.mark.parametrize("path", ["/", "/patients", "/notes"])
+def test_the_bundle_is_fewer_and_smaller_scripts(
+    page: Page, browser: Browser, api: FakeApi, path: str
+) -> None:
+    """With bundleOptimization a page loads one script of less than half the bytes."""
+    open_signed_in(page, "/signin")
+    separate, many = transferred(page, browser, path)
+    api.features = frozenset({"bundleOptimization"})
+    bundled, one = transferred(page, browser, path)
+    assert one == 1
+    assert many > 5
+    assert bundled < separate / 2
+
+
+@pytest.mark.parametrize("virtualized", [True, False])
+def test_the_bundle_does_what_its_modules_do(page: Page, api: FakeApi, virtualized: bool) -> None:
+    """Every page works from its bundle, with every feature on, and nothing goes wrong on the way."""
+    api.features = frozenset(PAGE_FEATURES)
+    api.flag = lambda: JSONResponse({"name": "virtualization", "enabled": virtualized})
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+    open_signed_in(page, "/")
+    expect(page.locator("#totals")).to_contain_text("1,000")
+    expect(page.locator("#who")).to_have_text(EMAIL)
+    page.goto("/notes")
+    expect(page.locator("#notes tbody tr")).to_have_count(20)
+    page.goto("/patients")
+    kind = "virtualized" if virtualized else "standard"
+    expect(page.locator(f"body[data-list={kind}]")).to_be_attached()
+    expect(page.get_by_text("Patient 0003", exact=True)).to_be_visible()
+    page.locator("#theme").click()
+    expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true")
+    assert not wrong
