@@ -127,6 +127,7 @@ def test_the_ready_file_fills_in_settings() -> None:
     """Each setting that [demo.values] names gets its value, as text."""
     told = DemoSettings(command=["x"], values={"target.web": "web", "target.admin_token": "token"})
     assert demo.overrides(told, {"web": "http://a", "token": 5, "more": 1}) == {
+        "evidence.page_content": "full",
         "target.web": "http://a",
         "target.admin_token": "5",
     }
@@ -221,6 +222,7 @@ def test_a_stage_may_want_more_of_the_demo() -> None:
     assert more.command == ["run", "--more"]
     ready = {"api": "http://a", "db": "mongodb://b"}
     assert demo.overrides(more, ready) == {
+        "evidence.page_content": "full",
         "percentage": "0",
         "target.api": "http://a",
         "mongodb.uri": "mongodb://b",

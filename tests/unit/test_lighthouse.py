@@ -9,6 +9,7 @@ import pytest
 
 from rampgate.errors import ProbeError
 from rampgate.model.measurement import Measurement, merge
+from rampgate.model.redact import Redactor
 from rampgate.probes.auditor import read_result
 from rampgate.probes.browser import Tools
 from rampgate.probes.lighthouse import (
@@ -18,6 +19,7 @@ from rampgate.probes.lighthouse import (
     BrowserAuditor,
     LighthouseProbe,
     SignIn,
+    keeping,
 )
 
 if TYPE_CHECKING:
@@ -101,11 +103,12 @@ def probe(
     status: int | None = 200,
     *,
     name: str = "patients",
-    full: bool = False,
+    content: str = "masked",
 ) -> LighthouseProbe:
     """A probe of the page, whose plain GET answers with the status."""
     page = AuditedPage(name, URL, "mobile", lambda: status)
-    return LighthouseProbe(auditor, page, folder, FakeClock(), full=full, waited=lambda: None)
+    kept = keeping(content, Redactor(["canary-name"]).data)
+    return LighthouseProbe(auditor, page, folder, FakeClock(), kept=kept, waited=lambda: None)
 
 
 def test_scores_of_all_runs_after_one_unscored_warm_up(tmp_path: Path) -> None:
@@ -245,10 +248,20 @@ def test_evidence_quotes_nothing_of_the_page(tmp_path: Path) -> None:
     assert kept["finalDisplayedUrl"] == PLAIN
 
 
-def test_full_evidence_is_the_whole_result(tmp_path: Path) -> None:
-    """Whoever asks for page content gets what Lighthouse wrote."""
-    probe(tmp_path, FakeAuditor(lhr(), lhr()), full=True).look(1)
-    assert json.loads((tmp_path / "lighthouse/patients-mobile-run-1.json").read_text()) == lhr()
+def test_full_evidence_is_the_whole_result_without_secrets(tmp_path: Path) -> None:
+    """Whoever asks for page content gets what Lighthouse wrote, and known secrets masked in it."""
+    probe(tmp_path, FakeAuditor(lhr(), lhr()), content="full").look(1)
+    written = (tmp_path / "lighthouse/patients-mobile-run-1.json").read_text()
+    assert json.loads(written) == json.loads(json.dumps(lhr()).replace("canary-name", "***"))
+    assert "canary-entry" in written
+
+
+def test_no_evidence_is_no_file(tmp_path: Path) -> None:
+    """Where nothing of a page may be kept there is no file, only the scores."""
+    seen = probe(tmp_path, FakeAuditor(lhr(), lhr(0.8)), content="none").look(1)[0]
+    assert seen.values == (80.0,)
+    assert "file" not in seen.details["run 1"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_page_names_stay_in_the_folder_and_apart(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ BETWEEN_ATTEMPTS_S = 0.5
 """How long a health probe waits before it asks again."""
 LOST_IN_A_ROW = 3
 """After that many connections in a row without an answer, the rest is not tried."""
+QUOTED_CHARS = 4_000
+"""How much of the body of a page that failed is kept, where page content is."""
 UNKNOWN = "unknown"
 """What a version or an instance is called when the answer does not say."""
 
@@ -191,6 +193,7 @@ class PageProbe:
         name: the label ``page``.
         ok: which statuses are good.
         clock: tells start and end.
+        quote: takes secrets out of the body of a page that failed, which is then kept; None: it is not.
     """
 
     client: httpx.Client
@@ -198,6 +201,7 @@ class PageProbe:
     name: str
     ok: Callable[[int], bool] = is_2xx
     clock: Clock = field(default_factory=SystemClock)
+    quote: Callable[[str], str] | None = None
 
     def look(self) -> list[Measurement]:
         """``page_up``, 1 or 0.
@@ -216,6 +220,9 @@ class PageProbe:
         }
         if "location" in answer.headers:
             details["location"] = urlsplit(answer.headers["location"]).path  # a query may carry a secret
+        if self.quote and answer.body and not good:
+            # Quoted before it is cut, for half a secret at the end would not be recognised.
+            details["body"] = self.quote(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
         note = "" if good else f"{self.path} answered {answer.trouble}"
         if not good and "location" in details:
             note += f", a redirect to {details['location']}"

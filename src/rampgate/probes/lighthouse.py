@@ -49,6 +49,44 @@ class AuditedPage:
     plain_get: Callable[[], int | None]
 
 
+def essentials(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A Lighthouse result without anything that quotes the page: numbers, addresses without query."""
+    kept: dict[str, Any] = {
+        key: result[key] for key in ("lighthouseVersion", "fetchTime", "environment") if key in result
+    }
+    kept |= {
+        key: _bare(str(result[key]))
+        for key in ("requestedUrl", "mainDocumentUrl", "finalDisplayedUrl")
+        if result.get(key)
+    }
+    if error := result.get("runtimeError"):
+        kept["runtimeError"] = {
+            "code": error.get("code"),
+            "message": _bare_text(str(error.get("message", ""))),
+        }
+    kept["timing"] = {"total": result.get("timing", {}).get("total")}
+    kept["categories"] = {
+        name: {"score": category.get("score")} for name, category in result.get("categories", {}).items()
+    }
+    wanted = ("score", "scoreDisplayMode", "numericValue", "numericUnit")
+    kept["audits"] = {
+        name: {key: audit[key] for key in wanted if key in audit}
+        for name, audit in result.get("audits", {}).items()
+    }
+    return kept
+
+
+def keeping(content: str, clean: Callable[[Any], Any]) -> Callable[[Mapping[str, Any]], Any] | None:
+    """What of a Lighthouse result is written where page content is to be ``none``, ``masked`` or ``full``.
+
+    Args:
+        content: which of them.
+        clean: takes secrets out.
+    """
+    keep = {"none": None, "masked": essentials, "full": dict}[content]
+    return None if keep is None else lambda result: clean(keep(result))
+
+
 class LighthouseProbe:
     """Audits one page and reports every score.
 
@@ -57,7 +95,8 @@ class LighthouseProbe:
         page: what to audit.
         folder: the run's folder; results go into ``lighthouse/`` below it.
         clock: tells the time.
-        full: keep Lighthouse's whole result, which quotes the page; else only numbers and addresses.
+        kept: Lighthouse's result -> what of it is written; None: nothing is, the scores are in the journal.
+        waited: seconds that this machine has waited for a processor so far, None where nobody knows.
     """
 
     def __init__(
@@ -67,14 +106,14 @@ class LighthouseProbe:
         folder: Path,
         clock: Clock,
         *,
-        full: bool = False,
+        kept: Callable[[Mapping[str, Any]], Any] | None = essentials,
         waited: Callable[[], float | None] = cpu_wait_s,
     ) -> None:
         self._auditor = auditor
         self._page = page
         self._folder = folder
         self._clock = clock
-        self._full = full
+        self._kept = kept
         self._waited = waited
         self._warm = False
         self._count = 0
@@ -128,18 +167,17 @@ class LighthouseProbe:
             except AuditTimeoutError as error:
                 self._blame(name, _OWN_TIMEOUT, str(error))
         seconds = self._clock.monotonic() - began
-        target = self._folder / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(
-            json.dumps(result if self._full else essentials(result), indent=1), encoding="utf-8"
-        )
+        if self._kept:
+            target = self._folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(json.dumps(self._kept(result), indent=1), encoding="utf-8")
         scores = self._scores(name, result)
         return {
             **scores,
             "seconds": round(seconds, 3),
             "benchmarkIndex": result.get("environment", {}).get("benchmarkIndex"),
             "finalDisplayedUrl": _bare(str(result["finalDisplayedUrl"])),
-            "file": file,
+            **({"file": file} if self._kept else {}),
         }
 
     def _scores(self, name: str, result: Mapping[str, Any]) -> dict[str, float]:
@@ -206,33 +244,6 @@ class LighthouseProbe:
 
 class _PageDownError(Exception):
     """Lighthouse and a plain GET agree that the page is down."""
-
-
-def essentials(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A Lighthouse result without anything that quotes the page: numbers, addresses without query."""
-    kept: dict[str, Any] = {
-        key: result[key] for key in ("lighthouseVersion", "fetchTime", "environment") if key in result
-    }
-    kept |= {
-        key: _bare(str(result[key]))
-        for key in ("requestedUrl", "mainDocumentUrl", "finalDisplayedUrl")
-        if result.get(key)
-    }
-    if error := result.get("runtimeError"):
-        kept["runtimeError"] = {
-            "code": error.get("code"),
-            "message": _bare_text(str(error.get("message", ""))),
-        }
-    kept["timing"] = {"total": result.get("timing", {}).get("total")}
-    kept["categories"] = {
-        name: {"score": category.get("score")} for name, category in result.get("categories", {}).items()
-    }
-    wanted = ("score", "scoreDisplayMode", "numericValue", "numericUnit")
-    kept["audits"] = {
-        name: {key: audit[key] for key in wanted if key in audit}
-        for name, audit in result.get("audits", {}).items()
-    }
-    return kept
 
 
 def _broken_audits(result: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ from rampgate.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_UNLESS_TOLD = {"evidence.page_content": "full"}
+"""The demo's people are made up, so that its pages may be quoted."""
 _PR_SET_PDEATHSIG = 1
 _STOP_S = 15.0
 _POLL_S = 0.05
@@ -131,7 +133,7 @@ def read_ready(path: Path) -> dict[str, Any]:
 
 
 def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
-    """Dotted setting -> value, as [demo.values] says.
+    """Dotted setting -> value, as [demo.values] and [demo.settings] say; page content is kept unless they do.
 
     Raises:
         ConfigurationError: the ready file lacks a value.
@@ -139,7 +141,11 @@ def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
     missing = sorted(set(demo.values.values()) - set(ready))
     if missing:
         raise ConfigurationError(f"demo.values: the deployment's ready file has no {', '.join(missing)}")
-    return {**demo.settings, **{setting: str(ready[key]) for setting, key in demo.values.items()}}
+    return {
+        **_UNLESS_TOLD,
+        **demo.settings,
+        **{setting: str(ready[key]) for setting, key in demo.values.items()},
+    }
 
 
 def _await(process: subprocess.Popen[bytes], ready: Path, log: Path, seconds: float) -> None:

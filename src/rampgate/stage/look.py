@@ -100,7 +100,9 @@ class Look:
         """Whether a page comes."""
         self.need("web")
         http = self.client("web", signed_in=page.sign_in)
-        return PageProbe(self._stack.enter_context(http), page.path, page.name, clock=self.run.clock)
+        quote = self.run.journal.clean if self._settings.evidence.page_content == "full" else None
+        self._stack.enter_context(http)
+        return PageProbe(http, page.path, page.name, clock=self.run.clock, quote=quote)
 
     def endpoint(self, endpoint: EndpointSettings) -> EndpointProbe:
         """Latency, errors and bodies of an API endpoint."""
@@ -123,16 +125,16 @@ class Look:
 
     def audit(self, page: PageSettings) -> LighthouseProbe:
         """Lighthouse on a page, in the very browser that signed in."""
-        from rampgate.probes.lighthouse import AuditedPage, LighthouseProbe
+        from rampgate.probes.lighthouse import AuditedPage, LighthouseProbe, keeping
 
         self.need("web")
         if page.sign_in:
             self._signed_in()
         url = self._base("web") + page.path
         audited = AuditedPage(page.name, url, page.form_factor, partial(self._plain_get, page))
-        full = self._settings.evidence.page_content == "full"
+        kept = keeping(self._settings.evidence.page_content, self.run.journal.clean)
         auditor = self._auditor(signed_in=page.sign_in and self._settings.login is not None)
-        return LighthouseProbe(auditor, audited, self.run.folder, self.run.clock, full=full)
+        return LighthouseProbe(auditor, audited, self.run.folder, self.run.clock, kept=kept)
 
     @cached_property
     def flags(self) -> FlagLook:
