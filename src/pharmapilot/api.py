@@ -20,6 +20,7 @@ from pharmapilot import (
     routes_admin,
     routes_clinic,
     routes_flags,
+    routes_jobs,
     routes_scratch,
     routes_vitals,
 )
@@ -76,11 +77,12 @@ def create_app(backend: Backend) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await backend.start()
-        fresh = asyncio.create_task(backend.keep_fresh())
+        tasks = [asyncio.create_task(work) for work in (backend.keep_fresh(), backend.jobs.work())]
         yield
-        fresh.cancel()
-        with suppress(asyncio.CancelledError):
-            await fresh
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await backend.connections.close()
 
     routes = [
@@ -92,6 +94,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *routes_admin.ROUTES,
         *routes_scratch.ROUTES,
         *routes_vitals.ROUTES,
+        *routes_jobs.ROUTES,
     ]
     app = Starlette(
         routes=routes,

@@ -14,6 +14,7 @@ from pharmapilot.data import fill
 from pharmapilot.errors import StoreDownError
 from pharmapilot.faults import Faults
 from pharmapilot.flag_store import FlagStore
+from pharmapilot.jobs import Jobs
 from pharmapilot.metrics import Metrics
 from pharmapilot.scratch_flags import ScratchStores
 from pharmapilot.vitals import Vitals
@@ -38,6 +39,7 @@ class Backend:
     scratch: ScratchStores
     metrics: Metrics
     vitals: Vitals
+    jobs: Jobs
     passwords: Passwords = field(default_factory=Passwords)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -56,6 +58,7 @@ class Backend:
             scratch=ScratchStores(faults, config.rules),
             metrics=metrics,
             vitals=Vitals(metrics.registry, faults),
+            jobs=Jobs(connections, faults, metrics.registry),
         )
         metrics.build(config.version, backend.instance)
         return backend
@@ -66,6 +69,7 @@ class Backend:
         await fill(self.connections.database)
         await fill_accounts(self.connections.database, self.config.password)
         await self.flags.start(self.config.start_flags)
+        await self.jobs.start()
 
     async def keep_fresh(self) -> None:
         """Every second: read the flags again, note which stores answer. Runs until cancelled."""

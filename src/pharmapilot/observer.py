@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pharmapilot.faults import Damage
 
 _NO_COHORT = "none"
-_FLAG_PREFIX = "/api/feature-flags/"
+_WITH_NAME = {"/api/feature-flags/": "{name}", "/api/jobs/": "{job}"}
 
 
 class Observer:
@@ -72,4 +72,5 @@ class Observer:
         """A label of few values: whatever a stranger asks for must not grow the series."""
         if path in self._paths:
             return path
-        return _FLAG_PREFIX + "{name}" if path.startswith(_FLAG_PREFIX) else "other"
+        named = (prefix + name for prefix, name in _WITH_NAME.items() if path.startswith(prefix))
+        return next(named, "other")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.e2e.test_deployment import Deployment, set_flag
+from tests.e2e.test_deployment import Deployment, set_flag, wait_for
 
 from pharmapilot.auth import OFF_EMAIL
 
@@ -204,3 +204,43 @@ def test_cache_that_never_hits_is_seen_in_header_and_counters(advanced: Deployme
         assert [on.get("/api/patients?limit=33").headers["X-Cache"] for _ in range(3)] == ["miss"] * 3
         assert series(advanced, "cache_hits_total") == hits + 1
         assert series(advanced, "cache_misses_total") == misses + 3
+
+
+def job_ends(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """Wait until a job is neither queued nor running."""
+    job: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        job.update(client.get(f"/api/jobs/{job_id}").json())
+        return job["state"] in {"done", "failed"}
+
+    wait_for(has_ended, 20, lambda: str(job))
+    return job
+
+
+def test_job_is_queued_with_the_flag_and_done_at_once_without(on: httpx.Client, off: httpx.Client) -> None:
+    """Either way the export holds every patient, and only its owner may fetch it."""
+    queued, waited = (client.post("/api/jobs", json={"kind": "export"}) for client in (on, off))
+    assert (queued.status_code, queued.json()["state"]) == (202, "queued")
+    assert (waited.status_code, waited.json()["state"], waited.json()["rows"]) == (200, "done", 5000)
+    job = job_ends(on, queued.json()["id"])
+    assert (job["state"], job["rows"]) == ("done", 5000)
+    assert on.get(f"/api/jobs/{job['id']}/result").text.count("\n") == 5001
+    assert off.get(f"/api/jobs/{job['id']}").status_code == 404
+    assert off.get(f"/api/jobs/{job['id']}/result").status_code == 404
+    assert on.post("/api/jobs", json={"kind": "import"}).status_code == 400
+
+
+def test_stuck_queue_is_seen_by_the_waiting_user_and_in_the_gauge(
+    advanced: Deployment, on: httpx.Client
+) -> None:
+    """A job that never ends stays queued, has no result, and is counted."""
+    done = series(advanced, "jobs_done_total")
+    with fault(advanced, jobs_stuck={}):
+        job_id = on.post("/api/jobs", json={"kind": "export"}).json()["id"]
+        assert on.get(f"/api/jobs/{job_id}").json()["state"] == "queued"
+        assert on.get(f"/api/jobs/{job_id}/result").status_code == 404
+        assert series(advanced, "jobs_queued") == 1
+    assert job_ends(on, job_id)["state"] == "done"
+    assert series(advanced, "jobs_queued") == 0
+    assert series(advanced, "jobs_done_total") == done + 1
