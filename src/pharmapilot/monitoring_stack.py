@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from pharmapilot.errors import DeploymentError
 from pharmapilot.processes import HOST, Start, bound_socket, spawn
@@ -25,6 +25,8 @@ RULES = Path(__file__).with_name("static") / "monitoring" / "alert-rules.yml"
 NOBODY = f"http://{HOST}:1"
 """An address where nobody listens: the port is reserved for a service that no machine runs today."""
 READY_SECONDS = 15.0
+ENOUGH = 'count_over_time(up{job="pharmapilot"}[1m]) >= 3'
+"""So many looks at the API give a rate: whoever reads the ready file can ask for one."""
 
 
 @dataclass
@@ -94,9 +96,10 @@ class Monitoring:
         answer = _get(f"{prometheus.uri}/api/v1/targets?state=active")
         targets = answer["data"]["activeTargets"] if answer else []
         waiting = [target["labels"]["job"] for target in targets if target["health"] != "up"]
-        return (
-            "" if targets and not waiting else f"nothing in Prometheus of {', '.join(waiting) or 'anybody'}"
-        )
+        if waiting or not targets:
+            return f"nothing in Prometheus of {', '.join(waiting) or 'anybody'}"
+        counted = _get(f"{prometheus.uri}/api/v1/query?{urlencode({'query': ENOUGH})}")
+        return "" if counted and counted["data"]["result"] else "too little in Prometheus for a rate"
 
     def ready(self) -> dict[str, Any]:
         """Its part of the ready file."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rampgate.runs.run import Expect, Run
     from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
+    from rampgate.stage.monitoring_look import MonitoringLook
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,14 @@ def look(rampgate_run: Run) -> Iterator[Look]:
     maker = Look(rampgate_run)
     yield maker
     maker.close()
+
+
+@pytest.fixture
+def monitoring_look(rampgate_run: Run, look: Look) -> MonitoringLook:
+    """Makes the probes of the monitoring."""
+    from rampgate.stage.monitoring_look import MonitoringLook
+
+    return MonitoringLook(rampgate_run, look)
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""Floor 3. Whether a monitoring service answers that it is healthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from rampgate.clock import Clock, SystemClock
+from rampgate.model.measurement import Measurement
+from rampgate.probes.ask import Answer, ask, find
+
+if TYPE_CHECKING:
+    import httpx
+
+PLACES = {
+    "prometheus": ("/-/ready", "/-/healthy"),
+    "alertmanager": ("/-/ready", "/-/healthy"),
+    "grafana": ("/api/health",),
+}
+"""Service -> where it tells its health; the next place is asked where there is none (404)."""
+_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class MonitorProbe:
+    """Asks a monitoring service once whether it is healthy.
+
+    Args:
+        client: of its address.
+        service: the label ``service``.
+        places: paths, the first that is there decides.
+        clock: tells start and end.
+    """
+
+    client: httpx.Client
+    service: str
+    places: tuple[str, ...]
+    clock: Clock = field(default_factory=SystemClock)
+
+    def look(self) -> list[Measurement]:
+        """``monitor_up``: 1 for a 2xx answer that is no page for people, else 0.
+
+        Raises:
+            ProbeError: we could not look.
+        """
+        start = self.clock.now()
+        for place in self.places:
+            answer = ask(self.client, "GET", place)
+            if answer.status != HTTPStatus.NOT_FOUND:
+                break
+        trouble = found_in(answer) or (_grafana(answer) if self.service == "grafana" else "")
+        return [
+            Measurement(
+                "monitor_up",
+                n=1,
+                value=0.0 if trouble else 1.0,
+                labels={"service": self.service},
+                start=start,
+                end=self.clock.now(),
+                note=trouble and f"{_address(self.client)}{place}: {trouble}",
+                details={"status": answer.status, "ms": round(answer.ms, 1), "place": place},
+            )
+        ]
+
+
+def found_in(answer: Answer) -> str:
+    """What is wrong with an answer meant for a program, in a few words; "" when it is 2xx and no HTML."""
+    if answer.error:
+        return answer.error
+    if HTTPStatus.MULTIPLE_CHOICES <= (answer.status or 0) < HTTPStatus.BAD_REQUEST:
+        where = answer.headers.get("location", "").partition("?")[0]
+        return f"HTTP {answer.status}, a redirect to {where[:_SHOWN] or 'nowhere'}"
+    if not answer.ok:
+        state = find("status", answer.json())
+        told = f", status {state[:_SHOWN]!r}" if isinstance(state, str) else ""
+        return f"HTTP {answer.status}{told}"
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        return f"HTTP {answer.status} with an HTML page: is there a sign-in page before it?"
+    return ""
+
+
+def _grafana(answer: Answer) -> str:
+    """What Grafana says of its database, which it needs to show anything."""
+    told = answer.json()
+    state = find("database", told)
+    if state == "ok":
+        return ""
+    return f"its database is {state!r}" if isinstance(told, dict) and state else "a body that is not its JSON"
+
+
+def _address(client: httpx.Client) -> str:
+    """The client's address, without a user and password."""
+    return str(client.base_url.copy_with(username=None, password=None)).rstrip("/")
