@@ -14,7 +14,7 @@ from rampgate.config.settings import Settings
 from rampgate.load import run as load
 from rampgate.load.abort import Watch
 from rampgate.load.seconds import Second
-from rampgate.load.watches import GRACE_S, Watches, chains, watched
+from rampgate.load.watches import FRESH_S, GRACE_S, Watches, chains, watched
 from rampgate.model.redact import Redactor
 from rampgate.runs.run import FALSE_FAIL_PER_RUN
 
@@ -92,6 +92,18 @@ def test_without_the_tighter_one_the_looser_does_not_fire() -> None:
     assert loose.fired_at == tight.fired_at
 
 
+def test_the_watches_of_a_run_are_chained() -> None:
+    """Restless seconds use up the warning's stakes: the critical limit, sooner sure, waits for it."""
+    restless = [9, 0, 0] * 60
+    seen, alone = watches(*restless, *[N] * 10), Watch(0.05, 2.5e-4)
+    for second, failing in enumerate([*restless, *[N] * 10]):
+        alone.add(second, failing, N)
+    warned, broken = seen.of[WARNING].fired_at, seen.of[CRITICAL].fired_at
+    assert alone.fired_at is not None
+    assert warned is not None
+    assert alone.fired_at < warned == broken
+
+
 def test_a_chain_fires_as_rarely_as_one_of_its_limits() -> None:
     """Over all paths of eight seconds: at 2 % anything fires, and at 5 % the looser, as rarely as alpha."""
     alpha = 0.2
@@ -139,17 +151,29 @@ def test_a_spike_that_is_twice_the_critical_limit_is_given_its_time() -> None:
 
 def test_a_spike_that_is_no_more_than_the_critical_limit_ends_the_run_at_once() -> None:
     """5 % has nothing to say against a limit of 5 %."""
-    seen = watches(*[1] * 100, *[10] * 40)
-    assert seen.stop == (WARNING, seen.of[WARNING].fired_at)
+    counts = [1] * 100 + [10] * 40
+    at = watches(*counts).of[WARNING].fired_at
+    assert at is not None
+    assert watches(*counts[: at + 1]).stop == (WARNING, at)
+
+
+def test_a_little_evidence_is_not_waited_for() -> None:
+    """5.5 % gains against a limit of 5 %, but next to nothing by the time that the warning shows."""
+    counts = [1] * 100 + [16] + [11] * 40
+    at = watches(*counts).of[WARNING].fired_at
+    assert at is not None
+    seen = watches(*counts[: at + 1])
+    assert seen.of[CRITICAL].log_evidence > 0
+    assert seen.stop == (WARNING, at)
 
 
 def test_a_spike_that_ends_within_the_grace_holds() -> None:
-    """Nothing more fails once the warning has shown: the critical limit gains nothing, and the run ends."""
+    """Exactly 5 % once the warning has shown: the critical limit gains nothing more, and the run holds."""
     warned = watches(*[1] * 100, *[20] * 40).of[WARNING].fired_at
     assert warned is not None
     counts = [1] * 100 + [20] * (warned - 99)
-    assert watches(*counts).stop is None
-    assert watches(*counts, *[0] * 3).stop == (WARNING, warned)
+    assert watches(*counts, *[10] * (FRESH_S - 1)).stop is None
+    assert watches(*counts, *[10] * FRESH_S).stop == (WARNING, warned)
 
 
 def test_the_grace_ends() -> None:

@@ -1,7 +1,8 @@
 """Floor 6. When to stop a load run early: a betting test that may be looked at every second.
 
 **What is assumed**, and nothing else: in every second the expected fraction of failing requests, given all
-earlier seconds, is at most the limit p. Inside a second requests may fail together in any way.
+earlier seconds, is at most the limit p. Inside a second requests may fail together in any way. (Told of half
+seconds the same bets would be quicker, and stop sound services whose failures come together for a second.)
 
 **The bet.** Stake w on "from now on it is worse": after a second with fraction x the stake is worth
 w (1 + u (x/p - 1)), 0 <= u <= 1. That is never negative, and under the assumption at most w on average;
