@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import smtplib
 import subprocess
 import sys
@@ -15,10 +17,16 @@ import pytest
 
 from pharmapilot.monitoring_stack import RULES
 from rampgate.config.settings import DemoSettings
+from rampgate.errors import ConfigurationError
+from rampgate.probes.monitoring import PLACES, MonitorProbe
+from rampgate.probes.prometheus import PrometheusProbe
+from rampgate.probes.target import client
 from rampgate.runs import demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rampgate.model.measurement import Measurement
 
 FULL = DemoSettings(
     command=["{python}", "-m", "pharmapilot", "--demo", "--stack", "full", "--ready-file", "{ready}"]
@@ -105,6 +113,70 @@ def test_mail_reaches_the_inbox(ready: dict[str, Any]) -> None:
     assert [(each["channel"], each["path"]) for each in found] == [("mail", "team@x.test")]
 
 
+@pytest.fixture
+def probe(ready: dict[str, Any]) -> Iterator[PrometheusProbe]:
+    """What the engine asks of the real Prometheus."""
+    with client(ready["prometheus"], run_id="test", timeout_s=5) as http:
+        yield PrometheusProbe(http)
+
+
+ERROR_RATE = (
+    '(sum(rate(http_requests_total{status=~"5.."}[1m])) or vector(0)) / sum(rate(http_requests_total[1m]))'
+)
+
+
+def test_engine_finds_all_well_and_names_what_is_not(probe: PrometheusProbe) -> None:
+    """The probes read the answers of the real Prometheus: jobs, rules, metrics, and what is none."""
+    assert probe.jobs([]).n == 3
+    assert probe.jobs(["pharmapilot", "alertmanager"]).value == 0
+    assert probe.jobs(["payments"]).note == "payments: no target"
+    assert probe.rules(["HighErrorRate", "TargetDown"]).value == 0
+    assert probe.rules(["HighErrorRate", "DiskFull"]).note == "DiskFull: not loaded"
+    assert probe.metrics({"error_rate": ERROR_RATE, "stores": "mongodb_up + redis_up"}).value == 0
+    assert probe.metrics({"gone": "no_such_series"}).note == "gone: nobody delivers it"
+    assert probe.metrics({"no number": "0 / 0"}).note == "no number: only nan"
+    with pytest.raises(ConfigurationError, match=r"monitoring\.metrics\.torn: found 'sum\('.*parse error"):
+        probe.metrics({"torn": "sum("})
+
+
+def test_engine_sees_an_api_that_hangs(ready: dict[str, Any], probe: PrometheusProbe) -> None:
+    """A stopped API is a job that is down, with the reason of Prometheus; and it is up again afterwards."""
+
+    def jobs() -> Measurement:
+        return probe.jobs(["pharmapilot", "prometheus"])
+
+    os.kill(ready["pids"]["api"], signal.SIGSTOP)
+    try:
+        await_true(lambda: jobs().value == 1, "job that is down")
+        assert "context deadline exceeded" in jobs().note
+        assert f"pharmapilot: {ready['api']}/metrics" in jobs().note
+    finally:
+        os.kill(ready["pids"]["api"], signal.SIGCONT)
+    await_true(lambda: jobs().value == 0, "job that is up again")
+
+
+def test_engine_sees_an_alertmanager_that_died() -> None:
+    """Its own health fails, and so does its job; Prometheus stays healthy."""
+    with demo.deployment(FULL) as content:
+
+        def health(service: str) -> float | None:
+            with client(content[service], run_id="test", timeout_s=5) as http:
+                return MonitorProbe(http, service, PLACES[service]).look()[0].value
+
+        assert (health("prometheus"), health("alertmanager")) == (1.0, 1.0)
+        pids = [pid for name, pid in content["pids"].items() if name != "supervisor"]
+        assert len(pids) == 7
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+        folder = Path(content["dotenv"]).parent
+        os.kill(content["pids"]["alertmanager"], signal.SIGKILL)
+        with client(content["prometheus"], run_id="test", timeout_s=5) as http:
+            jobs = PrometheusProbe(http)
+            await_true(lambda: jobs.jobs(["alertmanager"]).value == 1, "job that is down")
+        assert (health("prometheus"), health("alertmanager")) == (1.0, 0.0)
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert not folder.exists(), "the end of the stack is the end of its processes and of its data"
+
+
 def test_deployment_without_the_programs_comes_up_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they are not installed all else runs, and whoever asks Prometheus is refused at once."""
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
@@ -115,14 +187,3 @@ def test_deployment_without_the_programs_comes_up_and_says_so(monkeypatch: pytes
         with pytest.raises(httpx.ConnectError):
             httpx.get(content["prometheus"])
         assert "FEATURE_ROLLOUT_PERCENTAGE=25" in Path(content["dotenv"]).read_text(encoding="utf-8")
-
-
-def test_full_stack_leaves_nothing_behind() -> None:
-    """Its end is the end of each process and of its data."""
-    with demo.deployment(FULL) as content:
-        pids = [pid for name, pid in content["pids"].items() if name != "supervisor"]
-        assert len(pids) == 7
-        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
-        folder = Path(content["dotenv"]).parent
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
-    assert not folder.exists()
