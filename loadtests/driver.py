@@ -57,14 +57,20 @@ class Driver:
         runner: without workers, or the master.
         measured: the run that is on, None when there is none.
         begin: lets its ramp begin.
+        again: whether the run that has just ended is to be made once more.
     """
 
     def __init__(
-        self, runner: Runner, measured: Callable[[], LoadRun | None], begin: Callable[[LoadRun], None]
+        self,
+        runner: Runner,
+        measured: Callable[[], LoadRun | None],
+        begin: Callable[[LoadRun], None],
+        again: Callable[[], bool],
     ) -> None:
         self._runner = runner
         self._measured = measured
         self._begin = begin
+        self._again = again
         self._users = 0
         self._told = self._fell = -1e9
 
@@ -84,8 +90,18 @@ class Driver:
         logging.getLogger("locust.runners").addFilter(_is_news)
 
     def follow(self) -> None:
+        """Every run that is due, one after the other."""
+        self._follow_one()
+        while self._again():
+            self._follow_one()
+        options = self._runner.environment.parsed_options
+        if options and options.headless:
+            self._runner.quit()
+
+    def _follow_one(self) -> None:
         """From the first user to the last, or until the run ends early or is stopped."""
         runner = self._runner
+        runner.shape_greenlet = gevent.getcurrent()  # whoever stops the run stops this, too
         runner.start(0, 1)  # nobody yet, but the test begins, and with it the run
         if runner.spawning_greenlet:
             runner.spawning_greenlet.join()
@@ -96,9 +112,6 @@ class Driver:
         runner.shape_greenlet = runner.shape_last_tick = None
         # The master's quit alone would leave the workers no time for what they still have to tell.
         runner.stop()
-        options = runner.environment.parsed_options
-        if options and options.headless:
-            runner.quit()
 
     def _follow(self, run: LoadRun) -> None:
         steps = deque(profile.of(run.settings.load).steps())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from locust.runners import STATE_INIT
 
 from rampgate.load import cohorts
 
@@ -85,10 +86,14 @@ class Master:
     def prepare(self, run: LoadRun, accounts: Sequence[Account]) -> None:
         """Tell each worker of the run, before Locust tells it that a test starts.
 
-        Locust connects a worker before its locustfile listens: what it is told until then is lost.
+        Locust connects a worker before its locustfile listens: what it is told until then is lost. One that
+        has just ended a run is not ready for the next at once.
         """
         deadline = time.monotonic() + READY_WITHIN_S
-        while set(self.there) - self._heard and time.monotonic() < deadline:
+        clients = self._runner.clients
+        while (
+            set(self.there) - self._heard or any(client.state == STATE_INIT for client in clients.all)
+        ) and time.monotonic() < deadline:
             gevent.sleep(LOOK_EVERY_S / 10)
         self._sinks, self._telling, self._ready, self._begun = {}, set(), set(), False
         self._accounts, self._of = cohorts.marks(accounts), len(self.there)

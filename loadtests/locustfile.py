@@ -50,9 +50,11 @@ __all__ = ["Gate", "Steps", "Visitor"]
 
 
 class Gate:
-    """What this process measures now, and what it came to last."""
+    """What this process measures now, what it is to measure once more, and what it came to last."""
 
     run: ClassVar[load.LoadRun | None] = None
+    first: ClassVar[load.LoadRun | None] = None
+    leaving: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
     master: ClassVar[fleet.Master | None] = None
@@ -96,7 +98,7 @@ def prepare(environment: Any, **_: Any) -> None:
         Gate.master = fleet.Master(environment.runner, lambda: Gate.run, lambda: _options(environment))
     gate_tab.install(environment, Gate)
     begins = Gate.master.begin if Gate.master else load.LoadRun.start
-    driver.Driver(environment.runner, lambda: Gate.run, begins).install()
+    driver.Driver(environment.runner, lambda: Gate.run, begins, repeats).install()
     try:
         setup = _setup(environment, _options(environment))
         environment.host = setup.settings.target.api
@@ -123,6 +125,8 @@ def begin(environment: Any, **_: Any) -> None:
         Gate.worker.begin()
         return
     try:
+        if Gate.first:
+            Gate.run, Gate.first = Gate.first.again(), None
         Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), say=_tell)
         workers = len(Gate.master.there) if Gate.master else 1
         users = profile.of(run.settings.load).users
@@ -161,15 +165,25 @@ def judge(environment: Any, **_: Any) -> None:
             work.now.end()
             journey.end()
         work.now = Gate.run = None
-        folder = run.finish()
+        headless = environment.parsed_options.headless
+        folder = run.finish(once_more=headless and not Gate.leaving)
         Gate.verdict = write_all(folder), folder
         environment.process_exit_code = Gate.verdict[0].decision.exit_code
-        if not environment.parsed_options.headless:
+        if run.repeat:
+            Gate.first = run
+            _tell(run.repeat)
+        if not headless:
             show()
+
+
+def repeats() -> bool:
+    """Whether the run that has just been judged is to be made once more."""
+    return Gate.first is not None and not Gate.leaving
 
 
 def stop(environment: Any, **_: Any) -> None:
     """Leaving in the middle of a run interrupts it."""
+    Gate.leaving = True
     environment.runner.stop()
     judge(environment)
 

@@ -51,3 +51,16 @@ class Decision(StrEnum):
     def exit_code(self) -> ExitCode:
         """The process exit code of this decision."""
         return ExitCode[self.name]
+
+
+class Cause(StrEnum):
+    """What kept a load run from an answer, for whoever says what to do about it."""
+
+    STARVED = "starved"
+    """Its own generator waited for a processor, and nothing else was wrong."""
+    LOST = "lost"
+    """A generating process was lost."""
+    SHORT = "short"
+    """The load that was asked for was not reached."""
+    NOTHING = "nothing"
+    """No request was sent."""

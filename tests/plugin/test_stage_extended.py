@@ -27,7 +27,7 @@ def configured(folder: Path, url: str, duration: str, more: str = "") -> Project
     """A project whose endpoint is asked under load by two users."""
     text = SETTINGS.format(api=url).replace("sign_in = false\n", "sign_in = false\nload = true\n")
     thresholds = '{ http_req_duration = ["p(95)<5000"], http_req_failed = ["rate<0.5"] }'
-    load = f'[load]\nflat_users = 2\nflat_duration = "{duration}"\npause = 0.01\n'
+    load = f'[load]\nflat_users = 2\nflat_duration = "{duration}"\npause = 0.01\nrepeat_starved = false\n'
     if "[load.thresholds]" not in more:
         load += f"thresholds = {thresholds}\n"
     return Project(folder, text + load + more)
@@ -88,6 +88,7 @@ def test_the_load_run_is_part_of_the_stage(tmp_path: Path, deployment: Deploymen
     assert "load: 2 users for 2 s" in ran.told
     (header,) = (r for r in journal.read(project.latest)[0] if r["type"] == "header" and r["stage"] == "load")
     assert header["settings"]["load"]["duration"] == 2
+    assert header["budget_s"] < 3600 - 45, "a repeat has what is left of the stage's hour"
     assert header["settings"]["load"]["users"] == 2
 
 

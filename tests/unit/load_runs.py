@@ -46,24 +46,24 @@ def settings(folder: Path, load: Mapping[str, Any] | None = None, **told: Any) -
 class Process:
     """A generating process: its recorder, and what it uses of its machine."""
 
-    def __init__(self, run: load.LoadRun, name: str, clock: FakeClock) -> None:
+    def __init__(self, run: load.LoadRun, name: str, clock: FakeClock, began: float) -> None:
         self.wait = self.cpu = 0.0
         self.recorder = Recorder(run.sink(name), clock, lambda: Use(self.wait, self.cpu))
-        self.recorder.begin(ZERO)
+        self.recorder.begin(began)
 
 
 class Running:
     """A load run that the test moves on second by second."""
 
     def __init__(self, told: Settings) -> None:
-        self.clock = FakeClock(ZERO)
+        self.clock, self.began = FakeClock(ZERO), ZERO
         self.setup = load.prepare(told, Redactor())
         self.run = load.LoadRun(self.setup, clock=self.clock, environ={})
         self.processes: dict[str, Process] = {}
 
     def join(self, name: str) -> Process:
         """A generating process takes part from now on."""
-        self.processes[name] = Process(self.run, name, self.clock)
+        self.processes[name] = Process(self.run, name, self.clock, self.began)
         return self.processes[name]
 
     def go_on(
@@ -106,12 +106,17 @@ class Running:
             for process in self.processes.values():
                 process.recorder.flush()
 
-    def end(self) -> verdict.Verdict:
+    def again(self) -> None:
+        """The run once more, from the beginning of its ramp."""
+        self.run = self.run.again()
+        self.began, self.processes = self.clock.time, {}
+
+    def end(self, *, once_more: bool = False) -> verdict.Verdict:
         """Finish, and judge the journal as a reader of it would."""
         for process in self.processes.values():
             process.recorder.flush()
         self.run.check_over()
-        self.folder = self.run.finish()
+        self.folder = self.run.finish(once_more=once_more)
         self.records, dropped = journal.read(self.folder)
         return verdict.decide(self.records, dropped)
 

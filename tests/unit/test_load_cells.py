@@ -119,7 +119,8 @@ def test_a_cell_may_fail_on_its_own_evidence(tmp_path: Path) -> None:
 
 def test_the_cohorts_are_judged_where_they_are_known(tmp_path: Path) -> None:
     """Slow for the users whom the feature reaches: their check fails, the others' passes."""
-    running = Running(settings(tmp_path, load={"accounts": {"pattern": "u{n}@example.test"}}, **ACCOUNTS))
+    told = {"accounts": {"pattern": "u{n}@example.test"}, "abort": "off"}
+    running = Running(settings(tmp_path, load=told, **ACCOUNTS))
     running.go_on(10, cohorts=(ON, OFF))
     for process in running.processes.values():
         for number in range(400):

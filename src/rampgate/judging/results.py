@@ -32,6 +32,7 @@ class CheckResult:
         judgements: what was held against thresholds.
         shown: what was measured and not judged.
         own: the worst way in which it ended by itself, None when it left that to its judgements.
+        cause: what kept it from a pass, in one word that advice is known for; "" mostly.
     """
 
     check: str
@@ -43,6 +44,7 @@ class CheckResult:
     judgements: tuple[Judgement, ...]
     shown: tuple[Measurement, ...]
     own: Outcome | None = None
+    cause: str = ""
 
     @property
     def critical(self) -> bool:
@@ -96,6 +98,7 @@ def result_of(
             if key not in judged and record.get("shown")
         ),
         own=worst(own),
+        cause=next((end["cause"] for end in ends if end.get("cause")), ""),
     )
 
 

@@ -4,7 +4,8 @@
     HOLD      anything else failed, error, undecided; required but skipped; planned and never ran; no end
     PROMOTE   everything in the plan passed
 
-Stages that have nothing to roll back (predeploy, rollback) know only PROMOTE and HOLD.
+Stages that have nothing to roll back (predeploy, rollback) know only PROMOTE and HOLD. A load run that was
+repeated because its own generator starved decides nothing; the attempt after it does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging.advice import next_command
+from rampgate.judging.repeat import set_aside
 from rampgate.judging.results import CheckResult, Record, result_of
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
@@ -60,10 +63,12 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         records: what journal.read returned, in order.
         dropped: its remarks on torn lines.
     """
-    headers = [record for record in records if record["type"] == "header"]
+    aside = set_aside(records)
+    counting = [record for record in records if record["process"] not in aside]
+    headers = [record for record in counting if record["type"] == "header"]
     metrics = registry(metric for h in headers for metric in h.get("settings", {}).get("metrics", ()))
-    plan = _plan(records)
-    results = tuple(result_of(check, records, metrics, required=needed) for check, needed in plan.items())
+    plan = _plan(counting)
+    results = tuple(result_of(check, counting, metrics, required=needed) for check, needed in plan.items())
     stages = tuple(dict.fromkeys(h["stage"] for h in headers))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
@@ -209,30 +214,3 @@ def _check_json(result: CheckResult) -> dict[str, Any]:
 def dumps(verdict: Verdict) -> str:
     """verdict.json, byte for byte the same for the same journal."""
     return json.dumps(to_json(verdict), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def next_command(verdict: Verdict) -> str:
-    """What to type next; empty when nothing needs to be."""
-    if verdict.decision is Decision.PROMOTE:
-        return ""
-    again = _again(verdict)
-    if verdict.decision is Decision.ROLLBACK:
-        return f"roll the percentage back, then: {again}"
-    holding = {result.outcome: result.check for result in reversed(verdict.checks)}
-    advice = {
-        Outcome.FAILED: f"mend it, then: {again}",
-        Outcome.ERROR: "rampgate doctor",
-        Outcome.UNDECIDED: "a longer plateau or more users under [load], then the load run again"
-        if holding.get(Outcome.UNDECIDED, "").startswith("load/")
-        else again,
-    }
-    empty = "rampgate init, which writes a rampgate.toml"
-    return next((says for outcome, says in advice.items() if outcome in holding), again if holding else empty)
-
-
-def _again(verdict: Verdict) -> str:
-    """How the run's own stage is run again; a demo stays a demo."""
-    stage = next((s for s in verdict.stages if s != "load"), "immediate")
-    typed = [word for header in verdict.headers for word in header.get("invocation", ())]
-    demo = any(word.startswith("--demo") for word in typed)
-    return f"pytest -m {stage} --demo" if demo else f"pytest -m {stage}"

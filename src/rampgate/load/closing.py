@@ -10,7 +10,7 @@ from rampgate.load.folded import Key, Pair, with_folds
 from rampgate.load.table import SIGN_IN
 from rampgate.load.watches import ABORT
 from rampgate.model.measurement import Measurement
-from rampgate.outcome import Outcome, Severity
+from rampgate.outcome import Cause, Outcome, Severity
 from rampgate.runs.run import Expect
 
 if TYPE_CHECKING:
@@ -131,7 +131,14 @@ class Closing:
             )
             Expect(self.run, GENERATOR).show(seen)
         troubles = self.health.troubles(begin, end)
-        self._end(GENERATOR, Outcome.UNDECIDED if troubles else Outcome.PASSED, "; ".join(troubles))
+        cause = self.health.cause(begin, end)
+        outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
+        self._end(GENERATOR, outcome, "; ".join(troubles), cause=cause)
+
+    @property
+    def waited(self) -> float:
+        """The largest share of the plateau that a generating process waited for a processor."""
+        return self.health.waited(*self._steady())[1]
 
     def timeline(self, seconds: Sequence[Second]) -> None:
         """Write the run second by second, so that whoever draws it reads the journal alone."""
@@ -169,7 +176,9 @@ class Closing:
         Expect(self.run, cell.check, lenient=cell.lenient, untrusted=doubtful)(failed)
         Expect(self.run, cell.check, lenient=cell.lenient, untrusted=untrusted)(duration)
         if not cell.lenient:
-            self._end(cell.check, Outcome.ERROR if wrong else None, wrong, span[1] - span[0])
+            outcome = Outcome.ERROR if wrong else None
+            cause = Cause.NOTHING if cell.check == WHOLE_RUN and self._nothing(cell, table) else None
+            self._end(cell.check, outcome, wrong, span[1] - span[0], cause)
 
     def _nothing(self, cell: Cell, table: Table) -> str:
         return "" if cell.lenient or (table.endpoint != SIGN_IN).any() else NOTHING
@@ -184,7 +193,14 @@ class Closing:
         begin, end = (0.0, self.ran) if plateau is None else self.ramp.bounds(plateau)
         return (begin, min(end, self.ran)) if begin < self.ran else (0.0, self.ran)
 
-    def _end(self, check: str, outcome: Outcome | None, message: str = "", seconds: float = 0.0) -> None:
+    def _end(
+        self,
+        check: str,
+        outcome: Outcome | None,
+        message: str = "",
+        seconds: float = 0.0,
+        cause: Cause | None = None,
+    ) -> None:
         self.run.journal.write(
             "check",
             check=check,
@@ -192,6 +208,7 @@ class Closing:
             message=message,
             severity=Severity.WARNING.value,
             seconds=seconds,
+            **({"cause": cause.value} if cause else {}),
         )
 
 

@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import NamedTuple
 
+from rampgate.outcome import Cause
 from rampgate.probes.pressure import STARVED
 
 REACHED = 0.95
@@ -99,36 +100,48 @@ class Health:
 
     def starved(self, begin: float, end: float) -> str:
         """Why the times of this part of the run say nothing about the target, "" when they do."""
-        waits = {each.process: each.wait for each in self.over(begin, end) if each.wait is not None}
-        worst = max(waits, key=lambda process: waits[process], default=None)
-        if worst is None or not waits[worst] > STARVED:
+        process, wait = self.waited(begin, end)
+        if not wait > STARVED:
             return ""
         return (
-            f"the generator was starved ({worst} waited {100 * waits[worst]:.0f} % of the time for a "
+            f"the generator was starved ({process} waited {100 * wait:.0f} % of the time for a "
             f"processor, {100 * STARVED:.0f} % is the most), so that its times say nothing about the target"
         )
 
+    def waited(self, begin: float, end: float) -> tuple[str, float]:
+        """The process that waited most for a processor, and its share of wall time; "" and 0 of none."""
+        waits = {each.process: each.wait for each in self.over(begin, end) if each.wait is not None}
+        return max(waits.items(), key=lambda pair: pair[1], default=("", 0.0))
+
     def troubles(self, begin: float, end: float) -> list[str]:
         """Why the run is undecided, whatever the target did, one sentence each."""
-        told = [
-            f"{process} was lost after {second:.0f} s; what it measured until then is kept"
+        return [text for _, text in self._troubles(begin, end)]
+
+    def cause(self, begin: float, end: float) -> Cause | None:
+        """The weightiest of these troubles; that the generator was starved only where it is the only one."""
+        causes = [cause for cause, _ in self._troubles(begin, end)]
+        others = [cause for cause in causes if cause is not Cause.STARVED]
+        return next((cause for cause in others if cause), None) if others else next(iter(causes), None)
+
+    def _troubles(self, begin: float, end: float) -> list[tuple[Cause | None, str]]:
+        told: list[tuple[Cause | None, str]] = [
+            (Cause.LOST, f"{process} was lost after {second:.0f} s; what it measured until then is kept")
             for process, second in sorted(self._lost.items())
         ]
         if starved := self.starved(begin, end):
-            told.append(starved)
+            told.append((Cause.STARVED, starved))
         fared = self.over(begin, end)
         if not fared:
-            told.append("no process generated load")
+            told.append((Cause.NOTHING, "no process generated load"))
         told += [
-            f"how long {each.process} waited for a processor is not known"
+            (None, f"how long {each.process} waited for a processor is not known")
             for each in fared
             if each.wait is None and each.process not in self._lost
         ]
         offered, begun = sum(each.offered for each in fared), sum(each.iterations for each in fared)
         if begun < REACHED * offered:
-            told.append(
-                f"only {begun:,} of {offered:,} journeys that were due began: the load was not reached"
-            )
+            text = f"only {begun:,} of {offered:,} journeys that were due began: the load was not reached"
+            told.append((Cause.SHORT, text))
         return told
 
     def _fared(self, process: str, begin: float, end: float) -> Fared:

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError
-from rampgate.load import folded, profile
+from rampgate.load import again, folded, opening, profile
 from rampgate.load.blame import own_words
 from rampgate.load.cells import DURATION
 from rampgate.load.closing import Closing
-from rampgate.load.files import Files
-from rampgate.load.folded import Folded
 from rampgate.load.generator import Health
 from rampgate.load.plan import (
     cells_of,
@@ -34,7 +32,7 @@ from rampgate.load.seconds import Second, Seconds
 from rampgate.load.tally import Tally
 from rampgate.load.times import SIGN_IN, Recorder, Table, decode
 from rampgate.load.watches import Watches
-from rampgate.runs import journal, session
+from rampgate.runs import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +66,10 @@ class LoadRun:
         say: told once when waiting begins.
         clock: tells the time.
         environ: RAMPGATE_RUN joins the run of that id.
+        first: the run that is repeated by this one.
+
+    Attributes:
+        repeat: why this run is to be made once more, "" when it is not; known when it is finished.
 
     Raises:
         RefusedError: another run measures this target.
@@ -82,14 +84,16 @@ class LoadRun:
         say: Callable[[str], None] = print,
         clock: Clock | None = None,
         environ: Mapping[str, str] = os.environ,
+        first: opening.First | None = None,
     ) -> None:
+        self.repeat = ""
+        self._first = first
         self.setup = setup
         self.settings = setup.settings
         self.endpoints = endpoints_of(setup.settings)
         self.ramp = ramp_of(setup.settings.load)
         self.clock = clock or SystemClock()
-        self.peak_users = 0
-        self._complete = False
+        self.peak_users, self._complete = 0, False
         self._troubles: dict[str, None] = {}
         self._recorders: dict[str, Recorder] = {}
         edges = {rule.edge for rule in setup.policy.of(DURATION) if rule.edge is not None}
@@ -101,20 +105,23 @@ class LoadRun:
         self._looked = 0
         self._stopped = ""
         self.live = Tally(setup, self.ramp, self._health)
-        self._stack = ExitStack()
-        run_id = environ.get(session.RUN_VARIABLE) or journal.new_run_id(self.clock.now())
-        self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
+        self._stack = first.lock if first else ExitStack()
+        run_id = first.run.id if first else session.name_run(environ, clock=self.clock)
+        if first is None:
+            self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
         with ExitStack() as undo:
             undo.push(self._stack)
-            self.id, self.folder = session.begin(setup, environ={session.RUN_VARIABLE: run_id})
-            process = session.process_name(setup.stage)
-            self._run = session.open_journal(setup, self.id, self.folder, process, clock=self.clock)
-            self._files = Files(self.folder, process)
-            path = self.folder / f"{process}-folded.jsonl"
-            self._folded = Folded(path, setup.policy.of(DURATION), self.ramp)
-            session.write_header(self._run, setup)
+            opened = opening.opened(setup, self.ramp, self.clock, run_id, first)
+            self._run, self._files, self._folded = opened
             undo.pop_all()
+        self.id, self.folder = self._run.id, self._run.folder
         self.start()
+
+    def again(self) -> LoadRun:
+        """This run once more; to be called once, and only when ``repeat`` says why."""
+        return LoadRun(
+            again.second(self.setup), clock=self.clock, first=opening.First(self._run, self._stack)
+        )
 
     def start(self) -> None:
         """The ramp begins now."""
@@ -231,8 +238,12 @@ class LoadRun:
             self._run.journal.write("event", text=text)
         self._troubles[text] = None
 
-    def finish(self) -> Path:
+    def finish(self, *, once_more: bool = False) -> Path:
         """Judge what was measured and write the end. Before the end of the ramp this is an interrupt.
+
+        Args:
+            once_more: a run that came to nothing for a starved generator may be repeated; whoever says so
+                looks at ``repeat`` afterwards, and the target stays locked for it.
 
         Returns:
             The run's folder.
@@ -257,8 +268,13 @@ class LoadRun:
             self._judge(table, early=early)
             # Whoever stops a run without the evidence of a watch has interrupted it.
             ended = self._complete or (early and bool(self._watches.fired()))
-            self._run.journal.write("end", status=_ENDED if ended else _INTERRUPTED)
+            if once_more and self._complete and not self.ending and not self._first:
+                self.repeat = again.why(self._run, self.ramp.duration + STOP_TIMEOUT_S, self._waited)
+            cut = {"early": True} if early else {}
+            self._run.journal.write("end", status=_ENDED if ended else _INTERRUPTED, **cut)
             self._run.journal.close()
+            if self.repeat:
+                self._stack = self._stack.pop_all()
         return self.folder
 
     def _judge(self, table: Table, *, early: bool) -> None:
@@ -274,6 +290,7 @@ class LoadRun:
         seconds = self.seconds if folds else self._counted.exact(table)
         closing.generator(seconds, self._off)
         closing.timeline(seconds)
+        self._waited = closing.waited
 
     def _wrong(self) -> str:
         """What broke on our side, or was not as asked for."""

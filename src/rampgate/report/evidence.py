@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.judging.repeat import set_aside
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 JUDGED = "judged"
 SHOWN = "shown, not judged"
 EARLIER = "an earlier look, part of a later one"
+REPEATED = "starved, repeated"
 
 
 class Seen(NamedTuple):
@@ -24,7 +26,7 @@ class Seen(NamedTuple):
     Args:
         measurement: what was seen.
         judgements: what was held against it.
-        role: JUDGED, SHOWN or EARLIER.
+        role: JUDGED, SHOWN, EARLIER, or REPEATED: of a load run that decides nothing.
     """
 
     measurement: Measurement
@@ -34,7 +36,8 @@ class Seen(NamedTuple):
 
 def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]:
     """Check -> its measurements in the order of the journal; checks outside the plan come last."""
-    held = _held(verdict, records)
+    aside = set_aside(records)
+    held = _held(verdict, [record for record in records if record["process"] not in aside])
     planned = {result.check for result in verdict.checks}
     found: dict[str, list[Seen]] = {result.check: [] for result in verdict.checks}
     for record in records:
@@ -45,6 +48,7 @@ def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]
         # What was seen once for all checks of the run belongs to no check of the plan.
         shown = record.get("shown") or check not in planned
         role = JUDGED if judgements else SHOWN if shown else EARLIER
+        role = REPEATED if record["process"] in aside else role
         found.setdefault(check, []).append(Seen(_read(record), tuple(judgements), role))
     return found
 

@@ -38,6 +38,7 @@ SYMBOLS = {
     "error": "!",
     "failed": "\N{MULTIPLICATION X}",
     "shown": "\N{MIDDLE DOT}",
+    load.REPEATED: "\N{CLOCKWISE OPEN CIRCLE ARROW}",
     words.NEVER_RAN: "\N{WHITE CIRCLE}",
 }
 _DECISIONS = {Decision.PROMOTE: "\N{CHECK MARK}", Decision.HOLD: "\N{DOUBLE VERTICAL LINE}"}

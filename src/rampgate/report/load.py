@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "load/"
 CELLS = "load/cells"
+REPEATED = "repeated"
+"""The outcome that is shown for an attempt after which the run was repeated."""
 _PLATEAU, _WHOLE = "load/plateau[", "load/whole run"
 _ORDER = ("ramp_stage", "endpoint", "cohort")
 _QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
@@ -98,7 +100,7 @@ def section(verdict: Verdict, records: Sequence[Record]) -> Section | None:
         stages=timeline.stage_names(line) if line else [],
         spreads=_spreads(seen),
         tables=_tables(seen),
-        checks=_checks(seen.get(_WHOLE, [])),
+        checks=_checks(_last(seen.get(_WHOLE, ()))),
         facts=_facts(seen),
     )
     return found if any(found) else None
@@ -121,7 +123,12 @@ def quantiles(seen: Measurement) -> list[tuple[str, str]]:
 def _tables(seen: Mapping[str, Sequence[Seen]]) -> list[Table]:
     """What the checks are about, and every other cell: ramp stage, endpoint and cohort."""
     judged = [each for check, found in seen.items() if check != CELLS for each in found]
-    tables = (_table("Judged", judged), _table("Every cell", seen.get(CELLS, ())))
+    first = [each for each in judged if each.role == evidence.REPEATED]
+    tables = (
+        _table("Judged", _last(judged)),
+        _table("Every cell", _last(seen.get(CELLS, ()))),
+        _table("First attempt, starved: decides nothing", first),
+    )
     return [table for table in tables if table.rows]
 
 
@@ -160,7 +167,10 @@ def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
 
 
 def _outcome(group: Iterable[Seen]) -> str:
-    outcome = worst(judgement.outcome for each in group for judgement in each.judgements)
+    seen = list(group)
+    if any(each.role == evidence.REPEATED for each in seen):
+        return REPEATED
+    outcome = worst(judgement.outcome for each in seen for judgement in each.judgements)
     return outcome.value if isinstance(outcome, Outcome) else "shown"
 
 
@@ -186,13 +196,20 @@ def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[Spread]:
 
 def _plateau(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Seen]:
     """Times of endpoints over the plateau: those that are judged there, and the cells of that ramp stage."""
-    of_plateau = [each for check, found in seen.items() if check.startswith(_PLATEAU) for each in found]
+    of_plateau = [
+        each for check, found in seen.items() if check.startswith(_PLATEAU) for each in _last(found)
+    ]
     stages = {each.measurement.labels.get("ramp_stage") for each in of_plateau}
-    cells = [e for e in seen.get(CELLS, ()) if e.measurement.labels.get("ramp_stage") in stages]
+    cells = [e for e in _last(seen.get(CELLS, ())) if e.measurement.labels.get("ramp_stage") in stages]
     for each in (*of_plateau, *cells):
         histogram = each.measurement.histogram
         if histogram and histogram.counts and "endpoint" in each.measurement.labels:
             yield each
+
+
+def _last(seen: Iterable[Seen]) -> list[Seen]:
+    """Without those of an attempt that was repeated."""
+    return [each for each in seen if each.role != evidence.REPEATED]
 
 
 def _limits(seen: Iterable[Seen]) -> dict[str, float]:

@@ -9,10 +9,13 @@ point leaves at most one torn last line. Every record carries ``type``, ``time``
     measurement  what a probe saw, and for which check
     judgement    threshold, the measurement it was held against, the alphas; its outcome is only a remark;
                  lenient: that it is undecided does not count; untrusted: why it decides nothing
-    check        how a check ended by itself, apart from its judgements
+    check        how a check ended by itself, apart from its judgements; cause: what kept it from a pass, in
+                 a word
+    repeat       this process repeats the load run of another, whose own generator starved
     timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
     event        something that a reader must know (an interrupt, a budget that ran out)
-    end          the writing process came to its end, with pytest's or Locust's own exit status
+    end          the writing process came to its end, with pytest's or Locust's own exit status; early: before
+                 all was measured that was to be
 """
 
 from __future__ import annotations
@@ -100,7 +103,18 @@ class Journal:
             self._file = -1
 
 
-_STRUCTURE = ("outcome", "severity", "stage", "threshold", "metric", "unit", "exceedances", "histogram")
+_STRUCTURE = (
+    "outcome",
+    "severity",
+    "stage",
+    "threshold",
+    "metric",
+    "unit",
+    "exceedances",
+    "histogram",
+    "cause",
+    "of",
+)
 """What the verdict is computed from. It holds no text of a target's, and a secret that is an everyday word or
 number ("pass", "1234") must not maim it."""
 

@@ -87,7 +87,13 @@ class LoadLook:
 
     def _follow(self, command: list[str], told: LoadSettings, left: float) -> int:
         source = self._active.source
-        flat = {**source["overrides"], "load.executor": "ramping-users"}
+        # What is left of the stage's time is the load run's: a repeat that does not fit in does not begin.
+        budget = f"{max(0.0, left - launch.STOP_WITHIN_S):.1f}s"
+        flat = {
+            **source["overrides"],
+            "load.executor": "ramping-users",
+            "stages.load.budget": budget,
+        }
         environ = {
             **os.environ,
             session.RUN_VARIABLE: self._run.id,
