@@ -14,6 +14,7 @@ import ctypes
 import gc
 import json
 import math
+import os
 import random
 import signal
 import subprocess
@@ -203,14 +204,30 @@ class Served:
 
 @contextmanager
 def serving() -> Iterator[Served]:
-    """The server as a process of its own, for as long as the context lasts."""
+    """The server as a process of its own, for as long as the context lasts.
+
+    It has the first core for itself, and what is started meanwhile the others: side by side on one core,
+    server and generator would measure how they wait for each other.
+    """
     command = [sys.executable, "-m", "proofs.delay_server"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process, _apart(process.pid):
         try:
             assert process.stdout  # noqa: S101  # it was asked for
             yield Served(process, json.loads(process.stdout.readline())["url"])
         finally:
             process.kill()
+
+
+@contextmanager
+def _apart(server: int) -> Iterator[None]:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(server, cores[:1])
+        os.sched_setaffinity(0, cores[1:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def main() -> None:

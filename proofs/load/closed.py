@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +42,8 @@ ENDS_WITHIN_S = 150.0
 SEEN = 400
 """So many requests have been answered when something breaks in the middle of a run."""
 CALM = 'stages = "2s:20,{held}s:20"\npause = 0.2\n'
-# A p95 that this server keeps with ease, and a generator that always wants its whole core: starved of it, it
-# measures itself, and who believes it blames the target.
+# A p95 that this server keeps with ease on a core of its own, and a generator that always wants the whole of
+# another: starved of it, it measures itself, and who believes it blames the target.
 EAGER = (
     'stages = "1s:100,{held}s:100"\npause = 0.005\n'
     'thresholds = {{ http_req_duration = ["p(95)<50"], http_req_failed = ["rate<0.02"] }}\n'
@@ -146,9 +146,6 @@ def _worker(server: Served, folder: Path, held: int) -> gate.Told:
 
 def _starved(server: Served, folder: Path, held: int) -> gate.Told:
     gate.configure(folder, server.url, EAGER.format(held=held))
-    # The target is well: who measures more than its 20 ms measures the generator.
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, server.process.pid, -15)
     with busy(), gate.started(folder) as process:
         return gate.ended(folder, process, held + ENDS_WITHIN_S)
 
@@ -163,7 +160,7 @@ def _interrupted(server: Served, folder: Path, held: int) -> gate.Told:
 
 @contextmanager
 def busy() -> Iterator[None]:
-    """Processes that do nothing but compute, at plain priority, two for each core."""
+    """Processes that do nothing but compute, at plain priority, two for each core of the generator."""
     count = BUSY_PER_CORE * len(os.sched_getaffinity(0))
     with ExitStack() as stack:
         for _ in range(count):
