@@ -66,7 +66,8 @@ def test_a_default_is_changed_by_its_name() -> None:
 def test_a_threshold_may_be_for_some_labels_only() -> None:
     """``where`` picks the measurements that a threshold is for."""
     told = built(
-        thresholds={"slow": {"expect": "api_response_time_p95 < 3s", "where": {"endpoint": "report"}}}
+        endpoints=[{"name": "report", "path": "/report"}],
+        thresholds={"slow": {"expect": "api_response_time_p95 < 3s", "where": {"endpoint": "report"}}},
     )
     assert "slow" in names(told, "api_response_time", endpoint="report")
     assert "slow" not in names(told, "api_response_time", endpoint="items")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampgate.config import labels
 from rampgate.config.defaults import CRITICAL, DEFAULTS
 from rampgate.config.part import ThresholdSettings
 from rampgate.errors import ConfigurationError
@@ -81,6 +82,7 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
         rule = _rule(f"thresholds.{name}", told, name, metrics, problems)
         if rule:
             named[name] = rule
+            problems += _labels(f"thresholds.{name}", rule, settings)
     rules = list(named.values())
     if settings.policy:
         rules += _triggers(base / settings.policy, metrics, problems)
@@ -105,7 +107,9 @@ def load_rules(settings: Settings) -> Policy:
             told = ThresholdSettings(expect=entry) if isinstance(entry, str) else entry
             name = f"{metric}: {told.expect}"
             rule = _rule(f"load.thresholds.{metric}", told, name, METRICS, problems, metric)
-            rules += [rule] if rule else []
+            if rule:
+                rules.append(rule)
+                problems += _labels(f"load.thresholds.{metric}", rule, settings)
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules))
@@ -129,6 +133,12 @@ def _rule(
     wrong = validate(threshold, metrics)
     problems += [f"rampgate.toml: {key}: {sentence}" for sentence in wrong]
     return None if wrong else Rule(threshold, told.where, told.abort)
+
+
+def _labels(key: str, rule: Rule, settings: Settings) -> list[str]:
+    """What the rule waits for and no measurement can carry: such a rule would never be judged."""
+    told = labels.wrong(rule.where, rule.threshold.metric, settings)
+    return [f"rampgate.toml: {key}.{sentence}" for sentence in told]
 
 
 def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:
