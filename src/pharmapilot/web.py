@@ -22,6 +22,7 @@ from pharmapilot.web_assets import Assets, SecurityHeaders
 from pharmapilot.web_faults import PageFaults
 from pharmapilot.web_pages import PATHS, Pages
 from pharmapilot.web_proxy import Proxy, upstream_client
+from pharmapilot.web_worker import ServiceWorker
 
 
 def create_app(
@@ -35,6 +36,7 @@ def create_app(
     assets = Assets()
     faults = PageFaults.from_environment(environment, PATHS)
     pages = Pages(client, faults, assets)
+    worker = ServiceWorker(assets.base, PATHS - {"/signin"}, faults)
     compressed = [Middleware(GZipMiddleware)]
 
     @contextlib.asynccontextmanager
@@ -46,6 +48,7 @@ def create_app(
         routes=[
             Route("/health", _health(uuid.uuid4().hex[:12])),
             Route("/favicon.ico", _favicon(assets)),
+            Route("/sw.js", worker.serve, middleware=compressed),
             *faults.routes(),
             *(Route(path, pages.show, middleware=compressed) for path in sorted(PATHS)),
             Route("/signin", pages.sign_in, methods=["POST"]),

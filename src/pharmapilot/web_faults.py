@@ -1,23 +1,22 @@
 """The fault switch of the web server: break a page on purpose, so that a gate can be tried out on it."""
 
 import asyncio
+import base64
 import hmac
 import json
+import random
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-# Each fault breaks one page: its number, the least and the most that is accepted.
-FAULTS = {
-    "page_error": ("status", 400, 599),
-    "slow_page": ("ms", 1, 30_000),
-    # The main thread of the browser is kept busy, before drawing and again after it: a script grown too big.
-    "heavy_page": ("ms", 1, 10_000),
-}
+from pharmapilot.web_fault_rules import FAULTS, accepted, why_not
+
+BALLAST = "/static/ballast.js"
 
 
 class PageFaults:
@@ -39,25 +38,41 @@ class PageFaults:
         """The admin surface; no route at all where faults are not allowed."""
         if not self._allowed:
             return []
-        return [Route("/admin/faults", self._admin, methods=["GET", "PUT", "DELETE"])]
+        return [
+            Route("/admin/faults", self._admin, methods=["GET", "PUT", "DELETE"]),
+            Route(BALLAST, _ballast),
+        ]
 
-    def number(self, fault: str, path: str) -> int:
-        """How much of the fault strikes the page: its status or milliseconds; 0 means not at all."""
+    def strikes(self, fault: str, path: str = "") -> bool:
+        """Whether the fault is on, for this page or for all."""
         active = self._active.get(fault)
-        return active[FAULTS[fault][0]] if active and active["path"] == path else 0
+        return active is not None and active.get("path", path) == path
+
+    def number(self, fault: str, field: str, path: str) -> int:
+        """How much of the fault strikes the page, such as its status; 0 means not at all."""
+        return int(self._active[fault].get(field, 0)) if self.strikes(fault, path) else 0
+
+    def look(self, path: str) -> dict[str, Any]:
+        """What the page must be drawn with, so that the browser meets the faults that are on for it."""
+        heavy, bloat = (self.number(fault, "kb", path) for fault in ("heavy_page", "bundle_bloat"))
+        mischief = {
+            "data-shift": self.number("layout_shift", "px", path),
+            "data-theme-broken": self.strikes("theme_broken", path),
+            "data-error": self.strikes("console_error", path),
+            "data-every-row": self.strikes("list_not_virtual", path),
+        }
+        return {
+            "burden": self.number("heavy_page", "ms", path),
+            "padding": filler(heavy) if heavy else "",
+            "ballast": f"{BALLAST}?kb={bloat}" if bloat else "",
+            "mischief": {name: int(value) for name, value in mischief.items() if value},
+        }
 
     async def slow_down(self, path: str) -> None:
         """Wait as long as the page is to be slow."""
-        milliseconds = self.number("slow_page", path)
+        milliseconds = self.number("slow_page", "ms", path)
         if milliseconds:
             await asyncio.sleep(milliseconds / 1000)
-
-    def _accepted(self) -> dict[str, dict[str, Any]]:
-        pages = sorted(self._pages)
-        return {
-            name: {"path": pages, field: f"{least} to {most}"}
-            for name, (field, least, most) in FAULTS.items()
-        }
 
     async def _admin(self, request: Request) -> Response:
         given = request.headers.get("authorization", "").encode()
@@ -72,7 +87,9 @@ class PageFaults:
         elif request.method == "PUT":
             wrong = self._merge(await request.body())
             if wrong:
-                return JSONResponse({"error": wrong, "accepted": self._accepted()}, HTTPStatus.BAD_REQUEST)
+                return JSONResponse(
+                    {"error": wrong, "accepted": accepted(self._pages)}, HTTPStatus.BAD_REQUEST
+                )
         return JSONResponse(self._active, headers={"Cache-Control": "no-store"})
 
     def _merge(self, body: bytes) -> str:
@@ -82,7 +99,9 @@ class PageFaults:
             return "the body is no JSON"
         if not isinstance(wanted, dict):
             return "the body is no JSON object"
-        wrong = [text for text in (self._why_not(name, value) for name, value in wanted.items()) if text]
+        wrong = [
+            text for text in (why_not(name, value, self._pages) for name, value in wanted.items()) if text
+        ]
         if wrong:
             return "; ".join(wrong)
         self._active = {
@@ -90,17 +109,19 @@ class PageFaults:
         }
         return ""
 
-    def _why_not(self, name: str, value: Any) -> str:
-        if name not in FAULTS:
-            return f"unknown fault {name!r}"
-        if value is None:
-            return ""
-        field, least, most = FAULTS[name]
-        if not isinstance(value, dict) or set(value) != {"path", field}:
-            return f"{name} takes exactly path and {field}"
-        if value["path"] not in self._pages:
-            return f"{name}: path is one of {', '.join(sorted(self._pages))}"
-        number = value[field]
-        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-            return f"{name}: {field} is a whole number from {least} to {most}"
-        return ""
+
+def filler(kilobytes: int) -> str:
+    """Text of letters and digits that hardly shrinks: three quarters are left of it after gzip."""
+    # The same at each call, and no secret.
+    noise = random.Random(kilobytes).randbytes(kilobytes * 768)  # noqa: S311 - filler, not a secret
+    return base64.b64encode(noise).decode()
+
+
+async def _ballast(request: Request) -> Response:
+    """A script that does nothing, as large as ?kb= says."""
+    wanted = request.query_params.get("kb", "")
+    least, most = FAULTS["bundle_bloat"]["kb"]
+    if not wanted.isdecimal() or not least <= int(wanted) <= most:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    script = f"// {filler(int(wanted))}\n"
+    return Response(script, headers={"Cache-Control": "no-cache"}, media_type="text/javascript")

@@ -42,14 +42,14 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            assets=assets.base, modules=assets.modules, burden=0, theme="", sheet="app", features=()
+            assets=assets.base, modules=assets.modules, theme="", sheet="app", features=(), **faults.look("")
         )
 
     async def show(self, request: Request) -> Response:
         """Answer GET for one of the PATHS."""
         path = request.url.path
         await self._faults.slow_down(path)
-        status = self._faults.number("page_error", path)
+        status = self._faults.number("page_error", "status", path)
         if status:
             return self.trouble(status, "This page is broken on purpose.")
         if path == "/signin":
@@ -115,7 +115,7 @@ class Pages:
         kept = request.cookies.get(THEME_COOKIE)
         theme = kept if kept in THEMES else ""
         sheet = theme if theme and "themeOptimization" not in features else "app"
-        return {"theme": theme, "sheet": sheet, "burden": self._faults.number("heavy_page", path)}
+        return {"theme": theme, "sheet": sheet, **self._faults.look(path)}
 
     def _draw(self, template: str, status: int, **values: Any) -> Response:
         # no-cache rather than no-store: the browser may still show the page at once on "back".

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,12 @@ HOSTILE = "<img src=x onerror=document.title=1>"
 TOTAL = 1000
 ADMIN_TOKEN = "canary"
 FAULTS_ON = {"PHARMAPILOT_FAULTS": "on", "PHARMAPILOT_ADMIN_TOKEN": ADMIN_TOKEN}
+# Also what moves right after a click counts: the browser's own figure leaves that out.
+WATCH_SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
+  .observe({ type: "layout-shift", buffered: true });
+"""
 
 
 @dataclasses.dataclass
@@ -135,3 +142,26 @@ def sign_in(page: Page, password: str = PASSWORD) -> None:
     page.fill("input[name=email]", EMAIL)
     page.fill("input[name=password]", password)
     page.click("button[type=submit]")
+
+
+def open_signed_in(page: Page, path: str) -> None:
+    """Sign in, then open a page."""
+    sign_in(page)
+    page.wait_for_url("**/")
+    page.goto(path)
+
+
+def eventually(condition: Callable[[], bool], page: Page) -> None:
+    """Wait until something is so that the browser does on its own; fail after ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
+def told_vitals(api: FakeApi, path: str) -> dict[str, float]:
+    """Every figure that the page sent; one that is sent twice is a mistake."""
+    beacons = [beacon["metrics"] for beacon in api.vitals if beacon["page"] == path]
+    names = [name for metrics in beacons for name in metrics]
+    assert len(names) == len(set(names))
+    return {name: value for metrics in beacons for name, value in metrics.items()}

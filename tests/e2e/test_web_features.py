@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,30 +9,15 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 from starlette.responses import JSONResponse
-from tests.e2e.small_clinic import EMAIL, sign_in
+from tests.e2e.small_clinic import EMAIL, WATCH_SHIFTS, eventually, open_signed_in, told_vitals
 
 from pharmapilot.web_visitor import PAGE_FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Browser, Page
     from tests.e2e.small_clinic import FakeApi
 
-# Also what moves right after a click counts: the browser's own figure leaves that out.
-WATCH_SHIFTS = """
-window.shift = 0;
-new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
-  .observe({ type: "layout-shift", buffered: true });
-"""
 DARK_GROUND = "rgb(15, 23, 24)"
-
-
-def open_signed_in(page: Page, path: str) -> None:
-    """Sign in, then open a page."""
-    sign_in(page)
-    page.wait_for_url("**/")
-    page.goto(path)
 
 
 @pytest.mark.parametrize("path", ["/", "/patients", "/notes"])
@@ -51,7 +35,7 @@ def test_the_theme_switch_moves_nothing_with_its_feature(
     page.locator("#theme").click()
     expect(page.locator("body")).to_have_css("background-color", DARK_GROUND)
     expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function("new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(true))))")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     shift = page.evaluate("window.shift")
     assert page.evaluate("window.stays")
     assert shift == 0 if feature else shift > 0.05
@@ -71,25 +55,9 @@ def test_the_chosen_theme_is_kept(page: Page, api: FakeApi, feature: bool) -> No
     expect(page.locator("body")).not_to_have_css("background-color", DARK_GROUND)
 
 
-def eventually(condition: Callable[[], bool], page: Page) -> None:
-    """Wait until something is so that the browser does on its own; fail after ten seconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(20)
-
-
 def leave(page: Page) -> None:
     """Go to another page, which hides this one."""
     page.goto("/signin")
-
-
-def told(api: FakeApi, path: str) -> dict[str, float]:
-    """Every figure that the page sent; one that is sent twice is a mistake."""
-    beacons = [beacon["metrics"] for beacon in api.vitals if beacon["page"] == path]
-    names = [name for metrics in beacons for name in metrics]
-    assert len(names) == len(set(names))
-    return {name: value for metrics in beacons for name, value in metrics.items()}
 
 
 @pytest.mark.parametrize("status", [204, 500])
@@ -102,14 +70,14 @@ def test_a_visit_tells_its_vitals_once(page: Page, api: FakeApi, status: int) ->
     with page.expect_response("**/api/vitals") as answered:
         expect(page.locator("#notes tbody tr")).to_have_count(20)
     assert answered.value.status == status
-    early = told(api, "/notes")
+    early = told_vitals(api, "/notes")
     assert set(early) == {"TTFB", "FCP", "LCP"}
     assert 0 < early["TTFB"] <= early["FCP"] <= early["LCP"] < 60_000
     page.locator("#theme").click()
-    page.wait_for_function("performance.eventCounts.get('click') > 0")
+    eventually(lambda: page.evaluate("performance.eventCounts.get('click')") > 0, page)
     leave(page)
-    eventually(lambda: "CLS" in told(api, "/notes"), page)
-    everything = told(api, "/notes")
+    eventually(lambda: "CLS" in told_vitals(api, "/notes"), page)
+    everything = told_vitals(api, "/notes")
     assert {"TTFB", "FCP", "LCP", "CLS"} <= set(everything)
     assert 0 <= everything["CLS"] < 0.01
     assert not wrong
@@ -206,7 +174,7 @@ def test_the_bundle_does_what_its_modules_do(page: Page, api: FakeApi, virtualiz
     api.flag = lambda: JSONResponse({"name": "virtualization", "enabled": virtualized})
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+    page.on("console", lambda message: wrong.extend([message.text] if message.type == "error" else []))
     open_signed_in(page, "/")
     expect(page.locator("#totals")).to_contain_text("1,000")
     expect(page.locator("#who")).to_have_text(EMAIL)

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from pharmapilot import __version__
 from pharmapilot.web import create_app, main
+from pharmapilot.web_fault_rules import FAULTS
 
 pytestmark = pytest.mark.anyio
 
@@ -490,6 +491,12 @@ async def test_a_heavy_page_blocks_the_browser_first() -> None:
         b'{"page_error": {"path": "/patients", "status": true}}',
         b'{"slow_page": {"path": "/patients", "ms": 30001}}',
         b'{"slow_page": {"path": "/patients", "ms": 5}, "meteor": {}}',
+        b'{"heavy_page": {}}',
+        b'{"heavy_page": {"ms": 5, "mb": 1}}',
+        b'{"bundle_bloat": {"kb": 0}}',
+        b'{"theme_broken": {"px": 1}}',
+        b'{"theme_broken": true}',
+        b'{"offline_broken": {"path": "/"}}',
     ],
 )
 async def test_a_fault_that_cannot_be_is_refused_whole(body: bytes) -> None:
@@ -497,8 +504,43 @@ async def test_a_fault_that_cannot_be_is_refused_whole(body: bytes) -> None:
     async with visiting(web(environment=FAULTS_ON)) as client:
         answer = await client.put("/admin/faults", content=body, headers=ADMIN)
         assert answer.status_code == 400
-        assert set(answer.json()["accepted"]) == {"page_error", "slow_page", "heavy_page"}
+        assert set(answer.json()["accepted"]) == set(FAULTS)
         assert (await client.get("/admin/faults", headers=ADMIN)).json() == {}
+
+
+async def test_a_fault_without_a_path_strikes_every_page() -> None:
+    """heavy_page by its kilobytes makes each page that long, compressed to no less than half of it."""
+    async with visiting(web(environment=FAULTS_ON)) as client:
+        light = await client.get("/signin")
+        await client.put("/admin/faults", json={"heavy_page": {"kb": 300}}, headers=ADMIN)
+        pages = [await client.get(path, headers=SESSION) for path in ("/signin", "/", "/notes")]
+    assert len(light.content) < 10_000
+    assert all(len(page.content) > 300 * 1024 for page in pages)
+    assert all(page.num_bytes_downloaded > 150 * 1024 for page in pages)
+    assert all("burden.js" not in page.text for page in pages)
+
+
+@pytest.mark.parametrize(("kb", "status"), [("9", 200), ("0", 404), ("x", 404), ("20001", 404)])
+async def test_the_script_of_a_bloated_bundle_has_its_size(kb: str, status: int) -> None:
+    """The extra script is as large as it is asked to be, within bounds."""
+    async with visiting(web(environment=FAULTS_ON)) as client:
+        answer = await client.get(f"/static/ballast.js?kb={kb}")
+    assert answer.status_code == status
+    assert status == 404 or 9 * 1024 <= len(answer.content) <= 9 * 1024 + 8
+
+
+async def test_the_service_worker_is_served_filled_in() -> None:
+    """The worker knows the files of this start and the pages, and browsers ask for it anew each time."""
+    async with visiting(web()) as client:
+        worker = await client.get("/sw.js")
+        base = (await client.get("/signin")).text.split('rel="stylesheet" href="')[1].split("/app.css")[0]
+        page_of_ballast = await client.get("/static/ballast.js?kb=9")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert worker.headers["cache-control"] == "no-cache"
+    assert f'const BASE = "{base}";' in worker.text
+    assert 'const PAGES = "/ /notes /patients".split(" ");' in worker.text
+    assert 'const ANSWERS_OFFLINE = "yes" === "yes";' in worker.text
+    assert page_of_ballast.status_code == 404
 
 
 @pytest.mark.parametrize(

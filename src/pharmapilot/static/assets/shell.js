@@ -2,6 +2,7 @@ import { me, totals } from "./api.js";
 import { written } from "./dom.js";
 import { startThemeSwitch } from "./theme.js";
 import { startVitals } from "./vitals.js";
+import { startServiceWorker } from "./worker.js";
 
 async function greet() {
   const place = document.getElementById("who");
@@ -26,4 +27,5 @@ export function startShell() {
   startThemeSwitch();
   greet();
   tellInCare();
+  startServiceWorker();
 }
