@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml
 
 install: $(STAMP) ## Create .venv with everything, Chromium and Lighthouse included
 
-demo: $(STAMP) ## The whole story: reference deployment, pytest -m immediate, a load ramp, the verdict
-	$(BIN)/rampgate demo -- $(ARGS)
+demo: $(STAMP) ## The whole story: reference deployment, checks, a load ramp, the verdict; STACK=full: with Prometheus
+	$(BIN)/rampgate demo $(if $(STACK),--stack $(STACK)) -- $(ARGS)
 
 test: $(STAMP) ## All tests
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.config.loading import load as load_settings
 from rampgate.errors import ProbeError
@@ -20,35 +20,46 @@ from rampgate.runs import demo, journal
 from rampgate.runs.session import RUN_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rampgate.errors import ExitCode
 
 READY_VARIABLE = "RAMPGATE_DEMO_READY"
+_WATCHING = ("prometheus", "alertmanager", "inbox")
+"""Keys of a ready file: where the deployment is watched, and where its alerts arrive."""
 
 
-def tell(pytest_args: Sequence[str], *, load: bool, echo: Callable[[str], None]) -> ExitCode:
+def tell(
+    pytest_args: Sequence[str], *, load: bool, stack: str | None = None, echo: Callable[[str], None]
+) -> ExitCode:
     """Run the demo and return the exit code of its verdict.
 
     Args:
         pytest_args: further arguments of pytest.
         load: follow the checks with the load ramp of [load], into the same run.
+        stack: what else is brought up, a key of [demo.stacks].
         echo: takes one line of progress at a time.
 
     Raises:
+        ConfigurationError: there is no such stack.
         ProbeError: the deployment did not come up.
         EvidenceError: nothing was written.
     """
     path = demo.settings_file()
-    with ExitStack() as stack:
+    told = demo.settings_of(path)
+    if stack:
+        told = demo.with_stack(told, stack)
+    with ExitStack() as open_things:
         began = time.monotonic()
-        ready = stack.enter_context(demo.deployment(demo.settings_of(path)))
+        ready = open_things.enter_context(demo.deployment(told))
         echo(f"the reference deployment is up after {time.monotonic() - began:.1f} s: {ready.get('web')}")
         for role, what in sorted(ready.get("stores", {}).items()):
             echo(f"  {role}: {what}")
+        for line in surroundings(ready) if stack else ():
+            echo(f"  {line}")
         settings, _ = load_settings(path, from_environment=False)
         run_id = journal.new_run_id(time.time())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-ready-")))
+        folder = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-ready-")))
         ready_file = folder / "ready.json"
         ready_file.touch(mode=0o600)
         ready_file.write_text(json.dumps(ready), encoding="utf-8")
@@ -59,6 +70,18 @@ def tell(pytest_args: Sequence[str], *, load: bool, echo: Callable[[str], None])
             ramp = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--only-summary"]
             _call(ramp, environment, echo)
     return decide(*journal.read(journal.find_run(settings.reports, run_id))).decision.exit_code
+
+
+def surroundings(ready: dict[str, Any]) -> Iterator[str]:
+    """Lines that say where to look while it runs, and what could not be brought up.
+
+    Args:
+        ready: the content of the deployment's ready file.
+    """
+    missing = ready.get("missing", [])
+    yield from (f"{name}: {ready[name]}" for name in _WATCHING if name in ready and name not in missing)
+    if missing:
+        yield f"not installed: {', '.join(missing)}; see `rampgate doctor`"
 
 
 def _call(command: Sequence[str], environment: dict[str, str], echo: Callable[[str], None]) -> None:

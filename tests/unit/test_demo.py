@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate import story
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.runs import demo
@@ -228,3 +229,26 @@ def test_a_stage_may_want_more_of_the_demo() -> None:
         "mongodb.uri": "mongodb://b",
     }
     assert demo.for_stage(told, "immediate") == told
+
+
+def test_a_stack_adds_its_arguments() -> None:
+    """A named stack is the same deployment with more around it; an unknown name says which there are."""
+    told = command(WAIT).model_copy(update={"stacks": {"full": ["--stack", "full"], "half": []}})
+    assert demo.with_stack(told, "full").command == [*told.command, "--stack", "full"]
+    with pytest.raises(ConfigurationError, match=r"found .all.; accepted .* of demo\.stacks: full, half"):
+        demo.with_stack(told, "all")
+
+
+def test_the_story_says_where_the_stack_is_and_what_is_missing() -> None:
+    """Whoever watches the demo finds Prometheus, and learns why there is none."""
+    ready = {"prometheus": "http://p", "alertmanager": "http://a", "inbox": "http://i"}
+    assert list(story.surroundings(ready)) == [
+        "prometheus: http://p",
+        "alertmanager: http://a",
+        "inbox: http://i",
+    ]
+    assert list(story.surroundings({**ready, "missing": ["alertmanager", "prometheus"]})) == [
+        "inbox: http://i",
+        "not installed: alertmanager, prometheus; see `rampgate doctor`",
+    ]
+    assert list(story.surroundings({"web": "http://w"})) == []

@@ -14,19 +14,21 @@ from rampgate.cli.told import told
 
 @click.command()
 @click.option("--load/--no-load", default=True, show_default=True, help="Follow the checks with a load ramp.")
+@click.option("--stack", metavar="NAME", help="full: with Prometheus and Alertmanager.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @told
-def demo(pytest_args: tuple[str, ...], *, load: bool) -> int:
+def demo(pytest_args: tuple[str, ...], *, load: bool, stack: str | None) -> int:
     r"""Bring up the reference deployment, check it, ramp load onto it, and print the verdict.
 
     \b
     Examples:
       rampgate demo
+      rampgate demo --stack full             the same, watched by Prometheus, alerts to an inbox
       rampgate demo --no-load -- -n 2        what follows -- goes to pytest
     """
     from rampgate.story import tell
 
-    return tell(pytest_args, load=load, echo=click.echo)
+    return tell(pytest_args, load=load, stack=stack, echo=click.echo)
 
 
 @click.command()

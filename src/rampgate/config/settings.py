@@ -88,10 +88,12 @@ class DemoStageSettings(Part):
 class DemoSettings(Part):
     """[demo]: the command that brings up a reference deployment and writes a ready file of JSON.
 
-    ``values`` maps a setting (dotted) to a key of that file, ``settings`` to a value.
+    ``values`` maps a setting (dotted) to a key of that file, ``settings`` to a value; ``stacks`` names
+    further arguments for what else may be brought up.
     """
 
     command: list[str] = Field(min_length=1)
+    stacks: dict[str, list[str]] = Field(default_factory=dict)
     ready_within: Duration = 60.0
     settings: dict[str, str] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict)

@@ -72,6 +72,22 @@ def for_stage(demo: DemoSettings, stage: str) -> DemoSettings:
     return demo.model_copy(update=more)
 
 
+def with_stack(demo: DemoSettings, stack: str) -> DemoSettings:
+    """The demo with more of its surroundings.
+
+    Args:
+        demo: [demo].
+        stack: a key of [demo.stacks].
+
+    Raises:
+        ConfigurationError: there is no such stack.
+    """
+    if stack not in demo.stacks:
+        known = ", ".join(sorted(demo.stacks)) or "none"
+        raise ConfigurationError(f"--stack: found {stack!r}; accepted are the names of demo.stacks: {known}")
+    return demo.model_copy(update={"command": [*demo.command, *demo.stacks[stack]]})
+
+
 @contextmanager
 def deployment(demo: DemoSettings) -> Iterator[dict[str, Any]]:
     """Run the deployment for as long as the context lasts.
