@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from rampgate.config import policy
+from rampgate.config.defaults import DEFAULTS
 from rampgate.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def test_settings_page_names_every_key(key: str) -> None:
     assert re.search(rf"\b{key}\b", SETTINGS)
 
 
-@pytest.mark.parametrize("name", [name for name, *_ in policy.DEFAULTS])
+@pytest.mark.parametrize("name", [name for name, *_ in DEFAULTS])
 def test_verdict_page_names_every_default_threshold(name: str) -> None:
     """docs/verdict.md lists each default threshold by its name."""
     assert name in VERDICT

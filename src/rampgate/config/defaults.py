@@ -41,6 +41,7 @@ DEFAULTS: tuple[tuple[str, str, Severity, bool], ...] = (
     ("flag_sources_agree", "flag_sources_differ == 0", CRITICAL, False),
     ("flag_scenarios", "flag_scenario_mismatches == 0", CRITICAL, False),
     ("flag_nesting", "flag_nesting_broken == 0", CRITICAL, False),
+    ("testers_reached", "testers_unreached == 0", WARNING, False),
     ("looks_same", "visual_difference == 0", WARNING, False),
     # The steps of a deploy.
     ("flag_off_when_on", "flag_off_when_on == 0", CRITICAL, False),

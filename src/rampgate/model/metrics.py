@@ -83,6 +83,7 @@ _ALL = (
         "flag_scenario_mismatches", Kind.COUNT, "", "decisions in a scratch store that are not as planned"
     ),
     Metric("flag_nesting_broken", Kind.COUNT, "", "users who lose a flag when the percentage rises"),
+    Metric("testers_unreached", Kind.COUNT, "", "testers, on by name, who do not get a flag at its start"),
     Metric("visual_difference", Kind.VALUE, "%", "pixels of a page that differ beyond the tolerance"),
     Metric("flag_off_when_on", Kind.COUNT, "", "flags that are off for an account that must have them"),
     Metric("visit_seen", Kind.VALUE, "", "1 when a visit raises what the monitoring counts, else 0"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rampgate.config.settings import Settings
     from rampgate.runs.run import Expect, Run
-    from rampgate.stage.backup_look import BackupLook
+    from rampgate.stage.flag_start_look import FlagStartLook
     from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
     from rampgate.stage.monitoring_look import MonitoringLook
@@ -56,6 +56,14 @@ def monitoring_look(rampgate_run: Run, look: Look) -> MonitoringLook:
 
 
 @pytest.fixture
+def flag_start_look(rampgate_run: Run, look: Look) -> FlagStartLook:
+    """Makes the probes of the flags before a rollout."""
+    from rampgate.stage.flag_start_look import FlagStartLook
+
+    return FlagStartLook(rampgate_run, look)
+
+
+@pytest.fixture
 def load_look(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadLook:
     """Runs load as a process of its own, into this run."""
     from rampgate.stage.load_look import LoadLook
@@ -66,7 +74,6 @@ def load_look(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadLook:
 @pytest.fixture
 def backup_look(rampgate_run: Run) -> BackupLook:
     """Makes the backups of this run."""
-    from rampgate.stage.backup_look import BackupLook
 
     return BackupLook(rampgate_run)
 

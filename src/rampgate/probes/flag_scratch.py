@@ -1,0 +1,193 @@
+"""Floor 3. A rollout played through in a store of flags that is made for it and thrown away."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rampgate.errors import ProbeError
+from rampgate.model.buckets import bucket, decide
+from rampgate.model.measurement import Measurement
+from rampgate.probes.ask import ask
+from rampgate.probes.flag_users import User, fresh_users
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import httpx
+
+    from rampgate.clock import Clock
+    from rampgate.model.buckets import Semantics
+    from rampgate.probes.flag_users import Decisions
+    from rampgate.probes.flags import FlagProbe
+
+FLAG = "rampgateScratch"
+"""The one flag of the store."""
+USERS = 2_000
+OVERRIDDEN = 20
+"""Of these users, so many are told on and so many off by name; and so many more by their workspace."""
+_EXAMPLES = 5
+
+
+class Cast(NamedTuple):
+    """The users of a scenario, and who of them has an override."""
+
+    users: list[User]
+    by_user: dict[str, bool]
+    by_workspace: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class ScratchRollout:
+    """Plays the percentages of a plan through.
+
+    Args:
+        admin: makes, fills and removes the store.
+        path: of the store, with its name in it.
+        probe: evaluates the store's flag.
+        salted: whether the bucket depends on the flag's name.
+        semantics: whether overrides come before the percentage.
+        clock: tells start and end.
+        say: takes a line of progress.
+    """
+
+    admin: httpx.Client
+    path: str
+    probe: FlagProbe
+    salted: bool
+    semantics: Semantics
+    clock: Clock
+    say: Callable[[str], None]
+
+    def look(self, percentages: Sequence[float]) -> list[Measurement]:
+        """Who is on at each percentage, whether it stays so, and who loses the flag as it rises.
+
+        Returns:
+            ``flag_scenario_mismatches`` for each percentage, ``flag_changed``, ``flag_nesting_broken`` and
+            ``testers_unreached``.
+
+        Raises:
+            ProbeError: the store cannot be made, or we could not look.
+        """
+        start = self.clock.now()
+        cast = _cast(fresh_users(USERS))
+        seen: dict[float, Decisions] = {}
+        found: list[Measurement] = []
+        with self._store():
+            for percentage in percentages:
+                self._fill(percentage, cast)
+                decisions = self.probe.decisions([FLAG], cast.users)
+                seen[percentage] = decisions[FLAG]
+                found.append(self._compared(percentage, cast, decisions[FLAG]))
+            found += self.probe.sticky(cast.users, {FLAG: seen[percentages[-1]]})
+        found += [_nesting(cast, seen), self._testers(cast, seen[percentages[0]], percentages[0])]
+        end = self.clock.now()
+        return [replace(measurement, start=start, end=end) for measurement in found]
+
+    @contextmanager
+    def _store(self) -> Iterator[None]:
+        """The store, removed whatever happens."""
+        try:
+            yield
+        finally:
+            removed = ask(self.admin, "DELETE", self.path)
+            if not removed.ok:
+                self.say(f"{self.path}: could not be removed: {removed.trouble}")
+
+    def _fill(self, percentage: float, cast: Cast) -> None:
+        flag = {
+            "name": FLAG,
+            "enabled": True,
+            "percentage": int(percentage) if percentage == int(percentage) else percentage,
+            "userOverrides": cast.by_user,
+            "workspaceOverrides": cast.by_workspace,
+        }
+        answer = ask(self.admin, "PUT", self.path, body={"flags": [flag]})
+        if not answer.ok:
+            raise ProbeError(f"flags.scratch: PUT {self.path}: {answer.trouble}; accepted is a 2xx answer")
+
+    def _expected(self, percentage: float, cast: Cast) -> list[bool]:
+        salt = FLAG if self.salted else None
+        return [
+            decide(
+                percentage,
+                enabled=True,
+                user_override=cast.by_user.get(user.user),
+                workspace_override=cast.by_workspace.get(user.workspace),
+                bucket=bucket(user.user, user.workspace, salt),
+                semantics=self.semantics,
+            )
+            for user in cast.users
+        ]
+
+    def _compared(self, percentage: float, cast: Cast, got: Decisions) -> Measurement:
+        wanted = self._expected(percentage, cast)
+        wrong = [
+            {**_named(user, cast), "observed": on, "expected": want}
+            for user, on, want in zip(cast.users, got, wanted, strict=True)
+            if on is not want
+        ]
+        return Measurement(
+            "flag_scenario_mismatches",
+            n=len(wanted),
+            value=float(len(wrong)),
+            labels={"percentage": f"{percentage:g} %"},
+            note=f"the first of them: {wrong[0]}" if wrong else "",
+            details={"on": got.count(True), "on_expected": sum(wanted), "examples": wrong[:_EXAMPLES]},
+        )
+
+    def _testers(self, cast: Cast, got: Decisions, percentage: float) -> Measurement:
+        """Whether testers, who are on by name, have the flag at the plan's first percentage."""
+        testers = [
+            on for user, on in zip(cast.users, got, strict=True) if cast.by_user.get(user.user) is True
+        ]
+        lost = sum(on is not True for on in testers)
+        note = (
+            f"at {percentage:g} % an override reaches nobody: internal testing is not possible before the "
+            "rollout begins (the percentage comes before overrides)"
+        )
+        return Measurement("testers_unreached", n=len(testers), value=float(lost), note=note if lost else "")
+
+
+def scratch_name(prefix: str) -> str:
+    """A name that no other store has."""
+    return f"{prefix}{os.urandom(6).hex()}"
+
+
+def _cast(users: list[User]) -> Cast:
+    by_user = {user.user: True for user in users[:OVERRIDDEN]}
+    by_user |= {user.user: False for user in users[OVERRIDDEN : 2 * OVERRIDDEN]}
+    by_workspace = {user.workspace: True for user in users[2 * OVERRIDDEN : 3 * OVERRIDDEN]}
+    by_workspace |= {user.workspace: False for user in users[3 * OVERRIDDEN : 4 * OVERRIDDEN]}
+    # Somebody whose own override contradicts that of the workspace: the user's wins.
+    by_workspace[users[0].workspace] = False
+    by_workspace[users[OVERRIDDEN].workspace] = True
+    return Cast(users, by_user, by_workspace)
+
+
+def _nesting(cast: Cast, seen: dict[float, Decisions]) -> Measurement:
+    """``flag_nesting_broken``: whoever has a flag keeps it while the percentage rises."""
+    rising = sorted(seen)
+    lost = [
+        {"user": user.user, "on_at": lower, "off_at": higher}
+        for lower, higher in pairwise(rising)
+        for user, before, after in zip(cast.users, seen[lower], seen[higher], strict=True)
+        if before and after is False
+    ]
+    unknown = sum(decisions.count(None) for decisions in seen.values())
+    steps = max(0, len(rising) - 1)
+    return Measurement(
+        "flag_nesting_broken",
+        n=steps * len(cast.users),
+        value=float(len(lost)) if steps and (lost or not unknown) else None,
+        note=f"{unknown} decisions not given" if unknown else "",
+        details={"examples": lost[:_EXAMPLES]},
+    )
+
+
+def _named(user: User, cast: Cast) -> dict[str, Any]:
+    told = {"user": cast.by_user.get(user.user), "workspace": cast.by_workspace.get(user.workspace)}
+    return {"user": user.user, "overrides": {who: on for who, on in told.items() if on is not None}}
