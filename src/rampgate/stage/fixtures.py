@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rampgate.config.settings import Settings
     from rampgate.runs.run import Expect, Run
+    from rampgate.stage.backup_look import BackupLook
     from rampgate.stage.flag_start_look import FlagStartLook
     from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
@@ -74,6 +75,7 @@ def load_look(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadLook:
 @pytest.fixture
 def backup_look(rampgate_run: Run) -> BackupLook:
     """Makes the backups of this run."""
+    from rampgate.stage.backup_look import BackupLook
 
     return BackupLook(rampgate_run)
 
