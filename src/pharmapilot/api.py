@@ -19,6 +19,7 @@ from pharmapilot import (
     routes_account,
     routes_admin,
     routes_clinic,
+    routes_feedback,
     routes_flags,
     routes_jobs,
     routes_scratch,
@@ -95,6 +96,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *routes_scratch.ROUTES,
         *routes_vitals.ROUTES,
         *routes_jobs.ROUTES,
+        *routes_feedback.ROUTES,
     ]
     app = Starlette(
         routes=routes,

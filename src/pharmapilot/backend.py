@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from pharmapilot.faults import Faults
 from pharmapilot.flag_store import FlagStore
 from pharmapilot.jobs import Jobs
 from pharmapilot.metrics import Metrics
+from pharmapilot.population import Population
 from pharmapilot.scratch_flags import ScratchStores
 from pharmapilot.vitals import Vitals
 
@@ -40,6 +42,7 @@ class Backend:
     metrics: Metrics
     vitals: Vitals
     jobs: Jobs
+    population: Population = field(default_factory=Population)
     passwords: Passwords = field(default_factory=Passwords)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -64,12 +67,30 @@ class Backend:
         return backend
 
     async def start(self) -> None:
-        """Wait for MongoDB, fill in data, accounts and flags where they are missing."""
-        await self.connections.wait_for_mongodb(MONGODB_PATIENCE_SECONDS)
-        await fill(self.connections.database)
-        await fill_accounts(self.connections.database, self.config.password)
-        await self.flags.start(self.config.start_flags)
-        await self.jobs.start()
+        """Wait for MongoDB, fill in data, accounts and flags where they are missing.
+
+        Filling works the store hard, and on a busy machine the driver may take it for gone meanwhile; each
+        part can be begun again, so a lost connection costs time and not the start.
+
+        Raises:
+            StoreDownError: MongoDB did not answer for 15 seconds.
+        """
+        from pymongo.errors import AutoReconnect
+
+        deadline = time.monotonic() + MONGODB_PATIENCE_SECONDS
+        while True:
+            try:
+                await self.connections.wait_for_mongodb(deadline - time.monotonic())
+                await fill(self.connections.database)
+                await fill_accounts(self.connections.database, self.config.password)
+                await self.flags.start(self.config.start_flags)
+            except (AutoReconnect, StoreDownError) as error:
+                if time.monotonic() > deadline:
+                    raise StoreDownError("mongodb") from error
+                _LOG.warning("MongoDB was lost while filling it; beginning again: %s", error)
+                await asyncio.sleep(REFRESH_SECONDS)
+            else:
+                return
 
     async def keep_fresh(self) -> None:
         """Every second: read the flags again, note which stores answer. Runs until cancelled."""

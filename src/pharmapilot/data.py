@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PATIENTS = 5_000
 NOTES = 6_000
-BATCH = 1_000
+BATCH = 500
 SEED = 20_261_124
 DATA_VERSION = 2
 
@@ -81,6 +81,14 @@ def ward_sizes(all_patients: list[Document]) -> list[Document]:
     return list(sizes.values())
 
 
+async def _create_indexes(database: AsyncDatabase[Document], name: str) -> None:
+    if name == "patients":
+        await database.patients.create_index("number", unique=True)
+        await database.patients.create_index(list(WARD_INDEX))
+    elif name == "clinical_notes":
+        await database.clinical_notes.create_index("position", unique=True)
+
+
 async def fill(database: AsyncDatabase[Document]) -> bool:
     """Write the data where it is not there yet.
 
@@ -97,11 +105,11 @@ async def fill(database: AsyncDatabase[Document]) -> bool:
         ("wards", ward_sizes(all_patients)),
     ):
         await database.drop_collection(name)
+        # Before the documents: over a full collection an index is one long operation, not many short ones.
+        await _create_indexes(database, name)
         for start in range(0, len(documents), BATCH):
             await database[name].insert_many(documents[start : start + BATCH], ordered=False)
-    await database.patients.create_index("number", unique=True)
-    await database.patients.create_index(list(WARD_INDEX))
-    await database.clinical_notes.create_index("position", unique=True)
+    await database.jobs.create_index([("state", 1), ("at", 1)])
     # Written last, so that an interrupted start is seen and begun again.
     await database.summaries.replace_one({"_id": "data"}, wanted, upsert=True)
     return True

@@ -48,14 +48,9 @@ class Jobs:
         """Whether no further job is taken."""
         return self._queued >= MAX_QUEUED
 
-    async def start(self) -> None:
-        """Queue again what a process before left undone.
-
-        Raises:
-            StoreDownError: MongoDB does not answer.
-        """
+    async def _recover(self) -> None:
+        """Queue again what was begun and not ended."""
         jobs, call = self._connections.database.jobs, self._connections.mongodb_gate.call
-        await call(lambda: jobs.create_index([("state", 1), ("at", 1)]))
         await call(lambda: jobs.update_many({"state": "running"}, {"$set": {"state": "queued"}}))
         async with self._counting:
             self._queued = await call(lambda: jobs.count_documents({"state": "queued"}))
@@ -100,11 +95,11 @@ class Jobs:
 
     async def work(self) -> None:
         """Do what is queued, the oldest first. Runs until cancelled; while MongoDB is down it waits."""
-        interrupted = False
+        interrupted = True  # what a process before left undone
         while True:
             try:
                 if interrupted:
-                    await self.start()
+                    await self._recover()
                     interrupted = False
                 while self._queued and not self._faults.is_on("jobs_stuck"):
                     await self._work_once()

@@ -56,7 +56,10 @@ class Observer:
     async def _identify(self, scope: Scope) -> str:
         user = await self._backend.sessions.find(token_of(scope["headers"]))
         scope.setdefault("state", {})["user"] = user
-        return self._backend.flags.cohort(user.id, user.workspace_id) if user else _NO_COHORT
+        if user is None:
+            return _NO_COHORT
+        self._backend.population.saw(user)
+        return self._backend.flags.cohort(user.id, user.workspace_id)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, damage: Damage) -> None:
         if damage.delay_seconds:

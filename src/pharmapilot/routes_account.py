@@ -1,4 +1,4 @@
-"""Signing in, signing out, who am I, and what users think."""
+"""Signing in, signing out, who am I, and who may do what."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pharmapilot.backend import Backend
 
     Handler = Callable[[Request], Awaitable[Response]]
-
-MAX_SCORE = 5
 
 
 def backend_of(request: Request) -> Backend:
@@ -89,22 +87,8 @@ async def me(request: Request) -> Response:
     return json_response(require_user(request).to_json())
 
 
-async def feedback(request: Request) -> Response:
-    """Store a user's score from 1 to 5."""
-    user = require_user(request)
-    body = await json_body(request)
-    score = body.get("score") if isinstance(body, dict) else None
-    if type(score) is not int or not 1 <= score <= MAX_SCORE:
-        raise BadRequestError('accepted: {"score": whole number from 1 to 5}')
-    connections = backend_of(request).connections
-    entry = {"userId": user.id, "score": score}
-    await connections.mongodb_gate.call(lambda: connections.database.feedback.insert_one(entry))
-    return json_response({"stored": True}, 201)
-
-
 ROUTES = [
     Route("/api/auth/login", login, methods=["POST"]),
     Route("/api/auth/logout", logout, methods=["POST"]),
     Route("/api/auth/me", me),
-    Route("/api/feedback", feedback, methods=["POST"]),
 ]

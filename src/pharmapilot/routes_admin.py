@@ -94,15 +94,6 @@ async def latest_lighthouse(request: Request) -> Response:
     return json_response(found or {"performance": None, "page": None, "at": None})
 
 
-async def feedback_score(request: Request) -> Response:
-    """The mean of all scores, null of none."""
-    connections = backend_of(request).connections
-    entries = connections.database.feedback.find({}, {"score": 1})
-    scores = [entry["score"] for entry in await connections.mongodb_gate.call(entries.to_list)]
-    average = sum(scores) / len(scores) if scores else None
-    return json_response({"average": average, "responses": len(scores)})
-
-
 def _report(body: Any) -> dict[str, Any]:
     score = body.get("performance") if isinstance(body, dict) else None
     page = body.get("page") if isinstance(body, dict) else None
@@ -121,5 +112,4 @@ ROUTES = [
     Route("/api/admin/database/explain", guarded(explain)),
     Route("/api/admin/metrics/error-rate", guarded(error_rate)),
     Route("/api/admin/performance/lighthouse/latest", guarded(latest_lighthouse), methods=["GET", "POST"]),
-    Route("/api/admin/feedback/score", guarded(feedback_score)),
 ]

@@ -244,3 +244,23 @@ def test_stuck_queue_is_seen_by_the_waiting_user_and_in_the_gauge(
     assert job_ends(on, job_id)["state"] == "done"
     assert series(advanced, "jobs_queued") == 0
     assert series(advanced, "jobs_done_total") == done + 1
+
+
+def test_feedback_and_population_are_aggregated(
+    advanced: Deployment, on: httpx.Client, off: httpx.Client
+) -> None:
+    """The mean of the scores, and how many users it could have come from, on either side."""
+    assert read(advanced, "feedback/score?minutes=5")["average"] is None
+    for client, score in ((on, 5), (off, 2), (off, 2)):
+        opinion = {"score": score, "comment": "quick"}
+        assert client.post("/api/feedback", json=opinion).status_code == 201
+    for wrong in ({"score": 0}, {"score": 3, "comment": 5}, {"score": 3, "comment": "x" * 1001}):
+        assert on.post("/api/feedback", json=wrong).status_code == 400
+    told = read(advanced, "feedback/score?minutes=5")
+    assert (told["average"], told["responses"], told["population"]) == (3.0, 3, {"on": 1, "off": 1})
+    seen = read(advanced, "population")
+    assert seen["users"] == 2
+    assert seen["flags"]["apiCaching"] == {"on": 1, "off": 1}
+    assert seen["flags"]["performanceMonitoring"] == {"on": 2, "off": 0}
+    assert len(seen["flags"]) == 10
+    assert on.get("/api/admin/population").status_code == 401

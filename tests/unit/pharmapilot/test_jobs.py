@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from pymongo.errors import ConnectionFailure
 
-from pharmapilot.connections import Connections
+from pharmapilot.connections import Connections, Gate
 from pharmapilot.data import patients
 from pharmapilot.faults import Faults
 from pharmapilot.jobs import MAX_QUEUED, Jobs, shown
@@ -16,8 +17,17 @@ from pharmapilot.jobs import MAX_QUEUED, Jobs, shown
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+T = TypeVar("T")
 ALICE = "user-alice"
 PATIENTS = 1_200
+
+
+class PatientGate(Gate):
+    """Waits for a busy machine: what is proved here is not how quick the store is."""
+
+    async def call(self, operation: Callable[[], Awaitable[T]], seconds: float = 30.0) -> T:
+        """Await the operation for half a minute, whatever was asked for."""
+        return await super().call(operation, max(seconds, 30.0))
 
 
 class Queue:
@@ -26,7 +36,7 @@ class Queue:
     def __init__(self, uri: str) -> None:
         self.faults = Faults()
         self.connections = Connections(uri, "redis://127.0.0.1:1/0", self.faults)
-        self.registry = CollectorRegistry()
+        self.connections.mongodb_gate = PatientGate("mongodb", self.faults, (ConnectionFailure,))
         self.jobs = self.another()
 
     def another(self) -> Jobs:
@@ -62,7 +72,6 @@ def with_queue(uri: str, story: Callable[[Queue], Awaitable[None]], *, worker: b
         await database.drop_collection("patients")
         await database.patients.insert_many(patients(PATIENTS))
         await database.patients.create_index("number", unique=True)
-        await queue.jobs.start()
         work = asyncio.create_task(queue.jobs.work()) if worker else None
         try:
             await story(queue)
@@ -120,8 +129,6 @@ def test_job_outlives_its_process_and_a_dead_store(mongodb_uri: str) -> None:
         begun = {"$set": {"state": "running"}}
         await queue.connections.database.jobs.update_one({"_id": left[0]}, begun)
         queue.jobs = queue.another()
-        await queue.jobs.start()
-        assert queue.told("jobs_queued") == 2
         queue.faults.merge({"dead_mongodb": {}})
         work = asyncio.create_task(queue.jobs.work())
         await asyncio.sleep(0.05)
