@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pharmapilot.auth import DEMO_EMAIL
+from pharmapilot.auth import DEMO_EMAIL, OFF_EMAIL
 from pharmapilot.config import ApiConfig
 from pharmapilot.errors import DeploymentError
 from pharmapilot.flags import dotenv
@@ -217,6 +217,7 @@ class Supervisor:
             "redis_url": self.stores["redis"].uri,
             "admin_token": self.admin_token,
             "email": DEMO_EMAIL,
+            "off_email": OFF_EMAIL,
             "password": self.options.password,
             "version": self.options.version,
             "pids": pids,

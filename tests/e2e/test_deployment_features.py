@@ -9,8 +9,6 @@ import httpx
 import pytest
 from tests.e2e.test_deployment import Deployment, set_flag, wait_for
 
-from pharmapilot.auth import OFF_EMAIL
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,7 +30,7 @@ def on(advanced: Deployment) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def off(advanced: Deployment) -> Iterator[httpx.Client]:
     """A user for whom every flag but monitoring is off."""
-    with advanced.client(OFF_EMAIL) as client:
+    with advanced.client(advanced.ready["off_email"]) as client:
         yield client
 
 
