@@ -13,6 +13,8 @@ import certifi
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 from gevent import monkey
 
+from rampgate.load.times import CUT
+
 if TYPE_CHECKING:
     from gevent.hub import Waiter
 
@@ -47,7 +49,7 @@ class Answer(NamedTuple):
     """What came of one request.
 
     Args:
-        status: as received, 0 when none was.
+        status: as received, 0 when none was, CUT when it was not waited for.
         duration_ms: from sending to the last byte or the failure: k6's http_req_duration.
         connect_ms: name look-up, connecting and TLS before it; 0 on a connection that was open.
         error: in plain words why there is no whole answer, or "".
@@ -72,7 +74,7 @@ class Answer(NamedTuple):
             return None
 
 
-STOPPED = Answer(0, 0.0, 0.0, "stopped before the answer came")
+STOPPED = Answer(CUT, 0.0, 0.0, "stopped before the answer came")
 UNSENT = Answer(0, 0.0, 0.0, "stopped before the request was sent", own=True)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.load import run as load
-from rampgate.load.times import SIGN_IN, Row, Table, read
+from rampgate.load.times import CUT, SIGN_IN, Row, Table, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,7 @@ class Service(ThreadingHTTPServer):
         self.answer = answer
         self.headers = "".join(f"{header}\r\n" for header in headers).encode()
         self.asked: list[tuple[str, str, str, str]] = []
+        self.delay_s = 0.0
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -52,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """An answer with the status that the test wants; b"" hangs up."""
         self._keep()
+        time.sleep(self.server.delay_s)
         if self.server.answer:
             self._answer(self.server.answer, b'{"items": [1]}', self.server.headers)
         self.close_connection = not self.server.answer
@@ -251,6 +253,33 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, number: signal.Sig
     assert len(rows_of(tmp_path)) == len(service.asked), "requests in flight were waited for"
     assert max(judged["n"] for check in verdict["checks"] for judged in check["judgements"]) > 40
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "delay_s", "status"),
+    [((), 3.0, 200), (("--stop-timeout", "1"), 20.0, CUT)],
+    ids=["waited for", "not waited for"],
+)
+def test_requests_in_flight_at_an_interrupt_are_no_failures(
+    tmp_path: Path, arguments: tuple[str, ...], delay_s: float, status: int
+) -> None:
+    """Slow answers are waited for, or kept as slow where whoever runs it does not want to wait so long."""
+    with serving(Service()) as service:
+        service.delay_s = delay_s
+        configure(tmp_path, service.url, plateau=60)
+        settings = tmp_path / "rampgate.toml"
+        settings.write_text(settings.read_text(encoding="utf-8").replace('"5s"', '"60s"'), encoding="utf-8")
+        process = start(tmp_path, *arguments)
+        _await(lambda: sum(asked[0] == "GET" for asked in service.asked) >= 8, process)
+        process.send_signal(signal.SIGINT)
+        code, said = ended(process)
+    rows = [row for row in rows_of(tmp_path) if row.endpoint != SIGN_IN]
+    assert len(rows) == sum(asked[0] == "GET" for asked in service.asked), said
+    assert {row.status for row in rows} - {200} == ({status} - {200})
+    checks = verdict_of(tmp_path)["checks"]
+    judged = [one for check in checks for one in check["judgements"] if one["metric"] == "http_req_failed"]
+    assert {one["measured"] for one in judged if one["n"]} == {0}, "nobody blames the target for a failure"
+    assert code in {HOLD, ROLLBACK}, "an interrupted run never passes"
 
 
 def test_a_kill_keeps_what_was_measured(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import math
 
 from rampgate.judging.threshold import parse
 from rampgate.load.cells import measure
-from rampgate.load.times import SIGN_IN, Row, Table
+from rampgate.load.seconds import count
+from rampgate.load.times import CUT, SIGN_IN, Row, Table
 from rampgate.model.measurement import Histogram, Measurement
 
 BELOW = parse("p(95)<1000", metric="http_req_duration")
@@ -36,6 +37,22 @@ def test_failed_requests_lie_above_every_edge() -> None:
     assert (duration.n, duration.exceedances) == (4, {BELOW.edge: 3, AT_MOST.edge: 3})
     assert duration.histogram is not None
     assert sum(duration.histogram.counts.values()) == 1
+
+
+def test_what_was_not_waited_for_is_slow_and_did_not_fail() -> None:
+    """A request in flight at the end exceeds every limit, and its unknown answer is no failure."""
+    failed, duration = measured(row(), row(30_000.0, status=CUT), row(1.0, status=500))
+    assert (failed.n, failed.failures) == (2, 1)
+    assert failed.details["statuses"] == {"200": 1, "500": 1, "not waited for": 1}
+    assert (duration.n, duration.exceedances) == (3, {BELOW.edge: 2, AT_MOST.edge: 2})
+    second = count(15, Table.of([row(), row(30_000.0, status=CUT)]), [1000.0], 1, 1.0)
+    assert (second.failures, second.exceedances) == (0, {1000.0: 1})
+
+
+def test_a_sign_in_that_was_not_waited_for_failed() -> None:
+    """Nobody judges its time, so that it would be dropped otherwise."""
+    failed, duration = measured(row(), row(30_000.0, endpoint=SIGN_IN, status=CUT))
+    assert (failed.n, failed.failures, duration.n) == (2, 1, 1)
 
 
 def test_a_sign_in_counts_among_the_failures_only() -> None:

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.load.seconds import ranked
-from rampgate.load.table import OFF, ON, SIGN_IN
+from rampgate.load.table import CUT, OFF, ON, SIGN_IN
 from rampgate.model.measurement import GROWTH, Histogram, Measurement
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def measure(
 ) -> list[Measurement]:
     """``http_req_failed`` and ``http_req_duration`` of these requests.
 
-    A failed request lies above every edge; a sign-in counts among the failures only.
+    A failed request lies above every edge; a sign-in counts among the failures only. What was not waited for
+    at the end lies above every edge too, and is no failure of the target's: nobody knows its answer.
 
     Args:
         table: the requests.
@@ -153,8 +154,8 @@ def measure(
     common: dict[str, Any] = {"labels": dict(labels), "start": span[0], "end": span[1]}
     failed = Measurement(
         FAILED,
-        n=len(table),
-        failures=int(np.count_nonzero(~table.ok)),
+        n=len(table) - int(np.count_nonzero(table.cut)),
+        failures=int(np.count_nonzero(table.failed)),
         details={"statuses": _statuses(table), "sign_ins": len(table) - len(timed)},
         **common,
     )
@@ -195,8 +196,8 @@ def _statuses(table: Table) -> dict[str, int]:
     import numpy as np
 
     statuses, counts = (column.tolist() for column in np.unique(table.status, return_counts=True))
-    named = zip((str(status) if status else "no answer" for status in statuses), counts, strict=True)
-    return dict(sorted(named))
+    names = {0: "no answer", CUT: "not waited for"}
+    return dict(sorted(zip((names.get(each, str(each)) for each in statuses), counts, strict=True)))
 
 
 def _histogram(times: Column) -> Histogram:

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 STOP_TIMEOUT_S = 30.0
-"""How long requests in flight are waited for at the end; what has not ended by then has failed."""
+"""How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""
 _ENDED, _INTERRUPTED = 0, 2
 _TOLD = 5
 

@@ -33,7 +33,8 @@ class Second(NamedTuple):
         n: requests, sign-ins included.
         failures: those that failed.
         timed: requests without sign-ins.
-        exceedances: edge in ms -> how many of those lay above it; a failed one lies above every edge.
+        exceedances: edge in ms -> how many of those lay above it; a failed one, and one that was not
+            waited for at the end, lies above every edge.
         users: who were there at its end.
         ideal: who should have been.
         p50: the median in ms, None when it lies among the failed ones, or nothing was timed.
@@ -133,7 +134,7 @@ def count(second: int, table: Table, edges: Sequence[float], users: int, ideal: 
     return Second(
         second,
         len(table),
-        int(np.count_nonzero(~table.ok)),
+        int(np.count_nonzero(table.failed)),
         len(times),
         {edge: int(np.count_nonzero(times > edge)) for edge in edges},
         users,

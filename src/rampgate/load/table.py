@@ -23,6 +23,9 @@ OUTSIDE = -1
 NO_COHORT, ON, OFF = 0, 1, 2
 """The cohort of a request's account."""
 
+CUT = -1
+"""The status of a request that we stopped waiting for at the end of the run: it is slow, and did not fail."""
+
 
 class Row(NamedTuple):
     """One request.
@@ -31,7 +34,7 @@ class Row(NamedTuple):
         start_s: when it was sent, in seconds since the ramp began.
         endpoint: its index among the endpoints under load, or SIGN_IN.
         cohort: NO_COHORT, ON or OFF.
-        status: the HTTP status, 0 when no whole answer came.
+        status: the HTTP status, 0 when no whole answer came, CUT when it was not waited for.
         duration_ms: from sending to the last byte of the answer, or to the failure, connecting left out.
         connect_ms: name look-up, connecting and TLS; 0 on a connection that was open.
     """
@@ -88,6 +91,17 @@ class Table:
     def ok(self) -> Column:
         """Which answers came whole, with a status that says success."""
         return (self.status >= 200) & (self.status < 300)  # noqa: PLR2004  # the 2xx of is_2xx
+
+    @property
+    def cut(self) -> Column:
+        """Which were not waited for; a sign-in, whose time nobody judges, counts as failed then."""
+        found: Column = (self.status == CUT) & (self.endpoint != SIGN_IN)
+        return found
+
+    @property
+    def failed(self) -> Column:
+        """Which failed: neither answered well, nor only not waited for."""
+        return ~self.ok & ~self.cut
 
     @property
     def end_s(self) -> Column:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.errors import EvidenceError
 from rampgate.load.generator import Sample, Use, own_use
-from rampgate.load.table import NO_COHORT, OFF, ON, OUTSIDE, SIGN_IN, Row, Table
+from rampgate.load.table import CUT, NO_COHORT, OFF, ON, OUTSIDE, SIGN_IN, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rampgate.load.table import Column
 
 __all__ = [
+    "CUT",
     "NO_COHORT",
     "OFF",
     "ON",
@@ -99,7 +100,7 @@ class Recorder:
             begun: when it was sent, on the clock's monotonic scale.
             duration_ms: to the last byte or the failure, without connecting.
             connect_ms: what connecting took.
-            status: the HTTP status, 0 when no whole answer came.
+            status: the HTTP status, 0 when no whole answer came, CUT when it was not waited for.
         """
         self._rows.extend((begun, duration_ms, connect_ms, endpoint, cohort, status))
         if self._now() >= self._due:
