@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pharmapilot.connections import Connections
 
 OPTIMIZATION_FLAG = "databaseOptimization"
+PAGING_FLAG = "cursorPagination"
 MAX_LIMIT = 100
 WARD_INDEX = (("ward", 1), ("risk", 1), ("number", 1))
 # MongoDB's way to say: read the collection from end to end, whatever indexes there are.

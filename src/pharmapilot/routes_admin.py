@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from pharmapilot.data import RISKS, WARDS
 from pharmapilot.errors import BadRequestError
 from pharmapilot.jsons import json_body, json_response, whole_number
 from pharmapilot.metrics import MAX_MINUTES
-from pharmapilot.queries import MAX_LIMIT, OPTIMIZATION_FLAG, by_ward
 from pharmapilot.routes_account import backend_of, guarded
 from pharmapilot.routes_flags import known_flag
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_PERFORMANCE = 100
 DEFAULT_MINUTES = 5
-EXPLAINED = "patients_by_ward"
 
 
 async def list_flags(request: Request) -> Response:
@@ -63,23 +60,6 @@ async def error_rate(request: Request) -> Response:
     )
 
 
-async def explain(request: Request) -> Response:
-    """How MongoDB finds what ?name= asks for: for ?userId=&workspaceId=, else for the users of the flag."""
-    backend = backend_of(request)
-    name = request.query_params.get("name", "")
-    if name != EXPLAINED:
-        raise BadRequestError(f"name is {name!r}; accepted: {EXPLAINED}")
-    user_id, workspace_id = (request.query_params.get(key, "") for key in ("userId", "workspaceId"))
-    if user_id and workspace_id:
-        optimized = backend.flags.evaluate(OPTIMIZATION_FLAG, user_id, workspace_id)
-    else:
-        optimized = any(flag.name == OPTIMIZATION_FLAG and flag.is_reaching for flag in backend.flags.all())
-    broken = backend.faults.is_on("missing_index")
-    query = by_ward(WARDS[0], RISKS[-1], MAX_LIMIT, optimized=optimized, index_missing=broken)
-    told = await query.explain(backend.connections)
-    return json_response({"name": name, "optimized": optimized, **told})
-
-
 async def latest_lighthouse(request: Request) -> Response:
     """The score posted last, null where none was; POST stores one."""
     connections = backend_of(request).connections
@@ -109,7 +89,6 @@ ROUTES = [
     Route("/api/admin/feature-flags", guarded(list_flags)),
     Route("/api/admin/feature-flags/{name}", guarded(change_flag), methods=["PUT"]),
     Route("/api/admin/faults", guarded(faults), methods=["GET", "PUT", "DELETE"]),
-    Route("/api/admin/database/explain", guarded(explain)),
     Route("/api/admin/metrics/error-rate", guarded(error_rate)),
     Route("/api/admin/performance/lighthouse/latest", guarded(latest_lighthouse), methods=["GET", "POST"]),
 ]

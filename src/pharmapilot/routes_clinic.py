@@ -13,7 +13,7 @@ from pharmapilot.connections import KEY_PREFIX
 from pharmapilot.data import RISKS, WARDS
 from pharmapilot.errors import BadRequestError, StoreDownError
 from pharmapilot.jsons import json_response, whole_number
-from pharmapilot.queries import MAX_LIMIT, OPTIMIZATION_FLAG, by_ward, page_of
+from pharmapilot.queries import MAX_LIMIT, OPTIMIZATION_FLAG, PAGING_FLAG, by_ward, page_of
 from pharmapilot.routes_account import backend_of, require_user
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def patients(request: Request) -> Response:
     user = require_user(request)
     backend = backend_of(request)
     limit = whole_number(request, "limit", 20, MAX_LIMIT)
-    by_id = backend.flags.evaluate("cursorPagination", user.id, user.workspace_id)
+    by_id = backend.flags.evaluate(PAGING_FLAG, user.id, user.workspace_id)
     after, offset = _place(request, limit)
 
     async def page() -> dict[str, Any]:

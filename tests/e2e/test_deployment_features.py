@@ -175,6 +175,8 @@ def test_search_uses_the_index_where_the_flag_is_on(
         told = read(advanced, f"database/explain?name=patients_by_ward&{who}")
         assert told["stage"] == stage
         assert (told["docsExamined"] == 5000) is (stage == "COLLSCAN")
+        last = read(advanced, f"database/explain?name=patients_last_page&{who}")
+        assert last["docsExamined"] == (100 if client is on else 5000)
     for wrong in ("ward=cellar&risk=high", "ward=surgery", "ward=surgery&risk=high&limit=0"):
         assert on.get(f"/api/patients/search?{wrong}").status_code == 400
 
