@@ -14,15 +14,14 @@ from tests.unit.fakes import send_json, serving
 
 from rampgate.clock import SystemClock
 from rampgate.errors import ProbeError
+from rampgate.probes.auditor import AuditTimeoutError, BrowserAuditor
 from rampgate.probes.browser import find_tools
 from rampgate.probes.lighthouse import (
     AuditedPage,
-    AuditTimeoutError,
-    BrowserAuditor,
     LighthouseProbe,
-    SignIn,
     essentials,
 )
+from rampgate.probes.signed_browser import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

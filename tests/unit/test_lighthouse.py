@@ -10,17 +10,15 @@ import pytest
 from rampgate.errors import ProbeError
 from rampgate.model.measurement import Measurement, merge
 from rampgate.model.redact import Redactor
-from rampgate.probes.auditor import read_result
+from rampgate.probes.auditor import AuditTimeoutError, BrowserAuditor, read_result
 from rampgate.probes.browser import Tools
 from rampgate.probes.lighthouse import (
     PAGE_CODES,
     AuditedPage,
-    AuditTimeoutError,
-    BrowserAuditor,
     LighthouseProbe,
-    SignIn,
     keeping,
 )
+from rampgate.probes.signed_browser import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -77,17 +77,30 @@ def find_tools(environ: Mapping[str, str]) -> Tools:
     Raises:
         ProbeError: at least one is missing; names each, why, and what mends it.
     """
-    results = {result.name: result for result in inspect(environ)}
-    missing = [result for result in results.values() if isinstance(result, Missing)]
-    if missing:
-        raise ProbeError("; ".join(f"{tool.name} is missing: {tool.why} ({tool.mend})" for tool in missing))
-    found = {name: result for name, result in results.items() if isinstance(result, Found)}
+    found = _all_found(inspect(environ))
     return Tools(
         chromium=found["chromium"].path,
         node=found["node"].path,
         lighthouse=found["lighthouse"].path,
         env=found["chromium"].env,
     )
+
+
+def find_browser(environ: Mapping[str, str]) -> tuple[Path, Mapping[str, str]]:
+    """The browser and the environment that it needs, for a visit without an audit.
+
+    Raises:
+        ProbeError: it, or what drives it, is missing.
+    """
+    chromium = _all_found([find_playwright(), find_chromium(environ)])["chromium"]
+    return chromium.path, chromium.env
+
+
+def _all_found(results: Sequence[Found | Missing]) -> dict[str, Found]:
+    missing = [result for result in results if isinstance(result, Missing)]
+    if missing:
+        raise ProbeError("; ".join(f"{tool.name} is missing: {tool.why} ({tool.mend})" for tool in missing))
+    return {result.name: result for result in results if isinstance(result, Found)}
 
 
 def inspect(environ: Mapping[str, str]) -> list[Found | Missing]:

@@ -13,15 +13,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rampgate.errors import ProbeError
 from rampgate.model.measurement import Measurement
-from rampgate.probes.auditor import Auditor, AuditTimeoutError, BrowserAuditor, SignIn
+from rampgate.probes.auditor import AuditTimeoutError
 from rampgate.probes.pressure import STARVED, cpu_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rampgate.clock import Clock
-
-__all__ = ["AuditTimeoutError", "AuditedPage", "Auditor", "BrowserAuditor", "LighthouseProbe", "SignIn"]
+    from rampgate.probes.auditor import Auditor
 
 _Runs: TypeAlias = dict[str, dict[str, Any]]
 CATEGORIES = ("performance", "accessibility")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.runs.run import Expect, Run
     from rampgate.stage.backup_look import BackupLook
+    from rampgate.stage.browsing import Browsing
     from rampgate.stage.flag_start_look import FlagStartLook
     from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
@@ -46,6 +47,16 @@ def look(rampgate_run: Run) -> Iterator[Look]:
     maker = Look(rampgate_run)
     yield maker
     maker.close()
+
+
+@pytest.fixture(scope="session")
+def browsing(rampgate_run: Run, look: Look) -> Iterator[Browsing]:
+    """Visits pages in a browser, which lives as long as the process."""
+    from rampgate.stage.browsing import Browsing
+
+    visits = Browsing(rampgate_run, look)
+    yield visits
+    visits.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError
-from rampgate.probes.auditor import SignIn
+from rampgate.probes.signed_browser import SignIn
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import LoginSettings

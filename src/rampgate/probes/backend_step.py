@@ -1,0 +1,264 @@
+"""Floor 3. What shows that a step of a deployment took effect in the API: cache, queries, paging, jobs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+
+from rampgate.clock import Clock, SystemClock
+from rampgate.errors import ProbeError
+from rampgate.model.measurement import Measurement
+from rampgate.probes.ask import Answer, ask, find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_POLL_S = 0.1
+_EXAMPLES = 5
+_INDEXED = ("IXSCAN", "COUNT_SCAN", "DISTINCT_SCAN", "IDHACK", "EXPRESS_IXSCAN")
+"""Stages of MongoDB's explain that answer from an index (manual, "Explain Results")."""
+_WASTE = 10
+"""An index that examines ten times what it returns is not the query's own."""
+
+
+@dataclass(frozen=True)
+class BackendProbe:
+    """Asks the API.
+
+    Args:
+        client: signed in as the account that must have the features.
+        clock: tells start and end, and waits.
+    """
+
+    client: httpx.Client
+    clock: Clock = field(default_factory=SystemClock)
+
+    def flags(self, path: str, value: str, places: Mapping[str, str], flags: Sequence[str]) -> Measurement:
+        """``flag_off_when_on``: flags that the account does not have.
+
+        Args:
+            path: with {flag} and the places.
+            value: JMESPath of the decision.
+            places: {user} and {workspace} of the account.
+            flags: those that it must have.
+        """
+        start = self.clock.now()
+        wrong: dict[str, str] = {}
+        for flag in flags:
+            address = path.replace("{flag}", quote(flag, safe=""))
+            for place, text in places.items():
+                address = address.replace(place, quote(text, safe=""))
+            answer = ask(self.client, "GET", address)
+            found = find(value, answer.json()) if answer.ok else None
+            if found is not True:
+                wrong[flag] = (
+                    "off" if found is False else (answer.trouble if not answer.ok else "no decision")
+                )
+        return self._measured(
+            "flag_off_when_on",
+            start,
+            n=len(flags),
+            value=float(len(wrong)) if flags else None,
+            note="; ".join(f"{flag}: {told}" for flag, told in wrong.items()),
+        )
+
+    def cache(self, path: str, requests: int, header: str, hit: str) -> Measurement:
+        """``cache_misses``: of the same request repeated, those not answered from the cache.
+
+        The first request may fill the cache and is not counted.
+
+        Args:
+            path: asked again and again.
+            requests: how often, the first included.
+            header: of the answer, that tells.
+            hit: its value when the cache answered, in any case of letters.
+        """
+        start = self.clock.now()
+        answers = [ask(self.client, "GET", path) for _ in range(requests)][1:]
+        told = [_told(answer, header) for answer in answers]
+        missed = [found for found in told if found.lower() != hit.lower()]
+        return self._measured(
+            "cache_misses",
+            start,
+            n=len(told),
+            value=float(len(missed)) if told else None,
+            labels={"path": path},
+            note=f"{header}: {', '.join(sorted(set(missed)))} in place of {hit}" if missed else "",
+            details={"median_ms": sorted(answer.ms for answer in answers)[len(answers) // 2]},
+        )
+
+    def query(self, name: str, path: str, places: Sequence[str]) -> Measurement:
+        """``query_uses_index``, 1 or 0, as the database explains a query.
+
+        Args:
+            name: of the query.
+            path: answers with the explanation.
+            places: JMESPath of the stage, of the documents examined, and of those returned.
+
+        Raises:
+            ProbeError: there is no explanation.
+        """
+        start = self.clock.now()
+        answer = ask(self.client, "GET", path)
+        if not answer.ok:
+            raise ProbeError(f"{path}: {answer.trouble}; accepted is a 2xx answer that explains the query")
+        stage, examined, returned = (find(place, answer.json()) for place in places)
+        if not isinstance(stage, str):
+            raise ProbeError(f"{path}: found no stage at {places[0]!r}; accepted is text such as IXSCAN")
+        indexed = any(part in stage.upper() for part in _INDEXED)
+        counted = isinstance(examined, int) and isinstance(returned, int)
+        wasted = counted and examined > max(_WASTE, _WASTE * returned)
+        seen = f"{stage}, {examined} examined for {returned} returned" if counted else stage
+        return self._measured(
+            "query_uses_index",
+            start,
+            n=1,
+            value=float(indexed and not wasted),
+            labels={"query": name},
+            note=seen,
+            details={"stage": stage, "examined": examined, "returned": returned},
+        )
+
+    def job(self, path: str, body: Mapping[str, str], state_of: JobForm) -> list[Measurement]:
+        """``job_done``, 1 or 0, and ``job_time`` in seconds: work is queued, and asked for until it is done.
+
+        Args:
+            path: takes the work.
+            body: describes it.
+            state_of: where its state is told.
+        """
+        start, begun = self.clock.now(), self.clock.monotonic()
+        answer = ask(self.client, "POST", path, body=dict(body))
+        number = find(state_of.id, answer.json()) if answer.ok else None
+        if not isinstance(number, str | int):
+            note = answer.trouble if not answer.ok else f"the answer has no id at {state_of.id!r}"
+            return [self._measured("job_done", start, n=1, value=0.0, note=f"POST {path}: {note}")]
+        asked = state_of.path.replace("{id}", quote(str(number), safe=""))
+        state: Any = None
+        while self.clock.monotonic() - begun < state_of.within:
+            seen = ask(self.client, "GET", asked)
+            state = find(state_of.state, seen.json()) if seen.ok else seen.trouble
+            if state == state_of.done:
+                seconds = self.clock.monotonic() - begun
+                done = self._measured("job_done", start, n=1, value=1.0)
+                return [done, self._measured("job_time", start, unit="s", n=1, value=round(seconds, 3))]
+            self.clock.sleep(_POLL_S)
+        note = f"after {state_of.within:g} s its state is {state!r}; accepted is {state_of.done!r}"
+        return [self._measured("job_done", start, n=1, value=0.0, note=note)]
+
+    def paging(self, form: PagingForm, total: int | None) -> list[Measurement]:
+        """``paging_repeats`` and ``paging_gaps``: a list read from its beginning to its end.
+
+        Args:
+            form: how the list is read.
+            total: how many items there truly are, None when nobody tells: then no gap can be seen, which is
+                no value.
+
+        Raises:
+            ProbeError: a page is no list of items, or the list has no end.
+        """
+        start = self.clock.now()
+        pages = list(self._pages(form))
+        items = [json.dumps(item, sort_keys=True) for page in pages for item in page]
+        distinct = dict.fromkeys(items)
+        repeated = len(items) - len(distinct)
+        gaps = None if total is None else max(0, total - len(distinct))
+        repeats = [item for item in distinct if items.count(item) > 1][:_EXAMPLES] if repeated else []
+        seen = f"{len(distinct):,} items on {len(pages):,} pages"
+        told = seen + (f" of {total:,}" if total is not None else "; nobody tells how many there are")
+        return [
+            self._measured(
+                "paging_repeats",
+                start,
+                n=len(items),
+                value=float(repeated) if items else None,
+                note=f"twice: {', '.join(repeats)}" if repeats else "",
+            ),
+            self._measured(
+                "paging_gaps",
+                start,
+                n=len(distinct),
+                value=None if gaps is None or not items else float(gaps),
+                note=told,
+            ),
+        ]
+
+    def total(self, path: str, value: str) -> int:
+        """How many items there truly are.
+
+        Raises:
+            ProbeError: nobody tells.
+        """
+        answer = ask(self.client, "GET", path)
+        found = find(value, answer.json()) if answer.ok else None
+        if not isinstance(found, int) or isinstance(found, bool):
+            told = answer.trouble if not answer.ok else f"{found!r} at {value!r}"
+            raise ProbeError(f"{path}: found {told}; accepted is the number of items")
+        return found
+
+    def _pages(self, form: PagingForm) -> Iterator[list[Any]]:
+        cursor: Any = None
+        for _ in range(form.pages):
+            extra = {} if cursor is None else {form.parameter: str(cursor)}
+            path = str(httpx.URL(form.path).copy_merge_params(extra))
+            answer = ask(self.client, "GET", path)
+            items = find(form.items, answer.json()) if answer.ok else None
+            if not isinstance(items, list):
+                told = answer.trouble if not answer.ok else f"no list at {form.items!r}"
+                raise ProbeError(f"{path}: found {told}; accepted is a page of items")
+            yield items
+            cursor = find(form.cursor, answer.json())
+            if cursor is None:
+                return
+        raise ProbeError(f"{form.path}: has no end within {form.pages} pages")
+
+    def _measured(self, metric: str, start: float, unit: str = "", **told: Any) -> Measurement:
+        return Measurement(metric, unit, start=start, end=self.clock.now(), **told)
+
+
+@dataclass(frozen=True)
+class JobForm:
+    """Where the state of queued work is told.
+
+    Args:
+        id: JMESPath of its id in the answer to the request.
+        path: with {id}.
+        state: JMESPath of the state.
+        done: the state that is the end.
+        within: seconds.
+    """
+
+    id: str
+    path: str
+    state: str
+    done: str
+    within: float
+
+
+@dataclass(frozen=True)
+class PagingForm:
+    """How a list is read page by page.
+
+    Args:
+        path: the first page.
+        items: JMESPath of the items, or of their ids.
+        cursor: JMESPath of what leads to the next page; null on the last one.
+        parameter: the parameter that takes it.
+        pages: more pages than this are no list that ends.
+    """
+
+    path: str
+    items: str
+    cursor: str
+    parameter: str
+    pages: int
+
+
+def _told(answer: Answer, header: str) -> str:
+    if not answer.ok:
+        return answer.trouble
+    return answer.headers.get(header.lower(), "no such header")
