@@ -137,6 +137,11 @@ def measured(record: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def began(told: Told) -> float:
+    """When the ramp began, of the last attempt where there were two, in seconds since the epoch."""
+    return float([record["began"] for record in told.records if record["type"] == "timeline"][-1])
+
+
 def ended(folder: Path, process: subprocess.Popen[bytes], seconds: float, log: str = "log") -> Told:
     """Wait for the end of a run and read what it left.
 
