@@ -25,8 +25,8 @@ RULES = Path(__file__).with_name("static") / "monitoring" / "alert-rules.yml"
 NOBODY = f"http://{HOST}:1"
 """An address where nobody listens: the port is reserved for a service that no machine runs today."""
 READY_SECONDS = 15.0
-ENOUGH = 'count_over_time(up{job="pharmapilot"}[1m]) >= 3'
-"""So many looks at the API give a rate: whoever reads the ready file can ask for one."""
+ENOUGH = 'sum_over_time(up{job="pharmapilot"}[1m]) >= 3'
+"""So many good looks at the API give a rate: whoever reads the ready file can ask for one."""
 
 
 @dataclass

@@ -138,8 +138,8 @@ class Supervisor:
                 find(embedded=self.options.demo), self.state, self.options.environ, self.stopping
             )
         self._start_servers(api_socket)
-        self._start_monitoring()
-        if self._wait_until_ready():
+        self.monitoring.start_inbox(self.state, self.options.environ)
+        if self._wait_until_ready() and self._watch():
             self._write_ready_files()
             self._tell()
 
@@ -164,11 +164,12 @@ class Supervisor:
             )
         self._start_web()
 
-    def _start_monitoring(self) -> None:
-        environ = self.options.environ
-        self.monitoring.start_inbox(self.state, environ)
+    def _watch(self) -> bool:
+        """Whether we are watched now. Not before all answer, or the first alert would be of the start."""
         if self.options.full_stack:
-            self.monitoring.start_programs(self.state, environ, self.stopping, self.urls["api"])
+            self.monitoring.start_programs(self.state, self.options.environ, self.stopping, self.urls["api"])
+        self.monitoring.wait_until_ready(self.stopping)
+        return not self.stopping.is_set()
 
     def _start_web(self) -> None:
         port = self.options.web_port or free_port()
@@ -204,7 +205,6 @@ class Supervisor:
                 raise DeploymentError(f"no answer within {READY_SECONDS:.0f} s from {', '.join(waiting)}")
             waiting = {name for name in waiting if not _answers(self.urls[name])}
             self.stopping.wait(0.03)
-        self.monitoring.wait_until_ready(self.stopping)
         self._report_deaths()
         return not self.stopping.is_set()
 

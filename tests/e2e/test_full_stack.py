@@ -70,6 +70,12 @@ def test_prometheus_asks_all_of_the_stack_from_the_first_moment(ready: dict[str,
     assert httpx.get(f"{ready['alertmanager']}/-/ready").status_code == 200
 
 
+def test_start_raises_no_alert(ready: dict[str, Any]) -> None:
+    """Nobody is alerted of a deployment that only comes up."""
+    assert asked(ready, "max_over_time(ALERTS[5m])") == []
+    assert httpx.get(f"{ready['inbox']}/messages").json() == {"messages": []}
+
+
 def test_rules_file_is_well_formed() -> None:
     """Prometheus's own checker accepts the rules."""
     done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True, check=False)
