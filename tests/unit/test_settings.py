@@ -103,7 +103,8 @@ def test_a_stage_has_defaults_of_its_own() -> None:
     settings = Settings.model_validate({"stages": {"immediate": {"budget": "2m"}}})
     assert settings.stage("immediate").budget == 120
     assert settings.stage("immediate").patience == 30
-    assert settings.stage("predeploy").budget == 900
+    assert settings.stage("deploy").budget == 900
+    assert settings.stage("predeploy").budget == 1800
     assert settings.stage("extended").budget == 3600
     told = Settings.model_validate({"stages": {"extended": {"patience": "1s"}}}).stage("extended")
     assert (told.budget, told.patience) == (3600, 1)

@@ -6,6 +6,7 @@ import click
 
 from rampgate import __version__
 from rampgate.cli.measuring import demo, load
+from rampgate.cli.pictures import accept
 from rampgate.cli.setup import doctor, init
 from rampgate.cli.told import lines_kept
 from rampgate.cli.verdicts import rejudge, verdict
@@ -24,6 +25,7 @@ def main() -> None:
       pytest -m immediate          check a deployment, minutes after a deploy
       rampgate verdict             show the latest verdict again; its exit code gates a pipeline
       rampgate rejudge RUN         judge old evidence again: the same journal, the same verdict
+      rampgate accept RUN --by ME  accept how its pages look, for visual regression
       rampgate doctor --fix        see what is missing on this machine, and install the browser tools
       rampgate demo                the whole story on a reference deployment of our own
       rampgate init --api URL      write settings for a service of yours
@@ -33,5 +35,5 @@ def main() -> None:
 
 main.help = lines_kept(main.help)
 
-for command in (verdict, rejudge, doctor, demo, load, init):
+for command in (verdict, rejudge, accept, doctor, demo, load, init):
     main.add_command(command)

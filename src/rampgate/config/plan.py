@@ -117,7 +117,11 @@ def _before(settings: Settings) -> dict[str, dict[str, Any]]:
         "backup_redis": _once(backups if settings.redis else None),
         "command": {command.name: command for command in settings.commands},
         "bundle": _once(settings.bundle),
-        "visual": {name: pages[name] for name in (visual.pages if visual else ())},
+        # Where nobody has accepted a picture yet, there is nothing to hold for.
+        "visual": {
+            name: pages[name].model_copy(update={"required": False})
+            for name in (visual.pages if visual else ())
+        },
         "baseline_endpoint": {
             endpoint.name: endpoint for endpoint in settings.endpoints if baseline and baseline.endpoints
         },

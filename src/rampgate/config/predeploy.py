@@ -109,6 +109,7 @@ class VisualSettings(Part):
     tolerance: Percent = Field(default=0.1, description="percent of pixels that may differ")
     width: int = Field(default=1280, ge=200, le=4000)
     height: int = Field(default=800, ge=200, le=4000)
+    accept_first: bool = Field(default=False, description="for a demo: compare with a first look of its own")
 
 
 class BaselineSettings(Part):

@@ -56,7 +56,7 @@ class TargetSettings(Part):
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
 
-_BUDGETS = {"extended": 3600.0, "load": 3600.0}
+_BUDGETS = {"predeploy": 1800.0, "extended": 3600.0, "load": 3600.0}
 """Time budgets that differ from the default of 15 minutes."""
 
 

@@ -84,6 +84,7 @@ _ALL = (
     ),
     Metric("flag_nesting_broken", Kind.COUNT, "", "users who lose a flag when the percentage rises"),
     Metric("testers_unreached", Kind.COUNT, "", "testers, on by name, who do not get a flag at its start"),
+    Metric("picture_taken", Kind.VALUE, "", "1 when a picture of a page was taken"),
     Metric("visual_difference", Kind.VALUE, "%", "pixels of a page that differ beyond the tolerance"),
     Metric("flag_off_when_on", Kind.COUNT, "", "flags that are off for an account that must have them"),
     Metric("visit_seen", Kind.VALUE, "", "1 when a visit raises what the monitoring counts, else 0"),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
     from rampgate.stage.monitoring_look import MonitoringLook
+    from rampgate.stage.step_look import StepLook
+    from rampgate.stage.visual_look import VisualLook
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +62,14 @@ def browsing(rampgate_run: Run, look: Look) -> Iterator[Browsing]:
 
 
 @pytest.fixture
+def step_look(rampgate_run: Run, look: Look, browsing: Browsing) -> StepLook:
+    """Makes the probes of a deployment's steps."""
+    from rampgate.stage.step_look import StepLook
+
+    return StepLook(rampgate_run, look, browsing)
+
+
+@pytest.fixture
 def monitoring_look(rampgate_run: Run, look: Look) -> MonitoringLook:
     """Makes the probes of the monitoring."""
     from rampgate.stage.monitoring_look import MonitoringLook
@@ -89,6 +99,14 @@ def backup_look(rampgate_run: Run) -> BackupLook:
     from rampgate.stage.backup_look import BackupLook
 
     return BackupLook(rampgate_run)
+
+
+@pytest.fixture
+def visual_look(rampgate_run: Run, browsing: Browsing, expect: Expect) -> VisualLook:
+    """Compares pages with accepted pictures."""
+    from rampgate.stage.visual_look import VisualLook
+
+    return VisualLook(rampgate_run, browsing, expect)
 
 
 @pytest.fixture
