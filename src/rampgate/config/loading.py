@@ -265,6 +265,9 @@ def _secrets(settings: Settings, source: Source) -> set[str]:
     urls = [settings.mongodb.uri if settings.mongodb else "", settings.redis.url if settings.redis else ""]
     urls += [target.web or "", target.api or ""]
     urls.append(settings.backups.scratch_mongodb if settings.backups else "")
+    urls += [
+        url for alert in settings.alerts for url in (alert.url, alert.receipt.url if alert.receipt else "")
+    ]
     found = source.secrets | named | set(target.headers.values()) | {target.admin_token}
     found |= {alert.url for alert in settings.alerts}
     for url in urls:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rampgate.config.settings import Settings
     from rampgate.runs.run import Expect, Run
+    from rampgate.stage.alert_look import AlertLook
     from rampgate.stage.backup_look import BackupLook
     from rampgate.stage.browsing import Browsing
     from rampgate.stage.flag_start_look import FlagStartLook
@@ -75,6 +76,14 @@ def monitoring_look(rampgate_run: Run, look: Look) -> MonitoringLook:
     from rampgate.stage.monitoring_look import MonitoringLook
 
     return MonitoringLook(rampgate_run, look)
+
+
+@pytest.fixture
+def alert_look(rampgate_run: Run) -> AlertLook:
+    """Makes the probes of the alert channels."""
+    from rampgate.stage.alert_look import AlertLook
+
+    return AlertLook(rampgate_run)
 
 
 @pytest.fixture

@@ -1,0 +1,172 @@
+"""Floor 3. Sends one message through apprise, as a process of its own.
+
+So it ends in time whatever a channel does, and what apprise logs, addresses with their secrets among it,
+stays inside. Reads ``{"url", "title", "body", "seconds"}`` from standard input, writes an Outcome as JSON.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import re
+import signal
+import sys
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_KNOWN = ("json", "jsons", "mailto", "mailtos", "slack", "msteams", "tgram")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_STATUS = re.compile(r"error=([1-9]\d\d)\b")
+_REPLY = re.compile(r"\(([45]\d\d), b(['\"])(.*?)\2")
+_SYSTEM = re.compile(r"\[Errno -?\d+\] ([\w ,]+)")
+_CERTIFICATE = re.compile(r"certificate verify failed(?:: [^()]+)?")
+_KEPT = 200
+_SHORT = 3
+_MASK = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a message.
+
+    Args:
+        sent: whether the channel took it, for all of its recipients.
+        why: in a few words why it did not.
+        wrong_address: whether the address is none, so that nothing was sent.
+    """
+
+    sent: bool
+    why: str = ""
+    wrong_address: bool = False
+
+
+class _Heard(logging.Handler):
+    """Keeps the last messages of apprise."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: deque[str] = deque(maxlen=_KEPT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.lines.append(record.getMessage())
+
+
+def send(url: str, title: str, body: str, seconds: float) -> Outcome:
+    """Send one message.
+
+    Args:
+        url: apprise's address of the channel.
+        title: of the message.
+        body: of the message, plain text.
+        seconds: for connecting, and for each silence.
+    """
+    import apprise
+
+    logger, heard = logging.getLogger("apprise"), _Heard()
+    logger.handlers, logger.propagate = [heard], False
+    logger.setLevel(logging.DEBUG)
+    # A redirected POST would arrive as a GET without the message, and be answered with 200.
+    asset = apprise.AppriseAsset(app_id="rampgate", app_desc="rampgate", http_redirects=False)
+    channel = apprise.Apprise.instantiate(url, asset=asset)
+    if channel is None:
+        return Outcome(sent=False, why=_wrong(url), wrong_address=True)
+    channel.socket_connect_timeout = channel.socket_read_timeout = seconds
+    sender = apprise.Apprise(asset=asset)
+    sender.add(channel)
+    if sender.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+        return Outcome(sent=True)
+    return Outcome(sent=False, why=cause(heard.lines, url, seconds))
+
+
+def cause(lines: Iterable[str], url: str, seconds: float) -> str:
+    """Why a channel did not take a message, from what apprise logged; nothing of its address is repeated.
+
+    Args:
+        lines: apprise's log.
+        url: the channel's address.
+        seconds: how long it had to answer.
+    """
+    text = "\n".join(lines)
+    if found := _STATUS.search(text):
+        redirect = ", a redirect; the message is not sent on" if found[1].startswith("3") else ""
+        return f"HTTP {found[1]}{redirect}"
+    if found := _REPLY.search(text):
+        return f"the mail server refuses it: {found[1]} {_without(found[3], url)}"
+    if "timed out" in text:
+        return no_answer(seconds)
+    if found := _CERTIFICATE.search(text) or _SYSTEM.search(text):
+        return found[found.re.groups].strip()
+    return "apprise could not send it, for a reason that its log tells only with the address"
+
+
+def no_answer(seconds: float) -> str:
+    """The sentence about a channel that stays silent."""
+    return f"no answer within {seconds:g} s"
+
+
+def _wrong(url: str) -> str:
+    """What is wrong with an address; only its scheme is shown."""
+    from apprise.plugins import N_MGR
+
+    schemes = sorted(map(str, N_MGR.schemas()))  # type: ignore[no-untyped-call]  # apprise left it so
+    some = f"the {len(schemes)} schemes of apprise, such as {', '.join(_KNOWN)}"
+    match = _SCHEME.match(url)
+    if match is None:
+        return f"found no scheme; accepted are {some}"
+    scheme = match[1].lower()
+    if scheme not in schemes:
+        near = difflib.get_close_matches(scheme, schemes, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"found the scheme {scheme!r}; {hint}accepted are {some}"
+    forms = [form.replace("{schema}", scheme) for form in N_MGR[scheme].templates]
+    return f"found an incomplete {scheme} address; accepted is {forms[0] if forms else 'what apprise tells'}"
+
+
+def _without(text: str, url: str) -> str:
+    """A server's words in one line, without any part of the channel's address."""
+    for part in sorted(set(_parts(url)), key=len, reverse=True):
+        text = text.replace(part, _MASK)
+    return " ".join(text.replace("\\n", " ").split())
+
+
+def _parts(url: str) -> Iterator[str]:
+    parts = urlsplit(url)
+    values = [parts.netloc, parts.path, parts.fragment, *(value for _, value in parse_qsl(parts.query))]
+    for value in values:
+        for piece in (value, *re.split(r"[/:@,]", value)):
+            yield from (form for form in (piece, unquote(piece)) if len(form) >= _SHORT)
+
+
+def main() -> None:
+    """Send what standard input says, and write what became of it."""
+    told: dict[str, Any] = json.load(sys.stdin)
+    seconds = float(told["seconds"])
+    out, sys.stdout = sys.stdout, sys.stderr
+
+    def tell(outcome: Outcome) -> None:
+        out.write(json.dumps(asdict(outcome)) + "\n")
+        out.flush()
+
+    def give_up(*_: object) -> None:
+        tell(Outcome(sent=False, why=no_answer(seconds)))
+        os._exit(0)
+
+    signal.signal(signal.SIGALRM, give_up)
+    import apprise  # noqa: F401  # loading it is not the channel's time
+
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    outcome = send(told["url"], told["title"], told["body"], seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    tell(outcome)
+
+
+if __name__ == "__main__":
+    main()
