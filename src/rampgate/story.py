@@ -80,8 +80,7 @@ def surroundings(ready: dict[str, Any]) -> Iterator[str]:
     """
     missing = ready.get("missing", [])
     yield from (f"{name}: {ready[name]}" for name in _WATCHING if name in ready and name not in missing)
-    if missing:
-        yield f"not installed: {', '.join(missing)}; see `rampgate doctor`"
+    yield from demo.not_installed(ready)
 
 
 def _call(command: Sequence[str], environment: dict[str, str], echo: Callable[[str], None]) -> None:

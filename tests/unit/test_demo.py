@@ -249,6 +249,6 @@ def test_the_story_says_where_the_stack_is_and_what_is_missing() -> None:
     ]
     assert list(story.surroundings({**ready, "missing": ["alertmanager", "prometheus"]})) == [
         "inbox: http://i",
-        "not installed: alertmanager, prometheus; see `rampgate doctor`",
+        "not installed: alertmanager, prometheus; as root: rampgate doctor --fix",
     ]
     assert list(story.surroundings({"web": "http://w"})) == []

@@ -148,6 +148,12 @@ def read_ready(path: Path) -> dict[str, Any]:
     return content
 
 
+def not_installed(ready: dict[str, Any]) -> list[str]:
+    """One line when the deployment came up without programs that it was to bring up too, else none."""
+    missing = ready.get("missing")
+    return [f"not installed: {', '.join(missing)}; as root: rampgate doctor --fix"] if missing else []
+
+
 def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
     """Dotted setting -> value, as [demo.values] and [demo.settings] say; page content is kept unless they do.
 

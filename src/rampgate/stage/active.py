@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,4 +107,6 @@ def demo_source(stack: ExitStack, ready_file: str | None, stage: str) -> dict[st
     path = demo.settings_file()
     told = demo.for_stage(demo.settings_of(path), stage)
     ready = demo.read_ready(Path(ready_file)) if ready_file else stack.enter_context(demo.deployment(told))
+    for line in demo.not_installed(ready):  # pytest's capture of output has not begun
+        sys.stderr.write(f"rampgate: {line}\n")
     return {"path": str(path), "overrides": demo.overrides(told, ready), "from_environment": False}
