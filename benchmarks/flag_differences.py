@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
+from benchmarks import page_differences
 from pymongo import MongoClient
 
-from benchmarks import page_differences
 from rampgate.runs.demo import deployment, settings_file, settings_of
 
 if TYPE_CHECKING:
