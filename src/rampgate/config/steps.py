@@ -87,7 +87,8 @@ class ListSettings(Part):
     page: str
     row: str = "tbody tr"
     most: int = Field(default=200, ge=1, description="rows that may be in the page at once")
-    last: str = Field(default="", description="a CSS selector that is there once the end is in view")
+    last: str = Field(default="", description="CSS of what is in view once the end is")
+    more: str = Field(default="", description="CSS of a button that brings more rows")
 
 
 class JobSettings(Part):

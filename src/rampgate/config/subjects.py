@@ -48,6 +48,8 @@ class LoginSettings(Part):
     path: UrlPath
     body: dict[str, str] = Field(min_length=1)
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
+    user: JMESPath = Field(default="user.id", description="the user's id in the answer to the sign-in")
+    workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
     form: FormSettings | None = None
     needs: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
     required: bool = True

@@ -99,6 +99,20 @@ class PrometheusProbe:
             raise ConfigurationError(problems)
         return self._count("metrics_missing", list(wanted), missing, start)
 
+    def number(self, query: str) -> float | None:
+        """The sum of what a query gives now; None when it gives nothing.
+
+        Raises:
+            ConfigurationError: it is no PromQL.
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        data = self._ask("/api/v1/query", {"query": query})
+        result = data.get("result")
+        if data.get("resultType") == "scalar":
+            return _sample(result)
+        samples = [_sample(each.get("value")) for each in result or () if isinstance(each, dict)]
+        return sum(samples) if samples and all(map(math.isfinite, samples)) else None
+
     def _count(
         self, metric: str, expected: Sequence[str], bad: Mapping[str, str], start: float
     ) -> Measurement:

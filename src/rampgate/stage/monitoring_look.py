@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rampgate.errors import UnreachableError
 from rampgate.probes.monitoring import PLACES, MonitorProbe
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rampgate.runs.run import Run
     from rampgate.stage.look import Look
 
+T = TypeVar("T")
 _REPORTED = ("user_feedback_score", "database_connection_failures")
 """Metrics of thresholds that no probe measures: the deployment or its monitoring must tell them."""
 
@@ -67,7 +68,11 @@ class MonitoringLook:
         note = "; ".join(text for text in (seen.note, named) if text)
         return replace(seen, note=note, details={**seen.details, "unasked": unasked})
 
-    def _asked(self, ask: Callable[[PrometheusProbe], Measurement]) -> Measurement:
+    def number(self, query: str) -> float | None:
+        """What a query gives now."""
+        return self._asked(lambda probe: probe.number(query))
+
+    def _asked(self, ask: Callable[[PrometheusProbe], T]) -> T:
         """What Prometheus tells.
 
         Raises:

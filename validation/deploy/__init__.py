@@ -1,0 +1,1 @@
+"""While a deployment goes on, after each of its steps."""
