@@ -193,9 +193,14 @@ def test_explain_follows_flag_and_fault(advanced: Deployment) -> None:
     assert advanced.admin.get("/api/admin/database/explain?name=all").status_code == 400
 
 
-def test_cache_that_never_hits_is_seen_in_header_and_counters(advanced: Deployment, on: httpx.Client) -> None:
-    """Hits are counted while the cache works, misses alone while it does not."""
+def test_cache_that_never_hits_is_seen_in_header_and_counters(
+    advanced: Deployment, on: httpx.Client, off: httpx.Client
+) -> None:
+    """Hits count while the cache works, misses alone while it does not, and nothing without the flag."""
     on.get("/api/patients?limit=33")
+    lookups = series(advanced, "cache_lookups_total")
+    assert off.get("/api/patients?limit=33").headers["X-Cache"] == "off"
+    assert series(advanced, "cache_lookups_total") == lookups
     hits = series(advanced, "cache_hits_total")
     assert on.get("/api/patients?limit=33").headers["X-Cache"] == "hit"
     assert series(advanced, "cache_hits_total") == hits + 1
