@@ -82,10 +82,9 @@ def new_folder(target: Path, needed: int) -> Iterator[Path]:
 def _must_be_new(*paths: Path) -> None:
     for path in paths:
         if path.exists() or path.is_symlink():
-            what = "is what an earlier backup left that did not end" if path.suffix == _PARTIAL else "exists"
-            raise ProbeError(
-                f"{path} {what}: nothing is ever overwritten; move it away, or change backups.name"
-            )
+            rest = path.suffix == _PARTIAL
+            what = "is the rest of a backup that was killed" if rest else "exists already"
+            raise ProbeError(f"{path} {what}: nothing is overwritten; move it away, or change backups.name")
 
 
 def _make_parents(folder: Path, made: list[Path]) -> None:

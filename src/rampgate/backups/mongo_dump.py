@@ -64,7 +64,7 @@ def take(source: MongoSource, target: Path, progress: Progress) -> Taken:
     begun = progress.clock.now()
     answer_s = min(_ANSWER_S, progress.left_s)
     with mongo_source.connected(source.uri, source.timeout_s, answer_s) as client:
-        names = mongo_source.databases(client, source.databases, source.uri, source.scratch_prefix)
+        names = mongo_source.databases(client, source.databases, source.scratch_prefix)
         listed = [found for name in names for found in mongo_source.described(client[name])]
         with files.new_folder(target, mongo_source.size(client, names)) as folder:
             if tool := shutil.which("mongodump"):
@@ -118,17 +118,21 @@ def _dump(
 
 def _metadata(found: Collection) -> str:
     """What mongorestore wants to know of a collection."""
-    from bson import json_util
-
-    told: dict[str, Any] = {
-        "options": found.options,
-        "indexes": list(found.indexes),
+    told = {
+        "options": _plain(found.options),
+        "indexes": _plain(list(found.indexes)),
         "collectionName": found.name,
         "type": found.kind,
     }
-    if found.identity is not None:
-        told["uuid"] = bytes(found.identity).hex()
-    return str(json_util.dumps(told, json_options=json_util.CANONICAL_JSON_OPTIONS))
+    identity = {} if found.identity is None else {"uuid": bytes(found.identity).hex()}
+    return json.dumps({**told, **identity})
+
+
+def _plain(data: Any) -> Any:
+    """BSON as JSON that keeps every type (canonical extended JSON)."""
+    from bson import json_util
+
+    return json.loads(json_util.dumps(data, json_options=json_util.CANONICAL_JSON_OPTIONS))
 
 
 def _drift(
@@ -151,7 +155,6 @@ def _write_manifest(
     folder: Path, about: Mapping[str, Any], listed: Sequence[Collection], contents: Mapping[str, Content]
 ) -> str:
     """Write what the dump is and holds; the hash of the file."""
-    from bson import json_util
 
     def told(found: Collection) -> dict[str, Any]:
         seen = contents.get(found.full_name, Content())
@@ -159,8 +162,8 @@ def _write_manifest(
             "database": found.database,
             "name": found.name,
             "kind": found.kind,
-            "options": found.options,
-            "indexes": list(found.indexes),
+            "options": _plain(found.options),
+            "indexes": _plain(list(found.indexes)),
             "documents": seen.documents,
             "bytes": seen.size,
             "fingerprint": seen.fingerprint,
@@ -175,7 +178,6 @@ def _write_manifest(
         "fingerprint": "sum of the SHA-256 of each document's BSON, modulo 2^256",
         "collections": [told(found) for found in listed],
     }
-    plain = json_util.dumps(manifest, json_options=json_util.CANONICAL_JSON_OPTIONS)
     with files.NewFile(folder / files.MANIFEST) as file:
-        file.write(json.dumps(json.loads(plain), indent=1).encode())
+        file.write(json.dumps(manifest, indent=1).encode())
     return file.sha256

@@ -84,9 +84,7 @@ def _read_manifest(folder: Path, proof: Proof) -> list[dict[str, Any]]:
 def _name_leftovers(client: MongoClient[dict[str, Any]], prefix: str, proof: Proof) -> None:
     left = [name for name in client.list_database_names() if name.startswith(prefix)]
     if left:
-        proof.notes.append(
-            f"a scratch database of another run is there, perhaps of one that was killed: {left[0]}"
-        )
+        proof.notes.append(f"{left[0]} is there: another run's, perhaps one's that was killed")
 
 
 @contextmanager
@@ -129,6 +127,7 @@ class _Restored:
     def compare(self) -> None:
         """Restore from the files, and hold the result against the manifest."""
         from bson import json_util
+        from bson.errors import InvalidBSON
         from pymongo.errors import OperationFailure
 
         inside = self.folder / self.told["database"]
@@ -148,7 +147,7 @@ class _Restored:
                 self._build(metadata.get("indexes", []))
                 self._compare_indexes()
             self._compare_options()
-        except BrokenFileError as error:
+        except (BrokenFileError, InvalidBSON) as error:
             self._differs(f"{stem.name}.bson {error}")
         except OperationFailure as error:
             self._differs(f"cannot be restored: {cut(self.safe, error)}")

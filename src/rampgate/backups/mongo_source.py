@@ -90,29 +90,29 @@ def connected(uri: str, timeout_s: float, answer_s: float) -> Iterator[MongoClie
             raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
 
 
-def databases(
-    client: MongoClient[dict[str, Any]], wanted: Sequence[str], uri: str, scratch_prefix: str
-) -> list[str]:
+def databases(client: MongoClient[dict[str, Any]], wanted: Sequence[str], scratch_prefix: str) -> list[str]:
     """The names of the databases to back up.
 
     Args:
         client: of the server.
         wanted: by the settings; empty: the one that the URI names, else all.
-        uri: of the server.
         scratch_prefix: of databases that are ours, and no data.
 
     Raises:
         ProbeError: one that is wanted is not there, or there is none.
     """
-    from pymongo.uri_parser import parse_uri
+    from pymongo.errors import ConfigurationError
 
     there = [
         name
         for name in sorted(client.list_database_names())
         if name not in _INTERNAL and not name.startswith(scratch_prefix)
     ]
-    named = parse_uri(uri)["database"] if not uri.startswith("mongodb+srv:") else None
-    names = list(wanted) or ([named] if named else there)
+    try:
+        named = [client.get_default_database().name]
+    except ConfigurationError:  # the address names none
+        named = []
+    names = list(wanted) or named or there
     told = ", ".join(there) or "none"
     if absent := [name for name in names if name not in there]:
         raise ProbeError(f"backups.databases: found {absent[0]!r}; accepted are those of the server: {told}")

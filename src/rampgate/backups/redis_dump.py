@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ SCHEMA = 1
 SNAPSHOT = "dump.rdb"
 _CLIENTS = ("valkey-cli", "redis-cli")
 _ANSWER_S = 60.0
+_OVER_DISK = "Redis wrote the snapshot to its own disk first (repl-diskless-sync no), as its dbfilename"
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,11 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
     memory = int(about.get("used_memory", 0))
     with files.new_folder(target, memory) as folder:
         program = next(filter(None, map(shutil.which, _CLIENTS)), None)
+        notes: list[str] = []
         if program:
             digest = _by_client(program, source.url, place, folder, progress)
         else:
-            digest = _by_protocol(source, place, folder, progress)
+            digest, notes = _by_protocol(source, place, folder, progress)
         by = Path(program).name + " --rdb" if program else "the replication protocol"
         keys = {f"db{number}": keys for number, (keys, _) in redis_source.keyspace(about).items()}
         manifest = {
@@ -81,7 +82,7 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
         files.write_sums(folder, {SNAPSHOT: digest, files.MANIFEST: file.sha256})
     details = {"by": by, "server": manifest["server"], "keys_just_before": keys}
     seconds = progress.seconds - waited
-    return Taken(target, files.size_of(target), seconds, sum(keys.values()), (), details)
+    return Taken(target, files.size_of(target), seconds, sum(keys.values()), tuple(notes), details)
 
 
 def _by_client(program: str, url: str, place: Mapping[str, Any], folder: Path, progress: Progress) -> str:
@@ -113,21 +114,18 @@ def _options(place: Mapping[str, Any]) -> list[str]:
     return options
 
 
-def _by_protocol(source: RedisSource, place: Mapping[str, Any], folder: Path, progress: Progress) -> str:
-    """Ask for the snapshot as a replica does, and write it; its hash."""
+def _by_protocol(
+    source: RedisSource, place: Mapping[str, Any], folder: Path, progress: Progress
+) -> tuple[str, list[str]]:
+    """Ask for the snapshot as a replica does, and write it; its hash, and notes."""
     with (
         redis_wire.connected(place, source.timeout_s, min(_ANSWER_S, progress.left_s)) as wire,
         files.NewFile(folder / SNAPSHOT) as file,
     ):
-        with suppress(StoreError):  # an older one would send later writes too; we end the connection
-            wire.ask("REPLCONF", "rdb-only", "1")
         try:
-            wire.snapshot(
-                file.write,
-                lambda done, size: progress.at(
-                    f"{done / files.MEGABYTE:,.1f} of {size / files.MEGABYTE:,.1f} MB"
-                ),
+            over_disk = wire.snapshot(
+                file.write, lambda done: progress.at(f"{done / files.MEGABYTE:,.1f} MB received")
             )
         except StoreError as error:
             raise StoreError(f"Redis hands out no snapshot: {cut(redactor_of(source.url), error)}") from None
-    return file.sha256
+    return file.sha256, [_OVER_DISK] if over_disk else []

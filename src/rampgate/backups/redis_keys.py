@@ -38,8 +38,8 @@ _TABLE = """CREATE TABLE seen (pass TEXT, db INTEGER, key BLOB, digest BLOB, gon
 _STEADY = """FROM seen b
              JOIN seen a ON a.pass = 'after' AND a.db = b.db AND a.key = b.key AND a.digest = b.digest
              LEFT JOIN seen c ON c.pass = 'copy' AND c.db = b.db AND c.key = b.key WHERE b.pass = 'before'"""
-_CHANGED = """SELECT count(*) FROM (SELECT db, key, digest FROM seen WHERE pass IN ('before', 'after')
-              GROUP BY db, key, digest HAVING count(*) = 1)"""
+_CHANGED = """SELECT count(*) FROM (SELECT 1 FROM seen WHERE pass IN ('before', 'after')
+              GROUP BY db, key HAVING count(*) = 1 OR count(DISTINCT digest) = 2)"""
 _EXTRA = """FROM seen c WHERE c.pass = 'copy' AND NOT EXISTS (SELECT 1 FROM seen o
             WHERE o.pass IN ('before', 'after') AND o.db = c.db AND o.key = c.key)"""
 
@@ -135,14 +135,14 @@ class Keys:
         """
         gone = f"{_STEADY} AND c.key IS NULL AND (b.gone_at IS NULL OR b.gone_at > ?)"
         other = f"{_STEADY} AND c.digest != b.digest"
-        told = self._told("{} missing in the copy", "b", gone, now_ms + SKEW_MS)
-        told += self._told("{} other content in the copy", "b", other)
+        told = self._told("missing in the copy", "b", gone, now_ms + SKEW_MS)
+        told += self._told("with other content in the copy", "b", other)
         if not self.changed:
-            told += self._told("{} in the copy, and never in Redis", "c", _EXTRA)
+            told += self._told("in the copy, and never in Redis", "c", _EXTRA)
             told += self._counted_otherwise()
         return told
 
-    def _told(self, sentence: str, table: str, query: str, *values: object) -> list[str]:
+    def _told(self, what: str, table: str, query: str, *values: object) -> list[str]:
         if not (count := self._count(f"SELECT count(*) {query}", *values)):
             return []
         rows = self._table.execute(
@@ -150,8 +150,7 @@ class Keys:
             values,
         )
         names = ", ".join(f"db{database} {shown(key)}" for database, key in rows)
-        verb = "have" if "content" in sentence else "are"
-        return [f"{sentence.format(f'{count:,} keys {verb}')} ({names}{', ...' if count > _SHOWN else ''})"]
+        return [f"{counted(count)} {what} ({names}{', ...' if count > _SHOWN else ''})"]
 
     def _counted_otherwise(self) -> list[str]:
         """Databases with another number of keys, where none expires and none changed."""
@@ -160,8 +159,13 @@ class Keys:
         for database in sorted(before.keys() | copy.keys()):
             (keys, expiring), found = before.get(database, (0, 0)), copy.get(database, (0, 0))[0]
             if not expiring and after.get(database, (0, 0)) == (keys, 0) and found != keys:
-                told.append(f"db{database} has {keys:,} keys, its copy {found:,}")
+                told.append(f"db{database} has {counted(keys)}, its copy {found:,}")
         return told
+
+
+def counted(number: int) -> str:
+    """So many keys."""
+    return f"{number:,} key{'' if number == 1 else 's'}"
 
 
 def shown(key: bytes) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rampgate.backups import files, redis_source, tools
 from rampgate.backups.progress import Proof, StoreError
 from rampgate.backups.redis_dump import SNAPSHOT
-from rampgate.backups.redis_keys import AFTER, BEFORE, COPY, SAMPLE
+from rampgate.backups.redis_keys import AFTER, BEFORE, COPY, SAMPLE, counted
 from rampgate.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _compare(keys: Keys, proof: Proof, now_ms: int) -> None:
     # Where there was something to compare and nothing held still, there is no evidence.
     proof.compared = proof.compared + compared if compared or not total else len(proof.differences)
     if changed := keys.changed:
-        proof.notes.append(f"{changed:,} keys were written to or expired meanwhile: not compared")
+        proof.notes.append(f"{counted(changed)} written to or expired meanwhile, and not compared")
     if keys.step > 1:
         proof.notes.append(
             f"an even sample: one key in {keys.step} of {total:,}, so that about {SAMPLE:,} are compared"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rampgate.backups.progress import StoreError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _CHUNK = 1 << 18
+_MARK = 40
 _LONGEST_LINE = 1 << 12
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
@@ -36,58 +37,87 @@ class Wire:
         """Send a command, and its one-line answer.
 
         Raises:
-            StoreError: the answer is an error, or the connection ended.
-            OSError: the connection broke.
+            StoreError: the answer is an error, or the connection ended or broke.
         """
         parts = [f"*{len(words)}\r\n".encode()]
         parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in map(str.encode, words)]
-        self._stream.sendall(b"".join(parts))
+        try:
+            self._stream.sendall(b"".join(parts))
+        except OSError as error:
+            raise StoreError(f"the connection broke: {error.strerror or error}") from None
         return self._line()
 
     def _line(self) -> str:
         """The next line that is not empty: while a snapshot is made, empty lines say that it goes on."""
-        while True:
-            while b"\n" not in self._held:
-                if len(self._held) > _LONGEST_LINE:
-                    raise StoreError("Redis sent something that is not its protocol")
-                self._held += self._receive()
-            line, _, self._held = self._held.partition(b"\n")
-            if text := line.rstrip(b"\r").decode(errors="replace"):
-                if text.startswith("-"):
-                    raise StoreError(text[1:])
-                return text
+        text = ""
+        while not text:
+            line = b""
+            while b"\n" not in line:
+                if len(line) > _LONGEST_LINE:
+                    raise StoreError("it sent something that is not the protocol of Redis")
+                line += self._receive()
+            line, _, self._held = line.partition(b"\n")
+            text = line.rstrip(b"\r").decode(errors="replace")
+        if text.startswith("-"):
+            raise StoreError(text[1:])
+        return text
 
     def _receive(self) -> bytes:
-        data = self._stream.recv(_CHUNK)
+        """The next bytes, at least one."""
+        try:
+            data = self._held or self._stream.recv(_CHUNK)
+        except TimeoutError:
+            raise StoreError(f"it sent nothing for {self._stream.gettimeout():g} s") from None
+        except OSError as error:
+            raise StoreError(f"the connection broke: {error.strerror or error}") from None
         if not data:
-            raise StoreError("Redis ended the connection before everything was sent")
+            raise StoreError("it ended the connection before everything was sent")
+        self._held = b""
         return data
 
-    def snapshot(self, write: Callable[[bytes], object], told: Callable[[int, int], object]) -> int:
+    def snapshot(self, write: Callable[[bytes], object], told: Callable[[int], object]) -> bool:
         """Be handed a snapshot.
 
         Args:
             write: takes its bytes.
-            told: how many have come, of how many.
+            told: how many have come.
 
         Returns:
-            How many there were.
+            Whether the server made it on its own disk first, where it leaves a file.
 
         Raises:
             StoreError: it is refused, or breaks off.
-            OSError: the connection broke.
         """
+        for words in (("capa", "eof"), ("rdb-only", "1")):
+            with suppress(StoreError):  # an older server: it goes over its disk, and sends later writes too
+                self.ask("REPLCONF", *words)
         answer = self.ask("SYNC")
+        if answer.startswith("$EOF:") and len(answer) == len("$EOF:") + _MARK:
+            self._until(answer[-_MARK:].encode(), write, told)
+            return False
         if not answer.startswith("$") or not answer[1:].isdigit():
-            raise StoreError(f"Redis answered SYNC with {answer[:40]!r}")
-        size, done = int(answer[1:]), 0
+            raise StoreError(f"it answered SYNC with {answer[:_MARK]!r}")
+        self._so_many(int(answer[1:]), write, told)
+        return True
+
+    def _so_many(self, size: int, write: Callable[[bytes], object], told: Callable[[int], object]) -> None:
+        """A snapshot whose size is known; what follows are later writes."""
+        done = 0
         while done < size:
-            data = self._held or self._receive()
-            write(data[: size - done])
-            done += len(data[: size - done])
-            self._held = b""  # what follows are later writes, not of the snapshot
-            told(done, size)
-        return size
+            data = self._receive()[: size - done]
+            write(data)
+            done += len(data)
+            told(done)
+
+    def _until(self, mark: bytes, write: Callable[[bytes], object], told: Callable[[int], object]) -> None:
+        """A snapshot that ends with a mark, after which the server waits for us."""
+        done, held = 0, b""
+        while held != mark:
+            held += self._receive()
+            write(held[:-_MARK])
+            done += max(0, len(held) - _MARK)
+            held = held[-_MARK:]
+            told(done)
 
 
 @contextmanager
@@ -113,9 +143,9 @@ def connected(place: Mapping[str, Any], timeout_s: float, answer_s: float) -> It
             if place.get("password"):
                 account = [place["username"]] if place.get("username") else []
                 wire.ask("AUTH", *account, place["password"])
-            yield wire
-        except TimeoutError:
-            raise StoreError(f"Redis sent nothing for {answer_s:g} s") from None
+        except StoreError as error:
+            raise StoreError(f"Redis refuses the account: {error}") from None
+        yield wire
 
 
 def _open(place: Mapping[str, Any], timeout_s: float) -> socket.socket:

