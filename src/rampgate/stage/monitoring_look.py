@@ -65,8 +65,8 @@ class MonitoringLook:
         if not unasked:
             return seen
         named = f"thresholds on {' and '.join(unasked)} are never judged: no query, no [[metrics]] tells it"
-        note = "; ".join(text for text in (seen.note, named) if text)
-        return replace(seen, note=note, details={**seen.details, "unasked": unasked})
+        # What fails the check is told first; this fails nothing.
+        return replace(seen, note=seen.note or named, details={**seen.details, "unasked": unasked})
 
     def number(self, query: str) -> float | None:
         """What a query gives now."""
