@@ -41,16 +41,14 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     delay = ("--repl-diskless-sync-delay", "0")
     with secantus(folder) as uri, valkey(folder / "cache", *delay, "--requirepass", "canary-redis") as url:
         signed = url.replace("//", "//:canary-redis@")
-            with opened(uri) as client, Redis.from_url(signed) as cache:
+        with opened(uri) as client, Redis.from_url(signed) as cache:
             client["clinic"]["patients"].insert_many([{"number": number} for number in range(200)])
             client["clinic"]["patients"].create_index("number", unique=True)
             cache.mset({f"key:{number}": number for number in range(50)})
         yield uri, signed
 
 
-def configured(
-    folder: Path, stores: tuple[str, str], more: str = "", *, allow: bool = True
-) -> Project:
+def configured(folder: Path, stores: tuple[str, str], more: str = "", *, allow: bool = True) -> Project:
     """A project that backs both stores up."""
     mongodb, redis = stores
     text = SETTINGS.format(allow=str(allow).lower(), mongodb=mongodb, redis=redis, more=more)
