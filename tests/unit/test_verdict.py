@@ -215,6 +215,24 @@ def test_where_there_is_nothing_to_roll_back_the_worst_is_hold(tmp_path: Path, s
 
 
 @pytest.mark.parametrize(
+    ("stages", "decision"),
+    [(("predeploy", "load"), "hold"), (("extended", "load"), "rollback"), (("load",), "rollback")],
+)
+def test_the_load_run_of_a_stage_weighs_what_the_stage_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: tuple[str, ...], decision: str
+) -> None:
+    """What fails under load before a deploy holds; under load afterwards, or by itself, it rolls back."""
+    for number, stage in enumerate(stages, 1):
+        monkeypatch.setattr(report_runs, "START", report_runs.START + 100)
+        check = f"{stage}/x::a"
+        story = Story(tmp_path, [check], stage=stage)
+        story.judged(check, DOWN if number == len(stages) else UP, "up == 1", severity=CRITICAL)
+        story.ended(check, None)
+        story.end(int(number == len(stages)))
+    assert judged(tmp_path).decision.value == decision
+
+
+@pytest.mark.parametrize(
     ("second", "end", "decision"), [(UP, 0, "promote"), (DOWN, 1, "rollback"), (UP, None, "hold")]
 )
 def test_joined_invocations_are_judged_together(

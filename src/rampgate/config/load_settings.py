@@ -45,6 +45,8 @@ class LoadSettings(Part):
     time_scale: float = Field(default=1.0, gt=0, description="20 = twenty times faster")
     flat_users: int = Field(default=50, ge=1, description="of the extended stage's flat profile")
     flat_duration: Duration = Field(default=600.0, gt=0)
+    before_users: int = Field(default=10, ge=1, description="of the predeploy stage's short flat profile")
+    before_duration: Duration = Field(default=60.0, gt=0, description="decides rate<0.02 of an endpoint")
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
     abort: Literal["on", "trial", "off"] = "on"

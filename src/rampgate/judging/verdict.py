@@ -4,8 +4,9 @@
     HOLD      anything else failed, error, undecided; required but skipped; planned and never ran; no end
     PROMOTE   everything in the plan passed
 
-Stages that have nothing to roll back (predeploy, rollback) know only PROMOTE and HOLD. A load run that was
-repeated because its own generator starved decides nothing; the attempt after it does.
+Stages that have nothing to roll back (predeploy, rollback), and the load run of such a stage, know only
+PROMOTE and HOLD. A load run that was repeated because its own generator starved decides nothing; the attempt
+after it does.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = ["CheckResult", "Record", "Verdict", "decide", "dumps", "next_command"
 
 SCHEMA = 1
 _NO_ROLLBACK = {"predeploy", "rollback"}
+_LOAD = "load"
 _TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
 
@@ -73,7 +75,9 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
     reasons = _reasons(results, why_not, headers, not_configured) or _unexplained(records)
-    may_roll_back = any(stage not in _NO_ROLLBACK for stage in stages)
+    # The load run of a stage is a part of it; by itself it may roll back.
+    own = [stage for stage in stages if stage != _LOAD] or stages
+    may_roll_back = any(stage not in _NO_ROLLBACK for stage in own)
     if any(result.critical for result in results) and may_roll_back:
         decision = Decision.ROLLBACK
     else:

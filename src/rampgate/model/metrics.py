@@ -102,6 +102,11 @@ _ALL = (
     Metric("list_reached_end", Kind.VALUE, "", "1 when a list can be read to its end, else 0"),
     Metric("job_done", Kind.VALUE, "", "1 when a queued job was done in time, else 0"),
     Metric("job_time", Kind.VALUE, "s", "seconds from queueing a job to its end"),
+    Metric("web_vitals_lcp", Kind.VALUE, "ms", "75th percentile of visits: largest contentful paint"),
+    Metric("web_vitals_cls", Kind.VALUE, "", "75th percentile of visits: cumulative layout shift"),
+    Metric("web_vitals_inp", Kind.VALUE, "ms", "75th percentile of visits: interaction to next paint"),
+    Metric("web_vitals_fcp", Kind.VALUE, "ms", "75th percentile of visits: first contentful paint"),
+    Metric("web_vitals_ttfb", Kind.VALUE, "ms", "75th percentile of visits: time to first byte"),
     Metric("user_feedback_score", Kind.VALUE, "", "mean of the users' marks"),
     Metric("database_connection_failures", Kind.COUNT, "", "failed connections to the database"),
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rampgate.runs.run import Expect, Run
     from rampgate.stage.alert_look import AlertLook
     from rampgate.stage.backup_look import BackupLook
+    from rampgate.stage.baseline_look import BaselineLook
     from rampgate.stage.browsing import Browsing
     from rampgate.stage.flag_start_look import FlagStartLook
     from rampgate.stage.load_look import LoadLook
@@ -108,6 +109,14 @@ def backup_look(rampgate_run: Run) -> BackupLook:
     from rampgate.stage.backup_look import BackupLook
 
     return BackupLook(rampgate_run)
+
+
+@pytest.fixture
+def baseline_look(rampgate_run: Run, look: Look, browsing: Browsing) -> BaselineLook:
+    """Measures what a deploy may change."""
+    from rampgate.stage.baseline_look import BaselineLook
+
+    return BaselineLook(rampgate_run, look, browsing)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.errors import ProbeError
 from rampgate.load import launch
@@ -43,6 +43,20 @@ class Due:
         return now - self._burst < _MOMENT_S
 
 
+class Flat(NamedTuple):
+    """A flat profile: all users at once.
+
+    Args:
+        users: how many.
+        seconds: for how long.
+        key: the setting that says so.
+    """
+
+    users: int
+    seconds: float
+    key: str
+
+
 class LoadLook:
     """Runs the load of one stage.
 
@@ -58,18 +72,30 @@ class LoadLook:
         self._own_words: deque[str] = deque(maxlen=_LAST_WORDS)
 
     def flat(self, told: LoadSettings) -> Measurement:
-        """So many users for so long; what they measure has checks, a header and an end of its own.
+        """The extended stage's flat profile: so many users for so long.
 
         Raises:
             ProbeError: it does not fit into the stage's time, had to be stopped, died, or left no evidence.
         """
+        return self._flat(Flat(told.flat_users, told.flat_duration, "load.flat_duration"))
+
+    def before(self, told: LoadSettings) -> Measurement:
+        """A flat profile of few users for a short while, before a deploy.
+
+        Raises:
+            ProbeError: as flat.
+        """
+        return self._flat(Flat(told.before_users, told.before_duration, "load.before_duration"))
+
+    def _flat(self, told: Flat) -> Measurement:
+        """What the users measure has checks, a header and an end of its own."""
         left = self._run.deadline - self._run.clock.monotonic()
-        if told.flat_duration >= left:
+        if told.seconds >= left:
             raise ProbeError(
-                f"load.flat_duration: {told.flat_duration:g} s do not fit into the {max(0.0, left):.0f} s "
+                f"{told.key}: {told.seconds:g} s do not fit into the {max(0.0, left):.0f} s "
                 f"that are left of stages.{self._run.stage}.budget"
             )
-        what = [f"--users={told.flat_users}", f"--duration={told.flat_duration:g}s", "--time-scale=1"]
+        what = [f"--users={told.users}", f"--duration={told.seconds:g}s", "--time-scale=1"]
         begun, known = self._run.clock.now(), set(self._load_headers())
         code = self._follow(launch.command("--headless", "--only-summary", *what), told, left)
         ended = self._run.clock.now()
@@ -81,11 +107,11 @@ class LoadLook:
             value=round(ended - begun, 1),
             start=begun,
             end=ended,
-            labels={"users": f"{told.flat_users} users", "duration": f"for {told.flat_duration:g} s"},
+            labels={"users": f"{told.users} users", "duration": f"for {told.seconds:g} s"},
             note="its checks, under load/, have the numbers",
         )
 
-    def _follow(self, command: list[str], told: LoadSettings, left: float) -> int:
+    def _follow(self, command: list[str], told: Flat, left: float) -> int:
         source = self._active.source
         # What is left of the stage's time is the load run's: a repeat that does not fit in does not begin.
         budget = f"{max(0.0, left - launch.STOP_WITHIN_S):.1f}s"
@@ -100,7 +126,7 @@ class LoadLook:
             session.LOCK_VARIABLE: self._active.word,
             SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
         }
-        self._run.say(f"load: {told.flat_users} users for {told.flat_duration:g} s")
+        self._run.say(f"load: {told.users} users for {told.seconds:g} s")
         path = self._run.folder / f"{self._run.journal.process}-load.log"
         with path.open("w", encoding="utf-8") as log:
             return launch.follow(command, environ, left, partial(self._hear, log, Due()))

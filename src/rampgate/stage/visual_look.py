@@ -101,6 +101,7 @@ class VisualLook:
             "visual_difference",
             page,
             0.0 if tolerated else difference.percent,
+            n=1,
             note="; ".join(filter(None, (told, note))),
             details={
                 "pixels_that_differ": difference.pixels,

@@ -1,0 +1,72 @@
+"""Floor 3. The web vitals of real visits, as a deployment that collects them tells them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.clock import Clock, SystemClock
+from rampgate.errors import ProbeError
+from rampgate.model.measurement import Measurement
+from rampgate.probes.ask import ask
+
+if TYPE_CHECKING:
+    import httpx
+
+VITALS = {"LCP": "ms", "CLS": "", "INP": "ms", "FCP": "ms", "TTFB": "ms"}
+"""Name -> unit. Each is told as its 75th percentile, by which web.dev judges a page."""
+
+
+@dataclass(frozen=True)
+class VitalsProbe:
+    """Reads ``{"count": visits, "LCP": {"p75": ms or null}, ...}``.
+
+    Args:
+        client: asks the deployment.
+        path: where it tells them.
+        clock: tells start and end.
+    """
+
+    client: httpx.Client
+    path: str
+    clock: Clock = field(default_factory=SystemClock)
+
+    def look(self) -> list[Measurement]:
+        """A measurement for each vital that somebody's browser has sent; none where nobody visited.
+
+        Raises:
+            ProbeError: there is no such answer.
+        """
+        start = self.clock.now()
+        answer = ask(self.client, "GET", self.path)
+        if not answer.ok:
+            raise ProbeError(f"{self.path}: {answer.trouble}; accepted is a 2xx answer")
+        told = answer.json()
+        visits = told.get("count") if isinstance(told, dict) else None
+        if not isinstance(visits, int) or isinstance(visits, bool):
+            raise ProbeError(
+                f'{self.path}: accepted is {{"count": n, "LCP": {{"p75": n or null}}, …}}'
+            )
+        seen = {name: self._percentile(told, name) for name in VITALS}
+        return [
+            Measurement(
+                f"web_vitals_{name.lower()}",
+                VITALS[name],
+                n=visits,
+                value=value,
+                start=start,
+                end=self.clock.now(),
+            )
+            for name, value in seen.items()
+            if value is not None and visits > 0
+        ]
+
+    def _percentile(self, told: dict[str, Any], name: str) -> float | None:
+        vital = told.get(name)
+        value = vital.get("p75") if isinstance(vital, dict) else vital
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ProbeError(f"{self.path}: found {value!r} at {name}.p75; accepted is a number or null")
+        return float(value)

@@ -1,0 +1,37 @@
+"""How fast is it before the deploy? Kept to be compared with afterwards; nothing is judged here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rampgate.config.predeploy import BaselineSettings
+    from rampgate.config.subjects import EndpointSettings, PageSettings
+    from rampgate.runs.run import Expect
+    from rampgate.stage.baseline_look import BaselineLook
+
+pytestmark = pytest.mark.predeploy
+
+
+@pytest.mark.alone
+def test_endpoint_before(
+    baseline_endpoint: EndpointSettings, baseline_look: BaselineLook, expect: Expect
+) -> None:
+    """Latency and errors of each API endpoint."""
+    expect.show(*baseline_look.endpoint(baseline_endpoint))
+
+
+@pytest.mark.alone
+def test_page_before(baseline_audit: PageSettings, baseline_look: BaselineLook, expect: Expect) -> None:
+    """Lighthouse's scores of each audited page."""
+    expect.show(*baseline_look.audit(baseline_audit))
+
+
+@pytest.mark.alone
+def test_visits_before(
+    baseline_vitals: BaselineSettings, baseline_look: BaselineLook, expect: Expect
+) -> None:
+    """What the browsers of visitors measured."""
+    expect.show(*baseline_look.vitals(baseline_vitals))
