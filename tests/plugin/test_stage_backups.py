@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
-from tests.plugin.deployment import Project
+from tests.plugin.deployment import Project, nobody
 from tests.unit.backups import opened
 from tests.unit.stores_fixture import free_port, secantus, valkey
 
@@ -22,6 +22,10 @@ REDIS = "predeploy/backups::redis_backup_restores"
 SETTINGS = """
 environment = "test"
 allow_writes = {allow}
+[target]
+api = "{api}"
+[stages.predeploy]
+patience = "0s"
 [mongodb]
 uri = "{mongodb}"
 timeout = "0.5s"
@@ -51,7 +55,9 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 def configured(folder: Path, stores: tuple[str, str], more: str = "", *, allow: bool = True) -> Project:
     """A project that backs both stores up."""
     mongodb, redis = stores
-    text = SETTINGS.format(allow=str(allow).lower(), mongodb=mongodb, redis=redis, more=more)
+    # Nobody answers there; a target of its own lets tests run beside each other.
+    said = {"mongodb": mongodb, "redis": redis, "more": more, "api": nobody()}
+    text = SETTINGS.format(allow=str(allow).lower(), **said)
     return Project(folder, text)
 
 
