@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import queue
 import signal
-import subprocess
 import sys
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.load.plan import locustfile
+from rampgate.probes.process import Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
 
 STOP_WITHIN_S = 45.0
 """How long a load test that was asked to stop may take: it waits 30 s for requests in flight, and judges."""
-_TICK_S = 0.5
 # Set by the process itself, and kept over exec: Python in a fork of ours may hang on another thread's lock.
 _DIES_WITH_PARENT = """
 import ctypes, os, sys
@@ -86,81 +81,30 @@ def follow(
         KeyboardInterrupt: it was stopped because we were interrupted.
     """
     process = _start(started, environ)
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
-    reader.start()
-    deadline = time.monotonic() + seconds
     try:
-        while not _over(process) and time.monotonic() < deadline:
-            _pass_on(lines, say, _TICK_S)
+        in_time = process.wait_for(seconds, say)
     except BaseException:
-        _stop(process, lines, say)
+        _stop(process, say)
         raise
-    late = not _over(process)
-    if late:
-        _stop(process, lines, say)
-    _end_group(process)
-    reader.join()
-    _pass_on(lines, say)
-    if late:
+    if not in_time:
+        _stop(process, say)
+    code = process.end(say)
+    if not in_time:
         raise ProbeError(f"the load run was stopped: its time, {seconds:.0f} s, was used up")
-    return process.returncode
+    return code
 
 
-def _start(started: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+def _start(started: Sequence[str], environ: Mapping[str, str]) -> Followed:
     try:
-        return subprocess.Popen(
-            [sys.executable, "-c", _DIES_WITH_PARENT, *started],
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is ours to handle: the process is told once, and waited for
-        )
+        return Followed([sys.executable, "-c", _DIES_WITH_PARENT, *started], environ)
     except OSError as error:
         raise ProbeError(f"{started[0]}: does not start: {error.strerror}") from None
 
 
-def _over(process: subprocess.Popen[str]) -> bool:
-    """Whether it has ended; it stays a zombie, so that its group's number remains its own."""
-    if process.returncode is not None:
-        return True
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-
-
-def _read(process: subprocess.Popen[str], lines: queue.SimpleQueue[str]) -> None:
-    assert process.stdout  # noqa: S101  # it was asked for
-    with process.stdout as stream:
-        for line in stream:
-            lines.put(line.rstrip())
-
-
-def _pass_on(lines: queue.SimpleQueue[str], say: Callable[[str], None], wait: float = 0.0) -> None:
-    """Pass on every line that is there, and wait for the first."""
-    try:
-        say(lines.get(timeout=wait) if wait else lines.get_nowait())
-        while True:
-            say(lines.get_nowait())
-    except queue.Empty:
-        say("")
-
-
-def _stop(process: subprocess.Popen[str], lines: queue.SimpleQueue[str], say: Callable[[str], None]) -> None:
+def _stop(process: Followed, say: Callable[[str], None]) -> None:
     """Ask it to stop; whoever interrupts the waiting, or waits too long, ends it at once."""
     try:
-        process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + STOP_WITHIN_S
-        while not _over(process) and time.monotonic() < deadline:
-            _pass_on(lines, say, _TICK_S)
+        process.ask(signal.SIGINT)
+        process.wait_for(STOP_WITHIN_S, say)
     finally:
-        _end_group(process)
-    _pass_on(lines, say)
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """Leave nothing behind: it leads a session of its own, so that its group is what it started."""
-    if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.end(say)

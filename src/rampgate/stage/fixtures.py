@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rampgate.stage.backup_look import BackupLook
     from rampgate.stage.baseline_look import BaselineLook
     from rampgate.stage.browsing import Browsing
+    from rampgate.stage.command_look import CommandLook
     from rampgate.stage.flag_start_look import FlagStartLook
     from rampgate.stage.load_look import LoadLook
     from rampgate.stage.look import Look
@@ -85,6 +86,14 @@ def alert_look(rampgate_run: Run) -> AlertLook:
     from rampgate.stage.alert_look import AlertLook
 
     return AlertLook(rampgate_run)
+
+
+@pytest.fixture
+def command_look(rampgate_run: Run) -> CommandLook:
+    """Makes the probes of the deployment's own commands."""
+    from rampgate.stage.command_look import CommandLook
+
+    return CommandLook(rampgate_run)
 
 
 @pytest.fixture

@@ -1,0 +1,19 @@
+"""Does the code that is about to be deployed build and pass its own tests, and how large is it?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rampgate.config.predeploy import CommandSettings
+    from rampgate.runs.run import Expect
+    from rampgate.stage.command_look import CommandLook
+
+pytestmark = pytest.mark.predeploy
+
+
+def test_command_succeeds(command: CommandSettings, command_look: CommandLook, expect: Expect) -> None:
+    """Each command of the deployment's own, such as build, test and lint, ends with 0."""
+    expect(command_look.command(command))
