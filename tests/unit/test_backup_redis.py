@@ -112,9 +112,9 @@ def test_the_scratch_server_is_gone_and_listened_nowhere(
 
 
 @pytest.mark.parametrize("summed", [False, True])
-@pytest.mark.parametrize("harm", [flip, truncate])
+@pytest.mark.parametrize(("harm", "says"), [(flip, "RDB CRC error"), (truncate, "Unexpected EOF")])
 def test_a_damaged_snapshot_is_caught(
-    cache_url: str, tmp_path: Path, harm: Callable[[Path], None], *, summed: bool
+    cache_url: str, tmp_path: Path, harm: Callable[[Path], None], says: str, *, summed: bool
 ) -> None:
     """A flipped byte, a lost end: by the hash, and where that agrees by Redis' own checksum."""
     with saved(cache_url, tmp_path / "redis") as keys:
@@ -123,6 +123,7 @@ def test_a_damaged_snapshot_is_caught(
             sum_again(tmp_path / "redis")
         (wrong,) = prove(tmp_path / "redis", keys, progress()).differences
     assert wrong.startswith("dump.rdb is damaged: " if summed else "dump.rdb is not what was written")
+    assert (says in wrong) is summed
     assert "\n" not in wrong
 
 

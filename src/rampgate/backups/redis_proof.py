@@ -28,6 +28,7 @@ _POLL_S = 0.05
 _CONNECT_S = 3.0
 _FEWEST_DATABASES = 16
 _TOO_NEW = "RDB format version"
+_HEADLINE = "RDB ERROR DETECTED"
 _NO_CHECKSUM = "checksum disabled"
 
 
@@ -130,18 +131,21 @@ def _checked(program: str, snapshot: Path, work: Path, proof: Proof, progress: P
         raise ProbeError(f"{checker.name} took too long") from None
     text = done.stdout + done.stderr
     if done.returncode and _TOO_NEW in text:
-        raise ProbeError(f"{program} cannot read a snapshot of this version: {_last(text, _TOO_NEW)}")
+        raise ProbeError(f"{program} cannot read a snapshot of this version: {_cause(text)}")
     if done.returncode:
-        proof.differences.append(f"{SNAPSHOT} is damaged: {_last(text, '---')}")
+        proof.differences.append(f"{SNAPSHOT} is damaged: {_cause(text)}")
     elif _NO_CHECKSUM in text:
         proof.notes.append("Redis writes its snapshots without a checksum (rdbchecksum no)")
     return not done.returncode
 
 
-def _last(text: str, mark: str) -> str:
-    """The first line with a mark, else the last line."""
-    lines = [line.strip(" -\t") for line in text.strip().splitlines()]
-    return next((line for line in lines if mark in line), lines[-1] if lines else "it said nothing")
+def _cause(text: str) -> str:
+    """What the checker found: the line that says so, or the one below its headline, else the last."""
+    lines = [line.strip() for line in text.strip().splitlines()] or ["it said nothing"]
+    for number, line in enumerate(lines[:-1]):
+        if _HEADLINE in line:
+            return lines[number + 1]
+    return next((line for line in lines if _TOO_NEW in line), lines[-1])
 
 
 @contextmanager
