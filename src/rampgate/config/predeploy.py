@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rampgate.config.part import Part
 from rampgate.config.values import (  # pydantic reads these when the classes are made
@@ -98,6 +98,12 @@ class BundleSettings(Part):
     pattern: str = "**/*.js"
     page: str | None = Field(default=None, description="name of one of [[pages]]")
     required: bool = True
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> BundleSettings:
+        if self.folder is None and self.page is None:
+            raise ValueError("accepted is a folder, or a page")
+        return self
 
 
 class VisualSettings(Part):

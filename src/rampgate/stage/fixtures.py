@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rampgate.stage.backup_look import BackupLook
     from rampgate.stage.baseline_look import BaselineLook
     from rampgate.stage.browsing import Browsing
+    from rampgate.stage.bundle_look import BundleLook
     from rampgate.stage.command_look import CommandLook
     from rampgate.stage.flag_start_look import FlagStartLook
     from rampgate.stage.load_look import LoadLook
@@ -86,6 +87,14 @@ def alert_look(rampgate_run: Run) -> AlertLook:
     from rampgate.stage.alert_look import AlertLook
 
     return AlertLook(rampgate_run)
+
+
+@pytest.fixture
+def bundle_look(rampgate_run: Run, browsing: Browsing) -> BundleLook:
+    """Measures the scripts."""
+    from rampgate.stage.bundle_look import BundleLook
+
+    return BundleLook(rampgate_run, browsing)
 
 
 @pytest.fixture

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from tests.unit.fakes import FakeClock
+
+from rampgate.config.predeploy import BundleSettings
+from rampgate.config.settings import Settings
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.model.measurement import Measurement
+from rampgate.model.redact import Redactor
+from rampgate.probes.bundle import Script, measured, of_folder
+from rampgate.runs import journal
+from rampgate.stage.bundle_look import BundleLook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.runs.run import Run
+    from rampgate.stage.browsing import Browsing
+
+CODE = b"export const answer = 42; // " + b"the same words again and again. " * 200
+
+
+class Begun:
+    """As much of a run as the bundle needs."""
+
+    def __init__(self, folder: Path, told: BundleSettings) -> None:
+        self.settings = Settings(reports=folder / "reports", environment="e", bundle=told)
+
+
+def look(at: Path, **told: Any) -> BundleLook:
+    """The bundle of a build folder; no browser is needed for it."""
+    run = Begun(at, BundleSettings.model_validate({"folder": at / "dist", **told}))
+    return BundleLook(cast("Run", run), cast("Browsing", None))
+
+
+def build(folder: Path, **files: bytes) -> Path:
+    """A build folder with scripts of these names."""
+    (folder / "dist" / "assets").mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / "dist" / "assets" / f"{name}.js").write_bytes(content)
+    return folder / "dist"
+
+
+def before(folder: Path, *seen: Measurement, run: str = "before") -> None:
+    """A run before a deploy that has measured this."""
+    book = journal.Journal(journal.start_run(folder / "reports", run), "main", Redactor(), FakeClock())
+    book.write("header", stage="predeploy", release={"environment": "e"})
+    for measurement in seen:
+        book.write("measurement", check="predeploy/code::bundle", measurement=measurement.to_json())
+    book.write("end", status=0)
+    book.close()
+
+
+def test_build_folder_is_summed_up_file_by_file(tmp_path: Path) -> None:
+    """Only the files that the pattern names, each compressed for itself as a web server would."""
+    folder = build(tmp_path, a=CODE, b=b"x")
+    (folder / "index.html").write_bytes(b"<html>")
+    (folder / "dir.js").mkdir()
+    raw, zipped = measured(of_folder(folder, "**/*.js"), {"bundle": "b"})
+    assert (raw.metric, raw.n, raw.value) == ("bundle_bytes", 2, len(CODE) + 1)
+    both = sum(len(gzip.compress(content, 9, mtime=0)) for content in (CODE, b"x"))
+    assert (zipped.metric, zipped.n, zipped.value) == ("bundle_bytes_gzip", 2, both)
+    assert both < len(CODE) / 2
+    assert [script["name"] for script in raw.details["scripts"]] == ["assets/a.js", "assets/b.js"]
+    assert raw.labels == zipped.labels == {"bundle": "b"}
+    assert raw.note == "2 scripts"
+
+
+def test_transferred_bytes_are_told_where_they_are_known() -> None:
+    """A page's scripts may travel in another compression than ours."""
+    raw, zipped = measured([Script("/a.js", 100, 50, 40)], {})
+    assert raw.note == zipped.note == "1 script, 40 bytes transferred"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "says"),
+    [
+        ({"folder": "none"}, ConfigurationError, r"bundle\.folder: found 'none'; accepted is a folder"),
+        (
+            {"pattern": "/*.js"},
+            ConfigurationError,
+            r"bundle\.pattern: found '/\*\.js'; accepted",
+        ),
+        ({"pattern": ""}, ConfigurationError, r"bundle\.pattern: found ''; accepted is a pattern"),
+        ({"pattern": "*.mjs"}, ProbeError, r"bundle\.pattern: no file in .*dist matches '\*\.mjs'"),
+    ],
+)
+def test_bundle_that_is_not_there_is_told(
+    tmp_path: Path, told: dict[str, str], kind: type[Exception], says: str
+) -> None:
+    """No script is no small bundle: nothing is measured, and the key is named."""
+    build(tmp_path, a=CODE)
+    with pytest.raises(kind, match=says):
+        look(tmp_path, **told).size()
+
+
+def test_settings_that_name_no_bundle_are_refused() -> None:
+    """Neither folder nor page: there is nothing that could be measured."""
+    with pytest.raises(ValueError, match="accepted is a folder, or a page"):
+        BundleSettings()
+
+
+@pytest.mark.parametrize(("now", "percent"), [(1, 0.0), (2, 100.0)])
+def test_growth_is_told_against_the_newest_run_before_a_deploy(
+    tmp_path: Path, now: int, percent: float
+) -> None:
+    """In percent of the compressed bytes, with both numbers and the run that it is compared with."""
+    build(tmp_path, a=CODE)
+    before(tmp_path, *look(tmp_path).size())
+    build(tmp_path, **{f"a{number}": CODE for number in range(1, now)})
+    *sizes, growth = look(tmp_path).growth()
+    assert [size.metric for size in sizes] == ["bundle_bytes", "bundle_bytes_gzip"]
+    assert (growth.metric, growth.unit, growth.n, growth.value) == ("bundle_growth", "%", 1, percent)
+    assert growth.note.endswith("in run before")
+
+
+def test_without_a_baseline_there_is_no_growth(tmp_path: Path) -> None:
+    """No run, one that measured another bundle, or one of no bytes: that is no pass, and says what helps."""
+    build(tmp_path, a=CODE)
+    other = Measurement("bundle_bytes_gzip", n=1, value=9.0, labels={"bundle": "page other"})
+    (_, own) = look(tmp_path).size()
+    nothing = Measurement("bundle_bytes_gzip", n=1, value=0.0, labels=own.labels)
+    for number, seen in enumerate([None, other, nothing]):
+        if seen:
+            before(tmp_path, seen, run=f"run-{number}")
+        with pytest.raises(ProbeError, match=r"no baseline of the bundle.*run pytest -m predeploy first"):
+            look(tmp_path).growth()
