@@ -63,13 +63,13 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag that opens; meta has no end."""
+        """A tag that opens; meta and img have no end."""
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
         if tag == "tr":
             self.rows.append([])
         elif tag in {"td", "th"}:
             self.rows[-1].append("")
-        if tag != "meta":
+        if tag not in {"meta", "img"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -154,6 +154,29 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
     assert "@import" not in style
     attributes = [value for _, found in page.tags for name, value in found.items() if name != "aria-label"]
     assert not [value for value in attributes if "//" in value]
+
+
+def test_pictures_of_a_page_are_shown_from_the_runs_own_folder(tmp_path: Path) -> None:
+    """Those that the run kept are shown and linked, and any other file, whatever names it, is not."""
+    check = "predeploy/visual::page_looks_as_accepted[ward]"
+    pictures = {
+        "now": "visual/now-ward.png",
+        "difference": "visual/difference-ward.png",
+        "elsewhere": "http://127.0.0.1/x.png",
+        "above": "visual/../../secret.png",
+        "broken": 'visual/x.png" onerror="alert(1)',
+        "other": "visual/x.svg",
+    }
+    seen = Measurement("visual_difference", "%", n=1, value=3.2, details={"pictures": pictures})
+    story = runs.Story(tmp_path, [check], stage="predeploy")
+    story.judged(check, seen, "visual_difference == 0")
+    story.ended(check)
+    story.end(1)
+    page = Page(source(tmp_path))
+    assert [image["src"] for image in page.named("img")] == list(pictures.values())[:2]
+    assert {"visual/now-ward.png", "visual/difference-ward.png"} <= {a["href"] for a in page.named("a")}
+    policy = next(m["content"] for m in page.named("meta") if m.get("http-equiv"))
+    assert "img-src 'self' data:;" in policy
 
 
 def test_a_long_text_is_cut_and_its_length_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ JUDGED = "judged"
 SHOWN = "shown, not judged"
 EARLIER = "an earlier look, part of a later one"
 REPEATED = "starved, repeated"
+_PICTURE = re.compile(r"visual/[A-Za-z0-9][A-Za-z0-9._-]*\.png")
 
 
 class Seen(NamedTuple):
@@ -51,6 +53,13 @@ def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]
         role = REPEATED if record["process"] in aside else role
         found.setdefault(check, []).append(Seen(_read(record), tuple(judgements), role))
     return found
+
+
+def pictures(measurement: Measurement) -> list[tuple[str, str]]:
+    """Name and file of each picture of a measurement that lies in the run's own folder for pictures."""
+    told = measurement.details.get("pictures")
+    named = told.items() if isinstance(told, dict) else ()
+    return [(str(name), str(file)) for name, file in named if _PICTURE.fullmatch(str(file))]
 
 
 def _read(record: Record) -> Measurement:

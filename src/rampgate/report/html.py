@@ -1,4 +1,6 @@
-"""Floor 5. The verdict as one page that needs nothing but itself: no script, no file, no address elsewhere.
+"""Floor 5. The verdict as one page that needs nothing but itself: no script, no address elsewhere.
+
+Of files it shows only the pictures of pages that the run has kept beside it, where there are any.
 
 Every text passes through clean() and through Jinja's escaping, both by the environment and not by the
 template, so that no line of the template can forget one. A policy in the page forbids all it does not need.
@@ -55,6 +57,7 @@ class Finding(NamedTuple):
     bar: Markup
     limit: str
     n: str
+    pictures: list[tuple[str, str]]
 
 
 class Observation(NamedTuple):
@@ -103,6 +106,7 @@ def dumps(verdict: Verdict, records: Sequence[Record]) -> str:
         "counts": _counts(verdict),
         "facts": _facts(verdict, records),
         "checks": checks,
+        "pictured": any(finding.pictures for check in checks for finding in check.findings),
         "drawn": any(finding.bar for check in checks for finding in check.findings),
         "other_reasons": words.other_reasons(verdict),
         "load": load.section(verdict, records),
@@ -183,9 +187,9 @@ def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
 
 def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen]) -> Check:
     outcome = words.outcome_of(result)
-    # What the probe said of the measurement stands once, with the first of its judgements.
-    notes = {id(each.judgements[0]): each.measurement.note for each in seen if each.judgements}
-    findings = [_finding(j, result.check, notes.get(id(j), "")) for j in result.judgements]
+    # What the probe said of the measurement, and its pictures, stand once, with the first of its judgements.
+    first = {id(each.judgements[0]): each.measurement for each in seen if each.judgements}
+    findings = [_finding(j, result.check, first.get(id(j))) for j in result.judgements]
     findings += [_shown(measurement, result.check) for measurement in result.shown]
     remarks = ["critical"] if result.critical else []
     remarks += [] if result.required else ["not required"]
@@ -202,7 +206,8 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
     )
 
 
-def _finding(judgement: Judgement, check: str, note: str) -> Finding:
+def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Finding:
+    note = seen.note if seen else ""
     return Finding(
         outcome=judgement.outcome.value,
         severity=judgement.severity.value if judgement.outcome is Outcome.FAILED else "",
@@ -213,13 +218,15 @@ def _finding(judgement: Judgement, check: str, note: str) -> Finding:
         bar=_markup(charts.position(judgement)),
         limit=words.limit(judgement),
         n=f"{judgement.n:,}" if judgement.n else "",
+        pictures=evidence.pictures(seen) if seen else [],
     )
 
 
 def _shown(measurement: Measurement, check: str) -> Finding:
     about = words.about(dict(measurement.labels), check)
     n = f"{measurement.n:,}" if measurement.n else ""
-    return Finding("shown", "", about, measurement.note, words.shown(measurement), _markup(""), "", n)
+    value, pictures = words.shown(measurement), evidence.pictures(measurement)
+    return Finding("shown", "", about, measurement.note, value, _markup(""), "", n, pictures)
 
 
 def _observation(seen: evidence.Seen, check: str) -> Observation:

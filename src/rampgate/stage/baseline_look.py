@@ -68,6 +68,5 @@ class BaselineLook:
         return seen
 
     def _told_vitals(self, told: BaselineSettings) -> list[Measurement]:
-        with self._look.client("api", signed_in=False) as http:
-            http.headers["Authorization"] = f"Bearer {self._run.settings.target.admin_token}"
+        with self._look.admin() as http:
             return VitalsProbe(http, told.vitals or "", self._run.clock).look()

@@ -13,8 +13,6 @@ from rampgate.probes.flags import FlagProbe
 from rampgate.probes.guard import Guard
 
 if TYPE_CHECKING:
-    import httpx
-
     from rampgate.config.subjects import FlagSettings
     from rampgate.model.measurement import Measurement
     from rampgate.runs.run import Run
@@ -65,7 +63,7 @@ class FlagStartLook:
         self._look.need("api")
         stated["deployment"] = of_deployment(self._probe().decisions(names, fresh_users(USERS)))
         if told.store:
-            with self._admin() as http:
+            with self._look.admin() as http:
                 stated["store"] = of_store(http, told.store.path, told.store.flags, names)
         return stated
 
@@ -86,11 +84,13 @@ class FlagStartLook:
         form = told.bulk.model_dump() if told.bulk else {}
         bulk = BulkForm(**{**form, "path": told.scratch.evaluate.replace("{store}", name)})
         guard = Guard(settings.allowed_hosts)
-        with self._admin(guard) as http:
+        with self._look.admin(guard) as http:
             rollout = ScratchRollout(
                 http,
                 told.scratch.path.replace("{store}", name),
-                FlagProbe(partial(self._admin, guard), told.path, told.value, bulk, clock=self._run.clock),
+                FlagProbe(
+                    partial(self._look.admin, guard), told.path, told.value, bulk, clock=self._run.clock
+                ),
                 told.hash == "salted",
                 told.semantics,
                 self._run.clock,
@@ -103,8 +103,3 @@ class FlagStartLook:
         form = BulkForm(**told.bulk.model_dump()) if told.bulk else None
         factory = partial(self._look.client, "api", signed_in=False)
         return FlagProbe(factory, told.path, told.value, form, clock=self._run.clock)
-
-    def _admin(self, guard: Guard | None = None) -> httpx.Client:
-        http = self._look.client("api", signed_in=False, guard=guard)
-        http.headers["Authorization"] = f"Bearer {self._run.settings.target.admin_token}"
-        return http

@@ -179,9 +179,7 @@ class Look:
         from rampgate.probes.metric import JsonMetricProbe
 
         self.need("api")
-        http = self.client("api", signed_in=not metric.admin)
-        if metric.admin:
-            http.headers["Authorization"] = f"Bearer {self._settings.target.admin_token}"
+        http = self.admin() if metric.admin else self.client("api", signed_in=True)
         self._stack.enter_context(http)
         return JsonMetricProbe(
             http, metric.path, metric.name, metric.value, metric.unit, clock=self.run.clock
@@ -240,6 +238,13 @@ class Look:
             http.cookies.update(cookies)
             if token:
                 http.headers["Authorization"] = f"Bearer {token}"
+        return http
+
+    def admin(self, guard: Guard | None = None) -> httpx.Client:
+        """A client of the API with the administrator's token, where there is one."""
+        http = self.client("api", signed_in=False, guard=guard)
+        if token := self._settings.target.admin_token:
+            http.headers["Authorization"] = f"Bearer {token}"
         return http
 
     def _base(self, service: str) -> str:

@@ -92,8 +92,7 @@ class MonitoringLook:
 
     def _client(self, service: str) -> httpx.Client:
         if service == "performance":
-            http = self._look.client("api", signed_in=False)
-            http.headers["Authorization"] = f"Bearer {self._run.settings.target.admin_token}"
+            http = self._look.admin()
             http.timeout = self._told.timeout
             return http
         # Not the target's own headers: they may carry a secret that is for the target alone.

@@ -94,9 +94,7 @@ class StepLook:
     def query(self, told: QuerySettings) -> Measurement:
         """Whether a query is answered from an index."""
         self._look.need("api", "mongodb")
-        http = self._look.client("api", signed_in=False)
-        http.headers["Authorization"] = f"Bearer {self._run.settings.target.admin_token}"
-        with http:
+        with self._look.admin() as http:
             places = (told.stage, told.examined, told.returned)
             return BackendProbe(http, self._run.clock).query(told.name, told.path, places)
 

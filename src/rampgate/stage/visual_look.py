@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import UnreachableError
@@ -55,7 +56,9 @@ class VisualLook:
             before, note = self._accept(page, picture), "compared with a picture of a moment before"
             picture = self._take(page)
         if before is None:
-            self._expect.show(self._taken(page, picture))
+            taken = self._taken(page, picture)
+            shown = {"now": taken.details["file"]} if self._keeps else {}
+            self._expect.show(replace(taken, details={**taken.details, "pictures": shown}))
             raise UnreachableError(self._how_to_accept(page, picture, accepted.others(page.name)))
         return [self._taken(page, picture), self._compared(page, picture, before, note)]
 
