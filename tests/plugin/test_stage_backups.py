@@ -84,6 +84,36 @@ def test_healthy_stores_are_backed_up_twice_in_a_row(tmp_path: Path, stores: tup
     assert not [content for content in written if b"canary" in content]
 
 
+HARM = """
+import pathlib
+from rampgate.backups import mongo_proof, redis_proof
+
+def harmed(prove, name):
+    def first(folder, *more):
+        (path,) = pathlib.Path(folder).rglob(name)
+        data = bytearray(path.read_bytes())
+        data[-30] ^= 1
+        path.write_bytes(data)
+        return prove(folder, *more)
+    return first
+
+mongo_proof.prove = harmed(mongo_proof.prove, "patients.bson")
+redis_proof.prove = harmed(redis_proof.prove, "dump.rdb")
+"""
+
+
+def test_a_byte_that_changes_on_the_disk_fails(tmp_path: Path, stores: tuple[str, str]) -> None:
+    """Between writing and proving one bit flips: critical, and the first line names the file."""
+    project = configured(tmp_path, stores)
+    project.write("conftest.py", HARM)
+    ran = project.run("-m", "predeploy")
+    assert (ran.outcomes[MONGODB], ran.outcomes[REDIS]) == ("failed", "failed"), ran.told
+    for name in ("clinic/patients.bson", "dump.rdb"):
+        assert f"{name} is not what was written: its sha256 differs" in ran.told
+    assert ran.code == 10
+    assert databases(stores) == {"clinic"}
+
+
 def test_a_folder_that_exists_is_not_written_to(tmp_path: Path, stores: tuple[str, str]) -> None:
     """A second backup under the same name is refused, and the first stays as it was."""
     project = configured(tmp_path, stores, 'name = "always-the-same"')

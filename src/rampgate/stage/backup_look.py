@@ -156,7 +156,7 @@ class RedisBackup:
     def look(self) -> list[Measurement]:
         """As StoreBackup.look."""
         source = self.source
-        redis_proof.server_program()  # before anything is written
+        redis_proof.server_programs()  # before anything is written
         with Keys() as keys:
 
             def take(folder: Path, progress: Progress) -> Taken:
