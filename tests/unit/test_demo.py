@@ -136,6 +136,31 @@ def test_the_ready_file_fills_in_settings() -> None:
         demo.overrides(told, {})
 
 
+def test_the_ready_file_fills_in_parts_of_a_setting() -> None:
+    """An address may be made of others, without their scheme; doubled braces stay."""
+    told = {"a.url": "json://{inbox.netloc}/x", "b.url": "{inbox}/?q={{nonce}}", "c": "mailto://{smtp}?x=1"}
+    ready = {"inbox": "http://127.0.0.1:80", "smtp": "127.0.0.1:25", "pids": {"api": 1}}
+    filled = demo.overrides(DemoSettings(command=["x"], values=told), ready)
+    assert [filled[key] for key in told] == [
+        "json://127.0.0.1:80/x",
+        "http://127.0.0.1:80/?q={nonce}",
+        "mailto://127.0.0.1:25?x=1",
+    ]
+    with pytest.raises(ConfigurationError, match="ready file has no inbox, smtp"):
+        demo.overrides(DemoSettings(command=["x"], values=told), {})
+
+
+@pytest.mark.parametrize("text", ["{", "{web", "{web.port}", "{web[0}"])
+def test_text_that_cannot_be_filled_in_is_told(text: str) -> None:
+    """The setting, what stands there, and what may stand there."""
+    with pytest.raises(ConfigurationError) as caught:
+        demo.overrides(DemoSettings(command=["x"], values={"a.b": text}), {"web": "http://a"})
+    assert str(caught.value).startswith(f"demo.values.a.b: found {text!r} (")
+    assert str(caught.value).endswith(
+        "accepted are a key of the ready file, or a text with {KEY} and {KEY.netloc}"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

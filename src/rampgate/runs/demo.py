@@ -12,7 +12,9 @@ import time
 import tomllib
 from contextlib import contextmanager
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -157,17 +159,58 @@ def not_installed(ready: dict[str, Any]) -> list[str]:
 def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
     """Dotted setting -> value, as [demo.values] and [demo.settings] say; page content is kept unless they do.
 
+    A value is a key of the ready file, or a text with its keys in braces: ``json://{inbox.netloc}/alerts``.
+
     Raises:
-        ConfigurationError: the ready file lacks a value.
+        ConfigurationError: the ready file lacks a value, or a text is none that can be filled.
     """
-    missing = sorted(set(demo.values.values()) - set(ready))
+    names = {setting: _names(setting, told) for setting, told in demo.values.items()}
+    missing = sorted({name for needed in names.values() for name in needed} - set(ready))
     if missing:
         raise ConfigurationError(f"demo.values: the deployment's ready file has no {', '.join(missing)}")
     return {
         **_UNLESS_TOLD,
         **demo.settings,
-        **{setting: str(ready[key]) for setting, key in demo.values.items()},
+        **{setting: _filled(setting, told, ready) for setting, told in demo.values.items()},
     }
+
+
+class _Ready(str):
+    """A value of the ready file, of which {NAME.netloc} is the address without its scheme."""
+
+    __slots__ = ()
+
+    @property
+    def netloc(self) -> str:
+        """Host and port of an address."""
+        return urlsplit(self).netloc
+
+
+def _names(setting: str, told: str) -> list[str]:
+    """The keys of the ready file that a value needs: itself, or those of its places."""
+    if "{" not in told:
+        return [told]
+    try:
+        places = [place for _, place, _, _ in Formatter().parse(told) if place is not None]
+    except ValueError as error:
+        raise _no_template(setting, told, error) from None
+    return [place.partition(".")[0] for place in places]
+
+
+def _filled(setting: str, told: str, ready: dict[str, Any]) -> str:
+    if "{" not in told:
+        return str(ready[told])
+    try:
+        return told.format_map({name: _Ready(value) for name, value in ready.items()})
+    except (AttributeError, ValueError, LookupError, TypeError) as error:
+        raise _no_template(setting, told, error) from None
+
+
+def _no_template(setting: str, told: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"demo.values.{setting}: found {told!r} ({error}); accepted are a key of the ready file, "
+        "or a text with {KEY} and {KEY.netloc}"
+    )
 
 
 def _await(process: subprocess.Popen[bytes], ready: Path, log: Path, seconds: float) -> None:
