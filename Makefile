@@ -8,7 +8,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types prove-healthy prove-faults prove-load
+.PHONY: help install demo test lint types prove-healthy prove-faults prove-load prove-mutations prove-backups
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,3 +46,9 @@ prove-faults: $(STAMP) ## Nine faults, everything real, and what the gate said (
 
 prove-load: $(STAMP) ## The load gate beside known truths, Locust and k6 (about an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.load $(ARGS)
+
+prove-mutations: $(STAMP) ## One mutation for each check before and during a deploy (long; not in CI)
+	$(BIN)/python -m proofs.mutations $(ARGS)
+
+prove-backups: $(STAMP) ## Backups of 100,000 documents and keys, whole and damaged (long; not in CI)
+	$(BIN)/python -m proofs.backups $(ARGS)

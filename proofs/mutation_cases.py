@@ -1,0 +1,279 @@
+"""One mutation for each check before and during a deploy, as data: what is broken, what it must say."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from proofs.cases import Ready, stop, switch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SCRAPED_S = 3.0
+"""Prometheus scrapes each second; after so many it knows."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is broken for one check.
+
+    Args:
+        stage: predeploy, or deploy-STEP.
+        check: its id without the stage, such as ``backend::cache_hits``; with [key] where there are several.
+        what: what a reader calls it.
+        inject: breaks it.
+        reason: what the check's sentence must contain.
+        lasts: whether only a new deployment is whole again.
+        arguments: of the deployment, in place of a mutation while it runs.
+    """
+
+    stage: str
+    check: str
+    what: str
+    inject: Callable[[Ready], None]
+    reason: str
+    lasts: bool = False
+    arguments: Sequence[str] = ()
+
+
+def flag(name: str, **change: Any) -> Callable[[Ready], None]:
+    """A flag that somebody has changed in the store."""
+
+    def inject(ready: Ready) -> None:
+        headers = {"Authorization": f"Bearer {ready['admin_token']}"}
+        path = f"{ready['api']}/api/admin/feature-flags/{name}"
+        httpx.put(path, json=change, headers=headers, timeout=10).raise_for_status()
+
+    return inject
+
+
+def later(inject: Callable[[Ready], None]) -> Callable[[Ready], None]:
+    """Break it, and wait until Prometheus has seen it."""
+
+    def both(ready: Ready) -> None:
+        inject(ready)
+        time.sleep(SCRAPED_S)
+
+    return both
+
+
+def without_rules(ready: Ready) -> None:
+    """Take the alerting rules from Prometheus, as a broken configuration would."""
+    words = Path(f"/proc/{ready['pids']['prometheus']}/cmdline").read_bytes().decode().split("\0")
+    config = next(word.partition("=")[2] for word in words if word.startswith("--config.file="))
+    for line in Path(config).read_text(encoding="utf-8").splitlines():
+        place = Path(line.strip(" -\"'"))
+        if place.suffix == ".yml" and place.is_file():
+            place.write_text("groups: []\n", encoding="utf-8")
+    httpx.post(f"{ready['prometheus']}/-/reload", timeout=10).raise_for_status()
+    time.sleep(1)
+
+
+def nothing(ready: Ready) -> None:
+    """Break nothing: the deployment was started broken."""
+    del ready
+
+
+BACKEND, FRONTEND, ADVANCED = "deploy-backend", "deploy-frontend", "deploy-advanced"
+MUTATIONS = (
+    Mutation(
+        "predeploy", "monitoring::service_is_up[web]", "web server stopped", stop("web"), "web", lasts=True
+    ),
+    Mutation("predeploy", "monitoring::service_is_up[api]", "API stopped", stop("api"), "api", lasts=True),
+    Mutation(
+        "predeploy",
+        "monitoring::monitoring_is_up[prometheus]",
+        "Prometheus stopped",
+        stop("prometheus"),
+        "prometheus",
+        lasts=True,
+    ),
+    Mutation(
+        "predeploy",
+        "monitoring::monitoring_is_up[alertmanager]",
+        "Alertmanager stopped",
+        stop("alertmanager"),
+        "alertmanager",
+        lasts=True,
+    ),
+    Mutation(
+        "predeploy",
+        "monitoring::monitoring_is_up[performance]",
+        "vitals are lost",
+        switch("api", vitals_lost={}),
+        "503",
+    ),
+    Mutation(
+        "predeploy",
+        "monitoring::jobs_are_up",
+        "Alertmanager stopped",
+        later(stop("alertmanager")),
+        "alertmanager",
+        lasts=True,
+    ),
+    Mutation(
+        "predeploy", "monitoring::rules_are_loaded", "rules lost", without_rules, "not loaded", lasts=True
+    ),
+    Mutation(
+        "predeploy",
+        "monitoring::metrics_are_delivered",
+        "a series is missing",
+        later(switch("api", metrics_missing={"name": "mongodb_up"})),
+        "database_connection_failures: nobody delivers it",
+    ),
+    Mutation(
+        "predeploy", "alerts::alert_is_delivered", "inbox stopped", stop("inbox"), "refused", lasts=True
+    ),
+    Mutation(
+        "predeploy",
+        "flags::flags_are_at_their_start_values",
+        "a flag is on",
+        flag("apiCaching", enabled=True),
+        "apiCaching",
+        lasts=True,
+    ),
+    Mutation(
+        "predeploy",
+        "flags::a_rollout_reaches_whom_it_should",
+        "percentage before overrides",
+        nothing,
+        "flag_scenario_mismatches",
+        lasts=True,
+        arguments=("--flag-semantics", "seed"),
+    ),
+    Mutation(
+        "predeploy", "backups::mongodb_backup_restores", "MongoDB stopped", stop("mongodb"), "", lasts=True
+    ),
+    Mutation("predeploy", "backups::redis_backup_restores", "Redis stopped", stop("redis"), "", lasts=True),
+    Mutation(
+        "predeploy",
+        "visual::page_looks_as_accepted[dashboard]",
+        "something pushes in above the page",
+        switch("web", layout_shift={"px": 80}),
+        "visual_difference",
+    ),
+    Mutation(
+        "predeploy",
+        "baseline::endpoint_before[patients]",
+        "the API answers nothing but 500",
+        switch("api", errors={"endpoint": "/api/patients"}),
+        "",
+    ),
+    Mutation(
+        "predeploy",
+        "load::short_load_runs_to_its_end",
+        "3 s more for each answer",
+        switch("api", latency={"ms": 3000}),
+        "",
+    ),
+    Mutation(
+        "deploy-monitoring",
+        "monitoring::flags_are_on",
+        "the flag is off",
+        flag("performanceMonitoring", enabled=False),
+        "performanceMonitoring",
+        lasts=True,
+    ),
+    Mutation(
+        "deploy-monitoring",
+        "monitoring::a_visit_is_counted",
+        "vitals are lost",
+        switch("api", vitals_lost={}),
+        "web_vitals_received_total",
+    ),
+    Mutation(
+        BACKEND,
+        "backend::flags_are_on",
+        "a flag at 0 %",
+        flag("apiCaching", percentage=0),
+        "apiCaching",
+        lasts=True,
+    ),
+    Mutation(
+        BACKEND, "backend::cache_hits", "nothing is cached", switch("api", cache_never_hit={}), "X-Cache"
+    ),
+    Mutation(
+        BACKEND,
+        "backend::query_uses_an_index[patients by ward]",
+        "the index is gone",
+        switch("api", missing_index={}),
+        "COLLSCAN",
+    ),
+    Mutation(
+        BACKEND,
+        "backend::paging_misses_and_repeats_nothing",
+        "pages overlap",
+        switch("api", paging_repeats={}),
+        "paging_repeats",
+    ),
+    Mutation(
+        BACKEND,
+        "backend::paging_misses_and_repeats_nothing",
+        "pages leave something out",
+        switch("api", paging_gap={}),
+        "paging_gaps",
+    ),
+    Mutation(
+        FRONTEND,
+        "frontend::flags_are_on",
+        "a flag is off",
+        flag("themeOptimization", enabled=False),
+        "themeOptimization",
+        lasts=True,
+    ),
+    Mutation(
+        FRONTEND,
+        "frontend::theme_shifts_nothing",
+        "the theme switch does nothing",
+        switch("web", theme_broken={}),
+        "changes no colour",
+    ),
+    Mutation(
+        FRONTEND,
+        "frontend::theme_shifts_nothing",
+        "the page moves",
+        switch("web", layout_shift={"px": 200}),
+        "theme_layout_shift",
+    ),
+    Mutation(
+        FRONTEND,
+        "frontend::console_is_quiet[dashboard]",
+        "a script complains",
+        switch("web", console_error={}),
+        "console_errors",
+    ),
+    Mutation(
+        ADVANCED,
+        "advanced::flags_are_on",
+        "a flag is off",
+        flag("virtualization", enabled=False),
+        "virtualization",
+        lasts=True,
+    ),
+    Mutation(
+        ADVANCED,
+        "advanced::page_comes_offline",
+        "no service worker",
+        switch("web", service_worker_missing={}),
+        "service worker",
+    ),
+    Mutation(
+        ADVANCED,
+        "advanced::page_comes_offline",
+        "the worker answers with nothing",
+        switch("web", offline_broken={}),
+        "without a network",
+    ),
+    Mutation(
+        ADVANCED,
+        "advanced::list_stays_short",
+        "every row is drawn",
+        switch("web", list_not_virtual={}),
+        "rows at once",
+    ),
+    Mutation(ADVANCED, "advanced::job_is_done", "the queue is stuck", switch("api", jobs_stuck={}), "queued"),
+)
