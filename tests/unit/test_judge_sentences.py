@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from tests.unit.judging import ALPHA, held, latencies
 
+from rampgate.judging import phrases
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
 from rampgate.model import statistics
 from rampgate.model.measurement import Measurement
+from rampgate.model.metrics import METRICS
 from rampgate.outcome import Severity
 
 
@@ -62,6 +64,23 @@ from rampgate.outcome import Severity
         ("up == 1", False, {}, "looked, saw nothing: no values, at least 1 needed for up == 1"),
         ("cache_hit_rate >= 80%", False, {"value": 70.0, "unit": "%"}, "cache hit rate 70 % is below 80 %"),
         ("flag_mismatches == 0", False, {"n": 2000, "failures": 3}, "flag mismatches 3 of 2,000 is not 0"),
+        (
+            "jobs_down == 0", False, {"n": 3, "failures": 1, "note": "api: connection refused"},
+            "1 of 3 scrape jobs not up, 0 wanted: api: connection refused",
+        ),
+        ("jobs_down == 0", False, {"n": 3, "failures": 0}, "0 of 3 scrape jobs not up"),
+        ("jobs_down < 2", False, {"n": 3, "failures": 1}, "jobs down 1 of 3 is below 2"),
+        (
+            "backup_differences == 0", False, {"n": 5212, "failures": 0},
+            "5,212 comparisons after restoring, differences: 0",
+        ),
+        ("command_exit_code == 0", False, {"value": 2.0}, "ended with 2, 0 wanted"),
+        ("job_done == 1", False, {"value": 1.0}, "the job was done in time"),
+        ("job_done == 1", False, {"value": 0.0, "note": "queued"}, "the job was not done in time: queued"),
+        ("job_done == 0", True, {"value": 0.0}, 'job done 0 triggers "job_done == 0"'),
+        ("visual_difference == 0", False, {"value": 0.0, "unit": "%"}, "looks as accepted"),
+        ("visual_difference == 0", False, {"value": 3.21, "unit": "%"}, "3.21 % of the pixels differ"),
+        ("visual_difference < 5%", False, {"value": 3.0, "unit": "%"}, "visual difference 3 % is below 5 %"),
         (
             "flag_share == 25%", False, {"n": 20_000, "failures": 5600},
             "on for 28 % of 20,000 users (27 % to 29.1 % at 99.9 %), which is not 25 %",
@@ -135,3 +154,8 @@ def test_json_is_plain_and_rounded() -> None:
     assert written["measured"] == 0.000428571
     assert replace(held("up == 1"), high=math.inf).to_json()["high"] is None
     assert held("up == 1").to_json()["measured"] is None
+
+
+def test_words_of_their_own_are_of_metrics_that_there_are() -> None:
+    """A metric that is renamed takes its words along."""
+    assert {*phrases._STATES, *phrases._COUNTED} <= set(METRICS)

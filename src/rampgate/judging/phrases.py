@@ -21,6 +21,55 @@ _NOUNS = {
     Aggregation.VALUE: "values",
 }
 
+# What 1 and what 0 say of a metric that is one or the other.
+_STATES = {
+    "monitor_up": ("answers that it is healthy", "does not answer that it is healthy"),
+    "alert_delivered": ("the channel took the message", "the message was not delivered"),
+    "backup_taken": ("a whole backup was written", "no whole backup was written"),
+    "visit_seen": ("a visit is counted", "a visit is not counted"),
+    "query_uses_index": ("answered from an index", "not answered from an index"),
+    "theme_switched": ("the switch changes the theme", "the switch does not change the theme"),
+    "service_worker_active": ("a service worker controls the page", "no service worker controls the page"),
+    "offline_page_up": ("the page comes without a network", "the page does not come without a network"),
+    "list_reached_end": ("the list can be read to its end", "the list cannot be read to its end"),
+    "job_done": ("the job was done in time", "the job was not done in time"),
+}
+# What a metric counts, after the number of those that were wrong and the number of all.
+_COUNTED = {
+    "jobs_down": "{k} of {n} scrape jobs not up",
+    "rules_missing": "{k} of {n} alerting rules not loaded",
+    "metrics_missing": "{k} of {n} metrics not delivered",
+    "backup_differences": "{n} comparisons after restoring, differences: {k}",
+    "flag_start_mismatches": "{k} of {n} flags not at the start value",
+    "flag_sources_differ": "{k} of {n} flags on which the sources do not agree",
+    "flag_scenario_mismatches": "{k} of {n} decisions not as planned",
+    "flag_nesting_broken": "{k} of {n} times a user lost the flag as the percentage rose",
+    "testers_unreached": "{k} of {n} testers not reached",
+    "flag_off_when_on": "{k} of {n} flags off that must be on",
+    "cache_misses": "{k} of {n} repeated requests not answered from the cache",
+    "paging_repeats": "{k} of {n} items came twice",
+    "paging_gaps": "items read: {n}, left out: {k}",
+    "console_errors": "errors on the console: {k}",
+    "list_rows_too_many": "{k} of {n} looks at the list found too many rows",
+    "command_exit_code": "ended with {k}",
+}
+
+
+def plain(threshold: Threshold, seen: Measurement, value: float, *, passed: bool) -> str:
+    """The whole sentence of a metric that has words of its own: ``0 of 3 scrape jobs not up``.
+
+    "" where it has none, or where the threshold is another than the one that the words are about.
+    """
+    wanted_value = threshold.limit if threshold.good()[0] == "==" and not threshold.bad else None
+    if wanted_value == 1 and value in {0, 1}:
+        return _STATES.get(threshold.metric, ("", ""))[not passed]
+    if wanted_value != 0:
+        return ""
+    if threshold.metric == "visual_difference":
+        return "looks as accepted" if passed else f"{wording.number(value)} % of the pixels differ"
+    says = _COUNTED.get(threshold.metric, "").format(k=wording.number(value), n=f"{seen.n:,}")
+    return says if passed or not says else f"{says}, {limit(threshold)} wanted"
+
 
 def words(threshold: Threshold) -> str:
     """The metric in words: ``error rate``."""

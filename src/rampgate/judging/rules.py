@@ -195,7 +195,8 @@ def _compared(case: Case, value: float, point: str) -> Finding:
     good, limit = threshold.good()
     passed = _COMPARE[good](value, limit)
     outcome = Outcome.PASSED if passed else Outcome.FAILED
-    return Finding(outcome, f"{point} {phrases.ruling(threshold, passed=passed)}", value)
+    says = phrases.plain(threshold, case.seen, value, passed=passed)
+    return Finding(outcome, says or f"{point} {phrases.ruling(threshold, passed=passed)}", value)
 
 
 RULES: dict[Aggregation, Callable[[Case], Finding]] = {
