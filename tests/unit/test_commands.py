@@ -255,6 +255,14 @@ def test_output_that_cannot_be_kept_is_an_error(tmp_path: Path, monkeypatch: pyt
     assert gone(int(heard[0]))
 
 
+def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """Nothing is begun whose output could not be kept."""
+    (tmp_path / "commands").write_text("in the way", encoding="utf-8")
+    with pytest.raises(ProbeError, match=r"commands\.build: .* File exists"):
+        Told(tmp_path, "open('begun', 'w')").look()
+    assert not (tmp_path / "begun").exists()
+
+
 def test_names_become_files(tmp_path: Path) -> None:
     """A name with anything in it stays inside the folder, and no output overwrites another."""
     for name, file in (("../a b", "a-b.log"), ("../a b", "a-b-2.log"), ("...", "command.log")):

@@ -76,9 +76,9 @@ class CommandProbe:
             ProbeError: its output cannot be kept, or the stage's time was over before its own.
         """
         parts = self._parts()
-        log = _fresh(self.logs, self.command.name)
         start, began = self.clock.now(), self.clock.monotonic()
         try:
+            log = _fresh(self.logs, self.command.name)
             with log.open("w", encoding="utf-8", buffering=1) as output:
                 code, in_time = self._run(parts, output)
         except OSError as error:
