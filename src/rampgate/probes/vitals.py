@@ -45,9 +45,7 @@ class VitalsProbe:
         told = answer.json()
         visits = told.get("count") if isinstance(told, dict) else None
         if not isinstance(visits, int) or isinstance(visits, bool):
-            raise ProbeError(
-                f'{self.path}: accepted is {{"count": n, "LCP": {{"p75": n or null}}, …}}'
-            )
+            raise ProbeError(f'{self.path}: accepted is {{"count": n, "LCP": {{"p75": n or null}}, …}}')
         seen = {name: self._percentile(told, name) for name in VITALS}
         return [
             Measurement(
