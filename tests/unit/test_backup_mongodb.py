@@ -24,6 +24,7 @@ from rampgate.backups import documents, files, mongo_dump, mongo_proof, mongo_so
 from rampgate.backups.mongo_proof import Scratch, prove
 from rampgate.backups.progress import StoreError
 from rampgate.errors import ProbeError
+from rampgate.probes.store_words import cut, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -303,6 +304,20 @@ def test_a_mongodb_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert "canary" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ("No servers found yet, Timeout: 2.0s, Topology Description: <Topology", "No servers found yet"),
+        ("127.0.0.1:1: timed out (configured timeouts: socketTimeoutMS: 1)", "127.0.0.1:1: timed out"),
+        ("authentication failed, full error: {'ok': 0.0}", "authentication failed"),
+        ("u:canary@h: gone", "***@h: gone"),
+    ],
+)
+def test_what_pymongo_says_is_cut_to_what_a_reader_needs(told: str, says: str) -> None:
+    """The cause is one line; its own account of the servers, and the account, are left out."""
+    assert cut(redactor_of("mongodb://u:canary@h/"), RuntimeError(told)) == says
 
 
 def test_a_server_that_ends_during_the_proof_is_one_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from redis import Redis
 from tests.unit.backups import fill_cache, flip, progress, saved, sum_again, truncate
 from tests.unit.stores_fixture import free_port, valkey
 
-from rampgate.backups import files, redis_dump, redis_proof, redis_wire, tools
+from rampgate.backups import files, redis_dump, redis_proof, redis_source, redis_wire, tools
 from rampgate.backups.progress import StoreError
 from rampgate.backups.redis_keys import BEFORE, SKEW_MS, Keys, shown
 from rampgate.backups.redis_proof import prove
@@ -250,6 +250,43 @@ def test_a_redis_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         redis_dump.take(source, tmp_path / "b" / "redis", progress())
     assert "canary" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redis_that_says_nothing_is_not_waited_for_longer_than_for_connecting() -> None:
+    """The first answer has the time of the connection, and none of it comes when that is over."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                door.accept()[0].close()
+
+        late = threading.Timer(5.0, hang_up)
+        late.start()
+        url = f"redis://:{PASSWORD}@127.0.0.1:{door.getsockname()[1]}/0"
+        silence = pytest.raises(StoreError, match=r"^Redis does not answer: Timeout reading")
+        with silence as caught, redis_source.connected(url, 0.2, 3600.0):
+            pass
+        late.cancel()
+    assert "canary" not in str(caught.value)
+
+
+def test_a_full_disk_of_temporary_files_is_one_line(cache_url: str) -> None:
+    """What is noted down of the keys has to fit somewhere; the line says where that is."""
+    full = pytest.raises(ProbeError, match=r"cannot be noted down: database or disk is full; .*TMPDIR")
+    with full, Keys() as keys:
+        keys._table.execute("PRAGMA max_page_count = 4")
+        keys.read(BEFORE, cache_url, 3.0, progress())
+
+
+def test_without_a_place_for_temporary_files_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is begun, and the folder is named."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ProbeError, match=r"cannot be noted down: No such file .*gone"), Keys():
+        pass
 
 
 def test_a_server_that_goes_over_its_disk_is_told(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ BATCH = 500
 """Documents per batch; with documents of ordinary size some hundred kilobytes."""
 _INTERNAL = {"admin", "local", "config"}
 _UNAUTHORIZED = {13, 18}
+_LATER_MS = 250
+"""A server is looked for a little longer than for connecting: else nobody knows yet why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def connected(uri: str, timeout_s: float, answer_s: float) -> Iterator[MongoClie
         client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
             uri,
             appname="rampgate",
-            serverSelectionTimeoutMS=ms,
+            serverSelectionTimeoutMS=ms + _LATER_MS,
             connectTimeoutMS=ms,
             socketTimeoutMS=max(1, round(answer_s * 1000)),
         )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SNAPSHOT = "dump.rdb"
 _CLIENTS = ("valkey-cli", "redis-cli")
-_ANSWER_S = 60.0
 _OVER_DISK = "Redis wrote the snapshot to its own disk first (repl-diskless-sync no), as its dbfilename"
 
 
@@ -52,7 +51,7 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
         StoreError: Redis does not answer, refuses, or breaks off; likewise.
     """
     begun, place, waited = progress.clock.now(), redis_source.place_of(source.url), progress.seconds
-    with redis_source.connected(source.url, source.timeout_s, min(_ANSWER_S, progress.left_s)) as client:
+    with redis_source.connected(source.url, source.timeout_s, redis_source.answer_s(progress)) as client:
         about = redis_source.info(client)
     if about.get("redis_mode") == "cluster":
         raise ProbeError("redis.url is a node of a cluster: a backup of it holds only a part of the data")
@@ -119,7 +118,7 @@ def _by_protocol(
 ) -> tuple[str, list[str]]:
     """Ask for the snapshot as a replica does, and write it; its hash, and notes."""
     with (
-        redis_wire.connected(place, source.timeout_s, min(_ANSWER_S, progress.left_s)) as wire,
+        redis_wire.connected(place, source.timeout_s, redis_source.answer_s(progress)) as wire,
         files.NewFile(folder / SNAPSHOT) as file,
     ):
         try:

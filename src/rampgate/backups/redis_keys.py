@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rampgate.backups import redis_source, redis_values
+from rampgate.errors import ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,10 @@ _EXTRA = """FROM seen c WHERE c.pass = 'copy' AND NOT EXISTS (SELECT 1 FROM seen
 
 
 class Keys:
-    """The digests of three readings."""
+    """The digests of three readings.
+
+    As a context it raises ProbeError where they cannot be kept: the disk of temporary files is full.
+    """
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -53,17 +57,24 @@ class Keys:
         self.counts: dict[str, dict[int, tuple[int, int]]] = {}
 
     def __enter__(self) -> Self:
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-"))
-        self._table = sqlite3.connect(Path(folder) / "keys.sqlite", isolation_level=None)
-        self._stack.callback(self._table.close)
-        self._table.execute("PRAGMA synchronous = OFF")
-        self._table.execute(_TABLE)
+        try:
+            with self._stack:
+                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-"))
+                self._table = sqlite3.connect(Path(folder) / "keys.sqlite", isolation_level=None)
+                self._stack.callback(self._table.close)
+                self._table.execute("PRAGMA synchronous = OFF")
+                self._table.execute(_TABLE)
+                self._stack = self._stack.pop_all()
+        except (OSError, sqlite3.Error) as error:
+            raise _not_kept(error) from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        if isinstance(error, sqlite3.Error):
+            raise _not_kept(error) from None
 
     def read(self, name: str, url: str, timeout_s: float, progress: Progress) -> None:
         """Read all keys of a server, or the sample.
@@ -78,14 +89,14 @@ class Keys:
             StoreError: the server does not answer, refuses, or fails.
             ProbeError: it took too long.
         """
-        with redis_source.connected(url, timeout_s, progress.left_s) as client:
+        with redis_source.connected(url, timeout_s, redis_source.answer_s(progress)) as client:
             self.counts[name] = redis_source.keyspace(redis_source.info(client))
         total = sum(keys for keys, _ in self.counts[name].values())
         if name == BEFORE:
             self.step = max(1, math.ceil(total / SAMPLE))
         done = 0
         for database in self.counts[name]:
-            with redis_source.connected(url, timeout_s, progress.left_s, database) as client:
+            with redis_source.connected(url, timeout_s, redis_source.answer_s(progress), database) as client:
                 for keys in self._batches(client):
                     now_ms = round(progress.clock.now() * 1000)
                     self._keep(name, database, redis_values.read(client, keys), now_ms)
@@ -161,6 +172,14 @@ class Keys:
             if not expiring and after.get(database, (0, 0)) == (keys, 0) and found != keys:
                 told.append(f"db{database} has {counted(keys)}, its copy {found:,}")
         return told
+
+
+def _not_kept(error: Exception) -> ProbeError:
+    why = getattr(error, "strerror", None) or error
+    return ProbeError(
+        f"what Redis holds cannot be noted down: {why}; it needs some room for temporary files, "
+        f"in {tempfile.gettempdir()} (or where TMPDIR says)"
+    )
 
 
 def counted(number: int) -> str:

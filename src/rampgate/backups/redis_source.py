@@ -12,6 +12,10 @@ from rampgate.probes.store_words import cut, missing, redactor_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rampgate.backups.progress import Progress
+
+ANSWER_S = 60.0
+"""For each piece of an answer at the most: all that is asked for is small."""
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username", "Authentication")
 _ONCE = ("timeout", "socket_timeout", "socket_connect_timeout", "protocol", "decode_responses")
 
@@ -40,8 +44,8 @@ def connected(url: str, timeout_s: float, answer_s: float, database: int = 0) ->
 
     Args:
         url: where; account and TLS are in it, its database is not used.
-        timeout_s: for connecting.
-        answer_s: for each answer.
+        timeout_s: for connecting, and for the first answer: who says nothing then is not waited for.
+        answer_s: for each later answer.
         database: number of the database.
 
     Raises:
@@ -49,9 +53,23 @@ def connected(url: str, timeout_s: float, answer_s: float, database: int = 0) ->
         StoreError: whatever the server did not do, in the context too.
     """
     place = place_of(url)
+    from redis.exceptions import RedisError
+
+    try:
+        with _client(place, timeout_s, timeout_s, database) as first:
+            first.execute_command("PING")
+        with _client(place, timeout_s, answer_s, database) as client:
+            with suppress(RedisError):  # not every server knows it
+                client.execute_command("CLIENT", "NO-TOUCH", "ON")
+            yield client
+    except (RedisError, OSError) as error:
+        raise StoreError(told(redactor_of(url), error)) from None
+
+
+@contextmanager
+def _client(place: dict[str, Any], timeout_s: float, answer_s: float, database: int) -> Iterator[Any]:
     from redis import ConnectionPool, Redis
     from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError
     from redis.retry import Retry
 
     kept = {key: value for key, value in place.items() if key not in {*_ONCE, "tls"}}
@@ -69,24 +87,30 @@ def connected(url: str, timeout_s: float, answer_s: float, database: int = 0) ->
     client: Any = Redis(connection_pool=pool)
     client.response_callbacks.clear()
     try:
-        client.execute_command("PING")
-        with suppress(RedisError):  # not every server knows it
-            client.execute_command("CLIENT", "NO-TOUCH", "ON")
         yield client
-    except (RedisError, OSError) as error:
-        raise StoreError(told(redactor_of(url), error)) from None
     finally:
         pool.disconnect()
+
+
+def answer_s(progress: Progress) -> float:
+    """How long an answer is waited for, in seconds: a server that falls silent does not cost the whole time.
+
+    Raises:
+        ProbeError: no time is left.
+    """
+    return min(ANSWER_S, progress.left_s)
 
 
 def told(safe: Any, error: Exception) -> str:
     """What went wrong with the server, as one line without secrets."""
     from redis.exceptions import ConnectionError as NoConnection
+    from redis.exceptions import TimeoutError as Silence
 
     text = cut(safe, error)
     if any(word in text for word in _REFUSED):
         return f"Redis refuses the account: {text}"
-    return f"Redis {'does not answer' if isinstance(error, NoConnection | OSError) else 'failed'}: {text}"
+    gone = isinstance(error, NoConnection | Silence | OSError)
+    return f"Redis {'does not answer' if gone else 'failed'}: {text}"
 
 
 def info(client: Any) -> dict[str, str]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rampgate.clock import Clock
 
 _ERROR_CHARS = 200
+_MORE = (", full error", " (configured timeouts", ", Timeout: ")
+"""What pymongo's errors go on with, which says nothing more to a reader."""
 _SECRET_OPTION = re.compile("password|username|token|properties", re.IGNORECASE)
 
 
@@ -43,8 +45,7 @@ def redactor_of(address: str) -> Redactor:
 
 def cut(safe: Redactor, error: Exception) -> str:
     """The first sentence of an error without secrets."""
-    return (
-        safe.text(str(error))
-        .partition(", full error")[0]
-        .partition(" (configured timeouts")[0][:_ERROR_CHARS]
-    )
+    text = safe.text(str(error))
+    for more in _MORE:
+        text = text.partition(more)[0]
+    return text[:_ERROR_CHARS]
