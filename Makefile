@@ -8,7 +8,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types prove-healthy prove-faults prove-load prove-mutations prove-backups
+.PHONY: help install demo test lint types prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,3 +52,6 @@ prove-mutations: $(STAMP) ## One mutation for each check before and during a dep
 
 prove-backups: $(STAMP) ## Backups of 100,000 documents and keys, whole and damaged (long; not in CI)
 	$(BIN)/python -m proofs.backups $(ARGS)
+
+prove-bad-inputs: $(STAMP) ## What somebody gets wrong before a deploy, and what is left of it (3 minutes; resumable; not in CI)
+	$(BIN)/python -m proofs.bad_inputs $(ARGS)
