@@ -148,14 +148,19 @@ def _hash(data: list[bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def marked(mark: str) -> list[str]:
-    """The processes that descend from a run, whoever their parent is by now: their environment says so."""
+def marked(mark: str, folder: Path) -> list[str]:
+    """The processes that descend from a run, whoever their parent is by now.
+
+    Their environment says so, or, where a server has written its title over that, the folder they work in.
+    """
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if f"{MARK}={mark}\0".encode() in path.read_bytes():
-                words = path.with_name("cmdline").read_bytes().split(b"\0")
-                found.append(f"process {path.parent.name} ({b' '.join(words).decode()[:60].strip()})")
+            works_in = (path / "cwd").readlink()
+            told = f"{MARK}={mark}\0".encode() in (path / "environ").read_bytes()
+            if told or works_in.is_relative_to(folder):
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                found.append(f"process {path.name} ({b' '.join(words).decode()[:60].strip()})")
         except OSError:  # it has ended
             continue
     return found

@@ -55,7 +55,10 @@ def run(case: Case, seen: World) -> dict[str, Any]:
             mark, began = secrets.token_hex(8), time.monotonic()
             done = _pytest(project, temporary, case, mark)
             seconds = round(time.monotonic() - began, 1)
-            left = [*marked(mark), *_changed(case, before, seen, project, temporary, done.stdout)]
+            left = [
+                *marked(mark, Path(name).resolve()),
+                *_changed(case, before, seen, project, temporary, done.stdout),
+            ]
             return {**_verdict(case, project, done), "leftovers": left, "seconds": seconds}
 
 
