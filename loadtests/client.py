@@ -23,7 +23,7 @@ from .multi import Multi
 from .transfer import Answer, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableSequence, Sequence
 
 __all__ = ["KEEP", "Answer", "Batch", "Multi", "Request", "Session"]
 
@@ -156,7 +156,7 @@ class Batch:
             transfer.begin(self)
             self._left += 1
 
-    def count(self, ready: list[Waiter[None]]) -> None:
+    def count(self, ready: MutableSequence[Waiter[None]]) -> None:
         """One more has ended; with the last one who waits is ready to go on."""
         self._left -= 1
         if not self._left:

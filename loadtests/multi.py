@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from rampgate.errors import RefusedError
 from rampgate.probes.guard import Guard, addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gevent.hub import Waiter
 
@@ -49,6 +50,9 @@ class Multi:
         self._timer = self._loop.timer(0)
         self._due = 0.0
         self._kicked = False
+        # At the least priority it comes after all sockets of a turn, and in every turn.
+        self._turn = self._loop.timer(0, priority=self._loop.MINPRI)
+        self._ended: deque[Waiter[None]] = deque()
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._sessions: set[Session] = set()
         self._curl = pycurl.CurlMulti()
@@ -86,13 +90,25 @@ class Multi:
         """End every session and stop watching."""
         if self._curl.closed:
             return
+        self.collect()
         for session in list(self._sessions):
             session.close()
+        self._wake(self._ended)
         self._curl.close()
-        for watcher in (*self._watchers.values(), self._timer):
+        for watcher in (*self._watchers.values(), self._timer, self._turn):
             watcher.stop()
             watcher.close()
         self._watchers.clear()
+
+    def collect(self) -> None:
+        """Take the answers that have been read; who waited for the last of them goes on in a later turn."""
+        left = 1
+        while left:
+            left, good, bad = self._curl.info_read()
+            for easy in good:
+                self._running[easy].end(self._ended)
+            for easy, code, text in bad:
+                self._running[easy].end(self._ended, code, text)
 
     def enrol(self, session: Session) -> None:
         """A session begins."""
@@ -101,6 +117,9 @@ class Multi:
     def leave(self, session: Session, ready: list[Waiter[None]]) -> None:
         """A session has ended; who waited for its answers goes on."""
         self._sessions.discard(session)
+        self._wake(ready)
+
+    def _wake(self, ready: Iterable[Waiter[None]]) -> None:
         for waiter in ready:
             self._loop.run_callback(waiter.switch, None)
 
@@ -161,17 +180,21 @@ class Multi:
             self.dead.add(int(ours.getsockname()[1]))
 
     def _act(self, fd: int, events: int) -> None:
-        """Let libcurl work; wake the users whose last request has ended. Runs in the hub only."""
+        """Let libcurl work. Runs in the hub only, and leaves all else to the end of the loop's turn.
+
+        Libcurl times an answer when it reads it: what a user does between two sockets that are ready would
+        be in the time of the second.
+        """
         _, running = self._curl.socket_action(fd, events)
-        if running >= len(self._running):
-            return
-        ready: list[Waiter[None]] = []
-        left = 1
-        while left:
-            left, good, bad = self._curl.info_read()
-            for easy in good:
-                self._running[easy].end(ready)
-            for easy, code, text in bad:
-                self._running[easy].end(ready, code, text)
-        for waiter in ready:
+        if running < len(self._running) and not self._turn.active:
+            self._turn.start(self._end_turn, update=False)
+
+    def _end_turn(self) -> None:
+        """All sockets that were ready have been read: wake one user, and look at the sockets again."""
+        self._turn.stop()
+        self.collect()
+        if self._ended:
+            waiter = self._ended.popleft()
+            if self._ended:
+                self._turn.start(self._end_turn, update=False)
             waiter.switch(None)

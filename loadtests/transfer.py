@@ -16,6 +16,8 @@ from gevent import monkey
 from rampgate.load.times import CUT
 
 if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
     from gevent.hub import Waiter
 
     from .client import Batch, Request
@@ -99,7 +101,7 @@ class Transfer:
         self.answer = None
         self._multi.start(self)
 
-    def end(self, ready: list[Waiter[None]], code: int = 0, text: str = "") -> None:
+    def end(self, ready: MutableSequence[Waiter[None]], code: int = 0, text: str = "") -> None:
         """Libcurl says that it has ended: read what came."""
         info = self.easy.getinfo
         total, before = info(pycurl.TOTAL_TIME_T) * _MS, info(pycurl.PRETRANSFER_TIME_T) * _MS
@@ -119,6 +121,8 @@ class Transfer:
 
     def release(self, begun: float) -> Answer:
         """Its answer; the transfer is free for the next request."""
+        if self.answer is None:
+            self._multi.collect()  # it may have been read in this very turn
         answer = self.answer
         if answer is None:
             self._multi.drop(self)
@@ -134,6 +138,8 @@ class Transfer:
 
     def close(self, ready: list[Waiter[None]]) -> None:
         """Give up the handle; who waits for its answer is told that it was stopped."""
+        if self.answer is None and self._batch is not None:
+            self._multi.collect()
         if self.answer is None and self._batch is not None:
             self._multi.drop(self)
             self.answer = STOPPED
