@@ -3,13 +3,12 @@
     python -m proofs.delay_server          prints {"url": ...} and serves until it is ended
 
 ``/-/become?{...}`` sets how it answers (see ``Ways``) and forgets what it kept, ``/-/fail?{...}`` switches a
-fault on and says when, ``/-/truth`` tells what it kept. Every other GET is served and kept: from the
-request's last byte to the handing over of the answer's.
+fault on and says when, ``/-/truth`` tells what it kept. Every other GET is served and kept: from its coming
+to the kernel to the handing over of its answer to the kernel.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import gc
 import json
@@ -27,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+
+from proofs.delay_sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,6 +101,10 @@ class Truth:
         self.failed += status != 200  # noqa: PLR2004  # the only good one
         self.last = time.time()
 
+    def gone(self) -> None:
+        """Nobody was there for an answer any more."""
+        self.lost += 1
+
     def told(self) -> dict[str, Any]:
         """All of it, times in ms and in seconds since the epoch."""
         pooled = [duration for each in self.durations.values() for duration in each]
@@ -120,61 +125,23 @@ class Truth:
         return self._bunch.pop()
 
 
-class Connection(asyncio.Protocol):
-    """One kept connection; GETs only."""
+class Now:
+    """What answers now."""
 
     truth = Truth(Ways())
 
-    def connection_made(self, transport: Any) -> None:
-        """It is open."""
-        self.transport = transport
-        self.held = b""
 
-    def data_received(self, data: bytes) -> None:
-        """Take every whole request."""
-        self.held += data
-        while (end := self.held.find(b"\r\n\r\n")) >= 0:
-            path = self.held[:end].split(b" ", 2)[1].decode()
-            self.held = self.held[end + 4 :]
-            if path.startswith(OWN):
-                self._write(200, json.dumps(_told(path)).encode())
-                continue
-            begun, truth = time.perf_counter(), Connection.truth
-            delay, status = truth.answer(path)
-            asyncio.get_running_loop().call_later(delay, self._answer, truth, path, begun, status)
-
-    def _answer(self, truth: Truth, path: str, begun: float, status: int) -> None:
-        if self.transport.is_closing():
-            truth.lost += 1
-            return
-        self._write(status, BODY)
-        truth.served(path, time.perf_counter() - begun, status)
-
-    def _write(self, status: int, body: bytes) -> None:
-        reason = b"OK" if status == 200 else b"Internal Server Error"  # noqa: PLR2004  # the only good one
-        head = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        self.transport.write(head % (status, reason, len(body)) + body)
-
-
-def _told(path: str) -> dict[str, Any]:
-    """Do what an own address says."""
+def told(path: str) -> bytes:
+    """Do what an own address says; the body of its answer."""
     what, _, query = path.removeprefix(OWN).partition("?")
     given = json.loads(unquote(query)) if query else {}
     if what == "become":
-        Connection.truth = Truth(Ways(**given))
+        Now.truth = Truth(Ways(**given))
         gc.collect()
     elif what == "fail":
         for name, value in given.items():
-            setattr(Connection.truth.ways, name, value)
-    return {"at": time.time(), **Connection.truth.told()} if what == "truth" else {"at": time.time()}
-
-
-async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
-    port = server.sockets[0].getsockname()[1]
-    print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
-    await server.serve_forever()
+            setattr(Now.truth.ways, name, value)
+    return json.dumps({"at": time.time(), **(Now.truth.told() if what == "truth" else {})}).encode()
 
 
 class Served:
@@ -237,12 +204,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(_serve())
-    else:
-        uvloop.run(_serve())
+    sockets = Sockets(lambda: Now.truth, BODY, OWN, told)
+    print(json.dumps({"url": f"http://127.0.0.1:{sockets.port}"}), flush=True)
+    sockets.serve()
 
 
 if __name__ == "__main__":
