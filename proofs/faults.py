@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from proofs.cases import CASES, EXIT_CODES, run_case
+from proofs.commit import commit
+
+__all__ = ["RESULTS", "append", "commit", "results"]
 
 RESULTS = Path(__file__).parent / "results" / "faults.jsonl"
-
-
-def commit() -> str:
-    """The commit that is proved, with a mark when the tree differs from it."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=True
-    )
-    return told.stdout.strip()
 
 
 def results(path: Path, at: str) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proofs.commit import commit
 from proofs.faults import append, results
 
 if TYPE_CHECKING:
@@ -40,18 +41,11 @@ class Case:
 
 
 def proved() -> str:
-    """The last commit that changed what is proved, with a mark when the tree differs from it.
+    """The last commit that changed what is proved; a tree that differs from it has a key of its own.
 
-    Results and pages change in between, and do not make a run of hours worthless.
+    Pages change in between, and do not make a run of hours worthless.
     """
-    last = _git("log", "-1", "--format=%h", "--", *PROVED)
-    return last + ("-dirty" if _git("status", "--porcelain", "--", *PROVED) else "")
-
-
-def _git(*arguments: str) -> str:
-    root = Path(__file__).parents[2]
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return commit(*PROVED)
 
 
 def complete(cases: Iterable[Case], path: Path, at: str) -> bool:
