@@ -197,7 +197,26 @@ def test_an_interrupted_run_holds_and_keeps_what_was_measured(started: Started) 
     decided = started.end(25)
     assert set(outcomes(decided).values()) == {Outcome.PASSED}
     assert (decided.decision, decided.complete) == (Decision.HOLD, False)
-    assert any("interrupted" in reason for reason in decided.reasons)
+    assert decided.reasons[0] == "load: interrupted"
+
+
+def test_an_interrupt_is_told_before_what_it_left_undecided(started: Started) -> None:
+    """Too few requests to decide anything: the first reason is that the run was interrupted."""
+    started.ask(20, 4)
+    decided = started.end(25)
+    assert decided.decision is Decision.HOLD
+    assert Outcome.UNDECIDED in outcomes(decided).values()
+    assert decided.reasons[0] == "load: interrupted"
+
+
+def test_what_failed_is_told_before_the_interrupt(started: Started) -> None:
+    """Evidence against the target stands, however the run ended, and weighs more."""
+    started.ask(20, 400, status=500)
+    decided = started.end(25)
+    assert decided.decision is Decision.ROLLBACK
+    failed = [check.reason for check in decided.checks if check.outcome is Outcome.FAILED]
+    assert set(decided.reasons[: len(failed)]) == set(failed)
+    assert decided.reasons[len(failed)] == "load: interrupted"
 
 
 def test_waiting_for_answers_after_an_interrupt_does_not_complete_a_run(started: Started) -> None:

@@ -31,6 +31,7 @@ _NO_ROLLBACK = {"predeploy", "rollback"}
 _LOAD = "load"
 _TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
+_LOAD_CUT = f"{_LOAD}: {_BAD_EXITS[2]}"
 
 
 @dataclass(frozen=True)
@@ -164,12 +165,17 @@ def _reasons(
         if result.outcome is not Outcome.PASSED
         and (result.required or result.outcome not in {None, Outcome.SKIPPED})
     ]
-    ran = [result.reason for result in sorted(holding, key=weight) if result.outcome is not None]
+    ran = [result for result in sorted(holding, key=weight) if result.outcome is not None]
+    failed = [result.reason for result in ran if result.outcome is Outcome.FAILED]
+    others = [result.reason for result in ran if result.outcome is not Outcome.FAILED]
+    # Whatever a load run could not decide, it could not because it was interrupted.
+    cut = [why for why in why_incomplete if why == _LOAD_CUT]
+    incomplete = [why for why in why_incomplete if why != _LOAD_CUT]
     never = [result.reason for result in holding if result.outcome is None]
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
     empty = [] if results else ["the plan is empty: nothing is configured that this stage could check"]
-    return [*ran, *empty, *why_incomplete, *missing, *never]
+    return [*failed, *cut, *others, *empty, *incomplete, *missing, *never]
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
