@@ -55,6 +55,7 @@ class Gate:
     run: ClassVar[load.LoadRun | None] = None
     first: ClassVar[load.LoadRun | None] = None
     leaving: ClassVar[bool] = False
+    interrupted: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
     master: ClassVar[fleet.Master | None] = None
@@ -92,7 +93,7 @@ def prepare(environment: Any, **_: Any) -> None:
     events.quitting.add_listener(stop)  # type: ignore[no-untyped-call]  # Locust's events carry no types
     if is_worker:
         Gate.worker = worker.Worker(environment.runner, lambda options: _setup(environment, options).settings)
-        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
+        gevent.signal_handler(signal.SIGINT, interrupt, environment, gevent.getcurrent())
         return
     if isinstance(environment.runner, MasterRunner):
         Gate.master = fleet.Master(environment.runner, lambda: Gate.run, lambda: _options(environment))
@@ -112,7 +113,19 @@ def prepare(environment: Any, **_: Any) -> None:
         # Locust listens for SIGTERM only after a headless run. Thrown from the hub, neither signal can break
         # into the judging.
         for number in (signal.SIGINT, signal.SIGTERM):
-            gevent.signal_handler(number, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
+            gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
+
+
+def interrupt(environment: Any, main: Any) -> None:
+    """Ctrl-C: the first ends the run, a second the waiting for what is under way, none the judging."""
+    if not Gate.interrupted:
+        Gate.interrupted = True
+        gevent.kill(main, KeyboardInterrupt)
+    elif work.now and not work.now.hurried:
+        work.now.hurried = True
+        _tell("interrupted again: requests under way are not waited for, and are left out")
+        environment.stop_timeout = 0.0
+        environment.runner.user_greenlets.kill(block=False)
 
 
 def begin(environment: Any, **_: Any) -> None:

@@ -36,6 +36,9 @@ class Work:
         recorder: takes each request as it ends; its zero is the ramp's.
         trouble: told what broke on our side.
         share: which of the generating processes this is, and how many there are.
+
+    Attributes:
+        hurried: whoever runs it does not wait for what is under way: it was cut for no fault of the target.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Work:
         self.recorder = recorder
         self.trouble = trouble
         self.index, self.of = share
+        self.hurried = False
         meant = profile.of(settings.load)
         self._tickets = None if meant.rate is None else profile.Tickets(meant, *share)
         self._visitor = local()

@@ -282,6 +282,26 @@ def test_requests_in_flight_at_an_interrupt_are_no_failures(
     assert code in {HOLD, ROLLBACK}, "an interrupted run never passes"
 
 
+def test_who_interrupts_again_does_not_wait(tmp_path: Path) -> None:
+    """The second Ctrl-C ends the waiting for answers: what was answered is judged, without a traceback."""
+    with serving(Service()) as service:
+        service.delay_s = 20.0
+        configure(tmp_path, service.url, plateau=60)
+        settings = tmp_path / "rampgate.toml"
+        settings.write_text(settings.read_text(encoding="utf-8").replace('"5s"', '"60s"'), encoding="utf-8")
+        process = start(tmp_path, "--stop-timeout", "600", "--logfile", str(log := tmp_path / "log"))
+        _await(lambda: sum(asked[0] == "GET" for asked in service.asked) >= 8, process)
+        process.send_signal(signal.SIGINT)
+        _await(lambda: "CTRL+C" in log.read_text(encoding="utf-8"), process)
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+        code, said = ended(process)
+    verdict = verdict_of(tmp_path)
+    assert (code, verdict["verdict"], verdict["reason"]) == (HOLD, "hold", "load: interrupted"), said
+    assert "Traceback" not in said + log.read_text(encoding="utf-8")
+    assert {row.endpoint for row in rows_of(tmp_path)} == {SIGN_IN}, "what was cut at will blames nobody"
+
+
 def test_a_kill_keeps_what_was_measured(tmp_path: Path) -> None:
     """After a kill the rows are on the disk; at most those of about the last second are missing."""
 
