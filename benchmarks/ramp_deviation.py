@@ -51,6 +51,7 @@ stages = "{stages}"
 time_scale = {scale}
 pause = 0.05
 abort = "off"
+repeat_starved = false
 """
 STUB = """
 import time

@@ -62,7 +62,6 @@ def cases(*, short: bool) -> list[Case]:
 
 def _run(spike: Spike, lasts: int, seed: int) -> Row:
     load = f'executor = "constant-arrival-rate"\nrate = {VISITS_PER_S}\nduration = "{lasts}s"\nusers = 20\n'
-    load += "repeat_starved = false\n"
     with serving() as server, tempfile.TemporaryDirectory(prefix="rampgate-abort-") as name:
         folder = Path(name)
         server.become(seed=seed)

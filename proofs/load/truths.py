@@ -19,7 +19,7 @@ LIMIT_MS, NEAR_MS = 1000.0, 1.0
 THRESHOLD = "http_req_duration: p(95)<1000"
 TRUTHS_MS = (990, 995, 1004, 1049, 1055)
 SLOW_SHARE = 0.06
-KEPT = 'abort = "trial"\nrepeat_starved = false\n'
+KEPT = 'abort = "trial"\n'
 _GRACE_S = 90.0
 
 
