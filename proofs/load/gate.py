@@ -25,14 +25,15 @@ _STARTS_WITHIN_S, _LOOK_EVERY_S = 60.0, 0.1
 
 
 def configure(folder: Path, url: str, load: str) -> None:
-    """A rampgate.toml with the four requests of a visit and this [load]; a starved run is kept, not repeated."""
+    """A rampgate.toml with the four requests of a visit and this [load]; a starved run is not repeated."""
     endpoints = "".join(
         f'[[endpoints]]\nname = "{path.split("?")[0].split("/")[-1]}"\npath = "{path}"\n'
         "sign_in = false\nload = true\n"
         for path in PATHS
     )
     (folder / "rampgate.toml").write_text(
-        f'[target]\napi = "{url}"\ntimeout = "10s"\n{endpoints}[load]\nrepeat_starved = false\n{load}', encoding="utf-8"
+        f'[target]\napi = "{url}"\ntimeout = "10s"\n{endpoints}[load]\nrepeat_starved = false\n{load}',
+        encoding="utf-8",
     )
 
 
