@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +32,8 @@ class Mutation:
         reason: what the check's sentence must contain.
         lasts: whether only a new deployment is whole again.
         arguments: of the deployment, in place of a mutation while it runs.
+        first: a check before the deploy that is run first: what it measures is what this one compares with.
+        breaks_code: whether the code that is about to be deployed is broken, not the deployment.
     """
 
     stage: str
@@ -38,6 +43,8 @@ class Mutation:
     reason: str
     lasts: bool = False
     arguments: Sequence[str] = ()
+    first: str = ""
+    breaks_code: bool = False
 
 
 def flag(name: str, **change: Any) -> Callable[[Ready], None]:
@@ -65,11 +72,9 @@ def without_rules(ready: Ready) -> None:
     """Take the alerting rules from Prometheus, as a broken configuration would."""
     words = Path(f"/proc/{ready['pids']['prometheus']}/cmdline").read_bytes().decode().split("\0")
     config = next(word.partition("=")[2] for word in words if word.startswith("--config.file="))
-    for line in Path(config).read_text(encoding="utf-8").splitlines():
-        place = Path(line.strip(" -\"'"))
-        if place.suffix == ".yml" and place.is_file():
-            place.write_text("groups: []\n", encoding="utf-8")
-    httpx.post(f"{ready['prometheus']}/-/reload", timeout=10).raise_for_status()
+    settings = json.loads(Path(config).read_text(encoding="utf-8"))
+    Path(config).write_text(json.dumps(settings | {"rule_files": []}), encoding="utf-8")
+    os.kill(ready["pids"]["prometheus"], signal.SIGHUP)  # as Prometheus is told to read it again
     time.sleep(1)
 
 
@@ -126,7 +131,15 @@ MUTATIONS = (
         "database_connection_failures: nobody delivers it",
     ),
     Mutation(
-        "predeploy", "alerts::alert_is_delivered", "inbox stopped", stop("inbox"), "refused", lasts=True
+        "predeploy",
+        "alerts::channel_delivers[on-call]",
+        "inbox stopped",
+        stop("inbox"),
+        "refused",
+        lasts=True,
+    ),
+    Mutation(
+        "predeploy", "alerts::channel_delivers[mail]", "inbox stopped", stop("inbox"), "refused", lasts=True
     ),
     Mutation(
         "predeploy",
@@ -146,29 +159,65 @@ MUTATIONS = (
         arguments=("--flag-semantics", "seed"),
     ),
     Mutation(
-        "predeploy", "backups::mongodb_backup_restores", "MongoDB stopped", stop("mongodb"), "", lasts=True
+        "predeploy",
+        "backups::mongodb_backup_restores",
+        "MongoDB stopped",
+        stop("mongodb"),
+        "MongoDB does not answer",
+        lasts=True,
     ),
-    Mutation("predeploy", "backups::redis_backup_restores", "Redis stopped", stop("redis"), "", lasts=True),
+    Mutation(
+        "predeploy",
+        "backups::redis_backup_restores",
+        "Redis stopped",
+        stop("redis"),
+        "Redis does not answer",
+        lasts=True,
+    ),
+    Mutation(
+        "predeploy",
+        "code::command_succeeds[imports]",
+        "a module is broken",
+        nothing,
+        "command_exit_code",
+        breaks_code=True,
+    ),
+    Mutation(
+        "predeploy",
+        "code::bundle_is_measured",
+        "the page is not served",
+        switch("web", page_error={"status": 500, "path": "/patients"}),
+        "page patients: answered 500",
+    ),
     Mutation(
         "predeploy",
         "visual::page_looks_as_accepted[dashboard]",
         "something pushes in above the page",
         switch("web", layout_shift={"px": 80}),
         "visual_difference",
+        first="visual::page_looks_as_accepted[dashboard]",
     ),
     Mutation(
         "predeploy",
         "baseline::endpoint_before[patients]",
         "the API answers nothing but 500",
         switch("api", errors={"endpoint": "/api/patients"}),
-        "",
+        "none of 200 requests was answered: HTTP 500",
     ),
+    Mutation(
+        "predeploy",
+        "baseline::page_before[dashboard]",
+        "the page is not served",
+        switch("web", page_error={"status": 500, "path": "/"}),
+        "500",
+    ),
+    Mutation("predeploy", "baseline::visits_before", "API stopped", stop("api"), "api", lasts=True),
     Mutation(
         "predeploy",
         "load::short_load_runs_to_its_end",
         "3 s more for each answer",
         switch("api", latency={"ms": 3000}),
-        "",
+        "took 1,000 ms or more",
     ),
     Mutation(
         "deploy-monitoring",
@@ -238,6 +287,14 @@ MUTATIONS = (
         "the page moves",
         switch("web", layout_shift={"px": 200}),
         "theme_layout_shift",
+    ),
+    Mutation(
+        FRONTEND,
+        "frontend::bundle_has_not_grown",
+        "scripts that nobody uses",
+        switch("web", bundle_bloat={"kb": 40}),
+        "bundle_growth",
+        first="code::bundle_is_measured",
     ),
     Mutation(
         FRONTEND,

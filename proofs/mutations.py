@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from proofs.cases import ROOT, Ready
 from proofs.faults import append
 from proofs.mutation_cases import MUTATIONS, Mutation
 
@@ -28,7 +27,11 @@ from rampgate.runs import demo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from proofs.cases import Ready
+
 RESULTS = Path(__file__).parent / "results" / "mutations.jsonl"
+STACK = ("--stack", "full")
+"""Every deployment comes with its monitoring, so that any check of any stage can be run on it."""
 STAGES = tuple(dict.fromkeys(mutation.stage for mutation in MUTATIONS))
 
 
@@ -51,14 +54,17 @@ def heal(ready: Ready) -> None:
         httpx.delete(path, headers=headers, timeout=10).raise_for_status()
 
 
-def looked(stage: str, check: str, ready_file: Path, reports: Path) -> Mapping[str, Any]:
+def looked(
+    stage: str, check: str, ready_file: Path, reports: Path, environ: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
     """How one check ended: its entry in the verdict.
 
     Args:
         stage: predeploy, or deploy-STEP.
         check: its id without the stage.
         ready_file: of the deployment.
-        reports: where the run is written.
+        reports: where the run is written; backups and pictures are kept beside it.
+        environ: variables of the run beside those of this process.
     """
     name, _, step = stage.partition("-")
     file, _, function = check.partition("::")
@@ -70,8 +76,8 @@ def looked(stage: str, check: str, ready_file: Path, reports: Path) -> Mapping[s
             *(sys.executable, "-m", "pytest", "-m", name, *steps, f"--demo-ready={ready_file}"),
             *(f"--rampgate-reports={reports}", "-k", f"{file} and {chosen}"),
         ],
-        cwd=ROOT,
-        env=dict(os.environ),
+        cwd=reports.parent,
+        env={**os.environ, **(environ or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -98,23 +104,51 @@ def proved(mutations: Sequence[Mutation], stage: str) -> Iterator[Mapping[str, A
     with tempfile.TemporaryDirectory(prefix="rampgate-mutations-") as name:
         folder = Path(name)
         healthy: dict[str, str] = {}
-        with deployment(stage, (), folder) as (ready, path):
+        with deployment(stage, STACK, folder) as (ready, path):
             for mutation in mine:
                 if mutation.check not in healthy:
-                    found = looked(stage, mutation.check, path, folder / "healthy")
+                    prepare(mutation, path, folder / "reports")
+                    found = looked(stage, mutation.check, path, folder / "reports")
                     healthy[mutation.check] = found["outcome"]
             for mutation in (each for each in mine if not each.lasts):
                 yield _broken(mutation, healthy, ready, path)
                 heal(ready)
         for mutation in (each for each in mine if each.lasts):
-            with deployment(stage, mutation.arguments, folder) as (ready, path):
+            with deployment(stage, (*STACK, *mutation.arguments), folder) as (ready, path):
                 yield _broken(mutation, healthy, ready, path)
+
+
+def prepare(mutation: Mutation, ready_file: Path, reports: Path) -> None:
+    """Measure, and accept, what the check compares with."""
+    if mutation.first:
+        looked("predeploy", mutation.first, ready_file, reports)
+    if mutation.first.startswith("visual"):
+        rampgate = [
+            sys.executable,
+            "-m",
+            "rampgate",
+            "accept",
+            "latest",
+            "--by",
+            "proof",
+            f"--reports={reports}",
+        ]
+        subprocess.run(rampgate, cwd=reports.parent, check=True, capture_output=True)
+
+
+def _broken_code(folder: Path) -> Mapping[str, str]:
+    """Variables with which the deployment's own code cannot be imported."""
+    package = folder / "broken" / "pharmapilot"
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").write_text("import a_module_that_nobody_has_written\n", encoding="utf-8")
+    return {"PYTHONPATH": str(package.parent)}
 
 
 def _broken(mutation: Mutation, healthy: Mapping[str, str], ready: Ready, path: Path) -> Mapping[str, Any]:
     mutation.inject(ready)
     began = time.monotonic()
-    found = looked(mutation.stage, mutation.check, path, path.parent / "broken")
+    environ = _broken_code(path.parent) if mutation.breaks_code else {}
+    found = looked(mutation.stage, mutation.check, path, path.parent / "reports", environ)
     before, outcome = healthy[mutation.check], found["outcome"]
     whole = json.dumps(found, ensure_ascii=False)
     return {

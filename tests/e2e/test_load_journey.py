@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.e2e.scripted_server import Scripted
 
-from rampgate.load.times import NO_COHORT, OFF, ON, SIGN_IN
+from rampgate.load.times import CUT, NO_COHORT, OFF, ON, SIGN_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,12 +124,12 @@ def test_whoever_cannot_sign_in_tries_again(server: Scripted) -> None:
 
 
 def test_users_who_are_stopped_take_their_requests_along(server: Scripted) -> None:
-    """Requests that are under way when the users are stopped are recorded as failed, and no handle stays."""
+    """Requests that are under way when the users are stopped are recorded as cut, and no handle stays."""
     hang = {"name": "hang", "path": "/hang", "load": True}
     said = told(server, endpoints=[hang, ENDPOINTS[0]], login=None, stop_timeout=0)
     server.go_on.set()
     hung = [row for row in said["rows"] if row["endpoint"] == 0]
-    assert {row["status"] for row in hung} == {0}
+    assert {row["status"] for row in hung} == {CUT}
     assert len(hung) == len(server.of("/hang")) == 4
     assert said["left"] == 0
 

@@ -31,6 +31,8 @@ def test_the_theme_switch_moves_nothing_with_its_feature(
     page.add_init_script(WATCH_SHIFTS)
     open_signed_in(page, path)
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    # What moved while the page was loading is told some frames later.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 250)))")
     page.evaluate("window.shift = 0; window.stays = true")
     page.locator("#theme").click()
     expect(page.locator("body")).to_have_css("background-color", DARK_GROUND)

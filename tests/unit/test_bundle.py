@@ -8,7 +8,7 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.config.predeploy import BundleSettings
 from rampgate.config.settings import Settings
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
 from rampgate.probes.bundle import Script, measured, of_folder
@@ -127,5 +127,7 @@ def test_without_a_baseline_there_is_no_growth(tmp_path: Path) -> None:
     for number, seen in enumerate([None, other, nothing]):
         if seen:
             before(tmp_path, seen, run=f"run-{number}")
-        with pytest.raises(ProbeError, match=r"no baseline of the bundle.*run pytest -m predeploy first"):
+        with pytest.raises(
+            UnreachableError, match=r"no baseline of the bundle.*run pytest -m predeploy first"
+        ):
             look(tmp_path).growth()

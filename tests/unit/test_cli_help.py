@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from rampgate.cli import main
 
 
-@pytest.mark.parametrize("name", ["verdict", "rejudge", "doctor", "demo", "load", "init"])
+@pytest.mark.parametrize("name", ["verdict", "rejudge", "doctor", "demo", "load", "init", "accept"])
 def test_each_command_shows_examples_of_itself(name: str) -> None:
     """Whoever asks a command for help sees lines to type, one below the other."""
     said = CliRunner().invoke(main, [name, "--help"])
@@ -35,3 +35,11 @@ def test_help_imports_nothing_heavy() -> None:
         "rich",
     }
     assert not heavy & set(done.stdout.split())
+
+
+def test_command_can_be_called_as_a_module() -> None:
+    """Where the script is not on the path, python -m rampgate is the same command under its own name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rampgate", "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: rampgate [OPTIONS] COMMAND")

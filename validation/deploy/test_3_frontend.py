@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from rampgate.config.predeploy import BundleSettings
     from rampgate.config.steps import FrontendStepSettings, ThemeSettings
     from rampgate.config.subjects import PageSettings
     from rampgate.runs.run import Expect
+    from rampgate.stage.bundle_look import BundleLook
     from rampgate.stage.step_look import StepLook
 
 pytestmark = pytest.mark.deploy
@@ -23,6 +25,13 @@ def test_flags_are_on(frontend_flags: FrontendStepSettings, step_look: StepLook,
 def test_theme_shifts_nothing(frontend_theme: ThemeSettings, step_look: StepLook, expect: Expect) -> None:
     """The theme switches, and nothing in the page moves."""
     expect(*step_look.theme(frontend_theme))
+
+
+def test_bundle_has_not_grown(
+    frontend_bundle: BundleSettings, bundle_look: BundleLook, expect: Expect
+) -> None:
+    """The scripts weigh no more than in the newest run before a deploy."""
+    expect(*bundle_look.growth())
 
 
 def test_console_is_quiet(frontend_console: PageSettings, step_look: StepLook, expect: Expect) -> None:

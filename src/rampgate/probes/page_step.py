@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _OK = 2
 _QUIET_MS = 500
+_STAY_MS = 3_000
+"""Chromium drops what a page that a service worker controls sends while it is left."""
+_SENT_MS = 500
 _WORKER_MS = 15_000
 _SCROLLS = 2_000
 _STILL = 20
@@ -75,10 +78,12 @@ class PageStep:
     url: str
 
     async def visit(self, tab: Page) -> None:
-        """Open the page, let it settle, and leave it, so that what it reports on leaving is sent."""
+        """Open the page, stay as long as a person at least, and leave it: pages report at both moments."""
         await self._open(tab)
-        await tab.wait_for_timeout(_QUIET_MS)
+        await tab.wait_for_timeout(_STAY_MS)
         await tab.goto("about:blank")
+        # What the page sends on being left is lost with the tab, when that is closed at once.
+        await tab.wait_for_timeout(_SENT_MS)
 
     async def theme(self, tab: Page, button: str) -> list[Measurement]:
         """``theme_switched``, 1 when a click changes the page's colours, and ``theme_layout_shift``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampgate.errors import ProbeError
+from rampgate.errors import UnreachableError
 from rampgate.model.measurement import Measurement
 from rampgate.probes import bundle
 from rampgate.runs import baseline
@@ -54,7 +54,7 @@ class BundleLook:
         """The size now, and ``bundle_growth``: percent against the newest run before a deploy.
 
         Raises:
-            ProbeError: no such run has measured this bundle; else as size.
+            UnreachableError: no such run has measured this bundle; else as size.
         """
         settings = self._run.settings
         before = baseline.newest(settings.reports, settings.environment)
@@ -62,7 +62,7 @@ class BundleLook:
         compressed = next(measurement for measurement in now if measurement.metric == _COMPARED)
         was = before.of(_COMPARED, **compressed.labels) if before else None
         if before is None or was is None or not was.value or compressed.value is None:
-            raise ProbeError("no baseline of the bundle to compare with: run pytest -m predeploy first")
+            raise UnreachableError("no baseline of the bundle to compare with: run pytest -m predeploy first")
         percent = 100 * (compressed.value - was.value) / was.value
         note = f"{compressed.value:,.0f} bytes compressed, {was.value:,.0f} in run {before.run}"
         seen = Measurement("bundle_growth", "%", n=1, value=percent, labels=compressed.labels, note=note)
