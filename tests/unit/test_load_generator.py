@@ -218,7 +218,9 @@ def test_how_each_process_fared_is_in_the_journal(tmp_path: Path) -> None:
     )
     assert (seen["metric"], seen["value"], seen["unit"]) == ("generator_wait", 4.0, "%")
     assert seen["labels"] == {"process": "worker1"}
+    assert seen["note"] == "in the worst 10 s, from second 10 on: 4 %"
     assert seen["details"] == {
+        "wait_worst_percent": 4.0,
         "cpu_percent": 5.0,
         "iterations": 600,
         "offered": 0,
@@ -227,6 +229,35 @@ def test_how_each_process_fared_is_in_the_journal(tmp_path: Path) -> None:
         "users_off_mean": 0.33,
         "users_off_most": 2.0,
     }
+
+
+def test_the_worst_ten_seconds_are_told_beside_the_mean(tmp_path: Path) -> None:
+    """Five seconds of waiting vanish in the mean of a plateau; the worst ten seconds show them, and when."""
+    running = Running(settings(tmp_path))
+    running.go_on(20, wait=0.0)
+    running.go_on(25, wait=0.5)
+    running.go_on(46, wait=0.0)
+    running.end()
+    (seen,) = (
+        record["measurement"]
+        for record in running.records
+        if record["type"] == "measurement" and record["check"] == "load/generator"
+    )
+    assert seen["value"] < 10
+    assert seen["details"]["wait_worst_percent"] == pytest.approx(25.0, abs=0.1)
+    begins = int(seen["note"].split("second ")[1].split(" ")[0])
+    assert 15 <= begins <= 20
+
+
+@pytest.mark.parametrize(("ends", "share"), [(4.0, 0.5), (30.0, 0.2)])
+def test_the_worst_window_of_a_short_run_is_all_of_it(ends: float, share: float) -> None:
+    """Under ten seconds there is one window, and a process without samples has none."""
+    health = Health()
+    health.expect("silent")
+    for second in range(1, 31):
+        health.add("own", Sample(float(second), min(second, 2) * 1.0, 0.0))
+    assert health.worst("own", 0.0, ends) == (share, 0.0)
+    assert health.worst("silent", 0.0, ends) is None
 
 
 def test_a_block_that_cannot_be_kept_is_no_pass(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.load.cells import CELLS, DURATION, WHOLE_RUN, Cell, measure
 from rampgate.load.folded import Key, Pair, with_folds
+from rampgate.load.generator import WINDOW_S
 from rampgate.load.table import SIGN_IN
 from rampgate.load.watches import ABORT
 from rampgate.model.measurement import Measurement
@@ -114,6 +115,9 @@ class Closing:
             "users_off_most": round(max(off, default=0.0), 2),
         }
         for fared in self.health.over(begin, end):
+            worst, note = self.health.worst(fared.process, begin, end), ""
+            if worst is not None:
+                note = f"in the worst {WINDOW_S:.0f} s, from second {worst[1]:.0f} on: {100 * worst[0]:.2g} %"
             seen = Measurement(
                 "generator_wait",
                 "%",
@@ -122,7 +126,9 @@ class Closing:
                 labels={"process": fared.process},
                 start=self.began + begin,
                 end=self.began + end,
+                note=note,
                 details={
+                    "wait_worst_percent": None if worst is None else round(100 * worst[0], 2),
                     "cpu_percent": None if fared.cpu is None else round(100 * fared.cpu, 2),
                     "iterations": fared.iterations,
                     "offered": fared.offered,

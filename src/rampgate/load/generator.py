@@ -19,6 +19,8 @@ from rampgate.probes.pressure import STARVED
 
 REACHED = 0.95
 """Share of the journeys due that must have begun for the load to be the one that was asked for."""
+WINDOW_S = 10.0
+"""Seconds over which the worst waiting is told beside the mean, which a short burst of it hardly moves."""
 
 
 class Use(NamedTuple):
@@ -112,6 +114,17 @@ class Health:
         """The process that waited most for a processor, and its share of wall time; "" and 0 of none."""
         waits = {each.process: each.wait for each in self.over(begin, end) if each.wait is not None}
         return max(waits.items(), key=lambda pair: pair[1], default=("", 0.0))
+
+    def worst(self, process: str, begin: float, end: float) -> tuple[float, float] | None:
+        """The largest share of any ten seconds that a process waited, and the second in which these begin.
+
+        A part of the run that is shorter is one window; None when nobody knows.
+        """
+        last = max(begin, end - WINDOW_S)
+        starts = [begin, *(s.second for s in self._samples[process] if begin < s.second <= last)]
+        waits = [(self._fared(process, at, min(end, at + WINDOW_S)).wait, at) for at in starts]
+        known = [(wait, at) for wait, at in waits if wait is not None]
+        return max(known, key=lambda pair: (round(pair[0], 4), -pair[1]), default=None)
 
     def troubles(self, begin: float, end: float) -> list[str]:
         """Why the run is undecided, whatever the target did, one sentence each."""
