@@ -72,7 +72,7 @@ from rampgate.outcome import Severity
         ("jobs_down < 2", False, {"n": 3, "failures": 1}, "jobs down 1 of 3 is below 2"),
         (
             "backup_differences == 0", False, {"n": 5212, "failures": 0},
-            "5,212 comparisons after restoring, differences: 0",
+            "5,212 comparisons with the backup, differences: 0",
         ),
         ("command_exit_code == 0", False, {"value": 2.0}, "ended with 2, 0 wanted"),
         ("job_done == 1", False, {"value": 1.0}, "the job was done in time"),

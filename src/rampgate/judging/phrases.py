@@ -39,7 +39,7 @@ _COUNTED = {
     "jobs_down": "{k} of {n} scrape jobs not up",
     "rules_missing": "{k} of {n} alerting rules not loaded",
     "metrics_missing": "{k} of {n} metrics not delivered",
-    "backup_differences": "{n} comparisons after restoring, differences: {k}",
+    "backup_differences": "{n} comparisons with the backup, differences: {k}",
     "flag_start_mismatches": "{k} of {n} flags not at the start value",
     "flag_sources_differ": "{k} of {n} flags on which the sources do not agree",
     "flag_scenario_mismatches": "{k} of {n} decisions not as planned",
