@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from proofs.commit import commit
 from proofs.faults import append
 from proofs.mutation_cases import MUTATIONS, Mutation
 
@@ -174,7 +175,7 @@ def main() -> int:
     chosen = [mutation for mutation in MUTATIONS if told.check in mutation.check]
     for stage in told.stage or STAGES:
         for row in proved(chosen, stage):
-            append(RESULTS, dict(row))
+            append(RESULTS, {"commit": commit(), **row})
             wrong += not row["right"]
             mark = "" if row["right"] else "  <- wrong"
             print(
