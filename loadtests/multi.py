@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MS = 1e-3
 _ENDLESS = 1 << 30
+WAKES_FOR_S = 0.5e-3
+"""How long users are woken until the sockets are looked at again: by so much an answer may be read late."""
 _socket = monkey.get_original("socket", "socket")
 _blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
 
@@ -190,11 +192,13 @@ class Multi:
             self._turn.start(self._end_turn, update=False)
 
     def _end_turn(self) -> None:
-        """All sockets that were ready have been read: wake one user, and look at the sockets again."""
+        """All sockets that were ready have been read: wake users for a moment, and look at them again."""
         self._turn.stop()
         self.collect()
-        if self._ended:
-            waiter = self._ended.popleft()
-            if self._ended:
+        until = time.perf_counter() + WAKES_FOR_S
+        try:
+            while self._ended and time.perf_counter() < until:
+                self._ended.popleft().switch(None)
+        finally:
+            if self._ended and not self._turn.active:
                 self._turn.start(self._end_turn, update=False)
-            waiter.switch(None)
