@@ -23,6 +23,7 @@ _NOUNS = {
 
 # What 1 and what 0 say of a metric that is one or the other.
 _STATES = {
+    "up": ("answers", "does not answer"),
     "monitor_up": ("answers that it is healthy", "does not answer that it is healthy"),
     "alert_delivered": ("the channel took the message", "the message was not delivered"),
     "backup_taken": ("a whole backup was written", "no whole backup was written"),
@@ -40,7 +41,7 @@ _COUNTED = {
     "rules_missing": "{k} of {n} alerting rules not loaded",
     "metrics_missing": "{k} of {n} metrics not delivered",
     "backup_differences": "{n} comparisons with the backup, differences: {k}",
-    "flag_start_mismatches": "{k} of {n} flags not at the start value",
+    "flag_start_mismatches": "{k} of {n} values of flags not as at the start",
     "flag_sources_differ": "{k} of {n} flags on which the sources do not agree",
     "flag_scenario_mismatches": "{k} of {n} decisions not as planned",
     "flag_nesting_broken": "{k} of {n} times a user lost the flag as the percentage rose",
