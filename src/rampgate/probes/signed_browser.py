@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -76,6 +77,7 @@ class SignedInBrowser:
         self._sign_in = sign_in
         self._headers = dict(extra_headers or {})
         self._secrets = dict(secret_headers or {})
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._port = 0
@@ -89,6 +91,8 @@ class SignedInBrowser:
         Raises:
             ProbeError: the browser does not start, or the form does not lead to the expected path.
         """
+        # What the browser's processes share are files, which it leaves when it is killed.
+        self._folder = tempfile.TemporaryDirectory(prefix="rampgate-", ignore_cleanup_errors=True)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="browser", daemon=True)
         self._thread.start()
@@ -157,6 +161,8 @@ class SignedInBrowser:
             thread.join(STEP_S)
             if not thread.is_alive():
                 loop.close()
+            if self._folder:
+                self._folder.cleanup()
 
     def _run(self, work: Coroutine[Any, Any, T], seconds: float, doing: str) -> T:
         if self._loop is None:
@@ -177,12 +183,13 @@ class SignedInBrowser:
     async def _start(self) -> None:
         from playwright.async_api import async_playwright
 
+        temporary = {"TMPDIR": self._folder.name} if self._folder else {}
         self._port = _free_port()
         self._playwright = await async_playwright().start()
         self._browser = await self._playwright.chromium.launch(
             executable_path=self._chromium[0],
             args=[f"--remote-debugging-port={self._port}"],
-            env={**os.environ, **self._chromium[1]},
+            env={**os.environ, **self._chromium[1], **temporary},
         )
         # Lighthouse sets the size of the screen; a second opinion of ours would compete with it.
         self._context = await self._browser.new_context(no_viewport=True, extra_http_headers=self._headers)
