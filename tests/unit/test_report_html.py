@@ -156,27 +156,47 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
     assert not [value for value in attributes if "//" in value]
 
 
-def test_pictures_of_a_page_are_shown_from_the_runs_own_folder(tmp_path: Path) -> None:
-    """Those that the run kept are shown and linked, and any other file, whatever names it, is not."""
+def pictured(folder: Path, pictures: dict[str, str]) -> Page:
+    """The page of a run that compared a page's looks, and kept these pictures."""
     check = "predeploy/visual::page_looks_as_accepted[ward]"
-    pictures = {
-        "now": "visual/now-ward.png",
-        "difference": "visual/difference-ward.png",
-        "elsewhere": "http://127.0.0.1/x.png",
-        "above": "visual/../../secret.png",
-        "broken": 'visual/x.png" onerror="alert(1)',
-        "other": "visual/x.svg",
-    }
     seen = Measurement("visual_difference", "%", n=1, value=3.2, details={"pictures": pictures})
-    story = runs.Story(tmp_path, [check], stage="predeploy")
+    story = runs.Story(folder, [check], stage="predeploy")
     story.judged(check, seen, "visual_difference == 0")
     story.ended(check)
     story.end(1)
-    page = Page(source(tmp_path))
-    assert [image["src"] for image in page.named("img")] == list(pictures.values())[:2]
-    assert {"visual/now-ward.png", "visual/difference-ward.png"} <= {a["href"] for a in page.named("a")}
+    return Page(source(folder))
+
+
+def test_the_pictures_of_a_comparison_are_shown(tmp_path: Path) -> None:
+    """What was accepted, what is there now and where they differ lie open in a row, each named and linked."""
+    pictures = {name: f"visual/{name}-ward.png" for name in ("accepted", "now", "difference")}
+    page = pictured(tmp_path, pictures)
+    assert [image["src"] for image in page.named("img")] == list(pictures.values())
+    assert [a["href"] for a in page.named("a") if "visual" in a["href"]] == list(pictures.values())
+    assert [image["alt"] for image in page.named("img")] == [f"the page: {name}" for name in pictures]
+    row = next(row for row in page.rows if row and "".join(row[0].split()) == "".join(pictures))
+    assert len(row) == 1
     policy = next(m["content"] for m in page.named("meta") if m.get("http-equiv"))
     assert "img-src 'self' data:;" in policy
+
+
+def test_only_pictures_from_the_runs_own_folder_are_shown(tmp_path: Path) -> None:
+    """Any other file, whatever names it, is not shown, and what a picture is called opens no tag."""
+    name = '"><script>alert(1)</script>'
+    page = pictured(
+        tmp_path,
+        {
+            name: "visual/now-ward.png",
+            "elsewhere": "http://127.0.0.1/x.png",
+            "above": "visual/../../secret.png",
+            "broken": 'visual/x.png" onerror="alert(1)',
+            "hidden": "visual/.x.png",
+            "other": "visual/x.svg",
+        },
+    )
+    (image,) = page.named("img")
+    assert image == {"src": "visual/now-ward.png", "alt": f"the page: {name}", "loading": "lazy"}
+    assert not page.named("script")
 
 
 def test_a_long_text_is_cut_and_its_length_told(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def dumps(verdict: Verdict, records: Sequence[Record]) -> str:
     page = {
         "verdict": verdict.decision.value,
         "symbol": _DECISIONS.get(verdict.decision, "\N{MULTIPLICATION X}"),
-        "release": words.release(verdict),
+        "subject": words.subject(verdict),
         "reason": words.reason(verdict),
         "next": next_command(verdict),
         "chance": words.chance(verdict),
@@ -152,7 +152,7 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
     begun, ended = (records[0]["time"], records[-1]["time"]) if records else (0.0, 0.0)
     facts = [
         ("run", verdict.run),
-        ("stage", ", ".join(verdict.stages)),
+        ("stage", ", ".join(words.stages(verdict))),
         ("begun", _utc(begun)),
         ("took", wording.duration(ended - begun)),
         ("target", " ".join(str(target[key]) for key in ("name", "web", "api") if target.get(key))),
@@ -223,18 +223,17 @@ def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Find
 
 
 def _shown(measurement: Measurement, check: str) -> Finding:
-    about = words.about(dict(measurement.labels), check)
     n = f"{measurement.n:,}" if measurement.n else ""
-    value, pictures = words.shown(measurement), evidence.pictures(measurement)
-    return Finding("shown", "", about, measurement.note, value, _markup(""), "", n, pictures)
+    value, pictures = words.shown_value(measurement), evidence.pictures(measurement)
+    return Finding(
+        "shown", "", words.title(measurement, check), measurement.note, value, _markup(""), "", n, pictures
+    )
 
 
 def _observation(seen: evidence.Seen, check: str) -> Observation:
     measurement = seen.measurement
-    about = words.about(dict(measurement.labels), check)
-    title = clean(measurement.metric.replace("_", " "), 100)
     return Observation(
-        title=f"{title} ({about})" if about else title,
+        title=words.title(measurement, check),
         role=seen.role,
         facts=_numbers(measurement),
         note=measurement.note,
@@ -281,7 +280,7 @@ def _header(header: Record) -> dict[str, Any]:
 
     settings = json.dumps(header.get("settings", {}), indent=2, sort_keys=True, ensure_ascii=False)
     return {
-        "stage": header.get("stage", ""),
+        "stage": words.stage(header),
         "process": header.get("process", ""),
         "chance": details.node(header.get("chance", {})),
         "plan": details.node([entry.get("check", "") for entry in header.get("plan", ())]),

@@ -23,7 +23,7 @@ def dumps(verdict: Verdict) -> str:
     A run that may not be promoted never looks green: what holds it apart from its checks (no end, an empty
     plan, a required check that was skipped) is a test case of its own, ``verdict``.
     """
-    suite = ET.Element("testsuite", name=f"rampgate {' '.join(verdict.stages)}".strip())
+    suite = ET.Element("testsuite", name=f"rampgate {' '.join(words.stages(verdict))}".strip())
     _properties(suite, verdict)
     cases = [_case(suite, result) for result in verdict.checks]
     if verdict.decision is not Decision.PROMOTE:

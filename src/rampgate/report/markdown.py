@@ -31,7 +31,7 @@ _ICONS = {
 def dumps(verdict: Verdict) -> str:
     """summary.md: at most LARGEST bytes; what does not fit is counted and left to report.html."""
     parts = [
-        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(words.release(verdict))}",
+        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(words.subject(verdict))}",
         _escaped(words.reason(verdict)),
     ]
     if command := next_command(verdict):
@@ -136,7 +136,7 @@ def annotations(verdict: Verdict) -> list[str]:
     holding = [(result, says) for result, says in words.unmet(verdict) if result.required or result.outcome]
     lines = [
         _annotation(
-            f"{verdict.decision.name} {words.release(verdict)}",
+            f"{verdict.decision.name} {words.subject(verdict)}",
             f"{words.reason(verdict)}. Next: {next_command(verdict)}",
         )
     ]

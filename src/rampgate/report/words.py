@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.verdict import CheckResult, Verdict
+    from rampgate.judging.verdict import CheckResult, Record, Verdict
     from rampgate.model.measurement import Measurement
 
 NEVER_RAN = "never ran"
@@ -59,6 +59,24 @@ def short_names(checks: Sequence[CheckResult]) -> dict[str, str]:
 def about(labels: dict[str, str], check: str) -> str:
     """The labels' values that the check's own name does not tell."""
     return clean(", ".join(value for value in labels.values() if value and value not in check), 200)
+
+
+def stages(verdict: Verdict) -> list[str]:
+    """What was checked, each once: ``predeploy``; a deploy with its steps: ``deploy, step backend``."""
+    return list(dict.fromkeys(stage(header) for header in verdict.headers))
+
+
+def stage(header: Record) -> str:
+    """The stage of one header, with the steps that it names."""
+    steps = header.get("steps", ())
+    named = f", step{'s' if len(steps) > 1 else ''} {' and '.join(map(str, steps))}" if steps else ""
+    return clean(f"{header.get('stage', '')}{named}", 200)
+
+
+def subject(verdict: Verdict) -> str:
+    """What the verdict is about: the release, after a deploy's steps where those were checked."""
+    stepped = [stage(header) for header in verdict.headers if header.get("steps")]
+    return ": ".join([*dict.fromkeys(stepped), release(verdict)])
 
 
 def release(verdict: Verdict) -> str:
@@ -125,20 +143,28 @@ def limit(judgement: Judgement) -> str:
     return f"bad: {text}" if judgement.bad else text
 
 
+def title(measurement: Measurement, check: str) -> str:
+    """The metric in words, and what it is about: ``lighthouse performance score (mobile)``."""
+    name, labels = clean(measurement.metric.replace("_", " "), 100), about(dict(measurement.labels), check)
+    return f"{name} ({labels})" if labels else name
+
+
 def shown(measurement: Measurement) -> str:
-    """A measurement that nothing was held against."""
-    name = clean(measurement.metric.replace("_", " "), 100)
+    """A measurement that nothing was held against: ``error rate 0 %``."""
+    return f"{clean(measurement.metric.replace('_', ' '), 100)} {shown_value(measurement)}"
+
+
+def shown_value(measurement: Measurement) -> str:
+    """The value of a measurement that nothing was held against."""
     if measurement.values:
-        value = " ".join(amount(measurement.metric, each, measurement.unit) for each in measurement.values)
-    elif measurement.value is not None:
-        value = amount(measurement.metric, measurement.value, measurement.unit)
-    elif measurement.failures is not None and measurement.n:
-        value = wording.percent(measurement.failures / measurement.n)
-    elif (middle := measurement.histogram and measurement.histogram.quantile(0.5)) is not None:
-        value = f"median {wording.number(middle or 0.0)} {measurement.unit}".rstrip()
-    else:
-        value = "no value"
-    return f"{name} {value}"
+        return " ".join(amount(measurement.metric, each, measurement.unit) for each in measurement.values)
+    if measurement.value is not None:
+        return amount(measurement.metric, measurement.value, measurement.unit)
+    if measurement.failures is not None and measurement.n:
+        return wording.percent(measurement.failures / measurement.n)
+    if (middle := measurement.histogram and measurement.histogram.quantile(0.5)) is not None:
+        return f"median {wording.number(middle or 0.0)} {measurement.unit}".rstrip()
+    return "no value"
 
 
 def outcome_of(result: CheckResult) -> str:

@@ -49,6 +49,8 @@ class Setup:
         invocation: what was typed, for the reader.
         abort_tests: how many more may end the run early; where there are any, they share half of the budget,
             and ``tests`` the other half: sooner to stop, at little cost to what has the whole run to decide.
+        steps: of the deploy stage, those that are checked.
+        notes: what a reader must know from the beginning.
     """
 
     stage: str
@@ -59,6 +61,8 @@ class Setup:
     tests: int
     invocation: Sequence[str] = ()
     abort_tests: int = 0
+    steps: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @property
     def alpha_fail(self) -> float:
@@ -135,6 +139,7 @@ def write_header(run: Run, setup: Setup) -> None:
         schema=journal.SCHEMA,
         run=run.id,
         stage=setup.stage,
+        **({"steps": list(setup.steps)} if setup.steps else {}),
         tool={"rampgate": __version__, "python": platform.python_version()},
         platform=platform.platform(),
         invocation=list(setup.invocation),
@@ -160,6 +165,8 @@ def write_header(run: Run, setup: Setup) -> None:
         },
         **plan.to_json(setup.plan),
     )
+    for note in setup.notes:
+        run.journal.write("event", text=note)
 
 
 def process_name(kind: str) -> str:
@@ -256,5 +263,6 @@ def _owner(path: Path) -> str:
 
 
 def invocation() -> list[str]:
-    """What was typed, with the program's name alone."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    """What was typed, with the program's name alone; ``python -m pytest`` is pytest."""
+    program = Path(sys.argv[0])
+    return [program.parent.name if program.name == "__main__.py" else program.name, *sys.argv[1:]]

@@ -67,7 +67,7 @@ def prepare(stage: str, source: dict[str, Any], invocation: list[str], steps: Se
 
     Args:
         stage: what is checked.
-        source: file (or None), overrides, and whether RAMPGATE_* wins.
+        source: file (or None), overrides, whether RAMPGATE_* wins, and notes for the reader if any.
         invocation: what was typed.
         steps: of the deploy stage, those that are checked.
 
@@ -88,6 +88,8 @@ def prepare(stage: str, source: dict[str, Any], invocation: list[str], steps: Se
         plan=plan.make(stage, settings, steps=steps),
         tests=rules.statistical(settings),
         invocation=invocation,
+        steps=steps,
+        notes=source.get("notes", ()),
     )
     return Active(setup, source)
 
@@ -107,6 +109,8 @@ def demo_source(stack: ExitStack, ready_file: str | None, stage: str) -> dict[st
     path = demo.settings_file()
     told = demo.for_stage(demo.settings_of(path), stage)
     ready = demo.read_ready(Path(ready_file)) if ready_file else stack.enter_context(demo.deployment(told))
-    for line in demo.not_installed(ready):  # pytest's capture of output has not begun
+    notes = demo.not_installed(ready)
+    for line in notes:  # pytest's capture of output has not begun
         sys.stderr.write(f"rampgate: {line}\n")
-    return {"path": str(path), "overrides": demo.overrides(told, ready), "from_environment": False}
+    overrides = demo.overrides(told, ready)
+    return {"path": str(path), "overrides": overrides, "from_environment": False, "notes": notes}

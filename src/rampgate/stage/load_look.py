@@ -112,7 +112,7 @@ class LoadLook:
         )
 
     def _follow(self, command: list[str], told: Flat, left: float) -> int:
-        source = self._active.source
+        source = {key: value for key, value in self._active.source.items() if key != "notes"}
         # What is left of the stage's time is the load run's: a repeat that does not fit in does not begin.
         budget = f"{max(0.0, left - launch.STOP_WITHIN_S):.1f}s"
         flat = {

@@ -27,7 +27,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         return None
     target, checks = active.setup.settings.target, len(active.setup.plan.checks)
     where = ", ".join(address for address in (target.web, target.api) if address) or "nothing configured"
-    told = f"rampgate: {active.setup.stage} stage, {checks} checks planned, of {where}"
+    steps = active.setup.steps
+    step = f", step{'s' if len(steps) > 1 else ''} {' and '.join(steps)}" if steps else ""
+    told = f"rampgate: {active.setup.stage} stage{step}, {checks} checks planned, of {where}"
     return active.setup.redactor.text(told)
 
 
