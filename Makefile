@@ -8,7 +8,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs
+.PHONY: help install demo test lint types prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,7 +27,7 @@ demo: $(STAMP) ## The whole story: reference deployment, checks, a load ramp, th
 	$(BIN)/rampgate demo $(if $(STACK),--stack $(STACK)) -- $(ARGS)
 
 test: $(STAMP) ## All tests
-	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest $(TESTS) --durations=25 $(ARGS)
 
 lint: $(STAMP) ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .
@@ -55,3 +55,6 @@ prove-backups: $(STAMP) ## Backups of 100,000 documents and keys, whole and dama
 
 prove-bad-inputs: $(STAMP) ## What somebody gets wrong before a deploy, and what is left of it (3 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.bad_inputs $(ARGS)
+
+prove-repeats: $(STAMP) ## The checks before and during a deploy, three times each: same answers, nothing left (20 minutes; not in CI)
+	$(BIN)/python -m proofs.repeats $(ARGS)
