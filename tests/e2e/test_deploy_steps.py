@@ -53,6 +53,8 @@ def test_each_step_promotes_on_a_deployment_that_has_taken_it(
         check=False,
     )
     assert done.returncode == 0, done.stdout
+    assert f"rampgate: deploy stage, step {step}, " in done.stdout
+    assert f"PROMOTE  deploy, step {step}: production " in done.stdout
     checks = json.loads((tmp_path / "latest" / "verdict.json").read_text(encoding="utf-8"))["checks"]
     assert {check["check"].partition("::")[0] for check in checks} == {f"deploy/{step}"}
     unlike = {check["check"]: check["outcome"] for check in checks if check["outcome"] != "passed"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -263,6 +264,28 @@ def test_the_header_says_what_is_asked(tmp_path: Path) -> None:
     }
     assert {"check": "immediate/health::service_is_up[api]", "required": True} in header["plan"]
     assert "hunter22" not in json.dumps(header)
+
+
+def test_the_header_names_steps_and_is_followed_by_what_a_reader_must_know(tmp_path: Path) -> None:
+    """Steps stand in the header, where there are any; notes are events, which every report shows."""
+    made = setup(tmp_path)
+    session.write_header(session.open_journal(made, "a", tmp_path, "main", clock=FakeClock()), made)
+    (header,), _ = journal.read(tmp_path)
+    assert "steps" not in header
+    other = tmp_path / "other"
+    other.mkdir()
+    made = replace(made, steps=["backend"], notes=["not installed: prometheus"])
+    session.write_header(session.open_journal(made, "b", other, "main", clock=FakeClock()), made)
+    (header, event), _ = journal.read(other)
+    assert header["steps"] == ["backend"]
+    assert (event["type"], event["text"]) == ("event", "not installed: prometheus")
+
+
+@pytest.mark.parametrize("program", ["/venv/bin/pytest", "/venv/lib/pytest/__main__.py"])
+def test_what_was_typed_names_the_program_alone(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """``pytest`` and ``python -m pytest`` are both pytest, and no path of the machine is told."""
+    monkeypatch.setattr(sys, "argv", [program, "-m", "predeploy"])
+    assert session.invocation() == ["pytest", "-m", "predeploy"]
 
 
 def test_each_writer_has_a_name_of_its_own() -> None:
