@@ -30,7 +30,7 @@ from rampgate.stage.checks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from rampgate.stage.active import Active
 
@@ -155,6 +155,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _begin(config: pytest.Config, active: Active) -> None:
     from rampgate.runs import session
+    from rampgate.stage.telling import teller
 
     if worker := _worker(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
@@ -170,26 +171,11 @@ def _begin(config: pytest.Config, active: Active) -> None:
     active.word = active.stack.enter_context(lock)
     _, folder = session.begin(active.setup, environ={session.RUN_VARIABLE: run_id})
     active.run = session.open_journal(active.setup, run_id, folder, session.process_name("main"))
-    active.run.say = _teller(config)
+    active.run.say = teller(config)
     session.write_header(active.run, active.setup)
     if reporter:
         # Our own lines tell each check as it ends, with its outcome in words.
         reporter.showfspath = False
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """A function that shows progress in spite of pytest's capture of output."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    capture = config.pluginmanager.get_plugin("capturemanager")
-
-    def say(text: str) -> None:
-        if reporter is None:
-            return
-        if capture:
-            with capture.global_and_fixture_disabled():
-                reporter.write_line(f"  … {text}", yellow=True)
-
-    return say
 
 
 @pytest.hookimpl(optionalhook=True)

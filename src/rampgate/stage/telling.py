@@ -10,7 +10,7 @@ import pytest
 from rampgate.stage.checks import ACTIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from rampgate.judging.verdict import Verdict
     from rampgate.stage.active import Active
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 _REPLACED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _COLOURS = {"passed": "green", "failed": "red", "error": "red", "skipped": "cyan"}
 _VERDICT: pytest.StashKey[Verdict] = pytest.StashKey()
+
+
+def teller(config: pytest.Config) -> Callable[[str], None]:
+    """A function that shows progress in spite of pytest's capture of output."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+
+    def say(text: str) -> None:
+        if reporter is None:
+            return
+        if capture:
+            with capture.global_and_fixture_disabled():
+                reporter.write_line(f"  … {text}", yellow=True)
+
+    return say
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
