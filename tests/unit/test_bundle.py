@@ -8,6 +8,7 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.config.predeploy import BundleSettings
 from rampgate.config.settings import Settings
+from rampgate.config.subjects import VersionSettings
 from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
@@ -27,13 +28,14 @@ CODE = b"export const answer = 42; // " + b"the same words again and again. " * 
 class Begun:
     """As much of a run as the bundle needs."""
 
-    def __init__(self, folder: Path, told: BundleSettings) -> None:
-        self.settings = Settings(reports=folder / "reports", environment="e", bundle=told)
+    def __init__(self, folder: Path, told: BundleSettings, expected: str | None) -> None:
+        version = VersionSettings(expected=expected)
+        self.settings = Settings(reports=folder / "reports", environment="e", bundle=told, version=version)
 
 
-def look(at: Path, **told: Any) -> BundleLook:
+def look(at: Path, expected: str | None = "2", **told: Any) -> BundleLook:
     """The bundle of a build folder; no browser is needed for it."""
-    run = Begun(at, BundleSettings.model_validate({"folder": at / "dist", **told}))
+    run = Begun(at, BundleSettings.model_validate({"folder": at / "dist", **told}), expected)
     return BundleLook(cast("Run", run), cast("Browsing", None))
 
 
@@ -45,10 +47,10 @@ def build(folder: Path, **files: bytes) -> Path:
     return folder / "dist"
 
 
-def before(folder: Path, *seen: Measurement, run: str = "before") -> None:
+def before(folder: Path, *seen: Measurement, run: str = "before", version: str = "1") -> None:
     """A run before a deploy that has measured this."""
     book = journal.Journal(journal.start_run(folder / "reports", run), "main", Redactor(), FakeClock())
-    book.write("header", stage="predeploy", release={"environment": "e"})
+    book.write("header", stage="predeploy", release={"environment": "e", "version": version})
     for measurement in seen:
         book.write("measurement", check="predeploy/code::bundle", measurement=measurement.to_json())
     book.write("end", status=0)
@@ -115,7 +117,19 @@ def test_growth_is_told_against_the_newest_run_before_a_deploy(
     *sizes, growth = look(tmp_path).growth()
     assert [size.metric for size in sizes] == ["bundle_bytes", "bundle_bytes_gzip"]
     assert (growth.metric, growth.unit, growth.n, growth.value) == ("bundle_growth", "%", 1, percent)
-    assert growth.note.endswith("in run before")
+    most = "; most of it: assets/a1.js, +" if now > 1 else ""
+    assert f"in run before{most}" in growth.note
+    assert bool(most) == ("most of it" in growth.note)
+
+
+def test_a_build_is_not_compared_with_itself(tmp_path: Path) -> None:
+    """What a run before a deploy has just built is no baseline, nor is a build of an unknown version."""
+    build(tmp_path, a=CODE)
+    before(tmp_path, *look(tmp_path).size(), version="2")
+    with pytest.raises(UnreachableError, match="no baseline of the bundle of a version before 2"):
+        look(tmp_path).growth()
+    with pytest.raises(ProbeError, match=r"version\.expected: found none"):
+        look(tmp_path, expected=None).growth()
 
 
 def test_without_a_baseline_there_is_no_growth(tmp_path: Path) -> None:

@@ -307,3 +307,17 @@ def test_percentages_of_a_rollout_rise(written: Callable[[str], Path]) -> None:
     told = problems_of(written("[rollout]\npercentages=[0, 25, 25]"))[0]
     assert "rollout.percentages" in told
     assert "accepted are percentages that rise" in told
+
+
+def test_a_backup_of_nothing_is_refused(written: Callable[[str], Path]) -> None:
+    """[backups] without a store would be left out of the plan: what somebody wrote is never ignored."""
+    path = written("[backups]\nfolder='backups'")
+    assert "backups: nothing to back up; accepted is a [mongodb] or a [redis]" in problems_of(path)[0]
+
+
+def test_a_command_that_is_a_text_is_told_how_it_is_written(written: Callable[[str], Path]) -> None:
+    """A shell's line is no command here: the sentence shows the list that is accepted."""
+    path = written("[[commands]]\nname='build'\ncommand='npm run build'")
+    (problem,) = problems_of(path)
+    assert "command: found 'npm run build'; accepted is a list of texts" in problem
+    assert problem.endswith('such as ["npm", "run", "build"]')

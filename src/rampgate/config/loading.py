@@ -221,6 +221,8 @@ def _sentence(detail: ErrorDetails, source: Source, environ: Mapping[str, str]) 
         return f"{where}: missing; it must be given"
     if not at:
         return f"{source.name}: {message}"
+    if kind == "list_type" and at[-1] == "command":
+        message = 'accepted is a list of texts, such as ["npm", "run", "build"]'
     return f"{where}: found {_shown(at, detail.get('input'), source)}; {message[0].lower()}{message[1:]}"
 
 

@@ -159,6 +159,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _something_is_backed_up(self) -> Settings:
+        """A backup of nothing would be left out of the plan, though somebody wants one."""
+        if self.backups and not (self.mongodb or self.redis):
+            raise ValueError("backups: nothing to back up; accepted is a [mongodb] or a [redis] beside it")
+        return self
+
+    @model_validator(mode="after")
     def _pages_exist(self) -> Settings:
         """A page that is named elsewhere is one of [[pages]]."""
         known = [page.name for page in self.pages]

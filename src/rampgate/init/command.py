@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def run(told: Mapping[str, Any]) -> ExitCode:
     files.write(folder, text, force=told["force"], say=click.echo)
     for remark in seen.remarks:
         click.echo(f"seen: {remark}")
-    if wanted := files.variables(text):
+    if wanted := [name for name in files.variables(text) if name not in os.environ]:
         click.echo(f"set before you run a stage: {' '.join(wanted)}")
     click.echo("next: read rampgate.toml, then: pytest -m immediate")
     return ExitCode.PROMOTE

@@ -40,7 +40,7 @@ class Baseline:
         return next(found, None)
 
 
-def newest(reports: Path, environment: str) -> Baseline | None:
+def newest(reports: Path, environment: str, *, other_than: str | None = None) -> Baseline | None:
     """The newest predeploy run of an environment that came to its end; None when there is none.
 
     What it came to does not matter: a number that was too bad to deploy on is a baseline all the same.
@@ -48,11 +48,16 @@ def newest(reports: Path, environment: str) -> Baseline | None:
     Args:
         reports: the folder of all runs.
         environment: as in the settings.
+        other_than: a version; only runs that name another one then count.
 
     Raises:
         EvidenceError: its journal is broken.
     """
-    headers = (header for header in _headers(reports) if _is_of(header[1], environment))
+    headers = (
+        (folder, header)
+        for folder, header in _headers(reports)
+        if _is_of(header, environment) and (other_than is None or _version(header) not in {None, other_than})
+    )
     for folder, header in sorted(headers, key=lambda found: float(found[1]["time"]), reverse=True):
         records = journal.read(folder)[0]
         if any(r["type"] == "end" and r["process"] == header["process"] for r in records):
@@ -82,3 +87,8 @@ def _headers(reports: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _is_of(header: dict[str, Any], environment: str) -> bool:
     return bool(header["stage"] == STAGE and header["release"]["environment"] == environment)
+
+
+def _version(header: dict[str, Any]) -> str | None:
+    version: str | None = header["release"].get("version")
+    return version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampgate.errors import UnreachableError
+from rampgate.errors import ProbeError, UnreachableError
 from rampgate.model.measurement import Measurement
 from rampgate.probes import bundle
 from rampgate.runs import baseline
@@ -53,17 +53,43 @@ class BundleLook:
     def growth(self) -> list[Measurement]:
         """The size now, and ``bundle_growth``: percent against the newest run before a deploy.
 
+        A page is what was served then. In a build folder the new version may have lain already, so that
+        only a run of another version counts.
+
         Raises:
-            UnreachableError: no such run has measured this bundle; else as size.
+            ProbeError: a build folder, and nobody knows which version it holds; else as size.
+            UnreachableError: no such run has measured this bundle.
         """
         settings = self._run.settings
-        before = baseline.newest(settings.reports, settings.environment)
+        version = settings.version.expected if settings.version else None
+        if self._told.folder and not version:
+            raise ProbeError(
+                "version.expected: found none, so that this build cannot be told from the one before; "
+                "accepted is the version that is deployed, or bundle.page in place of bundle.folder"
+            )
+        other_than = version if self._told.folder else None
+        before = baseline.newest(settings.reports, settings.environment, other_than=other_than)
         now = self.size()
         compressed = next(measurement for measurement in now if measurement.metric == _COMPARED)
         was = before.of(_COMPARED, **compressed.labels) if before else None
         if before is None or was is None or not was.value or compressed.value is None:
-            raise UnreachableError("no baseline of the bundle to compare with: run pytest -m predeploy first")
+            of = f" of a version before {other_than}" if other_than else ""
+            raise UnreachableError(
+                f"no baseline of the bundle{of} to compare with: run pytest -m predeploy first"
+            )
         percent = 100 * (compressed.value - was.value) / was.value
         note = f"{compressed.value:,.0f} bytes compressed, {was.value:,.0f} in run {before.run}"
+        note += _most(was, compressed)
         seen = Measurement("bundle_growth", "%", n=1, value=percent, labels=compressed.labels, note=note)
         return [*now, seen]
+
+
+def _most(was: Measurement, now: Measurement) -> str:
+    """The script that has grown most, among those that were kept by name; "" when none has."""
+    known = {script["name"]: script["gzipped"] for script in was.details.get("scripts", ())}
+    grown = [
+        (script["gzipped"] - known.get(script["name"], 0), script["name"])
+        for script in now.details["scripts"]
+    ]
+    by, name = max(grown, default=(0, ""))
+    return f"; most of it: {name}, +{by:,}" if by > 0 else ""
