@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
 from rampgate.model.measurement import Measurement
+from rampgate.probes.ask import site_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from playwright.async_api import ConsoleMessage, Page, Response
+    from playwright.async_api import ConsoleMessage, Error, Page, Response
 
 _OK = 2
 _QUIET_MS = 500
@@ -28,6 +31,8 @@ _PATIENCE = 100
 _LOOK_S = 0.05
 _SHOWN = 3
 _TEXT = 160
+_PLACE = 100
+_FRAME = re.compile(r"^\s*at .*?(https?://\S+?):(\d+):\d+\)?$", re.MULTILINE)
 # A shift right after a click counts here too: the browser's own figure (CLS) leaves it out.
 _WATCH_SHIFTS = """
 window.rampgateShift = 0;
@@ -114,19 +119,26 @@ class PageStep:
 
         def hear(message: ConsoleMessage) -> None:
             if message.type == "error":
-                errors.append(message.text)
+                at = message.location
+                # Both count from 0; what did not load has a place and no line.
+                line = at["lineNumber"] + 1 if at["lineNumber"] or at["columnNumber"] else 0
+                errors.append(self._told(message.text, at["url"], line))
+
+        def catch(error: Error) -> None:
+            frame = _FRAME.search(error.stack or "")
+            url, line = (frame[1], int(frame[2])) if frame else ("", 0)
+            errors.append(self._told(str(error), url, line))
 
         tab.on("console", hear)
-        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("pageerror", catch)
         await self._open(tab)
         await tab.wait_for_timeout(_QUIET_MS)
-        told = [" ".join(error.split())[:_TEXT] for error in errors]
         return self._measured(
             "console_errors",
             n=1,
             value=float(len(errors)),
-            note="; ".join(told[:_SHOWN]),
-            details={"errors": told},
+            note="; ".join(errors[:_SHOWN]),
+            details={"errors": errors},
         )
 
     async def offline(self, tab: Page) -> list[Measurement]:
@@ -174,6 +186,16 @@ class PageStep:
             self._measured("list_rows_too_many", n=len(counts), value=float(over), note=note),
             self._measured("list_reached_end", n=1, value=float(ended), note=end_note),
         ]
+
+    def _told(self, text: str, url: str, line: int) -> str:
+        """An error in one line, and its place: no query, no credentials, of this site's own the path."""
+        says, site = " ".join(text.split())[:_TEXT], site_of(url)
+        if not site:
+            return says
+        place = ("" if site == site_of(self.url) else site) + urlsplit(url).path
+        if len(place) > _PLACE:
+            place = f"…{place[-_PLACE:]}"
+        return f"{says} (at {place}{f':{line}' if line else ''})"
 
     async def _open(self, tab: Page) -> Response | None:
         """Go to the page.
