@@ -219,13 +219,28 @@ def test_message_that_was_taken_and_arrives_nowhere_is_not_delivered() -> None:
     assert (seen.value, seen.note) == (0.0, "accepted, and did not arrive within 0.2 s")
 
 
-def test_place_that_has_no_such_message_yet_may_say_so_with_404() -> None:
-    """Not found is an answer: the message is not there."""
+def test_receipt_that_answers_404_all_the_time_is_an_error() -> None:
+    """An address that is wrong says nothing of the channel; the key, the status and the time are told."""
     inbox = Inbox()
     inbox.asked_status = 404
-    with serving(inbox) as address:
+    says = r"^alerts\.ops\.receipt\.url: answered 404 for 0\.2 s; accepted is a 2xx answer$"
+    with serving(inbox) as address, pytest.raises(ProbeError, match=says):
+        look(webhook(address), address, within_s=SOON)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_receipt_that_could_be_read_once_is_judged_by_that(status: int) -> None:
+    """What was read did not hold the message, whatever the address answers afterwards."""
+    inbox = Inbox()
+    inbox.keeps = False
+
+    def turn(handler: BaseHTTPRequestHandler) -> None:
+        inbox.asked_status = 200 if len(inbox.asked) <= 1 else status
+        inbox(handler)
+
+    with serving(turn) as address:
         seen = look(webhook(address), address, within_s=SOON)
-    assert seen.note == "accepted, and did not arrive within 0.2 s"
+    assert (seen.value, seen.note) == (0.0, "accepted, and did not arrive within 0.2 s")
 
 
 def test_receipt_that_repeats_the_question_is_refused_before_anything_is_sent() -> None:

@@ -137,17 +137,28 @@ class AlertProbe:
             )
 
     def _arrives(self, receipt: Receipt, mark: str) -> bool:
-        deadline = self.clock.monotonic() + receipt.within_s
+        """Whether the mark is read there in time; once it could be read, that it is not there is told.
+
+        Raises:
+            ProbeError: it never answered with 2xx.
+        """
+        deadline, read = self.clock.monotonic() + receipt.within_s, False
         while True:
             answer = self._asked(receipt, mark)
+            read = read or answer.ok
             if answer.ok and mark.encode() in answer.body:
                 return True
             if self.clock.monotonic() >= deadline:
                 break
             self.clock.sleep(_POLL_S)
-        if not answer.ok and answer.status != HTTPStatus.NOT_FOUND:
+        if read:
+            return False
+        if answer.status is None:
             raise self._unreadable(answer)
-        return False
+        raise ProbeError(
+            f"alerts.{self.channel.name}.receipt.url: answered {answer.status} for {receipt.within_s:g} s; "
+            "accepted is a 2xx answer"
+        )
 
     def _asked(self, receipt: Receipt, mark: str) -> Answer:
         url = receipt.url.replace("{nonce}", mark)
