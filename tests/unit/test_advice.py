@@ -6,6 +6,7 @@ import pytest
 from tests.unit.report_runs import Story
 
 from rampgate.judging.verdict import decide, next_command
+from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision
 from rampgate.runs import journal
 
@@ -63,6 +64,24 @@ LOAD = ("load/plateau[one]", "load/whole run", "load/generator")
             [],
             "a longer plateau or more users under [load], then: rampgate load",
         ),
+        (
+            {"load/plateau[one]": ("undecided", "")},
+            "predeploy",
+            [],
+            "a longer before_duration or more before_users under [load], then: pytest -m predeploy",
+        ),
+        (
+            {"load/generator": ("undecided", "short")},
+            "predeploy",
+            [],
+            "more before_users under [load], then: pytest -m predeploy",
+        ),
+        (
+            {"load/plateau[one]": ("undecided", "")},
+            "extended",
+            [],
+            "a longer flat_duration or more flat_users under [load], then: pytest -m extended",
+        ),
         ({"load/plateau[one]": ("failed", "")}, "load", [], "mend it, then: rampgate load"),
         (
             {"load/plateau[one]": ("failed", "")},
@@ -108,3 +127,122 @@ def test_a_load_run_that_fails_critically_is_followed_by_a_look_at_the_deploymen
     assert (
         next_command(decide(*journal.read(tmp_path))) == "roll the percentage back, then: pytest -m immediate"
     )
+
+
+@pytest.mark.parametrize(
+    ("severity", "header", "says"),
+    [
+        ("warning", {"steps": ["backend"]}, "mend it, then: pytest -m deploy --step=backend"),
+        ("warning", {}, "mend it, then: pytest -m deploy --step=backend"),
+        (
+            "warning",
+            {"steps": ["backend", "frontend"]},
+            "mend it, then: pytest -m deploy --step=backend --step=frontend",
+        ),
+        (
+            "critical",
+            {"steps": ["backend"]},
+            "roll the percentage back, then: pytest -m deploy --step=backend",
+        ),
+        (
+            "warning",
+            {"steps": ["backend"], "invocation": ["pytest", "--demo"]},
+            "mend it, then: pytest -m deploy --step=backend --demo",
+        ),
+    ],
+)
+def test_a_deploy_is_run_again_with_its_steps(
+    tmp_path: Path, severity: str, header: dict[str, list[str]], says: str
+) -> None:
+    """Without --step a deploy is refused, so that whoever types what is advised would get nowhere."""
+    check = "deploy/backend::repeated_request_is_a_cache_hit"
+    story = Story(tmp_path, [check], stage="deploy", **header)
+    story.ended(check, "failed", severity=severity)
+    story.end(1)
+    assert next_command(decide(*journal.read(tmp_path))) == says
+
+
+def test_after_an_empty_deploy_step_its_table_is_named(tmp_path: Path) -> None:
+    """The settings are there already: what lacks is the one table of this step, and nothing else is told."""
+    Story(tmp_path, [], stage="deploy", steps=["backend"]).end(5)
+    verdict = decide(*journal.read(tmp_path))
+    assert next_command(verdict) == (
+        "configure [deploy.backend] in rampgate.toml, then: pytest -m deploy --step=backend"
+    )
+
+
+GROWN = "deploy/frontend::bundle_has_not_grown"
+QUIET = "deploy/frontend::console_is_quiet[home]"
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("passed", "pytest -m predeploy of the version before, then: pytest -m deploy --step=frontend"),
+        ("skipped", "pytest -m deploy --step=frontend"),
+        ("undecided", "pytest -m deploy --step=frontend"),
+    ],
+)
+def test_a_baseline_that_lacks_is_measured_first(tmp_path: Path, other: str, says: str) -> None:
+    """The same step again would be skipped again, where nothing but the baseline stands in its way."""
+    story = Story(tmp_path, [GROWN, QUIET], stage="deploy", steps=["frontend"])
+    story.ended(GROWN, "skipped", "no baseline of the bundle to compare with: run pytest -m predeploy first")
+    story.ended(QUIET, other, "the web server is down" if other == "skipped" else "")
+    story.end()
+    assert next_command(decide(*journal.read(tmp_path))) == says
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (
+            "commands.build.command: found the program 'npm'; there is none on PATH",
+            "mend rampgate.toml, then: pytest -m predeploy",
+        ),
+        (
+            "bundle.folder: found 'dist'; accepted is a folder",
+            "mend rampgate.toml, then: pytest -m predeploy",
+        ),
+        ("alerts.my channel.url: no such scheme", "mend rampgate.toml, then: pytest -m predeploy"),
+        (
+            "alerts.on-call.receipt.url: cannot be read: no answer",
+            "mend rampgate.toml, then: pytest -m predeploy",
+        ),
+        ("version.expected: found none", "mend rampgate.toml, then: pytest -m predeploy"),
+        ("alerts.on-call: the message was given up after 5 s", "rampgate doctor"),
+        ("commands.build: was ended after 5 s: the stage's time was over", "rampgate doctor"),
+        ("test_own.py: cannot be read", "rampgate doctor"),
+        ("/metrics: no answer; accepted is a page of metrics", "rampgate doctor"),
+    ],
+)
+def test_after_a_wrong_setting_the_settings_are_named(tmp_path: Path, message: str, says: str) -> None:
+    """The doctor finds nothing wrong with a setting that only the check itself can try."""
+    check = "predeploy/code::it_works"
+    settings: dict[str, object] = {"commands": [], "alerts": [], "bundle": {}}
+    story = Story(tmp_path, [check], stage="predeploy", settings=settings)
+    story.ended(check, "error", message)
+    story.end(1)
+    assert next_command(decide(*journal.read(tmp_path))) == says
+
+
+@pytest.mark.parametrize(
+    ("metric", "other", "says"),
+    [
+        (
+            "visual_difference",
+            "passed",
+            "mend it, or if it is meant: rampgate accept R1 --page 'a b' --by YOU, then: pytest -m predeploy",
+        ),
+        ("visual_difference", "failed", "mend it, then: pytest -m predeploy"),
+        ("page_up", "passed", "mend it, then: pytest -m predeploy"),
+    ],
+)
+def test_a_picture_that_differs_can_be_accepted(tmp_path: Path, metric: str, other: str, says: str) -> None:
+    """Only who looks at a page knows whether its change is meant; a page that is down is no such change."""
+    check, up = "predeploy/visual::page_looks_as_accepted[a b]", "predeploy/code::it_works"
+    story = Story(tmp_path, [check, up], stage="predeploy", run="R1")
+    story.judged(check, Measurement(metric, n=1, value=0.5), f"{metric} == 0")
+    story.ended(check, None)
+    story.ended(up, other)
+    story.end(1)
+    assert next_command(decide(*journal.read(tmp_path))) == says

@@ -178,9 +178,10 @@ def test_a_failure_that_no_check_explains_holds(tmp_path: Path) -> None:
     assert verdict.reasons == ("the run ended with a failure that no check explains",)
 
 
-def test_an_empty_plan_holds(tmp_path: Path) -> None:
-    """Nothing to check is nothing proven."""
-    Story(tmp_path, []).end()
+@pytest.mark.parametrize("status", [0, 5])
+def test_an_empty_plan_holds(tmp_path: Path, status: int) -> None:
+    """Nothing to check is nothing proven; that then no test was executed is no reason beside it."""
+    Story(tmp_path, []).end(status)
     verdict = judged(tmp_path)
     assert verdict.decision is Decision.HOLD
     assert verdict.reasons == ("the plan is empty: nothing is configured that this stage could check",)

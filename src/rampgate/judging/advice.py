@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from rampgate.outcome import Cause, Decision, Outcome
 
 if TYPE_CHECKING:
+    from rampgate.judging.results import CheckResult
     from rampgate.judging.verdict import Verdict
 
-_LOAD = ("load/", "extended/load::")
-_LOADED = "extended"
-"""The stage that has a load run of its own."""
+_LOAD = ("load/", "predeploy/load::", "extended/load::")
+_LOADED = {"predeploy": "before", "extended": "flat"}
+"""The stages that have a load run of their own, each with what its settings under [load] begin with."""
+_DEPLOY = "deploy"
+_PICTURE = "visual_difference"
+_BASELINE_FIRST = "run pytest -m predeploy first"
+_KEY = re.compile(r"(?!(?:alerts|commands)\.[^.:]+: )([a-z_]+)\.[^:\n]+: ")
+"""What the message of a wrong setting begins with; the name of a channel or a command alone is no key."""
+_MAY_BE_MISSING = "version"
+"""A setting whose absence is an error too; others are in the header where they can be wrong."""
 _SPREAD = ("--processes", "--master")
 _ORDER = (Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED)
 
@@ -22,21 +32,65 @@ def next_command(verdict: Verdict) -> str:
         return ""
     if verdict.decision is Decision.ROLLBACK:
         return f"roll the percentage back, then: {_again(verdict, load=False)}"
-    return _after_hold(verdict) if verdict.checks else "rampgate init, which writes a rampgate.toml"
+    return _after_hold(verdict) if verdict.checks else _after_nothing(verdict)
+
+
+def _after_nothing(verdict: Verdict) -> str:
+    """After an empty plan: what would fill it."""
+    if steps := _steps(verdict):
+        tables = " and ".join(f"[{_DEPLOY}.{step}]" for step in steps)
+        return f"configure {tables} in rampgate.toml, then: {_again(verdict, load=False)}"
+    return "rampgate init, which writes a rampgate.toml"
 
 
 def _after_hold(verdict: Verdict) -> str:
-    first = {result.outcome: result.check for result in reversed(verdict.checks)}
+    first = {result.outcome: result for result in reversed(verdict.checks)}
     holding = next((outcome for outcome in _ORDER if outcome in first), None)
-    load = first[holding].startswith(_LOAD) if holding else set(verdict.stages) == {"load"}
+    load = first[holding].check.startswith(_LOAD) if holding else set(verdict.stages) == {"load"}
     again = _again(verdict, load=load)
     if holding is Outcome.FAILED:
-        return f"mend it, then: {again}"
-    if holding is None or any(reason.endswith(": interrupted") for reason in verdict.reasons):
+        return f"mend it, {_or_accept(verdict)}then: {again}"
+    if any(reason.endswith(": interrupted") for reason in verdict.reasons):
         return again
+    if holding is None:
+        return _after_skips(verdict, again)
+    if holding is Outcome.ERROR and _of_a_setting(first[holding], verdict):
+        return f"mend rampgate.toml, then: {again}"
     if load:
         return _after_load(verdict, holding, again)
     return "rampgate doctor" if holding is Outcome.ERROR else again
+
+
+def _or_accept(verdict: Verdict) -> str:
+    """How pictures are accepted, where nothing failed but that they differ."""
+    failed = [result for result in verdict.checks if result.outcome is Outcome.FAILED]
+    pages = [_pictured(result) for result in failed]
+    if not all(pages):
+        return ""
+    named = " ".join(f"--page {shlex.quote(page)}" for page in pages)
+    return f"or if it is meant: rampgate accept {verdict.run} {named} --by YOU, "
+
+
+def _pictured(result: CheckResult) -> str:
+    """The page whose picture differs; "" where that is not all that failed."""
+    failed = [judgement for judgement in result.judgements if judgement.outcome is Outcome.FAILED]
+    differs = failed and all(judgement.metric == _PICTURE for judgement in failed)
+    return result.check.partition("[")[2].removesuffix("]") if differs else ""
+
+
+def _after_skips(verdict: Verdict, again: str) -> str:
+    """After a run in which nothing was worse than skipped, or never ran."""
+    if not all(_BASELINE_FIRST in reason for reason in verdict.reasons):
+        return again
+    demo = " --demo" if _is_demo(verdict) else ""
+    return f"pytest -m predeploy{demo} of the version before, then: {again}"
+
+
+def _of_a_setting(result: CheckResult, verdict: Verdict) -> bool:
+    """Whether an error is of a setting's making: its message begins with the setting's key."""
+    found = _KEY.match(result.message)
+    known = {_MAY_BE_MISSING}.union(*(header.get("settings", {}) for header in verdict.headers))
+    return bool(found and found[1] in known)
 
 
 def _after_load(verdict: Verdict, holding: Outcome, again: str) -> str:
@@ -50,16 +104,23 @@ def _after_load(verdict: Verdict, holding: Outcome, again: str) -> str:
         return f"mend it, then: {again}"
     if Cause.STARVED in causes:
         return f"{again} on a quieter machine{_spread(verdict, again)}"
-    more = "" if Cause.SHORT in causes else "a longer plateau or "
-    return f"{more}more users under [load], then: {again}"
+    return f"{_more(verdict, short=Cause.SHORT in causes)} under [load], then: {again}"
+
+
+def _more(verdict: Verdict, *, short: bool) -> str:
+    """What has to be more for an answer; of a stage's own load run, by the names of its settings."""
+    begins = next((_LOADED[stage] for stage in verdict.stages if stage in _LOADED), "")
+    users = f"more {begins}_users" if begins else "more users"
+    longer = f"a longer {begins}_duration" if begins else "a longer plateau"
+    return users if short else f"{longer} or {users}"
 
 
 def _spread(verdict: Verdict, again: str) -> str:
     """How a generator gets more processors, where that can be said on the command line."""
     if not _can_be_told(again):
         return ""
-    typed = [word for header in verdict.headers for word in header.get("invocation", ())]
-    cores = "" if any(word.startswith(_SPREAD) for word in typed) else ", with --processes -1 (one per core)"
+    told = any(word.startswith(_SPREAD) for word in _typed(verdict))
+    cores = "" if told else ", with --processes -1 (one per core)"
     return f"{cores}, or with workers on more machines (docs/load.md)"
 
 
@@ -70,10 +131,26 @@ def _can_be_told(again: str) -> bool:
 
 def _again(verdict: Verdict, *, load: bool) -> str:
     """How that is run again which holds: the load run, or the run's own stage; a demo stays a demo."""
-    typed = [word for header in verdict.headers for word in header.get("invocation", ())]
-    demo = any(word.startswith("--demo") for word in typed)
+    demo = _is_demo(verdict)
     stages = [stage for stage in verdict.stages if stage != "load"]
-    if load and _LOADED not in stages:
+    if load and not _LOADED.keys() & set(stages):
         return "rampgate demo" if demo else "rampgate load"
-    stage = stages[0] if stages else "immediate"
-    return f"pytest -m {stage} --demo" if demo else f"pytest -m {stage}"
+    words = ["pytest", "-m", stages[0] if stages else "immediate"]
+    words += [f"--step={step}" for step in _steps(verdict)]
+    return " ".join([*words, "--demo"] if demo else words)
+
+
+def _is_demo(verdict: Verdict) -> bool:
+    return any(word.startswith("--demo") for word in _typed(verdict))
+
+
+def _typed(verdict: Verdict) -> list[str]:
+    return [word for header in verdict.headers for word in header.get("invocation", ())]
+
+
+def _steps(verdict: Verdict) -> list[str]:
+    """The steps of a deploy that were checked: without them it is refused when typed again."""
+    named = [step for header in verdict.headers for step in header.get("steps", ())]
+    places = [result.check.partition("/")[::2] for result in verdict.checks]
+    files = [rest.partition("::")[0] for stage, rest in places if stage == _DEPLOY]
+    return list(dict.fromkeys(named or files)) if _DEPLOY in verdict.stages else []

@@ -31,6 +31,7 @@ _NO_ROLLBACK = {"predeploy", "rollback"}
 _LOAD = "load"
 _TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
+_NO_TEST = f": {_BAD_EXITS[5]}"
 _LOAD_CUT = f"{_LOAD}: {_BAD_EXITS[2]}"
 
 
@@ -171,6 +172,8 @@ def _reasons(
     # Whatever a load run could not decide, it could not because it was interrupted.
     cut = [why for why in why_incomplete if why == _LOAD_CUT]
     incomplete = [why for why in why_incomplete if why != _LOAD_CUT]
+    if not results:  # of an empty plan no test can be executed: that is no reason of its own
+        incomplete = [why for why in incomplete if not why.endswith(_NO_TEST)]
     never = [result.reason for result in holding if result.outcome is None]
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
