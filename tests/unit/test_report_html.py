@@ -235,6 +235,18 @@ def test_every_check_is_there_with_its_numbers(tmp_path: Path) -> None:
     assert "mongodb" in page.text
 
 
+@pytest.mark.parametrize(("outcome", "told"), [("failed", False), ("error", False), ("skipped", True)])
+def test_only_what_holds_nothing_is_told_to_be_not_required(
+    tmp_path: Path, outcome: str, *, told: bool
+) -> None:
+    """A check that may be skipped may not fail: then it holds, and nothing says that it does not matter."""
+    story = runs.Story(tmp_path, [runs.UP], optional=[runs.REDIS])
+    story.ended(runs.UP)
+    story.ended(runs.REDIS, outcome, "said")
+    story.end()
+    assert ("not required" in Page(source(tmp_path)).text) is told
+
+
 def test_the_evidence_is_there(tmp_path: Path) -> None:
     """Attempts, earlier looks, Lighthouse runs with their benchmark index, percentiles and a histogram."""
     (tmp_path / "a").mkdir()

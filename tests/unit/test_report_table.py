@@ -76,6 +76,21 @@ def test_checks_that_hold_for_one_cause_are_told_together(tmp_path: Path) -> Non
     assert "SKIPPED  endpoint is fast [patients], endpoint answers [patients], page is light" in text
 
 
+@pytest.mark.parametrize(
+    ("outcome", "heading"),
+    [("failed", "FAILED"), ("error", "ERROR"), ("skipped", "SKIPPED (not required)")],
+)
+def test_only_what_holds_nothing_is_told_to_be_not_required(
+    tmp_path: Path, outcome: str, heading: str
+) -> None:
+    """A check that may be skipped may not fail: then it holds, and nothing says that it does not matter."""
+    story = runs.Story(tmp_path, [runs.UP], optional=[runs.REDIS])
+    story.ended(runs.UP)
+    story.ended(runs.REDIS, outcome, "said")
+    story.end()
+    assert f"\n{heading}  " in shown(tmp_path)
+
+
 def test_the_decision_is_one_line_at_the_end(tmp_path: Path) -> None:
     """In a log the decision, release and reason are a single line; then comes what to do."""
     runs.mixed(tmp_path)

@@ -191,14 +191,12 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
     first = {id(each.judgements[0]): each.measurement for each in seen if each.judgements}
     findings = [_finding(j, result.check, first.get(id(j))) for j in result.judgements]
     findings += [_shown(measurement, result.check) for measurement in result.shown]
-    remarks = ["critical"] if result.critical else []
-    remarks += [] if result.required else ["not required"]
     return Check(
         anchor=anchor,
         id=result.check,
         name=name,
         outcome=outcome,
-        remark=", ".join(remarks),
+        remark=words.remark(result),
         message=words.own_message(result),
         seconds=f"{wording.number(result.seconds)} s" if result.seconds else "",
         findings=findings,

@@ -167,7 +167,7 @@ def _why(verdict: Verdict, console: Console) -> None:
     for alike in words.unmet_alike(verdict):
         first = alike.results[0]
         word = words.outcome_of(first)
-        weight = " (critical)" if first.critical else "" if first.required else " (not required)"
+        weight = f" ({remark})" if (remark := words.remark(first)) else ""
         console.print()
         heading = _text(console, word.upper(), _STYLES[word])
         named = ", ".join(names[result.check] for result in alike.results)

@@ -172,6 +172,13 @@ def outcome_of(result: CheckResult) -> str:
     return result.outcome.value if result.outcome else NEVER_RAN
 
 
+def remark(result: CheckResult) -> str:
+    """An outcome's weight: ``critical``, ``not required`` where for that reason it holds nothing, or ""."""
+    if result.critical:
+        return "critical"
+    return "" if result.required or result.outcome not in {None, Outcome.SKIPPED} else "not required"
+
+
 class Unmet(NamedTuple):
     """Checks that are not passed for the same reasons."""
 
@@ -183,7 +190,7 @@ def unmet_alike(verdict: Verdict) -> list[Unmet]:
     """The same as unmet(), with checks that came to the same for the same reasons told together."""
     found: dict[tuple[object, ...], Unmet] = {}
     for result, says in unmet(verdict):
-        key = (result.outcome, result.critical, result.required, *says)
+        key = (result.outcome, remark(result), *says)
         alike = found.get(key, Unmet((), tuple(says)))
         found[key] = Unmet((*alike.results, result), alike.sentences)
     return list(found.values())
