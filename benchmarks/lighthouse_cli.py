@@ -20,8 +20,8 @@ from typing import Any
 
 import httpx
 
-from rampgate.probes.browser import Tools, find_tools
-from rampgate.runs import demo, journal
+from rampgate.evidence import demo, journal
+from rampgate.io.browser import Tools, find_tools
 
 
 def stage(ready_file: Path, reports: Path) -> tuple[float, dict[str, list[float]]]:

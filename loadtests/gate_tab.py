@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 from flask import Blueprint, Response, abort, jsonify, request, send_file
 
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.load import live, terminal
 from rampgate.load.cells import CELLS
 from rampgate.outcome import Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

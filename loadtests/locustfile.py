@@ -23,10 +23,10 @@ from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 
 from rampgate.errors import ExitCode, RampgateError
+from rampgate.evidence import session
 from rampgate.load import cohorts, profile
 from rampgate.load import run as load
 from rampgate.report import table, write_all
-from rampgate.runs import session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ import pycurl  # type: ignore[import-untyped]  # it carries no types
 from gevent import get_hub, monkey
 
 from rampgate.errors import RefusedError
-from rampgate.probes.guard import Guard, addresses_of
+from rampgate.io.guard import Guard, addresses_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

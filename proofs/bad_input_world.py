@@ -21,7 +21,7 @@ from tests.unit.fakes import send_json, serving
 from tests.unit.stores_fixture import secantus, valkey
 
 from rampgate.config.settings import DemoSettings
-from rampgate.runs import demo
+from rampgate.evidence import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

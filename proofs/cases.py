@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from rampgate.runs import demo
+from rampgate.evidence import demo
 
 ROOT = Path(__file__).parents[1]
 Ready = Mapping[str, Any]

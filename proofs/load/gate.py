@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampgate.evidence import journal
 from rampgate.load.times import read
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

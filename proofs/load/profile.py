@@ -11,9 +11,9 @@ from pathlib import Path
 from proofs.load import gate
 from proofs.load.rows import Case, Row
 
+from rampgate.evidence import demo
 from rampgate.load.plan import SOURCE_VARIABLE
 from rampgate.model.ramp import DEFAULT_RAMP, Ramp
-from rampgate.runs import demo
 
 SHORT = Ramp.parse("5s:10,10s:10,5s:0")
 ENDS_WITHIN_S = 180.0

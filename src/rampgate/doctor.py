@@ -143,7 +143,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
     """Each service asked once; whether it answers now is no prerequisite, but good to know."""
     import httpx
 
-    from rampgate.probes.target import client
+    from rampgate.io.http import client
 
     for name, address in (("web", settings.target.web), ("api", settings.target.api)):
         if not address:
@@ -158,7 +158,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
 
 
 def _browser(settings: Settings | None) -> Iterator[Finding]:
-    from rampgate.probes.browser import Found, inspect
+    from rampgate.io.browser import Found, inspect
 
     needed = bool(settings and any(page.lighthouse for page in settings.pages))
     for tool in inspect(os.environ):
@@ -172,7 +172,7 @@ def _browser(settings: Settings | None) -> Iterator[Finding]:
 
 def _monitoring_programs() -> Iterator[Finding]:
     """No setting needs them: a deployment's own monitoring is asked over HTTP."""
-    from rampgate.probes.browser import Found
+    from rampgate.io.browser import Found
     from rampgate.probes.monitoring_programs import find_programs
 
     for program in find_programs(os.environ):

@@ -77,7 +77,7 @@ def _configure(config: pytest.Config) -> None:
     stage = stage_of(config.getoption("markexpr", ""))
     if stage is None:
         return
-    from rampgate.runs.session import invocation
+    from rampgate.evidence.session import invocation
     from rampgate.stage.active import prepare
 
     steps = _steps(config, stage)
@@ -107,7 +107,7 @@ def _steps(config: pytest.Config, stage: str) -> list[str]:
 
 def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
     """Where the settings come from; brings the demo up when asked, once, in the controller."""
-    from rampgate.runs import demo
+    from rampgate.evidence import demo
     from rampgate.stage.active import demo_source
 
     if worker := _worker(config):
@@ -154,7 +154,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _begin(config: pytest.Config, active: Active) -> None:
-    from rampgate.runs import session
+    from rampgate.evidence import session
     from rampgate.stage.telling import teller
 
     if worker := _worker(config):

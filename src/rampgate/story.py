@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.config.loading import load as load_settings
 from rampgate.errors import ProbeError
+from rampgate.evidence import demo, journal
+from rampgate.evidence.session import RUN_VARIABLE
 from rampgate.judging.verdict import decide
 from rampgate.load.run import locustfile
-from rampgate.runs import demo, journal
-from rampgate.runs.session import RUN_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

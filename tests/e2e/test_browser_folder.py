@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fakes import send_json, serving
 
 from rampgate.errors import ProbeError
-from rampgate.probes.browser import find_browser
+from rampgate.io.browser import find_browser
 from rampgate.probes.signed_browser import SignedInBrowser
 
 if TYPE_CHECKING:

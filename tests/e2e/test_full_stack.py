@@ -18,10 +18,10 @@ import pytest
 from pharmapilot.monitoring_stack import RULES
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError
+from rampgate.evidence import demo
+from rampgate.io.http import client
 from rampgate.probes.monitoring import PLACES, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe
-from rampgate.probes.target import client
-from rampgate.runs import demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

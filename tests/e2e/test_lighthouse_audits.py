@@ -14,8 +14,8 @@ from tests.unit.fakes import send_json, serving
 
 from rampgate.clock import SystemClock
 from rampgate.errors import ProbeError
+from rampgate.io.browser import find_tools
 from rampgate.probes.auditor import AuditTimeoutError, BrowserAuditor
-from rampgate.probes.browser import find_tools
 from rampgate.probes.lighthouse import (
     AuditedPage,
     LighthouseProbe,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rampgate.probes.browser import Tools
+    from rampgate.io.browser import Tools
 
 PASSWORD = "canary-password"
 WRONG = "canary-wrong"

@@ -17,8 +17,8 @@ from tests.e2e.test_load_driver import (
     verdict_of,
 )
 
+from rampgate.evidence import journal
 from rampgate.judging.verdict import decide, dumps
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from proofs.cases import ROOT
 
 from rampgate.config import plan
 from rampgate.config.loading import load
-from rampgate.runs import demo
+from rampgate.evidence import demo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

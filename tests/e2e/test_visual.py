@@ -12,7 +12,7 @@ from PIL import Image
 from tests.unit.fakes import serving
 
 from rampgate.errors import ProbeError
-from rampgate.probes.browser import find_browser
+from rampgate.io.browser import find_browser
 from rampgate.probes.pictures import Difference, compare
 from rampgate.probes.signed_browser import SignedInBrowser
 from rampgate.probes.visual import Picture, PicturedPage, take

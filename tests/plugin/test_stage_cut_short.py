@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.plugin.deployment import HEALTH, ITEMS, VERSION, Deployment, Project, Ran
 
+from rampgate.evidence import journal
 from rampgate.judging.verdict import decide
 from rampgate.outcome import Decision
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     import subprocess

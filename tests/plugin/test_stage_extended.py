@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.plugin.deployment import SETTINGS, Deployment, Project
 
+from rampgate.evidence import journal
 from rampgate.judging.verdict import decide
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     import subprocess

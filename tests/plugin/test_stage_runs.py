@@ -17,8 +17,8 @@ from tests.plugin.deployment import (
     nobody,
 )
 
+from rampgate.evidence import journal
 from rampgate.judging.verdict import decide, dumps
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from rampgate.probes.target import client
+from rampgate.io.http import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

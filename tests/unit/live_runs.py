@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rampgate.config.subjects import EndpointSettings
-    from rampgate.runs.session import Setup
+    from rampgate.evidence.session import Setup
 
 ENDPOINTS = ("patients", "dashboard")
 RAMP = Ramp.parse("10s:20,60s:20,10s:0")

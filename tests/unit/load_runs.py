@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from tests.unit.fakes import FakeClock
 
 from rampgate.config.settings import Settings
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.load import run as load
 from rampgate.load.generator import Use
 from rampgate.load.times import NO_COHORT, Recorder
 from rampgate.model.redact import Redactor
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.unit.fakes import FakeClock
 
+from rampgate.evidence.journal import Journal
+from rampgate.evidence.run import threshold_json
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Histogram, Measurement
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Severity
-from rampgate.runs.journal import Journal
-from rampgate.runs.run import threshold_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,9 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.cli import main
 from rampgate.errors import ProbeError
+from rampgate.evidence.journal import Journal
+from rampgate.evidence.visual_baselines import JOURNAL, AcceptedPictures, digest_of, file_name
 from rampgate.model.redact import Redactor
-from rampgate.runs.accepted import JOURNAL, AcceptedPictures, digest_of, file_name
-from rampgate.runs.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path

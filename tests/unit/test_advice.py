@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.report_runs import Story
 
+from rampgate.evidence import journal
 from rampgate.judging.verdict import decide, next_command
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

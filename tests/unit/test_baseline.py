@@ -6,9 +6,9 @@ import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.errors import EvidenceError
+from rampgate.evidence import baseline, journal
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
-from rampgate.runs import baseline, journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,16 +10,16 @@ from rampgate.config.predeploy import BundleSettings
 from rampgate.config.settings import Settings
 from rampgate.config.subjects import VersionSettings
 from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
+from rampgate.evidence import journal
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
 from rampgate.probes.bundle import Script, measured, of_folder
-from rampgate.runs import journal
 from rampgate.stage.bundle_look import BundleLook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rampgate.runs.run import Run
+    from rampgate.evidence.run import Run
     from rampgate.stage.browsing import Browsing
 
 CODE = b"export const answer = 42; // " + b"the same words again and again. " * 200

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.probes import commands, keeper
+from rampgate.io import subreaper as keeper
+from rampgate.probes import commands
 from rampgate.probes.commands import PYTHON, Command, CommandProbe
 
 if TYPE_CHECKING:

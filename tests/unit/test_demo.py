@@ -14,7 +14,7 @@ import pytest
 from rampgate import story
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.runs import demo
+from rampgate.evidence import demo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,7 +202,7 @@ def test_a_deployment_does_not_outlive_our_being_killed(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     ours = textwrap.dedent(f"""
         import json, pathlib, time
-        from rampgate.runs import demo
+        from rampgate.evidence import demo
         from rampgate.config.settings import DemoSettings
         with demo.deployment(DemoSettings(command=["{{python}}", "-c", {WAIT!r}, "{{ready}}"])) as ready:
             pathlib.Path({str(told)!r}).write_text(json.dumps(ready))

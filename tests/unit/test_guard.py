@@ -8,13 +8,13 @@ import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.errors import ConfigurationError, RefusedError
-from rampgate.probes.guard import Guard
-from rampgate.probes.target import RUN_HEADER, client
+from rampgate.io.guard import Guard
+from rampgate.io.http import RUN_HEADER, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rampgate.probes.guard import Address
+    from rampgate.io.guard import Address
 
 NAMES = {
     "localhost": ["127.0.0.1", "::1"],

@@ -10,9 +10,9 @@ import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.errors import EvidenceError
+from rampgate.evidence import journal
+from rampgate.evidence.journal import Journal
 from rampgate.model.redact import Redactor
-from rampgate.runs import journal
-from rampgate.runs.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,7 +180,7 @@ import resource, sys
 from pathlib import Path
 from rampgate.clock import SystemClock
 from rampgate.errors import EvidenceError
-from rampgate.runs.journal import Journal
+from rampgate.evidence.journal import Journal
 from rampgate.model.redact import Redactor
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
 kept = Journal(Path(sys.argv[1]), "main", Redactor(), SystemClock())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.errors import ProbeError
+from rampgate.io.browser import Tools
 from rampgate.model.measurement import Measurement, merge
 from rampgate.model.redact import Redactor
 from rampgate.probes.auditor import AuditTimeoutError, BrowserAuditor, read_result
-from rampgate.probes.browser import Tools
 from rampgate.probes.lighthouse import (
     PAGE_CODES,
     AuditedPage,

@@ -7,14 +7,14 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError, RefusedError
+from rampgate.evidence import journal
+from rampgate.io.http import RUN_HEADER
 from rampgate.judging import verdict
 from rampgate.load import run as load
 from rampgate.load.plan import endpoints_of, ramp_of
 from rampgate.load.times import NO_COHORT, SIGN_IN
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
-from rampgate.probes.target import RUN_HEADER
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,8 @@ import pytest
 from tests.unit.load_runs import Running, outcomes, settings
 
 from rampgate.errors import RefusedError
+from rampgate.evidence import journal, session
+from rampgate.evidence.run import FALSE_FAIL_PER_RUN
 from rampgate.judging.repeat import set_aside
 from rampgate.judging.verdict import decide, dumps, next_command
 from rampgate.load import run as load
@@ -14,8 +16,6 @@ from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import html
 from rampgate.report import load as report_load
-from rampgate.runs import journal, session
-from rampgate.runs.run import FALSE_FAIL_PER_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ from tests.unit import load_runs
 
 from rampgate.config import policy
 from rampgate.config.settings import Settings
+from rampgate.evidence.run import FALSE_FAIL_PER_RUN
 from rampgate.load import run as load
 from rampgate.load.abort import Watch
 from rampgate.load.seconds import Second
 from rampgate.load.watches import FRESH_S, GRACE_S, Watches, chains, watched
 from rampgate.model.redact import Redactor
-from rampgate.runs.run import FALSE_FAIL_PER_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate import doctor
+from rampgate.io.browser import Found, Missing
 from rampgate.probes import monitoring_programs
-from rampgate.probes.browser import Found, Missing
 from rampgate.probes.monitoring_programs import find_programs, install_programs
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.probes.pressure import cpu_wait_s
+from rampgate.io.cpu_pressure import cpu_wait_s
 
 if TYPE_CHECKING:
     from pathlib import Path

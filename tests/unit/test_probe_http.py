@@ -11,9 +11,8 @@ import pytest
 from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.probes.ask import ask
+from rampgate.io.http import ask, client
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

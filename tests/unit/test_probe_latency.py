@@ -9,8 +9,8 @@ import pytest
 from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.http import client
 from rampgate.probes.latency import COLD_START, BodyCheck, EndpointProbe
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

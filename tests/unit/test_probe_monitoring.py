@@ -12,9 +12,9 @@ import pytest
 from tests.unit.fakes import RUN_ID, FakeClock, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.http import client
 from rampgate.probes.monitoring import PLACES, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

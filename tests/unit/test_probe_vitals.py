@@ -8,8 +8,8 @@ import pytest
 from tests.unit.fakes import FakeClock, send_json, serving
 
 from rampgate.errors import ProbeError
+from rampgate.io.http import client
 from rampgate.model.metrics import METRICS
-from rampgate.probes.target import client
 from rampgate.probes.vitals import VITALS, VitalsProbe
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ import pytest
 from tests.unit.fakes import FakeClock, send_json, serving
 
 from rampgate.errors import ProbeError
-from rampgate.probes.ask import get_here, site_of
+from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flags import FlagProbe, fresh_users
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
 from rampgate.probes.latency import EndpointProbe
 from rampgate.probes.metric import JsonMetricProbe
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,11 +7,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from tests.unit import report_runs as runs
 
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Severity
 from rampgate.report import junit
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from tests.unit import report_load_runs as loads
 from tests.unit.report_runs import Story
 from tests.unit.test_report_html import ALLOWED, HOSTILE, Page, source
 
+from rampgate.evidence import journal
 from rampgate.model.ramp import Ramp
 from rampgate.report import plots, timeline
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit import report_runs as runs
 
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.outcome import Severity
 from rampgate.report import markdown
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ import pytest
 from tests.unit import report_runs as runs
 from tests.unit.test_report_html import Page
 
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.model.measurement import Measurement
 from rampgate.report import html, junit, markdown, table, words
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from tests.unit import report_runs as runs
 
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.model.measurement import Measurement
 from rampgate.report import table, words
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,14 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.config import policy
 from rampgate.config.settings import Settings
+from rampgate.evidence import journal
+from rampgate.evidence.journal import Journal
+from rampgate.evidence.run import Expect, Run, threshold_json
 from rampgate.judging import verdict
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Outcome, Severity
-from rampgate.runs import journal
-from rampgate.runs.journal import Journal
-from rampgate.runs.run import Expect, Run, threshold_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ from tests.unit.fakes import FakeClock
 from rampgate.config import plan, policy
 from rampgate.config.settings import Settings
 from rampgate.errors import EvidenceError, RefusedError
+from rampgate.evidence import journal, session
 from rampgate.model.redact import Redactor
-from rampgate.runs import journal, session
 
 if TYPE_CHECKING:
     from pathlib import Path

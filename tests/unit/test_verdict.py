@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tests.unit import report_runs
 from tests.unit.report_runs import Story, mixed, promoted
 
+from rampgate.evidence import journal
 from rampgate.judging.verdict import Verdict, decide, dumps, next_command, to_json
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision, Outcome, Severity
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

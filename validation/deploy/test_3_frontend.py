@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rampgate.config.predeploy import BundleSettings
     from rampgate.config.steps import FrontendStepSettings, ThemeSettings
     from rampgate.config.subjects import PageSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.bundle_look import BundleLook
     from rampgate.stage.step_look import StepLook
 

@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.steps import AdvancedStepSettings, JobSettings, ListSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.step_look import StepLook
 
 pytestmark = pytest.mark.deploy

@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import MetricSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.look import Look
 
 pytestmark = pytest.mark.immediate

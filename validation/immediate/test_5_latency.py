@@ -10,7 +10,7 @@ from rampgate.stage.look import REQUESTS
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.look import Look
 
 pytestmark = pytest.mark.immediate

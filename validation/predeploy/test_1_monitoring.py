@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import MonitoringSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.look import Look
     from rampgate.stage.monitoring_look import MonitoringLook
 

@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import AlertSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.alert_look import AlertLook
 
 pytestmark = pytest.mark.predeploy

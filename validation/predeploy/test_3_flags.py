@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import FlagScratchSettings, FlagStartSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.flag_start_look import FlagStartLook
 
 pytestmark = pytest.mark.predeploy

@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BackupSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.backup_look import BackupLook
 
 pytestmark = pytest.mark.predeploy

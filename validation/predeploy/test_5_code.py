@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BundleSettings, CommandSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.bundle_look import BundleLook
     from rampgate.stage.command_look import CommandLook
 

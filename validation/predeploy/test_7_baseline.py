@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BaselineSettings
     from rampgate.config.subjects import EndpointSettings, PageSettings
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
     from rampgate.stage.baseline_look import BaselineLook
 
 pytestmark = pytest.mark.predeploy

@@ -30,8 +30,8 @@ def accept(run: str, pages: tuple[str, ...], by: str, reports: Path) -> int:
     """
     from rampgate.clock import SystemClock
     from rampgate.errors import ConfigurationError, ExitCode
-    from rampgate.runs import journal
-    from rampgate.runs.accepted import accept_run
+    from rampgate.evidence import journal
+    from rampgate.evidence.visual_baselines import accept_run
 
     if not by.strip():
         raise ConfigurationError("--by: found nothing; accepted is the name of who accepts")

@@ -28,8 +28,8 @@ def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
       rampgate verdict
       rampgate verdict 20261124T073502Z-3a51 --json
     """
+    from rampgate.evidence import journal
     from rampgate.judging.verdict import decide, dumps
-    from rampgate.runs import journal
 
     folder = journal.find_run(reports, run)
     decided = decide(*journal.read(folder))
@@ -53,8 +53,8 @@ def rejudge(run: str | None, reports: Path) -> int:
       rampgate rejudge                       the latest run
       rampgate rejudge reports/20261124T073502Z-3a51
     """
+    from rampgate.evidence import journal
     from rampgate.report import write_all
-    from rampgate.runs import journal
 
     folder = journal.find_run(reports, run)
     kept = folder / "verdict.json"

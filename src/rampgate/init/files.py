@@ -13,7 +13,7 @@ from rampgate.config import plan, policy
 from rampgate.config.loading import FILE_NAME, load
 from rampgate.errors import ConfigurationError, RefusedError
 from rampgate.init.wish import FLAG_PATH
-from rampgate.probes.guard import Guard
+from rampgate.io.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
 from rampgate.init.wish import Place, Seen, Wish
-from rampgate.probes.ask import Answer, ask
-from rampgate.probes.target import client
+from rampgate.io.http import Answer, ask, client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

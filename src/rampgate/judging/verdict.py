@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rampgate.judging.advice import next_command
+from rampgate.judging.next_steps import next_command
 from rampgate.judging.repeat import set_aside
 from rampgate.judging.results import CheckResult, Record, result_of
 from rampgate.model.metrics import registry

@@ -6,14 +6,14 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rampgate.evidence import journal
 from rampgate.judging.repeat import only_starved
 from rampgate.load.plan import cells_of
 from rampgate.model.metrics import Kind
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
-    from rampgate.runs.run import Run
-    from rampgate.runs.session import Setup
+    from rampgate.evidence.run import Run
+    from rampgate.evidence.session import Setup
 
 
 def why(run: Run, seconds: float, waited: float) -> str:

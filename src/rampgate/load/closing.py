@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from rampgate.evidence.run import Expect
 from rampgate.load.cells import CELLS, DURATION, WHOLE_RUN, Cell, measure
 from rampgate.load.folded import Key, Pair, with_folds
 from rampgate.load.generator import WINDOW_S
@@ -12,17 +13,16 @@ from rampgate.load.table import SIGN_IN
 from rampgate.load.watches import ABORT
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Cause, Outcome, Severity
-from rampgate.runs.run import Expect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rampgate.evidence.run import Run
     from rampgate.load.generator import Health
     from rampgate.load.seconds import Second
     from rampgate.load.table import Table
     from rampgate.load.watches import Watches
     from rampgate.model.ramp import Ramp
-    from rampgate.runs.run import Run
 
 GENERATOR = "load/generator"
 REHEARSAL = "rehearsal: no ramp-stage verdict"

@@ -16,12 +16,11 @@ from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.guard import Guard
+from rampgate.io.http import Patience, ask, client, find
 from rampgate.load.accounts import Account, accounts_of
 from rampgate.load.times import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
-from rampgate.probes.ask import Patience, ask, find
-from rampgate.probes.guard import Guard
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

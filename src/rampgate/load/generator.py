@@ -14,8 +14,8 @@ from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import NamedTuple
 
+from rampgate.io.cpu_pressure import STARVED
 from rampgate.outcome import Cause
-from rampgate.probes.pressure import STARVED
 
 REACHED = 0.95
 """Share of the journeys due that must have begun for the load to be the one that was asked for."""

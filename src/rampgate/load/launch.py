@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.process import Followed
 from rampgate.load.plan import locustfile
-from rampgate.probes.process import Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,25 +9,25 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from rampgate.evidence.run import FALSE_PASS_PER_CHECK
+from rampgate.io.cpu_pressure import STARVED
 from rampgate.judging import wording
 from rampgate.judging.judge import judge
 from rampgate.load.cells import DURATION
 from rampgate.outcome import Outcome, Severity
-from rampgate.probes.pressure import STARVED
 from rampgate.report import words
 from rampgate.report.text import clean
-from rampgate.runs.run import FALSE_PASS_PER_CHECK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rampgate.config.subjects import EndpointSettings
+    from rampgate.evidence.session import Setup
     from rampgate.judging.judge import Judgement
     from rampgate.load.generator import Fared
     from rampgate.load.seconds import Second
     from rampgate.load.tally import Tally
     from rampgate.model.ramp import Ramp
-    from rampgate.runs.session import Setup
 
 EVERY = "all requests"
 UNDECIDED = "undecided"

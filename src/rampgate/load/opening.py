@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.evidence import session
 from rampgate.load.cells import DURATION
 from rampgate.load.files import Files
 from rampgate.load.folded import Folded
-from rampgate.runs import session
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from rampgate.clock import Clock
+    from rampgate.evidence.run import Run
     from rampgate.model.ramp import Ramp
-    from rampgate.runs.run import Run
 
 
 class First(NamedTuple):

@@ -12,14 +12,14 @@ from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
+from rampgate.evidence import demo, session
+from rampgate.io.guard import Guard
+from rampgate.io.http import RUN_HEADER
 from rampgate.load import profile
 from rampgate.load.cells import CELLS, Cell, planned
 from rampgate.load.closing import GENERATOR
 from rampgate.load.cohorts import split_of
 from rampgate.load.watches import ABORT, CHANCY, chains, watched
-from rampgate.probes.guard import Guard
-from rampgate.probes.target import RUN_HEADER
-from rampgate.runs import demo, session
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:

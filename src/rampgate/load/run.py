@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError
+from rampgate.evidence import session
 from rampgate.load import again, folded, opening, profile
 from rampgate.load.blame import own_words
 from rampgate.load.cells import DURATION
@@ -32,7 +33,6 @@ from rampgate.load.seconds import Second, Seconds
 from rampgate.load.tally import Tally
 from rampgate.load.times import SIGN_IN, Recorder, Table, decode
 from rampgate.load.watches import Watches
-from rampgate.runs import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

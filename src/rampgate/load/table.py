@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.probes.ask import is_2xx
+from rampgate.io.http import is_2xx
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

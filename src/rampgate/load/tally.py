@@ -13,9 +13,9 @@ from rampgate.model.measurement import Measurement, merge
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rampgate.evidence.session import Setup
     from rampgate.load.generator import Health
     from rampgate.model.ramp import Ramp
-    from rampgate.runs.session import Setup
 
 
 class Tally:

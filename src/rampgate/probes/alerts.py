@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.browser import run_bounded
+from rampgate.io.http import Answer, ask, client, site_of
 from rampgate.model.measurement import Measurement
 from rampgate.probes.alert_sender import Outcome
-from rampgate.probes.ask import Answer, ask, site_of
-from rampgate.probes.browser import run_bounded
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

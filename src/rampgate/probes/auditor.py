@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rampgate.errors import ProbeError
-from rampgate.probes.browser import run_bounded
+from rampgate.io.browser import run_bounded
 from rampgate.probes.signed_browser import STEP_S, SignedInBrowser
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
-    from rampgate.probes.browser import Tools
+    from rampgate.io.browser import Tools
     from rampgate.probes.signed_browser import SignIn
 
 _SCRIPT = Path(__file__).with_name("audit.mjs")

@@ -11,8 +11,8 @@ import httpx
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
+from rampgate.io.http import Answer, ask, find
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import Answer, ask, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

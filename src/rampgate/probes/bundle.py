@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.http import is_2xx, site_of
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import is_2xx, site_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

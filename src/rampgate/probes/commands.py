@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io import subreaper
+from rampgate.io.process import Followed
 from rampgate.model.measurement import Measurement
-from rampgate.probes.process import Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 PYTHON = "{python}"
 """A part of a command that stands for the Python that runs us."""
 KEPT_CHARACTERS = 64_000_000
-_KEEPER = Path(__file__).with_name("keeper.py")
+_KEEPER = Path(subreaper.__file__)
 _STOP_WITHIN_S = 10.0
 _TOLD_EVERY_S = 5.0
 _LAST_WORDS = 3

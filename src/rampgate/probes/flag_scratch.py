@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.errors import ProbeError
+from rampgate.io.http import ask
 from rampgate.model.buckets import bucket, decide
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import ask
 from rampgate.probes.flag_users import User, fresh_users
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
+from rampgate.io.http import ask, find
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import ask, find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from rampgate.probes.ask import check_path
+from rampgate.io.http import check_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,14 +11,14 @@ from urllib.parse import quote
 import httpx
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.io.http import Patience, ask, check_path, find
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import Patience, ask, check_path, find
 from rampgate.probes.flag_users import BulkForm, User, fresh_users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rampgate.probes.ask import Answer, ClientFactory
+    from rampgate.io.http import Answer, ClientFactory
     from rampgate.probes.flag_users import Decisions
 
 __all__ = ["BulkForm", "FlagProbe", "User", "fresh_users"]

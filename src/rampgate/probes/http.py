@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.io.http import Answer, ask, check_path, find, is_2xx
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import Answer, ask, check_path, find, is_2xx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import httpx
 
-    from rampgate.probes.ask import ClientFactory
+    from rampgate.io.http import ClientFactory
 
 BETWEEN_ATTEMPTS_S = 0.5
 """How long a health probe waits before it asks again."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
-from rampgate.probes.browser import (
+from rampgate.io.browser import (
     LIGHTHOUSE_VERSION,
     NPM_CHROMIUM_VERSION,
     Found,

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError
+from rampgate.io.http import Patience, ask, check_path, find
 from rampgate.model.measurement import Histogram, Measurement
-from rampgate.probes.ask import Patience, ask, check_path, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import httpx
 
-    from rampgate.probes.ask import Answer, ClientFactory
+    from rampgate.io.http import Answer, ClientFactory
 
 COLD_START = 20
 """The first requests to an endpoint: judged as errors, reported apart as times."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from rampgate.errors import ProbeError
+from rampgate.io.cpu_pressure import STARVED, cpu_wait_s
 from rampgate.model.measurement import Measurement
 from rampgate.probes.auditor import AuditTimeoutError
-from rampgate.probes.pressure import STARVED, cpu_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

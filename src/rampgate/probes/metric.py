@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
+from rampgate.io.http import ask, check_path, find
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import ask, check_path, find
 
 if TYPE_CHECKING:
     import httpx

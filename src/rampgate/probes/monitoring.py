@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.io.http import Answer, ask, find
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import Answer, ask, find
 
 if TYPE_CHECKING:
     import httpx

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
-from rampgate.probes.browser import Found, Missing, run_bounded, version_of
+from rampgate.io.browser import Found, Missing, run_bounded, version_of
 from rampgate.probes.shop import Shop, Step, StepError
 
 if TYPE_CHECKING:

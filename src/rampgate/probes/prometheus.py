@@ -10,8 +10,8 @@ import httpx
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import ask
 from rampgate.probes.monitoring import found_in
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
-from rampgate.probes.ask import site_of
+from rampgate.io.http import site_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
+from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import ask
 
 if TYPE_CHECKING:
     import httpx

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from rampgate.errors import EvidenceError
+from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.report import html, junit, markdown, table
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

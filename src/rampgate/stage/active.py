@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.config import plan, policy
 from rampgate.config.loading import load
-from rampgate.runs import demo, session
+from rampgate.evidence import demo, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rampgate.runs.run import Run
+    from rampgate.evidence.run import Run
 
 
 @dataclass

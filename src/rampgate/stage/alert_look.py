@@ -8,7 +8,7 @@ from rampgate.probes.alerts import AlertProbe, Channel, Receipt
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import AlertSettings
-    from rampgate.runs.run import Run
+    from rampgate.evidence.run import Run
 
 
 class AlertLook:

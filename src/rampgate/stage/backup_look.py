@@ -9,8 +9,8 @@ from rampgate.backups import files, mongo_dump, mongo_proof, redis_dump, redis_p
 from rampgate.backups.progress import Progress, StoreError
 from rampgate.backups.redis_keys import AFTER, BEFORE, Keys
 from rampgate.errors import ProbeError, RefusedError
+from rampgate.io.guard import Guard
 from rampgate.model.measurement import Measurement
-from rampgate.probes.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rampgate.backups.progress import Proof, Taken
     from rampgate.config.predeploy import BackupSettings
-    from rampgate.runs.run import Run
+    from rampgate.evidence.run import Run
 
 _SHOWN = 3
 

@@ -13,8 +13,8 @@ from rampgate.stage.look import AUDITS, REQUESTS
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BaselineSettings
     from rampgate.config.subjects import EndpointSettings, PageSettings
+    from rampgate.evidence.run import Run
     from rampgate.model.measurement import Measurement
-    from rampgate.runs.run import Run
     from rampgate.stage.browsing import Browsing
     from rampgate.stage.look import Look
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
     from rampgate.config.subjects import PageSettings
+    from rampgate.evidence.run import Run
     from rampgate.probes.signed_browser import SignedInBrowser
-    from rampgate.runs.run import Run
     from rampgate.stage.look import Look
 
 T = TypeVar("T")
@@ -72,9 +72,9 @@ class Browsing:
 
     def _browser(self, *, signed_in: bool) -> SignedInBrowser:
         if signed_in not in self._browsers:
-            from rampgate.probes.browser import find_browser
+            from rampgate.io.browser import find_browser
+            from rampgate.io.http import RUN_HEADER
             from rampgate.probes.signed_browser import SignedInBrowser
-            from rampgate.probes.target import RUN_HEADER
             from rampgate.stage.form import form_of
 
             target = self._run.settings.target

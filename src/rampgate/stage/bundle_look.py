@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError, UnreachableError
+from rampgate.evidence import baseline
 from rampgate.model.measurement import Measurement
 from rampgate.probes import bundle
-from rampgate.runs import baseline
 
 if TYPE_CHECKING:
-    from rampgate.runs.run import Run
+    from rampgate.evidence.run import Run
     from rampgate.stage.browsing import Browsing
 
 _COMPARED = "bundle_bytes_gzip"

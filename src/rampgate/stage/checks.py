@@ -16,8 +16,8 @@ from rampgate.outcome import Outcome, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rampgate.evidence.run import Expect
     from rampgate.model.redact import Redactor
-    from rampgate.runs.run import Expect
     from rampgate.stage.active import Active
 
 ALONE = "alone"

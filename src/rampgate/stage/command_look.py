@@ -8,7 +8,7 @@ from rampgate.probes.commands import Command, CommandProbe
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import CommandSettings
-    from rampgate.runs.run import Run
+    from rampgate.evidence.run import Run
 
 
 class CommandLook:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rampgate.config.settings import Settings
-    from rampgate.runs.run import Expect, Run
+    from rampgate.evidence.run import Expect, Run
     from rampgate.stage.alert_look import AlertLook
     from rampgate.stage.backup_look import BackupLook
     from rampgate.stage.baseline_look import BaselineLook
@@ -148,7 +148,7 @@ def visual_look(rampgate_run: Run, browsing: Browsing, expect: Expect) -> Visual
 @pytest.fixture
 def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
     """Holds what is measured against the thresholds in force, and keeps it as evidence."""
-    from rampgate.runs.run import Expect
+    from rampgate.evidence.run import Expect
 
     item: pytest.Item = request.node
     item.stash[EXPECT] = Expect(rampgate_run, item.stash[CHECK_ID])

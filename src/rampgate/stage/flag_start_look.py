@@ -6,16 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError
+from rampgate.io.guard import Guard
 from rampgate.probes.flag_scratch import ScratchRollout, scratch_name
 from rampgate.probes.flag_start import Stated, differing, mismatches, of_deployment, of_dotenv, of_store
 from rampgate.probes.flag_users import BulkForm, fresh_users
 from rampgate.probes.flags import FlagProbe
-from rampgate.probes.guard import Guard
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import FlagSettings
+    from rampgate.evidence.run import Run
     from rampgate.model.measurement import Measurement
-    from rampgate.runs.run import Run
     from rampgate.stage.look import Look
 
 USERS = 200

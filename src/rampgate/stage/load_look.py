@@ -10,18 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.errors import ProbeError
+from rampgate.evidence import journal, session
 from rampgate.load import launch
 from rampgate.load.plan import SOURCE_VARIABLE, STAGE
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision
-from rampgate.runs import journal, session
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from rampgate.config.load_settings import LoadSettings
+    from rampgate.evidence.run import Run
     from rampgate.judging.verdict import Record
-    from rampgate.runs.run import Run
     from rampgate.stage.active import Active
 
 _TOLD_EVERY_S = 30.0

@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING
 import httpx
 
 from rampgate.errors import UnreachableError
+from rampgate.io.guard import Guard
+from rampgate.io.http import client, get_here
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
-from rampgate.probes.ask import get_here
 from rampgate.probes.flags import BulkForm, FlagProbe
-from rampgate.probes.guard import Guard
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
 from rampgate.probes.latency import BodyCheck, EndpointProbe
-from rampgate.probes.target import client
 from rampgate.stage.flag_look import FlagLook
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings, MetricSettings, PageSettings
+    from rampgate.evidence.run import Run
     from rampgate.probes.auditor import Auditor
     from rampgate.probes.lighthouse import LighthouseProbe
     from rampgate.probes.metric import JsonMetricProbe
     from rampgate.probes.stores import MongoProbe, RedisProbe
-    from rampgate.runs.run import Run
 
 REQUESTS = (200, 300, 500, 1000)
 """How many requests each look at an endpoint adds: 200, 500, 1,000, 2,000 in all."""
@@ -267,9 +266,9 @@ class Look:
 
     def _auditor(self, *, signed_in: bool) -> Auditor:
         if signed_in not in self._auditors:
+            from rampgate.io.browser import find_tools
+            from rampgate.io.http import RUN_HEADER
             from rampgate.probes.auditor import BrowserAuditor
-            from rampgate.probes.browser import find_tools
-            from rampgate.probes.target import RUN_HEADER
             from rampgate.stage.form import form_of
 
             auditor = BrowserAuditor(

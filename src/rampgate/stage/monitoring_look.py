@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from rampgate.errors import UnreachableError
+from rampgate.io.http import client
 from rampgate.probes.monitoring import PLACES, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe
-from rampgate.probes.target import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
 
+    from rampgate.evidence.run import Run
     from rampgate.model.measurement import Measurement
-    from rampgate.runs.run import Run
     from rampgate.stage.look import Look
 
 T = TypeVar("T")

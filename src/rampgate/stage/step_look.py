@@ -6,9 +6,9 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError, UnreachableError
-from rampgate.probes.ask import ask, find
+from rampgate.io.guard import Guard
+from rampgate.io.http import ask, find
 from rampgate.probes.backend_step import BackendProbe, JobForm, PagingForm
-from rampgate.probes.guard import Guard
 from rampgate.probes.page_step import ListForm, PageStep
 from rampgate.probes.visit_step import Counted, seen, series_of
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         ThemeSettings,
     )
     from rampgate.config.subjects import PageSettings
+    from rampgate.evidence.run import Run
     from rampgate.model.measurement import Measurement
-    from rampgate.runs.run import Run
     from rampgate.stage.browsing import Browsing
     from rampgate.stage.look import Look
     from rampgate.stage.monitoring_look import MonitoringLook

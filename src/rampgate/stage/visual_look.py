@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import UnreachableError
+from rampgate.evidence.visual_baselines import TAKEN, AcceptedPictures, Kept, digest_of, file_name
 from rampgate.model.measurement import Measurement
 from rampgate.probes.pictures import compare, size_of
 from rampgate.probes.visual import PicturedPage, take
-from rampgate.runs.accepted import TAKEN, AcceptedPictures, Kept, digest_of, file_name
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import PageSettings
+    from rampgate.evidence.run import Expect, Run
     from rampgate.probes.pictures import Difference
     from rampgate.probes.visual import Picture
-    from rampgate.runs.run import Expect, Run
     from rampgate.stage.browsing import Browsing
 
 FOLDER = "visual"

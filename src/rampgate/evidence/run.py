@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rampgate.clock import Clock
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
-    from rampgate.runs.journal import Journal
+    from rampgate.evidence.journal import Journal
 
 FALSE_FAIL_PER_RUN = 1e-3
 """A healthy run fails by chance at most this often, over all its tests of chance together."""

@@ -1,7 +1,7 @@
 """Floor 3. Runs one command, and ends with it everything that it has started.
 
-A script, which needs nothing but Python: ``python keeper.py PARENT COMMAND...``. It ends as the command ends;
-on SIGTERM, and when the process PARENT dies, it ends the command before its time. On Linux nothing gets
+A script, which needs nothing but Python: ``python subreaper.py PARENT COMMAND...``. It ends as the command
+ends; on SIGTERM, and when the process PARENT dies, it ends the command before its time. On Linux nothing gets
 away, for it is the subreaper of all that the command starts, daemons too; elsewhere the group must do.
 """
 

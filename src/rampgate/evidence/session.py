@@ -19,8 +19,8 @@ from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
 from rampgate.config import plan
 from rampgate.errors import RefusedError
-from rampgate.runs import journal
-from rampgate.runs.run import FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK, Run
+from rampgate.evidence import journal
+from rampgate.evidence.run import FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

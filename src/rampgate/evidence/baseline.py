@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rampgate.evidence import journal
 from rampgate.model.measurement import Measurement
-from rampgate.runs import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

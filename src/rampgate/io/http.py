@@ -1,4 +1,4 @@
-"""Floor 3. One HTTP request and what came of it: the common ground of the HTTP probes."""
+"""Floor 3. The door to HTTP: the only maker of clients, one request and what came of it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from rampgate import __version__
 from rampgate.errors import ConfigurationError, ProbeError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
+
+    from rampgate.io.guard import Guard
 
     ClientFactory: TypeAlias = Callable[[], httpx.Client]
     """Makes a client with connections of its own; whoever asks for one closes it."""
 
+RUN_HEADER = "X-Rampgate-Run"
+"""The header by which a target's owner recognises our requests."""
 ERROR_CHARS = 120
 """An error text in evidence is cut to this length."""
 _MOST_REDIRECTS = 10
@@ -75,6 +82,46 @@ class Answer:
 def is_2xx(status: int | None) -> bool:
     """Whether a status says success."""
     return status is not None and httpx.codes.OK <= status < httpx.codes.MULTIPLE_CHOICES
+
+
+def client(
+    base_url: str,
+    *,
+    run_id: str,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    transport: httpx.BaseTransport | None = None,
+    guard: Guard | None = None,
+) -> httpx.Client:
+    """An HTTP client that follows no redirects, reads no proxy settings and names itself and its run.
+
+    Args:
+        base_url: what paths are relative to.
+        run_id: the run that the requests belong to, sent as ``X-Rampgate-Run``.
+        timeout_s: for connecting, and for each silence while sending or reading.
+        headers: further headers of each request; those two cannot be replaced.
+        transport: in place of the network, for tests.
+        guard: checks each request before it is sent (loads, faults, writes).
+    """
+    sent = httpx.Headers(dict(headers or {}))
+    sent[RUN_HEADER] = run_id
+    sent["User-Agent"] = f"rampgate/{__version__}"
+    return httpx.Client(
+        base_url=base_url,
+        headers=sent,
+        timeout=timeout_s,
+        transport=transport,
+        verify=_certificates(),
+        trust_env=False,
+        follow_redirects=False,
+        event_hooks={"request": [guard.hook] if guard else []},
+    )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Loading the authorities costs some 20 ms, and probes make many clients. Honours SSL_CERT_FILE."""
+    return httpx.create_ssl_context()
 
 
 def ask(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import EvidenceError, ProbeError
-from rampgate.runs import journal
+from rampgate.evidence import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
