@@ -8,7 +8,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
+.PHONY: help install demo test lint types measure prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,12 @@ lint: $(STAMP) ## ruff, the layers contract, a promise in every test's docstring
 
 types: $(STAMP) ## mypy strict
 	$(BIN)/mypy
+
+measure: $(STAMP) ## Files, lines, statements, circles and the like, by room; ARGS=<revision>: of another commit
+	@$(BIN)/python -m proofs.house $(ARGS)
+
+prove-mutants: $(STAMP) ## 100 mutations of judging, evidence, plan and load: how many the tests notice (hours; resumable; not in CI)
+	$(BIN)/python -m proofs.mutants $(ARGS)
 
 prove-healthy: $(STAMP) ## 20 runs on the healthy deployment (long; resumable; not in CI)
 	$(BIN)/python -m proofs.healthy

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
+import tarfile
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ":(exclude,top)proofs/results"
@@ -32,6 +40,24 @@ def commit(*paths: str, root: Path = ROOT) -> str:
         file = root / name
         digest.update(b"%b\0%b\0" % (name.encode(), file.read_bytes() if file.is_file() else b""))
     return f"{last}-dirty-{digest.hexdigest()[:8]}" if names else last
+
+
+@contextmanager
+def tree_of(revision: str | None, root: Path = ROOT) -> Iterator[Path]:
+    """A copy of a revision's files, thrown away afterwards; without a revision, the tree as it is.
+
+    Args:
+        revision: any name that git knows.
+        root: of the repository.
+    """
+    if not revision:
+        yield root
+        return
+    archive = _git(root, "archive", revision)
+    with tempfile.TemporaryDirectory(prefix="rampgate-tree-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
 
 
 def _git(root: Path, *arguments: str) -> bytes:
