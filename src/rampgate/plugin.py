@@ -171,7 +171,7 @@ def _begin(config: pytest.Config, active: Active) -> None:
     active.word = active.stack.enter_context(lock)
     _, folder = session.begin(active.setup, environ={session.RUN_VARIABLE: run_id})
     active.run = session.open_journal(active.setup, run_id, folder, session.process_name("main"))
-    active.run.say = teller(config)
+    active.run.progress = teller(config)
     session.write_header(active.run, active.setup)
     if reporter:
         # Our own lines tell each check as it ends, with its outcome in words.

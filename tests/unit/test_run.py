@@ -113,7 +113,7 @@ def test_past_the_time_budget_it_looks_no_further(tmp_path: Path) -> None:
 def test_it_says_what_it_waits_for(tmp_path: Path) -> None:
     """Whoever watches reads why there is another look."""
     said: list[str] = []
-    run = started(tmp_path, say=said.append)
+    run = started(tmp_path, progress=said.append)
     Expect(run, "the-check").sequentially(Endpoint(run.clock, 0.0), SIZES)  # type: ignore[arg-type]  # as above
     assert len(said) == 1
     assert said[0].startswith("the-check: items: undecided: 0 of 200 failed")
@@ -147,7 +147,7 @@ def test_what_is_only_shown_may_pass_and_is_kept(tmp_path: Path) -> None:
     """A measurement that no threshold is for is evidence, marked as not judged."""
     expect = Expect(started(tmp_path), "a")
     expect(Measurement("time_to_healthy", "s", value=3.0))
-    expect.show(Measurement("up", value=0.0, n=1))
+    expect.record(Measurement("up", value=0.0, n=1))
     assert expect.outcome is Outcome.PASSED
     assert [r.get("shown") for r in records(tmp_path, "measurement")] == [True, True]
     assert records(tmp_path, "judgement") == []

@@ -17,4 +17,4 @@ pytestmark = pytest.mark.extended
 @pytest.mark.alone
 def test_flat_profile_runs_to_its_end(load: LoadSettings, load_look: LoadLook, expect: Expect) -> None:
     """The flat profile runs to its end; what its users measure is judged in checks of its own."""
-    expect.show(load_look.flat(load))
+    expect.record(load_look.flat(load))

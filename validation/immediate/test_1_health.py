@@ -17,7 +17,7 @@ pytestmark = pytest.mark.immediate
 def test_service_is_up(service: str, look: Look, expect: Expect) -> None:
     """The web server and the API answer their health address with 2xx."""
     expect(look.health(service))
-    expect.show(look.healthy_after(service))
+    expect.record(look.healthy_after(service))
 
 
 def test_version_is_the_deployed_one(version: VersionSettings, look: Look, expect: Expect) -> None:

@@ -20,13 +20,13 @@ def test_endpoint_before(
     baseline_endpoint: EndpointSettings, baseline_look: BaselineLook, expect: Expect
 ) -> None:
     """Latency and errors of each API endpoint."""
-    expect.show(*baseline_look.endpoint(baseline_endpoint))
+    expect.record(*baseline_look.endpoint(baseline_endpoint))
 
 
 @pytest.mark.alone
 def test_page_before(baseline_audit: PageSettings, baseline_look: BaselineLook, expect: Expect) -> None:
     """Lighthouse's scores of each audited page."""
-    expect.show(*baseline_look.audit(baseline_audit))
+    expect.record(*baseline_look.audit(baseline_audit))
 
 
 @pytest.mark.alone
@@ -34,4 +34,4 @@ def test_visits_before(
     baseline_vitals: BaselineSettings, baseline_look: BaselineLook, expect: Expect
 ) -> None:
     """What the browsers of visitors measured."""
-    expect.show(*baseline_look.vitals(baseline_vitals))
+    expect.record(*baseline_look.vitals(baseline_vitals))

@@ -17,4 +17,4 @@ pytestmark = pytest.mark.predeploy
 @pytest.mark.alone
 def test_short_load_runs_to_its_end(load: LoadSettings, load_look: LoadLook, expect: Expect) -> None:
     """A few users for a short while, to their end; what they measure is judged in checks of its own."""
-    expect.show(load_look.before(load))
+    expect.record(load_look.before(load))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # pydantic reads it when the classes are made
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from rampgate.config.part import Part, ThresholdSettings
 from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Duration,  # noqa: TC001  # as said
-    JMESPath,  # noqa: TC001  # as said
-    Stages,  # noqa: TC001  # as said
+    Duration,
+    JMESPath,
+    Stages,
 )
 
 

@@ -10,11 +10,11 @@ from pydantic import Field, field_validator, model_validator
 
 from rampgate.config.part import Part
 from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Address,  # noqa: TC001  # as said
-    Duration,  # noqa: TC001  # as said
-    JMESPath,  # noqa: TC001  # as said
-    Percent,  # noqa: TC001  # as said
-    UrlPath,  # noqa: TC001  # as said
+    Address,
+    Duration,
+    JMESPath,
+    Percent,
+    UrlPath,
 )
 
 

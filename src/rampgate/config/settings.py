@@ -22,20 +22,20 @@ from rampgate.config.predeploy import (
 )
 from rampgate.config.steps import DeploySettings
 from rampgate.config.subjects import (  # pydantic reads these when the classes are made
-    EndpointSettings,  # noqa: TC001  # as said
-    FlagSettings,  # noqa: TC001  # as said
-    LoginSettings,  # noqa: TC001  # as said
-    MetricSettings,  # noqa: TC001  # as said
-    MongoSettings,  # noqa: TC001  # as said
-    PageSettings,  # noqa: TC001  # as said
-    RedisSettings,  # noqa: TC001  # as said
-    VersionSettings,  # noqa: TC001  # as said
+    EndpointSettings,
+    FlagSettings,
+    LoginSettings,
+    MetricSettings,
+    MongoSettings,
+    PageSettings,
+    RedisSettings,
+    VersionSettings,
 )
 from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Address,  # noqa: TC001  # as said
-    Duration,  # noqa: TC001  # as said
-    Percent,  # noqa: TC001  # as said
-    UrlPath,  # noqa: TC001  # as said
+    Address,
+    Duration,
+    Percent,
+    UrlPath,
 )
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from rampgate.config.part import Part
 from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Duration,  # noqa: TC001  # as said
-    JMESPath,  # noqa: TC001  # as said
-    UrlPath,  # noqa: TC001  # as said
+    Duration,
+    JMESPath,
+    UrlPath,
 )
 
 

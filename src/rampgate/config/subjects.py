@@ -8,14 +8,14 @@ from pydantic import Field, field_validator, model_validator
 
 from rampgate.config.part import Part
 from rampgate.config.predeploy import (  # pydantic reads these when the classes are made
-    FlagScratchSettings,  # noqa: TC001  # as said
-    FlagStartSettings,  # noqa: TC001  # as said
+    FlagScratchSettings,
+    FlagStartSettings,
 )
 from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Duration,  # noqa: TC001  # as said
-    JMESPath,  # noqa: TC001  # as said
-    Percent,  # noqa: TC001  # as said
-    UrlPath,  # noqa: TC001  # as said
+    Duration,
+    JMESPath,
+    Percent,
+    UrlPath,
 )
 
 

@@ -56,7 +56,7 @@ class Run:
         alpha_fail: the chance that one test may fail a healthy deployment.
         deadline: when the stage's time budget ends, on the clock's monotonic scale.
         invocation: the process whose header this part belongs to, "" when it is this one.
-        say: shows a line of progress to whoever watches.
+        progress: takes a line of progress, for whoever watches.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Run:
     alpha_fail: float
     deadline: float
     invocation: str = ""
-    say: Callable[[str], None] = field(default=lambda _: None)
+    progress: Callable[[str], None] = field(default=lambda _: None)
 
     @property
     def over_budget(self) -> bool:
@@ -104,15 +104,15 @@ class Expect:
     Args:
         run: the run.
         check: the check's id.
-        lenient: that a judgement is undecided is only shown; that it failed counts.
-        untrusted: why what is measured says nothing about the target; no judgement of it then decides.
+        advisory: that a judgement is undecided is only shown; that it failed counts.
+        unreliable: why what is measured says nothing about the target; no judgement of it then decides.
     """
 
-    def __init__(self, run: Run, check: str, *, lenient: bool = False, untrusted: str = "") -> None:
+    def __init__(self, run: Run, check: str, *, advisory: bool = False, unreliable: str = "") -> None:
         self.run = run
         self.check = check
-        self.lenient = lenient
-        self.untrusted = untrusted
+        self.advisory = advisory
+        self.unreliable = unreliable
         self.judgements: list[Judgement] = []
         self.shown: list[Measurement] = []
 
@@ -137,7 +137,7 @@ class Expect:
             own = (
                 [parse(that, severity=severity, name=that, metrics=self.run.policy.metrics)] if that else None
             )
-            self._hold(measurement, own, looks)
+            self._evaluate(measurement, own, looks)
 
     def sequentially(self, probe: Sampler, sizes: Sequence[int], *, looks: int | None = None) -> None:
         """Look further while undecided: sizes are how many more observations each look adds.
@@ -156,22 +156,22 @@ class Expect:
             if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
                 break
             for measurement in total.values():
-                self._record(measurement)
+                self._journal(measurement)
             waiting = max(judged, key=lambda j: (j.outcome is Outcome.FAILED, j.outcome is Outcome.UNDECIDED))
-            self.run.say(f"{self.check}: {waiting.told(self.check)}")
+            self.run.progress(f"{self.check}: {waiting.told(self.check)}")
         for measurement in total.values():
-            self._hold(measurement, None, split)
+            self._evaluate(measurement, None, split)
 
-    def show(self, *seen: Measurement | Probe) -> None:
+    def record(self, *seen: Measurement | Probe) -> None:
         """Keep measurements as evidence without judging them; a check may pass on what it only shows."""
         for measurement in self._seen(seen):
-            self._record(measurement, shown=True)
+            self._journal(measurement, shown=True)
             self.shown.append(measurement)
 
     @property
     def outcome(self) -> Outcome:
         """The worst judgement; with none at all an error: a check that judged nothing has not checked."""
-        undecided = Outcome.UNDECIDED if self.lenient else None
+        undecided = Outcome.UNDECIDED if self.advisory else None
         found = worst(j.outcome for j in self.judgements if j.outcome is not undecided)
         return found or (Outcome.PASSED if self.shown else Outcome.ERROR)
 
@@ -192,7 +192,7 @@ class Expect:
                 found = type(thing).__name__
                 raise TypeError(f"expect: found {found}; accepted are measurements, and probes to look with")
 
-    def _record(self, measurement: Measurement, *, shown: bool = False) -> str:
+    def _journal(self, measurement: Measurement, *, shown: bool = False) -> str:
         extra = {"shown": True} if shown else {}
         return self.run.journal.write(
             "measurement", check=self.check, measurement=measurement.to_json(), **extra
@@ -207,16 +207,16 @@ class Expect:
                 alpha_fail=self.run.alpha_fail,
                 alpha_pass=FALSE_PASS_PER_CHECK,
                 looks=looks,
-                untrusted=self.untrusted,
+                unreliable=self.unreliable,
             )
             for t in thresholds
         ]
 
-    def _hold(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> None:
+    def _evaluate(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> None:
         thresholds = own or self.run.policy.thresholds(measurement)
         # What goes into the journal is what is judged again later: judge what was written, not what was seen.
         written = Measurement.from_json(measurement.to_json())
-        key = self._record(measurement, shown=not thresholds)
+        key = self._journal(measurement, shown=not thresholds)
         if not thresholds:
             self.shown.append(measurement)
         for threshold, judgement in zip(thresholds, self._judge(written, own, looks), strict=True):
@@ -231,8 +231,8 @@ class Expect:
                 looks=looks,
                 outcome=judgement.outcome.value,
                 sentence=judgement.sentence,
-                **({"lenient": True} if self.lenient else {}),
-                **({"untrusted": self.untrusted} if self.untrusted else {}),
+                **({"lenient": True} if self.advisory else {}),
+                **({"untrusted": self.unreliable} if self.unreliable else {}),
             )
 
 

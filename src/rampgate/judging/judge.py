@@ -97,7 +97,7 @@ def judge(
     alpha_fail: float,
     alpha_pass: float = 1e-3,
     looks: int = 1,
-    untrusted: str = "",
+    unreliable: str = "",
 ) -> Judgement:
     """Hold a measurement against a threshold.
 
@@ -108,25 +108,25 @@ def judge(
         alpha_pass: chance that a target on the wrong side of the limit passes here.
         looks: how often the growing sample is judged at most; every alpha is divided by it. The median's
             alpha is ``statistics.MODEL_ALPHA``, whatever the other two are.
-        untrusted: why the measurement says nothing about the target: whatever it says decides nothing.
+        unreliable: why the measurement says nothing about the target: whatever it says decides nothing.
 
     Raises:
         ValueError: an alpha outside (0, 0.5), or no look.
     """
     if looks < 1 or not all(0 < alpha < 0.5 for alpha in (alpha_fail, alpha_pass)):  # noqa: PLR2004 - see three_way
         raise ValueError(f"found alphas {alpha_fail}, {alpha_pass} and {looks} looks")
-    finding = _find(Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks), untrusted)
+    finding = _find(Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks), unreliable)
     return _judgement(threshold, measurement, finding)
 
 
-def _find(case: Case, untrusted: str) -> Finding:
+def _find(case: Case, unreliable: str) -> Finding:
     """What the rule of the threshold finds, where the measurement is one that it can be held against."""
     if flaw := _flaw(case.threshold, case.seen):
         return Finding(Outcome.ERROR, f"error: {flaw}", needed=None)
     nothing = _nothing(case.threshold, case.seen)
     finding = looked_saw_nothing(case) if nothing else RULES[case.threshold.aggregation](case)
-    if untrusted and finding.outcome in {Outcome.PASSED, Outcome.FAILED}:
-        says = f"undecided: {untrusted}: {finding.says}"
+    if unreliable and finding.outcome in {Outcome.PASSED, Outcome.FAILED}:
+        says = f"undecided: {unreliable}: {finding.says}"
         return finding._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
     if finding.outcome is Outcome.FAILED and case.seen.note:
         # The probe's own words say more than the number: which version, what was wrong with a body.

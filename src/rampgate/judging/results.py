@@ -135,7 +135,7 @@ def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Me
             alpha_fail=record["alpha_fail"],
             alpha_pass=record["alpha_pass"],
             looks=record["looks"],
-            untrusted=record.get("untrusted", ""),
+            unreliable=record.get("untrusted", ""),
         )
     except (KeyError, ValueError) as error:
         return Judgement(

@@ -89,10 +89,10 @@ class Closing:
                 untrusted = self._starved or self.health.starved(when - ABORT_LOOKS_BACK_S, when + 1)
             if trial:
                 text = "" if when is None else f"; second {when} would have stopped the run"
-                Expect(self.run, ABORT).show(replace(seen, note=f"trial{text}"))
+                Expect(self.run, ABORT).record(replace(seen, note=f"trial{text}"))
                 continue
             note = "" if when is None else f"{threshold.name} was broken; second {when} of the run showed it"
-            Expect(self.run, ABORT, untrusted=untrusted)(
+            Expect(self.run, ABORT, unreliable=untrusted)(
                 replace(seen, note=note),
                 that=f"abort_evidence < {watch.threshold:g}",
                 severity=threshold.severity,
@@ -135,7 +135,7 @@ class Closing:
                     **users,
                 },
             )
-            Expect(self.run, GENERATOR).show(seen)
+            Expect(self.run, GENERATOR).record(seen)
         troubles = self.health.troubles(begin, end)
         cause = self.health.cause(begin, end)
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
@@ -179,8 +179,8 @@ class Closing:
         failed, duration = with_folds((failed, duration), cell, self.folds)
         # Folded failures are not told apart: with a starved generator any may be a time-out.
         doubtful = untrusted if self.folds else ""
-        Expect(self.run, cell.check, lenient=cell.lenient, untrusted=doubtful)(failed)
-        Expect(self.run, cell.check, lenient=cell.lenient, untrusted=untrusted)(duration)
+        Expect(self.run, cell.check, advisory=cell.lenient, unreliable=doubtful)(failed)
+        Expect(self.run, cell.check, advisory=cell.lenient, unreliable=untrusted)(duration)
         if not cell.lenient:
             outcome = Outcome.ERROR if wrong else None
             cause = Cause.NOTHING if cell.check == WHOLE_RUN and self._nothing(cell, table) else None

@@ -209,7 +209,7 @@ def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator
                     timed,
                     alpha_fail=run.setup.alpha_fail,
                     alpha_pass=FALSE_PASS_PER_CHECK,
-                    untrusted=starved if threshold.metric == DURATION else "",
+                    unreliable=starved if threshold.metric == DURATION else "",
                 )
                 yield told(found, about, over, judged=judged)
                 breathe()

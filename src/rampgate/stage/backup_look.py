@@ -60,7 +60,9 @@ class StoreBackup:
             self._seen("backup_bytes", value=float(taken.size), n=1),
             self._seen("backup_time", value=taken.seconds, n=1),
         ]
-        run.say(f"{folder}: {taken.size / files.MEGABYTE:,.1f} MB in {taken.seconds:.1f} s; now its proof")
+        run.progress(
+            f"{folder}: {taken.size / files.MEGABYTE:,.1f} MB in {taken.seconds:.1f} s; now its proof"
+        )
         return seen + self._proven(folder)
 
     def _proven(self, folder: Path) -> list[Measurement]:
@@ -86,7 +88,7 @@ class StoreBackup:
     def _progress(self, what: str) -> Progress:
         left = self.run.deadline - self.run.clock.monotonic()
         timeout_s = min(self.told.timeout, max(0.0, left))
-        return Progress(f"{what} of {self.store}", self.run.clock, timeout_s, self.run.say)
+        return Progress(f"{what} of {self.store}", self.run.clock, timeout_s, self.run.progress)
 
     def _seen(self, metric: str, **told: Any) -> Measurement:
         unit = "s" if metric.endswith("_time") else ""

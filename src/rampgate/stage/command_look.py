@@ -28,7 +28,7 @@ class CommandLook:
             Command(told.name, told.command, told.folder, told.timeout),
             run.folder / "commands",
             run.journal.clean,
-            lambda line: run.say(f"command {line}"),
+            lambda line: run.progress(f"command {line}"),
             run.deadline - run.clock.monotonic(),
             run.clock,
         )

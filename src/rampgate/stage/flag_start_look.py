@@ -94,7 +94,7 @@ class FlagStartLook:
                 told.hash == "salted",
                 told.semantics,
                 self._run.clock,
-                self._run.say,
+                self._run.progress,
             )
             return rollout.look(settings.rollout.percentages)
 

@@ -126,7 +126,7 @@ class LoadLook:
             session.LOCK_VARIABLE: self._active.word,
             SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
         }
-        self._run.say(f"load: {told.users} users for {told.seconds:g} s")
+        self._run.progress(f"load: {told.users} users for {told.seconds:g} s")
         path = self._run.folder / f"{self._run.journal.process}-load.log"
         with path.open("w", encoding="utf-8") as log:
             return launch.follow(command, environ, left, partial(self._hear, log, Due()))
@@ -141,7 +141,7 @@ class LoadLook:
         if text.startswith(_OWN_LINE):
             self._own_words.append(text.removeprefix(_OWN_LINE))
             if due.now(time.monotonic()):
-                self._run.say(f"load: {self._own_words[-1]}")
+                self._run.progress(f"load: {self._own_words[-1]}")
 
     def _must_have_ended(self, begun: set[str], code: int) -> None:
         """Whoever exits without a run that began and ended has measured nothing that counts."""

@@ -144,7 +144,7 @@ class Look:
         form = BulkForm(**flags.bulk.model_dump()) if flags.bulk else None
         factory = partial(self.client, "api", signed_in=False)
         probe = FlagProbe(factory, flags.path, flags.value, form, clock=self.run.clock)
-        return FlagLook(flags, probe, self.run.clock, self.run.say)
+        return FlagLook(flags, probe, self.run.clock, self.run.progress)
 
     def mongodb(self) -> MongoProbe:
         """The database: a ping, what it really is, a round trip where writing is allowed."""
@@ -215,7 +215,7 @@ class Look:
             service,
             self.run.clock,
             patience,
-            lambda trouble: self.run.say(f"{address}: {trouble}; waiting up to {patience:g} s"),
+            lambda trouble: self.run.progress(f"{address}: {trouble}; waiting up to {patience:g} s"),
         ).look()
         up, healthy = _first(seen, "up"), _first(seen, "time_to_healthy")
         # One look, however many attempts it took: those are evidence, not observations.

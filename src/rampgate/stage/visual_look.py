@@ -58,7 +58,7 @@ class VisualLook:
         if before is None:
             taken = self._taken(page, picture)
             shown = {"now": taken.details["file"]} if self._keeps else {}
-            self._expect.show(replace(taken, details={**taken.details, "pictures": shown}))
+            self._expect.record(replace(taken, details={**taken.details, "pictures": shown}))
             raise UnreachableError(self._how_to_accept(page, picture, accepted.others(page.name)))
         return [self._taken(page, picture), self._compared(page, picture, before, note)]
 
