@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import socket
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -28,6 +28,7 @@ from pharmapilot import (
 )
 from pharmapilot.backend import Backend
 from pharmapilot.config import ApiConfig
+from pharmapilot.connections import stop_tasks
 from pharmapilot.errors import BadRequestError, StoreDownError
 from pharmapilot.jsons import json_response
 from pharmapilot.observer import Observer
@@ -81,10 +82,7 @@ def create_app(backend: Backend) -> ASGIApp:
         await backend.start()
         tasks = [asyncio.create_task(work) for work in (backend.keep_fresh(), backend.jobs.work())]
         yield
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await stop_tasks(tasks)
         await backend.connections.close()
 
     routes = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pharmapilot.errors import StoreDownError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pymongo import AsyncMongoClient
     from pymongo.asynchronous.database import AsyncDatabase
@@ -24,6 +24,7 @@ KEY_PREFIX = "pharmapilot_reference:"
 OPERATION_SECONDS = 1.0
 PING_SECONDS = 0.8
 REFUSAL_SECONDS = 0.25
+_CANCEL_AGAIN_SECONDS = 0.1
 
 
 class Switch(Protocol):
@@ -125,6 +126,19 @@ class Connections:
 
     async def _ping_redis(self) -> bool:
         return await self.redis.ping()
+
+
+async def stop_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel them until they have ended.
+
+    Once is not enough: Python 3.11 loses a cancellation that comes at the moment at which MongoDB answers
+    (``asyncio.wait_for``, https://github.com/python/cpython/issues/86296).
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 async def _answers(gate: Gate, operation: Callable[[], Awaitable[object]]) -> str:
