@@ -1,14 +1,16 @@
-# Everything runs in .venv, made on first use. A full install is slow; the next call is quick.
+# Everything runs in VENV, made with PYTHON on first use. A full install is slow; the next call is quick.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # make demo ARGS="-n 2" hands arguments to pytest; TESTS=tests/unit picks tests.
 ARGS ?=
-TESTS ?= tests
+# The long ones come first, so that no worker is left alone with one in the end.
+TESTS ?= tests/e2e tests/plugin tests/unit
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types measure prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
+.PHONY: help install python demo test test-long lint types measure prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,19 +25,25 @@ $(STAMP): pyproject.toml
 
 install: $(STAMP) ## Create .venv with everything, Chromium and Lighthouse included
 
-demo: $(STAMP) ## The whole story: reference deployment, checks, a load ramp, the verdict; STACK=full: with Prometheus
+python: $(STAMP)
+	@$(BIN)/python -c 'import sys; print(sys.executable, "is Python", sys.version.split()[0], flush=True)'
+
+demo: python ## The whole story: reference deployment, checks, a load ramp, the verdict; STACK=full: with Prometheus
 	$(BIN)/rampgate demo $(if $(STACK),--stack $(STACK)) -- $(ARGS)
 
-test: $(STAMP) ## All tests
-	$(BIN)/python -m pytest $(TESTS) --durations=25 $(ARGS)
+test: python ## All tests but the journeys, some at the same time; ARGS="-n 0": one by one (minutes)
+	$(PYTEST) $(TESTS) $(ARGS)
 
-lint: $(STAMP) ## ruff, the layers contract, a promise in every test's docstring
+test-long: python ## Journeys with a browser and the full stack (minutes)
+	$(PYTEST) tests/journeys $(ARGS)
+
+lint: python ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/interrogate --quiet tests validation
 
-types: $(STAMP) ## mypy strict
+types: python ## mypy strict
 	$(BIN)/mypy
 
 measure: $(STAMP) ## Files, lines, statements, circles and the like, by room; ARGS=<revision>: of another commit

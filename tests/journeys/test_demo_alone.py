@@ -24,9 +24,18 @@ ELSEWHERE = {
 
 def test_demo_ignores_what_the_shell_points_at(tmp_path: Path) -> None:
     """With every variable pointing elsewhere the demo still checks its own deployment, and promotes it."""
-    command = [sys.executable, "-m", "pytest", "-m", "immediate", "--demo", "-p", "tests.e2e.calm_auditor"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-m",
+        "immediate",
+        "--demo",
+        "-p",
+        "tests.journeys.calm_auditor",
+    ]
     done = subprocess.run(
-        [*command, f"--rampgate-reports={tmp_path / 'reports'}"],
+        [*command, "--demo", f"--rampgate-reports={tmp_path / 'reports'}"],
         cwd=ROOT,
         env={**os.environ, **ELSEWHERE},
         capture_output=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
-from tests.e2e.small_clinic import FAULTS_ON, FakeApi, served
+from tests.journeys.small_clinic import FAULTS_ON, FakeApi, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

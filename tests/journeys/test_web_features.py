@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 from starlette.responses import JSONResponse
-from tests.e2e.small_clinic import EMAIL, WATCH_SHIFTS, eventually, open_signed_in, told_vitals
+from tests.journeys.small_clinic import EMAIL, WATCH_SHIFTS, eventually, open_signed_in, told_vitals
 
 from pharmapilot.web_visitor import PAGE_FEATURES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-    from tests.e2e.small_clinic import FakeApi
+    from tests.journeys.small_clinic import FakeApi
 
 DARK_GROUND = "rgb(15, 23, 24)"
 

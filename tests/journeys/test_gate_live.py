@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
-from tests.e2e.locust_page import await_page, free_port
 from tests.e2e.test_load_run import Service, configure, serving
+from tests.journeys.locust_page import await_page, free_port
 
 from rampgate.load import run as load
 

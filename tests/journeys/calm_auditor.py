@@ -1,4 +1,4 @@
-"""A pytest plugin (``-p tests.e2e.calm_auditor``) that puts a fake at the auditor's seam of one method.
+"""A pytest plugin (``-p tests.journeys.calm_auditor``) that puts a fake at the auditor's seam of one method.
 
 Fault tests that are about something else than the browser use it, since a real audit takes ten seconds.
 """

@@ -61,7 +61,7 @@ def ran(folder: Path, temporary: Path, arguments: Sequence[str], environ: Mappin
     mark = secrets.token_hex(8)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
     own = {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), "STORES_AT_END": str(stores), MARK: mark}
-    seams = ("-p", "tests.e2e.calm_auditor", "-p", "tests.e2e.stores_at_end")
+    seams = ("-p", "tests.journeys.calm_auditor", "-p", "tests.journeys.stores_at_end")
     before = leftovers.descendants(os.getpid()).keys()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-m", "predeploy", "--demo", *seams, *arguments],

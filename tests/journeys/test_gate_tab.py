@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.e2e.locust_page import STARTS_WITHIN_S, await_page, free_port
+from tests.journeys.locust_page import STARTS_WITHIN_S, await_page, free_port
 from tests.unit import report_load_runs
 
 from rampgate.report import write_all

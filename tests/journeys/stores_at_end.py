@@ -1,4 +1,4 @@
-"""A pytest plugin (``-p tests.e2e.stores_at_end``) that looks into the demo's stores before they are gone.
+"""A pytest plugin (``-p tests.journeys.stores_at_end``): looks into the demo's stores before they are gone.
 
 It writes the names of MongoDB's databases and Redis's keys, at the end of a stage, into the file that
 STORES_AT_END names.

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Browser, Page, expect
 from starlette.responses import JSONResponse
-from tests.e2e.small_clinic import EMAIL, HOSTILE, FakeApi, sign_in
+from tests.journeys.small_clinic import EMAIL, HOSTILE, FakeApi, sign_in
 
 
 def test_signing_in_leads_to_the_dashboard_with_its_figures(page: Page) -> None:

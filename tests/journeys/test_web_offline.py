@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Error, expect
 from starlette.responses import JSONResponse
-from tests.e2e.small_clinic import (
+from tests.journeys.small_clinic import (
     ADMIN_TOKEN,
     FAULTS_ON,
     WATCH_SHIFTS,

@@ -8,7 +8,7 @@ from proofs.cases import CASES, EXIT_CODES, Case, nothing, run_case
 if TYPE_CHECKING:
     from pathlib import Path
 
-FAKE_BROWSER = ("-p", "tests.e2e.calm_auditor")
+FAKE_BROWSER = ("-p", "tests.journeys.calm_auditor")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
