@@ -16,10 +16,10 @@ from rampgate.config import plan
 from rampgate.errors import ConfigurationError, RampgateError, UnreachableError
 from rampgate.outcome import Outcome
 from rampgate.stage.checks import (
-    ACTIVE,
     ALONE,
     CHECK_ID,
     EXPECT,
+    STAGE_SESSION,
     NeverRanError,
     UnmetError,
     check_id,
@@ -32,7 +32,7 @@ from rampgate.stage.checks import (
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from rampgate.stage.active import Active
+    from rampgate.stage.stage_session import StageSession
 
 pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.telling"]
 
@@ -78,15 +78,15 @@ def _configure(config: pytest.Config) -> None:
     if stage is None:
         return
     from rampgate.evidence.session import invocation
-    from rampgate.stage.active import prepare
+    from rampgate.stage.stage_session import prepare
 
     steps = _steps(config, stage)
     stack = ExitStack()
     config.add_cleanup(stack.close)
     source = _source(config, stack, "-".join([stage, *steps[-1:]]))
-    active = prepare(stage, source, invocation(), steps)
-    active.stack = stack
-    config.stash[ACTIVE] = active
+    stage_session = prepare(stage, source, invocation(), steps)
+    stage_session.stack = stack
+    config.stash[STAGE_SESSION] = stage_session
     _add_checks(config, stage)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
     wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
@@ -108,7 +108,7 @@ def _steps(config: pytest.Config, stage: str) -> list[str]:
 def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
     """Where the settings come from; brings the demo up when asked, once, in the controller."""
     from rampgate.evidence import demo
-    from rampgate.stage.active import demo_source
+    from rampgate.stage.stage_session import demo_source
 
     if worker := _worker(config):
         source: dict[str, Any] = worker["source"]
@@ -144,35 +144,37 @@ def _add_checks(config: pytest.Config, stage: str) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin the run: the target's lock, the folder, the header. A worker only joins."""
-    active = session.config.stash.get(ACTIVE, None)
-    if active is None or session.config.option.collectonly:
+    stage_session = session.config.stash.get(STAGE_SESSION, None)
+    if stage_session is None or session.config.option.collectonly:
         return
     try:
-        _begin(session.config, active)
+        _begin(session.config, stage_session)
     except RampgateError as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def _begin(config: pytest.Config, active: Active) -> None:
+def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     from rampgate.evidence import session
     from rampgate.stage.telling import teller
 
     if worker := _worker(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
-        active.run = session.open_journal(
-            active.setup, worker["run"], Path(worker["folder"]), name, deadline=worker["deadline"]
+        stage_session.run = session.open_journal(
+            stage_session.setup, worker["run"], Path(worker["folder"]), name, deadline=worker["deadline"]
         )
-        active.run.invocation, active.word = worker["invocation"], worker["word"]
+        stage_session.run.invocation, stage_session.lock_token = worker["invocation"], worker["lock_token"]
         return
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     say = reporter.write_line if reporter else print
     run_id = session.name_run()
-    lock = session.measuring(active.setup.settings, run_id, wait=config.getoption("wait"), say=say)
-    active.word = active.stack.enter_context(lock)
-    _, folder = session.begin(active.setup, environ={session.RUN_VARIABLE: run_id})
-    active.run = session.open_journal(active.setup, run_id, folder, session.process_name("main"))
-    active.run.progress = teller(config)
-    session.write_header(active.run, active.setup)
+    lock = session.measuring(stage_session.setup.settings, run_id, wait=config.getoption("wait"), say=say)
+    stage_session.lock_token = stage_session.stack.enter_context(lock)
+    _, folder = session.begin(stage_session.setup, environ={session.RUN_VARIABLE: run_id})
+    stage_session.run = session.open_journal(
+        stage_session.setup, run_id, folder, session.process_name("main")
+    )
+    stage_session.run.progress = teller(config)
+    session.write_header(stage_session.run, stage_session.setup)
     if reporter:
         # Our own lines tell each check as it ends, with its outcome in words.
         reporter.showfspath = False
@@ -181,24 +183,24 @@ def _begin(config: pytest.Config, active: Active) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which run it joins. Settings travel through its pipe, never over the disk."""
-    active: Active | None = node.config.stash.get(ACTIVE, None)
-    if active and active.run:
+    stage_session: StageSession | None = node.config.stash.get(STAGE_SESSION, None)
+    if stage_session and stage_session.run:
         node.workerinput[WORKER_KEY] = {
-            "source": active.source,
-            "run": active.run.id,
-            "folder": str(active.run.folder),
-            "deadline": active.run.deadline,
-            "invocation": active.run.journal.process,
-            "word": active.word,
+            "source": stage_session.source,
+            "run": stage_session.run.id,
+            "folder": str(stage_session.run.folder),
+            "deadline": stage_session.run.deadline,
+            "invocation": stage_session.run.journal.process,
+            "lock_token": stage_session.lock_token,
         }
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One check per configured service, endpoint, page, audit or metric."""
-    active = metafunc.config.stash.get(ACTIVE, None)
+    stage_session = metafunc.config.stash.get(STAGE_SESSION, None)
     if plan.validation_folder() not in metafunc.definition.path.parents:
         return
-    configured = plan.subjects(active.setup.settings) if active else {}
+    configured = plan.subjects(stage_session.setup.settings) if stage_session else {}
     for name in set(plan.MANY) & set(metafunc.fixturenames):
         things = configured.get(name, {})
         metafunc.parametrize(name, list(things.values()), ids=list(things))
@@ -207,19 +209,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fix the plan before any selection acts; without a stage, leave every stage's checks out."""
-    active = config.stash.get(ACTIVE, None)
-    if active is None:
+    stage_session = config.stash.get(STAGE_SESSION, None)
+    if stage_session is None:
         unwanted = [item for item in items if any(item.get_closest_marker(s) for s in plan.STAGES)]
     else:
-        unwanted = _name_checks(active, items)
+        unwanted = _name_checks(stage_session, items)
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in set(unwanted)]
 
 
-def _name_checks(active: Active, items: list[pytest.Item]) -> list[pytest.Item]:
+def _name_checks(stage_session: StageSession, items: list[pytest.Item]) -> list[pytest.Item]:
     """Give each check its id, add the user's own to the plan, return what is not configured."""
-    stage, planned = active.setup.stage, active.planned
+    stage, planned = stage_session.setup.stage, stage_session.planned
     own: list[str] = []
     unwanted: list[pytest.Item] = []
     for item in items:
@@ -230,26 +232,26 @@ def _name_checks(active: Active, items: list[pytest.Item]) -> list[pytest.Item]:
         elif check is not None and check not in planned:
             unwanted.append(item)
         item.stash[CHECK_ID] = check or item.nodeid
-    if own and active.run:
-        active.run.journal.write("plan", plan=[{"check": check, "required": True} for check in own])
+    if own and stage_session.run:
+        stage_session.run.journal.write("plan", plan=[{"check": check, "required": True} for check in own])
     return unwanted
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Past the time budget nothing more begins: what has not run then never ran."""
-    active = item.config.stash.get(ACTIVE, None)
-    if active and active.run and active.run.over_budget:
-        active.tell_late()
+    stage_session = item.config.stash.get(STAGE_SESSION, None)
+    if stage_session and stage_session.run and stage_session.run.over_budget:
+        stage_session.record_late()
         raise NeverRanError("never ran: the stage's time budget was used up")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the check's turn, run it, and fail it when a threshold is not met."""
-    active = item.config.stash.get(ACTIVE, None)
-    if active is None:
+    stage_session = item.config.stash.get(STAGE_SESSION, None)
+    if stage_session is None:
         return (yield)
-    with active.turn(alone=item.get_closest_marker(ALONE) is not None):
+    with stage_session.turn(alone=item.get_closest_marker(ALONE) is not None):
         result = yield
     expect = item.stash.get(EXPECT, None)
     if expect and expect.outcome is not Outcome.PASSED:
@@ -263,11 +265,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Journal how a check ended, and give the report its outcome in our words."""
     report = yield
-    active = item.config.stash.get(ACTIVE, None)
-    if active is None:
+    stage_session = item.config.stash.get(STAGE_SESSION, None)
+    if stage_session is None:
         return report
-    clean_report(report, active.setup.redactor)
-    if active.run is None or (call.when != "call" and call.excinfo is None):
+    clean_report(report, stage_session.setup.redactor)
+    if stage_session.run is None or (call.when != "call" and call.excinfo is None):
         return report
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, NeverRanError):
@@ -275,7 +277,7 @@ def pytest_runtest_makereport(
         return report
     own, message = own_outcome(item, call)
     expect = item.stash.get(EXPECT, None)
-    active.run.journal.write(
+    stage_session.run.journal.write(
         "check",
         check=item.stash[CHECK_ID],
         outcome=own.value if own else None,
@@ -285,7 +287,7 @@ def pytest_runtest_makereport(
     )
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
     if isinstance(error, UnmetError | RampgateError):
-        _tell(report, item, outcome.value, active.setup.redactor.text(str(error)))
+        _tell(report, item, outcome.value, stage_session.setup.redactor.text(str(error)))
     else:
         _tell(report, item, outcome.value)
     if isinstance(error, UnreachableError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rampgate.stage.look import Look
+from rampgate.stage.browsers import Browsers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,4 +29,4 @@ class CalmAuditor:
 def pytest_configure(config: pytest.Config) -> None:
     """Stand in for the browser in this process; workers load the plugin by themselves."""
     del config
-    Look._auditor = lambda _self, *, signed_in: CalmAuditor()  # type: ignore[method-assign, assignment]  # noqa: ARG005  # the seam
+    Browsers.auditor = lambda _self, *, signed_in: CalmAuditor()  # type: ignore[method-assign, assignment]  # noqa: ARG005  # the seam

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from proofs.leftovers import names
 
-from rampgate.stage.checks import ACTIVE
+from rampgate.stage.checks import STAGE_SESSION
 
 if TYPE_CHECKING:
     import pytest
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look once, in the controller: the demo is taken down when pytest's configuration is."""
-    active = session.config.stash.get(ACTIVE, None)
-    if active is None or hasattr(session.config, "workerinput"):
+    stage = session.config.stash.get(STAGE_SESSION, None)
+    if stage is None or hasattr(session.config, "workerinput"):
         return
-    told = active.setup.settings
+    told = stage.setup.settings
     assert told.mongodb
     assert told.redis
     found = names(told.mongodb.uri, told.redis.url)

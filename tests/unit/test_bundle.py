@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -14,29 +15,29 @@ from rampgate.evidence import journal
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
 from rampgate.probes.bundle import Script, measured, of_folder
-from rampgate.stage.bundle_look import BundleLook
+from rampgate.stage.code import bundle_growth, bundle_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rampgate.evidence.run import Run
-    from rampgate.stage.browsing import Browsing
+    from rampgate.stage.context import StageContext
 
 CODE = b"export const answer = 42; // " + b"the same words again and again. " * 200
 
 
-class Begun:
-    """As much of a run as the bundle needs."""
+class Context:
+    """As much of a stage's context as a build folder needs: its run's settings, and no browser."""
 
-    def __init__(self, folder: Path, told: BundleSettings, expected: str | None) -> None:
-        version = VersionSettings(expected=expected)
-        self.settings = Settings(reports=folder / "reports", environment="e", bundle=told, version=version)
+    def __init__(self, settings: Settings) -> None:
+        self.run = SimpleNamespace(settings=settings)
 
 
-def look(at: Path, expected: str | None = "2", **told: Any) -> BundleLook:
-    """The bundle of a build folder; no browser is needed for it."""
-    run = Begun(at, BundleSettings.model_validate({"folder": at / "dist", **told}), expected)
-    return BundleLook(cast("Run", run), cast("Browsing", None))
+def given(at: Path, expected: str | None = "2", **bundle: Any) -> tuple[StageContext, BundleSettings]:
+    """The context and [bundle] of a build folder."""
+    settings = BundleSettings.model_validate({"folder": at / "dist", **bundle})
+    version = VersionSettings(expected=expected)
+    run = Settings(reports=at / "reports", environment="e", bundle=settings, version=version)
+    return cast("StageContext", Context(run)), settings
 
 
 def build(folder: Path, **files: bytes) -> Path:
@@ -97,7 +98,7 @@ def test_bundle_that_is_not_there_is_told(
     """No script is no small bundle: nothing is measured, and the key is named."""
     build(tmp_path, a=CODE)
     with pytest.raises(kind, match=says):
-        look(tmp_path, **told).size()
+        bundle_size(*given(tmp_path, **told))
 
 
 def test_settings_that_name_no_bundle_are_refused() -> None:
@@ -112,9 +113,9 @@ def test_growth_is_told_against_the_newest_run_before_a_deploy(
 ) -> None:
     """In percent of the compressed bytes, with both numbers and the run that it is compared with."""
     build(tmp_path, a=CODE)
-    before(tmp_path, *look(tmp_path).size())
+    before(tmp_path, *bundle_size(*given(tmp_path)))
     build(tmp_path, **{f"a{number}": CODE for number in range(1, now)})
-    *sizes, growth = look(tmp_path).growth()
+    *sizes, growth = bundle_growth(*given(tmp_path))
     assert [size.metric for size in sizes] == ["bundle_bytes", "bundle_bytes_gzip"]
     assert (growth.metric, growth.unit, growth.n, growth.value) == ("bundle_growth", "%", 1, percent)
     most = "; most of it: assets/a1.js, +" if now > 1 else ""
@@ -125,18 +126,18 @@ def test_growth_is_told_against_the_newest_run_before_a_deploy(
 def test_a_build_is_not_compared_with_itself(tmp_path: Path) -> None:
     """What a run before a deploy has just built is no baseline, nor is a build of an unknown version."""
     build(tmp_path, a=CODE)
-    before(tmp_path, *look(tmp_path).size(), version="2")
+    before(tmp_path, *bundle_size(*given(tmp_path)), version="2")
     with pytest.raises(UnreachableError, match="no baseline of the bundle of a version before 2"):
-        look(tmp_path).growth()
+        bundle_growth(*given(tmp_path))
     with pytest.raises(ProbeError, match=r"version\.expected: found none"):
-        look(tmp_path, expected=None).growth()
+        bundle_growth(*given(tmp_path, expected=None))
 
 
 def test_without_a_baseline_there_is_no_growth(tmp_path: Path) -> None:
     """No run, one that measured another bundle, or one of no bytes: that is no pass, and says what helps."""
     build(tmp_path, a=CODE)
     other = Measurement("bundle_bytes_gzip", n=1, value=9.0, labels={"bundle": "page other"})
-    (_, own) = look(tmp_path).size()
+    (_, own) = bundle_size(*given(tmp_path))
     nothing = Measurement("bundle_bytes_gzip", n=1, value=0.0, labels=own.labels)
     for number, seen in enumerate([None, other, nothing]):
         if seen:
@@ -144,4 +145,4 @@ def test_without_a_baseline_there_is_no_growth(tmp_path: Path) -> None:
         with pytest.raises(
             UnreachableError, match=r"no baseline of the bundle.*run pytest -m predeploy first"
         ):
-            look(tmp_path).growth()
+            bundle_growth(*given(tmp_path))

@@ -12,7 +12,7 @@ from rampgate.config.settings import Settings
 from rampgate.config.subjects import PageSettings
 from rampgate.model.redact import Redactor
 from rampgate.probes.http import QUOTED_CHARS, PageProbe
-from rampgate.stage.look import Look
+from rampgate.stage.context import StageContext
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -46,9 +46,9 @@ def test_the_body_of_a_failed_page_is_kept_when_asked_for(
     with serving(fail) as web:
         settings = Settings.model_validate({"target": {"web": web}, "evidence": evidence})
         run = started(tmp_path, "main-1", "canary-secret", settings=settings)
-        look = Look(run)
-        (seen,) = look.page(PageSettings(name="home", path="/home")).look()
-        look.close()
+        context = StageContext(run)
+        (seen,) = context.page(PageSettings(name="home", path="/home")).look()
+        context.close()
     assert (seen.details["status"], seen.details["bytes"]) == (500, len(BODY))
     assert seen.details.get("body") == kept
     run.journal.write("measurement", check="c", measurement=seen.to_json())

@@ -6,31 +6,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.stage import steps
+
 if TYPE_CHECKING:
     from rampgate.config.steps import BackendStepSettings, CacheSettings, PagingSettings, QuerySettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.step_look import StepLook
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.deploy
 
 
-def test_flags_are_on(backend_flags: BackendStepSettings, step_look: StepLook, expect: Expect) -> None:
+def test_flags_are_on(
+    backend_flags: BackendStepSettings, stage_context: StageContext, expect: Expect
+) -> None:
     """What the step switches on reads on for an account that must have it."""
-    expect(step_look.flags(backend_flags))
+    expect(steps.flags(stage_context, backend_flags))
 
 
-def test_cache_hits(backend_cache: CacheSettings, step_look: StepLook, expect: Expect) -> None:
+def test_cache_hits(backend_cache: CacheSettings, stage_context: StageContext, expect: Expect) -> None:
     """A request that is repeated is answered from the cache."""
-    expect(step_look.cache(backend_cache))
+    expect(steps.cache(stage_context, backend_cache))
 
 
-def test_query_uses_an_index(backend_query: QuerySettings, step_look: StepLook, expect: Expect) -> None:
+def test_query_uses_an_index(
+    backend_query: QuerySettings, stage_context: StageContext, expect: Expect
+) -> None:
     """The database answers each query from an index."""
-    expect(step_look.query(backend_query))
+    expect(steps.query(stage_context, backend_query))
 
 
 def test_paging_misses_and_repeats_nothing(
-    backend_paging: PagingSettings, step_look: StepLook, expect: Expect
+    backend_paging: PagingSettings, stage_context: StageContext, expect: Expect
 ) -> None:
     """Read page by page, a list has every item once."""
-    expect(*step_look.paging(backend_paging))
+    expect(*steps.paging(stage_context, backend_paging))

@@ -9,12 +9,12 @@ import pytest
 if TYPE_CHECKING:
     from rampgate.config.load_settings import LoadSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.load_look import LoadLook
+    from rampgate.stage.load import LoadRunner
 
 pytestmark = pytest.mark.extended
 
 
 @pytest.mark.alone
-def test_flat_profile_runs_to_its_end(load: LoadSettings, load_look: LoadLook, expect: Expect) -> None:
+def test_flat_profile_runs_to_its_end(load: LoadSettings, load_runner: LoadRunner, expect: Expect) -> None:
     """The flat profile runs to its end; what its users measure is judged in checks of its own."""
-    expect.record(load_look.flat(load))
+    expect.record(load_runner.flat(load.flat_users, load.flat_duration, "load.flat_duration"))

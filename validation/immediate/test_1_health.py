@@ -9,27 +9,29 @@ import pytest
 if TYPE_CHECKING:
     from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.look import Look
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.immediate
 
 
-def test_service_is_up(service: str, look: Look, expect: Expect) -> None:
+def test_service_is_up(service: str, stage_context: StageContext, expect: Expect) -> None:
     """The web server and the API answer their health address with 2xx."""
-    expect(look.health(service))
-    expect.record(look.healthy_after(service))
+    expect(stage_context.health(service))
+    expect.record(stage_context.healthy_after(service))
 
 
-def test_version_is_the_deployed_one(version: VersionSettings, look: Look, expect: Expect) -> None:
+def test_version_is_the_deployed_one(
+    version: VersionSettings, stage_context: StageContext, expect: Expect
+) -> None:
     """Every instance that answers runs the expected version, and there is no mix of versions."""
-    expect(look.version())
+    expect(stage_context.version(version))
 
 
-def test_account_can_sign_in(login: LoginSettings, look: Look, expect: Expect) -> None:
+def test_account_can_sign_in(login: LoginSettings, stage_context: StageContext, expect: Expect) -> None:
     """A known-good account can sign in."""
-    expect(look.sign_in())
+    expect(stage_context.sign_in(login))
 
 
-def test_page_comes(page: PageSettings, look: Look, expect: Expect) -> None:
+def test_page_comes(page: PageSettings, stage_context: StageContext, expect: Expect) -> None:
     """Each page answers with 2xx."""
-    expect(look.page(page))
+    expect(stage_context.page(page))

@@ -9,16 +9,16 @@ import pytest
 if TYPE_CHECKING:
     from rampgate.config.subjects import MongoSettings, RedisSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.look import Look
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.immediate
 
 
-def test_mongodb_answers(mongodb: MongoSettings, look: Look, expect: Expect) -> None:
+def test_mongodb_answers(mongodb: MongoSettings, stage_context: StageContext, expect: Expect) -> None:
     """MongoDB answers a ping and, where writing is allowed, gives back what is written."""
-    expect(look.mongodb())
+    expect(stage_context.mongodb(mongodb))
 
 
-def test_redis_answers(redis: RedisSettings, look: Look, expect: Expect) -> None:
+def test_redis_answers(redis: RedisSettings, stage_context: StageContext, expect: Expect) -> None:
     """Redis answers a ping and, where writing is allowed, gives back what is written."""
-    expect(look.redis())
+    expect(stage_context.redis(redis))

@@ -9,11 +9,11 @@ import pytest
 if TYPE_CHECKING:
     from rampgate.config.subjects import MetricSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.look import Look
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.immediate
 
 
-def test_metric_is_a_number(metric: MetricSettings, look: Look, expect: Expect) -> None:
+def test_metric_is_a_number(metric: MetricSettings, stage_context: StageContext, expect: Expect) -> None:
     """Each reported metric is one number, and keeps its threshold where there is one."""
-    expect(look.metric(metric))
+    expect(stage_context.metric(metric))

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.stage.look import REQUESTS
+from rampgate.stage.context import REQUESTS
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.look import Look
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.immediate
 
 
 @pytest.mark.alone
-def test_endpoint_answers_in_time(endpoint: EndpointSettings, look: Look, expect: Expect) -> None:
+def test_endpoint_answers_in_time(
+    endpoint: EndpointSettings, stage_context: StageContext, expect: Expect
+) -> None:
     """Each API endpoint keeps its limits of latency and errors, and never answers with an empty body."""
-    expect.sequentially(look.endpoint(endpoint), REQUESTS)
+    expect.sequentially(stage_context.endpoint(endpoint), REQUESTS)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.stage.look import AUDITS
+from rampgate.stage.context import AUDITS
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import PageSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.look import Look
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.immediate
 
 
 @pytest.mark.alone
-def test_page_scores_well(audit: PageSettings, look: Look, expect: Expect) -> None:
+def test_page_scores_well(audit: PageSettings, stage_context: StageContext, expect: Expect) -> None:
     """Lighthouse's median scores of performance and accessibility keep their limits."""
-    expect.sequentially(look.audit(audit), AUDITS)
+    expect.sequentially(stage_context.audit(audit), AUDITS)

@@ -6,23 +6,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.stage import flag_start
+
 if TYPE_CHECKING:
     from rampgate.config.predeploy import FlagScratchSettings, FlagStartSettings
+    from rampgate.config.subjects import FlagSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.flag_start_look import FlagStartLook
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.predeploy
 
 
 def test_flags_are_at_their_start_values(
-    flags_start: FlagStartSettings, flag_start_look: FlagStartLook, expect: Expect
+    flags_start: FlagStartSettings, flags: FlagSettings, stage_context: StageContext, expect: Expect
 ) -> None:
     """Dotenv file, running deployment and store have the start values, and agree."""
-    expect(*flag_start_look.start())
+    expect(*flag_start.start(stage_context, flags, flags_start))
 
 
 def test_a_rollout_reaches_whom_it_should(
-    flags_scenarios: FlagScratchSettings, flag_start_look: FlagStartLook, expect: Expect
+    flags_scenarios: FlagScratchSettings, flags: FlagSettings, stage_context: StageContext, expect: Expect
 ) -> None:
     """At each percentage of the plan a scratch flag is on for its bucket, as overrides say, and stays so."""
-    expect(*flag_start_look.scenarios())
+    expect(*flag_start.scenarios(stage_context, flags, flags_scenarios))

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.stage import code
+
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BundleSettings, CommandSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.bundle_look import BundleLook
-    from rampgate.stage.command_look import CommandLook
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.predeploy
 
 
-def test_command_succeeds(command: CommandSettings, command_look: CommandLook, expect: Expect) -> None:
+def test_command_succeeds(command: CommandSettings, stage_context: StageContext, expect: Expect) -> None:
     """Each command of the deployment's own, such as build, test and lint, ends with 0."""
-    expect(command_look.command(command))
+    expect(code.command(stage_context, command))
 
 
-def test_bundle_is_measured(bundle: BundleSettings, bundle_look: BundleLook, expect: Expect) -> None:
+def test_bundle_is_measured(bundle: BundleSettings, stage_context: StageContext, expect: Expect) -> None:
     """The scripts' bytes, as they are and compressed: the measure of what the deploy makes of them."""
-    expect(*bundle_look.size())
+    expect(*code.bundle_size(stage_context, bundle))

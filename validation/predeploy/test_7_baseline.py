@@ -6,32 +6,34 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.stage import baseline
+
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BaselineSettings
     from rampgate.config.subjects import EndpointSettings, PageSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.baseline_look import BaselineLook
+    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.predeploy
 
 
 @pytest.mark.alone
 def test_endpoint_before(
-    baseline_endpoint: EndpointSettings, baseline_look: BaselineLook, expect: Expect
+    baseline_endpoint: EndpointSettings, stage_context: StageContext, expect: Expect
 ) -> None:
     """Latency and errors of each API endpoint."""
-    expect.record(*baseline_look.endpoint(baseline_endpoint))
+    expect.record(*baseline.endpoint(stage_context, baseline_endpoint))
 
 
 @pytest.mark.alone
-def test_page_before(baseline_audit: PageSettings, baseline_look: BaselineLook, expect: Expect) -> None:
+def test_page_before(baseline_audit: PageSettings, stage_context: StageContext, expect: Expect) -> None:
     """Lighthouse's scores of each audited page."""
-    expect.record(*baseline_look.audit(baseline_audit))
+    expect.record(*baseline.audit(stage_context, baseline_audit))
 
 
 @pytest.mark.alone
 def test_visits_before(
-    baseline_vitals: BaselineSettings, baseline_look: BaselineLook, expect: Expect
+    baseline_vitals: BaselineSettings, stage_context: StageContext, expect: Expect
 ) -> None:
     """What the browsers of visitors measured."""
-    expect.record(*baseline_look.vitals(baseline_vitals))
+    expect.record(*baseline.vitals(stage_context, baseline_vitals))

@@ -9,12 +9,12 @@ import pytest
 if TYPE_CHECKING:
     from rampgate.config.load_settings import LoadSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.load_look import LoadLook
+    from rampgate.stage.load import LoadRunner
 
 pytestmark = pytest.mark.predeploy
 
 
 @pytest.mark.alone
-def test_short_load_runs_to_its_end(load: LoadSettings, load_look: LoadLook, expect: Expect) -> None:
+def test_short_load_runs_to_its_end(load: LoadSettings, load_runner: LoadRunner, expect: Expect) -> None:
     """A few users for a short while, to their end; what they measure is judged in checks of its own."""
-    expect.record(load_look.before(load))
+    expect.record(load_runner.flat(load.before_users, load.before_duration, "load.before_duration"))

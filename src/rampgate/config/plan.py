@@ -11,7 +11,7 @@ import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.errors import ConfigurationError
 from rampgate.shipped import shipped
@@ -19,7 +19,9 @@ from rampgate.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rampgate.config.predeploy import MonitoringSettings, VisualSettings
     from rampgate.config.settings import Settings
+    from rampgate.config.subjects import PageSettings
 
 STAGES = ("predeploy", "deploy", "immediate", "extended", "rollback")
 """The stages, each the name of a marker and of a folder of checks."""
@@ -59,6 +61,21 @@ class Plan:
 
     checks: tuple[Planned, ...]
     not_configured: tuple[str, ...]
+
+
+class VisualPage(NamedTuple):
+    """A page whose picture is compared; where nobody has accepted one yet, there is nothing to hold for."""
+
+    page: PageSettings
+    settings: VisualSettings
+    required: bool = False
+
+
+class MonitoringService(NamedTuple):
+    """One service of [monitoring], by its key there."""
+
+    name: str
+    settings: MonitoringSettings
 
 
 def validation_folder() -> Path:
@@ -103,7 +120,7 @@ def _before(settings: Settings) -> dict[str, dict[str, Any]]:
     pages = {page.name: page for page in settings.pages}
     return {
         "monitoring": {
-            name: name
+            name: MonitoringService(name, monitoring)
             for name in ("prometheus", "alertmanager", "grafana", "performance")
             if monitoring and getattr(monitoring, name)
         },
@@ -117,11 +134,7 @@ def _before(settings: Settings) -> dict[str, dict[str, Any]]:
         "backup_redis": _once(backups if settings.redis else None),
         "command": {command.name: command for command in settings.commands},
         "bundle": _once(settings.bundle),
-        # Where nobody has accepted a picture yet, there is nothing to hold for.
-        "visual": {
-            name: pages[name].model_copy(update={"required": False})
-            for name in (visual.pages if visual else ())
-        },
+        "visual": {name: VisualPage(pages[name], visual) for name in visual.pages} if visual else {},
         "baseline_endpoint": {
             endpoint.name: endpoint for endpoint in settings.endpoints if baseline and baseline.endpoints
         },

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rampgate.evidence.run import Expect
     from rampgate.model.redact import Redactor
-    from rampgate.stage.active import Active
+    from rampgate.stage.stage_session import StageSession
 
 ALONE = "alone"
 """Marker of a check beside which nothing else may run."""
@@ -39,7 +39,7 @@ class NeverRanError(Exception):
     """The time budget ended before the check could begin."""
 
 
-ACTIVE: pytest.StashKey[Active] = pytest.StashKey()
+STAGE_SESSION: pytest.StashKey[StageSession] = pytest.StashKey()
 EXPECT: pytest.StashKey[Expect] = pytest.StashKey()
 CHECK_ID = pytest.StashKey[str]()
 

@@ -1,4 +1,4 @@
-"""Floor 6. The fixtures that checks are written with: ``expect``, ``look``, and one per single subject."""
+"""The fixtures that checks are written with: ``expect``, ``stage_context``, and one per single subject."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate.stage.checks import ACTIVE, CHECK_ID, EXPECT
+from rampgate.errors import ConfigurationError
+from rampgate.stage.checks import CHECK_ID, EXPECT, STAGE_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,17 +15,8 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.evidence.run import Expect, Run
     from rampgate.stage.alert_look import AlertLook
-    from rampgate.stage.backup_look import BackupLook
-    from rampgate.stage.baseline_look import BaselineLook
-    from rampgate.stage.browsing import Browsing
-    from rampgate.stage.bundle_look import BundleLook
-    from rampgate.stage.command_look import CommandLook
-    from rampgate.stage.flag_start_look import FlagStartLook
-    from rampgate.stage.load_look import LoadLook
-    from rampgate.stage.look import Look
-    from rampgate.stage.monitoring_look import MonitoringLook
-    from rampgate.stage.step_look import StepLook
-    from rampgate.stage.visual_look import VisualLook
+    from rampgate.stage.context import StageContext
+    from rampgate.stage.load import LoadRunner
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +25,10 @@ def rampgate_run(pytestconfig: pytest.Config) -> Run:
 
     Skips the test when no stage is being checked: nothing is ever measured without one.
     """
-    active = pytestconfig.stash.get(ACTIVE, None)
-    if active is None or active.run is None:
+    stage = pytestconfig.stash.get(STAGE_SESSION, None)
+    if stage is None or stage.run is None:
         pytest.skip("no stage is being checked: choose one with -m, as in pytest -m immediate")
-    return active.run
+    return stage.run
 
 
 @pytest.fixture(scope="session")
@@ -46,39 +38,19 @@ def settings(rampgate_run: Run) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def look(rampgate_run: Run) -> Iterator[Look]:
-    """Makes the probes; what they share (a session, a browser) lives as long as the process."""
-    from rampgate.stage.look import Look
+def stage_context(rampgate_run: Run) -> Iterator[StageContext]:
+    """Makes clients and probes; what they share (a session, a browser) lives as long as the process."""
+    from rampgate.stage.context import StageContext
 
-    maker = Look(rampgate_run)
-    yield maker
-    maker.close()
-
-
-@pytest.fixture(scope="session")
-def browsing(rampgate_run: Run, look: Look) -> Iterator[Browsing]:
-    """Visits pages in a browser, which lives as long as the process."""
-    from rampgate.stage.browsing import Browsing
-
-    visits = Browsing(rampgate_run, look)
-    yield visits
-    visits.close()
+    context = StageContext(rampgate_run)
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def step_look(rampgate_run: Run, look: Look, browsing: Browsing) -> StepLook:
-    """Makes the probes of a deployment's steps."""
-    from rampgate.stage.step_look import StepLook
-
-    return StepLook(rampgate_run, look, browsing)
-
-
-@pytest.fixture
-def monitoring_look(rampgate_run: Run, look: Look) -> MonitoringLook:
-    """Makes the probes of the monitoring."""
-    from rampgate.stage.monitoring_look import MonitoringLook
-
-    return MonitoringLook(rampgate_run, look)
+def look() -> None:
+    """The former name of ``stage_context``: refused with the new one."""
+    raise ConfigurationError("fixture look: is called stage_context")
 
 
 @pytest.fixture
@@ -90,64 +62,16 @@ def alert_look(rampgate_run: Run) -> AlertLook:
 
 
 @pytest.fixture
-def bundle_look(rampgate_run: Run, browsing: Browsing) -> BundleLook:
-    """Measures the scripts."""
-    from rampgate.stage.bundle_look import BundleLook
-
-    return BundleLook(rampgate_run, browsing)
-
-
-@pytest.fixture
-def command_look(rampgate_run: Run) -> CommandLook:
-    """Makes the probes of the deployment's own commands."""
-    from rampgate.stage.command_look import CommandLook
-
-    return CommandLook(rampgate_run)
-
-
-@pytest.fixture
-def flag_start_look(rampgate_run: Run, look: Look) -> FlagStartLook:
-    """Makes the probes of the flags before a rollout."""
-    from rampgate.stage.flag_start_look import FlagStartLook
-
-    return FlagStartLook(rampgate_run, look)
-
-
-@pytest.fixture
-def load_look(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadLook:
+def load_runner(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadRunner:
     """Runs load as a process of its own, into this run."""
-    from rampgate.stage.load_look import LoadLook
+    from rampgate.stage.load import LoadRunner
 
-    return LoadLook(pytestconfig.stash[ACTIVE], rampgate_run)
-
-
-@pytest.fixture
-def backup_look(rampgate_run: Run) -> BackupLook:
-    """Makes the backups of this run."""
-    from rampgate.stage.backup_look import BackupLook
-
-    return BackupLook(rampgate_run)
-
-
-@pytest.fixture
-def baseline_look(rampgate_run: Run, look: Look, browsing: Browsing) -> BaselineLook:
-    """Measures what a deploy may change."""
-    from rampgate.stage.baseline_look import BaselineLook
-
-    return BaselineLook(rampgate_run, look, browsing)
-
-
-@pytest.fixture
-def visual_look(rampgate_run: Run, browsing: Browsing, expect: Expect) -> VisualLook:
-    """Compares pages with accepted pictures."""
-    from rampgate.stage.visual_look import VisualLook
-
-    return VisualLook(rampgate_run, browsing, expect)
+    return LoadRunner(pytestconfig.stash[STAGE_SESSION], rampgate_run)
 
 
 @pytest.fixture
 def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
-    """Holds what is measured against the thresholds in force, and keeps it as evidence."""
+    """Judges what is measured by the thresholds in force, and records it as evidence."""
     from rampgate.evidence.run import Expect
 
     item: pytest.Item = request.node

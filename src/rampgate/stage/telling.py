@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate.stage.checks import ACTIVE
+from rampgate.stage.checks import STAGE_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rampgate.judging.verdict import Verdict
-    from rampgate.stage.active import Active
+    from rampgate.stage.stage_session import StageSession
 
 _REPLACED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _COLOURS = {"passed": "green", "failed": "red", "error": "red", "skipped": "cyan"}
@@ -37,7 +37,7 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say what is about to be checked."""
-    active = config.stash.get(ACTIVE, None)
+    active = config.stash.get(STAGE_SESSION, None)
     if active is None:
         return None
     target, checks = active.setup.settings.target, len(active.setup.plan.checks)
@@ -51,7 +51,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:
     """Count undecided, error and failed apart; our own lines stand for pytest's letters."""
     outcome = getattr(report, "rampgate", None)
-    if outcome is None or ACTIVE not in config.stash:
+    if outcome is None or STAGE_SESSION not in config.stash:
         return None
     told = outcome in {"passed", "skipped"} or not getattr(report, "rampgate_text", "")
     return (report.outcome if told else _category(outcome)), "", ""
@@ -79,7 +79,7 @@ _TERMINAL = _Terminal()
 def pytest_configure(config: pytest.Config) -> None:
     """Find the terminal that lines are written to: the controller's, never a worker's."""
     worker = hasattr(config, "workerinput")
-    shown = ACTIVE in config.stash and not worker and not config.option.collectonly
+    shown = STAGE_SESSION in config.stash and not worker and not config.option.collectonly
     _TERMINAL.reporter = config.pluginmanager.get_plugin("terminalreporter") if shown else None
 
 
@@ -102,7 +102,7 @@ def _skip_text(report: Any) -> str:
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """End the run: end record, verdict, reports; put the verdict in place of pytest's 0 and 1."""
     result = yield
-    active = session.config.stash.get(ACTIVE, None)
+    active = session.config.stash.get(STAGE_SESSION, None)
     if active is None or active.run is None:
         return result
     if hasattr(session.config, "workerinput"):
@@ -121,7 +121,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     return result
 
 
-def _finish(active: Active, status: int) -> Verdict:
+def _finish(active: StageSession, status: int) -> Verdict:
     from rampgate.report import write_all
 
     run = active.run
@@ -138,7 +138,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     from rampgate.report import table
 
-    run = config.stash[ACTIVE].run
+    run = config.stash[STAGE_SESSION].run
     terminalreporter.ensure_newline()
     terminalreporter.section("rampgate", sep="=")
     stream = terminalreporter._tw._file  # noqa: SLF001  # pytest offers no other way to its stream

@@ -1,4 +1,4 @@
-"""Floor 6. What the flag checks ask: the reference bucket, shares, stickiness, off means off."""
+"""What the flag checks measure: the reference bucket, shares, stickiness, off means off."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rampgate.model.buckets import bucket, decide
-from rampgate.probes.flags import FlagProbe, User, fresh_users
+from rampgate.probes.flags import BulkForm, FlagProbe, User, fresh_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import httpx
 
     from rampgate.clock import Clock
     from rampgate.config.subjects import FlagSettings
@@ -26,23 +28,28 @@ LONG_S = 5.0
 """A wait that is worth announcing."""
 
 
-class FlagLook:
-    """Asks the flag service for users that nobody could prepare for.
+class FlagDecisions:
+    """What the flag service decides, for users that nobody could prepare for.
 
     Args:
         settings: the flags and what they must be.
-        probe: asks.
+        client: makes a client of the flag service.
         clock: times the first users, so that a long wait is announced.
-        say: takes a line of progress.
+        progress: shows a line of progress.
     """
 
     def __init__(
-        self, settings: FlagSettings, probe: FlagProbe, clock: Clock, say: Callable[[str], None]
+        self,
+        settings: FlagSettings,
+        client: Callable[[], httpx.Client],
+        clock: Clock,
+        progress: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._probe = probe
+        form = BulkForm(**settings.bulk.model_dump()) if settings.bulk else None
+        self._probe = FlagProbe(client, settings.path, settings.value, form, clock=clock)
         self._clock = clock
-        self._say = say
+        self._progress = progress
         self._users = fresh_users(KNOWN_USERS)
 
     @cached_property
@@ -58,7 +65,7 @@ class FlagLook:
         return compared + self._probe.consistency(self._users, self._decisions)
 
     def shares(self) -> list[tuple[Measurement, str]]:
-        """Each flag's share among many fresh users, and the threshold that it is held against."""
+        """Each flag's share among many fresh users, and the threshold that it is judged by."""
         users = fresh_users(UNKNOWN_USERS)
         return [
             (
@@ -87,8 +94,10 @@ class FlagLook:
         rest = users[FIRST_USERS:]
         seconds = (self._clock.monotonic() - began) / FIRST_USERS * len(rest)
         if seconds > LONG_S:
-            told = ", ".join(flags)
-            self._say(f"flags {told}: asking for {len(users):,} users, about {seconds:.0f} s at this rate")
+            names = ", ".join(flags)
+            self._progress(
+                f"flags {names}: asking for {len(users):,} users, about {seconds:.0f} s at this rate"
+            )
         more = self._probe.decisions(flags, rest)
         return {flag: first[flag] + more[flag] for flag in flags}
 

@@ -1,4 +1,4 @@
-"""Floor 6. What the backup checks ask: a backup of each store, and the proof that it can be restored."""
+"""What the backup checks measure: a backup of each store, and the proof that it can be restored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from rampgate.backups.progress import Proof, Taken
     from rampgate.config.predeploy import BackupSettings
+    from rampgate.config.subjects import MongoSettings, RedisSettings
     from rampgate.evidence.run import Run
+    from rampgate.stage.context import StageContext
 
 _SHOWN = 3
 
@@ -30,14 +32,14 @@ class StoreBackup:
     Args:
         store: ``mongodb`` or ``redis``.
         run: the run that it belongs to.
-        told: what the settings say of backups.
+        settings: [backups].
         take: writes the backup.
         prove: restores and compares it.
     """
 
     store: str
     run: Run
-    told: BackupSettings
+    settings: BackupSettings
     take: Callable[[Path, Progress], Taken]
     prove: Callable[[Path, Progress], Proof]
 
@@ -47,23 +49,23 @@ class StoreBackup:
         Raises:
             ProbeError: no room, no server to try it with, not in time; nothing half written stays.
         """
-        run, told = self.run, self.told
-        folder = files.folder_for(told.folder, told.name, self.store, run.id, run.clock.now())
+        run, settings = self.run, self.settings
+        folder = files.folder_for(settings.folder, settings.name, self.store, run.id, run.clock.now())
         progress = self._progress("backup")
         try:
             taken = self.take(folder, progress)
         except StoreError as error:
-            return [self._seen("backup_taken", value=0.0, n=1, note=run.journal.clean(str(error)))]
+            return [self._measured("backup_taken", value=0.0, n=1, note=run.journal.clean(str(error)))]
         note = "; ".join((f"{folder}, by {taken.details['by']}", *taken.notes))
-        seen = [
-            self._seen("backup_taken", value=1.0, n=1, note=note, details=taken.details),
-            self._seen("backup_bytes", value=float(taken.size), n=1),
-            self._seen("backup_time", value=taken.seconds, n=1),
+        measured = [
+            self._measured("backup_taken", value=1.0, n=1, note=note, details=taken.details),
+            self._measured("backup_bytes", value=float(taken.size), n=1),
+            self._measured("backup_time", value=taken.seconds, n=1),
         ]
         run.progress(
             f"{folder}: {taken.size / files.MEGABYTE:,.1f} MB in {taken.seconds:.1f} s; now its proof"
         )
-        return seen + self._proven(folder)
+        return measured + self._proven(folder)
 
     def _proven(self, folder: Path) -> list[Measurement]:
         progress = self._progress("proof of the backup")
@@ -75,70 +77,59 @@ class StoreBackup:
         shown = [*wrong[:_SHOWN], *([f"{len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else [])]
         details = {"compared": proof.compared, "differences": wrong, **proof.details}
         return [
-            self._seen(
+            self._measured(
                 "backup_differences",
                 n=proof.compared,
                 failures=len(wrong),
                 note="; ".join(shown or proof.notes),
                 details={**details, "notes": proof.notes},
             ),
-            self._seen("restore_time", value=progress.seconds, n=1),
+            self._measured("restore_time", value=progress.seconds, n=1),
         ]
 
     def _progress(self, what: str) -> Progress:
         left = self.run.deadline - self.run.clock.monotonic()
-        timeout_s = min(self.told.timeout, max(0.0, left))
+        timeout_s = min(self.settings.timeout, max(0.0, left))
         return Progress(f"{what} of {self.store}", self.run.clock, timeout_s, self.run.progress)
 
-    def _seen(self, metric: str, **told: Any) -> Measurement:
+    def _measured(self, metric: str, **fields: Any) -> Measurement:
         unit = "s" if metric.endswith("_time") else ""
-        return Measurement(metric, unit, labels={"service": self.store}, end=self.run.clock.now(), **told)
+        return Measurement(metric, unit, labels={"service": self.store}, end=self.run.clock.now(), **fields)
 
 
-class BackupLook:
-    """Makes the backups of a run.
+def mongodb(context: StageContext, settings: BackupSettings, store: MongoSettings) -> StoreBackup:
+    """The backup of MongoDB, restored into scratch databases.
 
     Args:
-        run: the run that they belong to.
+        context: of the stage.
+        settings: [backups].
+        store: [mongodb].
+
+    Raises:
+        RefusedError: the settings allow it nowhere.
     """
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def mongodb(self) -> StoreBackup:
-        """Of MongoDB, restored into scratch databases.
-
-        Raises:
-            RefusedError: the settings allow it nowhere.
-        """
-        run, settings = self._run, self._run.settings
-        told, store = settings.backups, settings.mongodb
-        assert told  # noqa: S101  # the plan has this check only where both are configured
-        assert store  # noqa: S101  # as said
-        if not (told.scratch_mongodb or settings.allow_writes):
-            raise RefusedError(
-                "a backup is proven by restoring it into a scratch database: "
-                "set allow_writes = true, or backups.scratch_mongodb to another server"
-            )
-        uri = told.scratch_mongodb or store.uri
-        Guard(settings.allowed_hosts).check(uri)
-        source = mongo_dump.MongoSource(store.uri, told.databases, told.scratch_prefix, store.timeout)
-        scratch = mongo_proof.Scratch(uri, told.scratch_prefix, store.timeout)
-        return StoreBackup(
-            "mongodb",
-            run,
-            told,
-            lambda folder, progress: mongo_dump.take(source, folder, progress),
-            lambda folder, progress: mongo_proof.prove(folder, scratch, progress),
+    run = context.run
+    if not (settings.scratch_mongodb or run.settings.allow_writes):
+        raise RefusedError(
+            "a backup is proven by restoring it into a scratch database: "
+            "set allow_writes = true, or backups.scratch_mongodb to another server"
         )
+    uri = settings.scratch_mongodb or store.uri
+    Guard(run.settings.allowed_hosts).check(uri)
+    source = mongo_dump.MongoSource(store.uri, settings.databases, settings.scratch_prefix, store.timeout)
+    scratch = mongo_proof.Scratch(uri, settings.scratch_prefix, store.timeout)
+    return StoreBackup(
+        "mongodb",
+        run,
+        settings,
+        lambda folder, progress: mongo_dump.take(source, folder, progress),
+        lambda folder, progress: mongo_proof.prove(folder, scratch, progress),
+    )
 
-    def redis(self) -> RedisBackup:
-        """Of Redis, tried with a server of our own."""
-        settings = self._run.settings
-        told, store = settings.backups, settings.redis
-        assert told  # noqa: S101  # the plan has this check only where both are configured
-        assert store  # noqa: S101  # as said
-        return RedisBackup(self._run, told, redis_dump.RedisSource(store.url, store.timeout))
+
+def redis(context: StageContext, settings: BackupSettings, store: RedisSettings) -> RedisBackup:
+    """The backup of Redis, tried with a server of our own; arguments as of mongodb."""
+    return RedisBackup(context.run, settings, redis_dump.RedisSource(store.url, store.timeout))
 
 
 @dataclass(frozen=True)
@@ -147,12 +138,12 @@ class RedisBackup:
 
     Args:
         run: the run that it belongs to.
-        told: what the settings say of backups.
+        settings: [backups].
         source: the server.
     """
 
     run: Run
-    told: BackupSettings
+    settings: BackupSettings
     source: redis_dump.RedisSource
 
     def look(self) -> list[Measurement]:
@@ -169,4 +160,4 @@ class RedisBackup:
                 keys.read(AFTER, source.url, source.timeout_s, progress)
                 return redis_proof.prove(folder, keys, progress)
 
-            return StoreBackup("redis", self.run, self.told, take, prove).look()
+            return StoreBackup("redis", self.run, self.settings, take, prove).look()

@@ -1,4 +1,4 @@
-"""Floor 6. A stage while pytest checks it: its settings, its run, and what must be undone at the end."""
+"""A stage while pytest checks it: its settings, its run, and what must be undone at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Active:
+class StageSession:
     """One stage in one pytest process.
 
     Args:
@@ -28,7 +28,7 @@ class Active:
         source: how another process loads the same settings (file, overrides, environment or not).
         run: this process's part in the run, None while only collecting.
         stack: what must be undone at the end (the demo, the target's lock).
-        word: lets a process that this run starts measure under its lock.
+        lock_token: lets a process that this run starts measure under its lock.
         late: whether the journal says already that the time budget is used up.
     """
 
@@ -36,10 +36,10 @@ class Active:
     source: dict[str, Any]
     run: Run | None = None
     stack: ExitStack = field(default_factory=ExitStack)
-    word: str = ""
+    lock_token: str = ""
     late: bool = False
 
-    def tell_late(self) -> None:
+    def record_late(self) -> None:
         """Journal once that the time budget is used up."""
         if self.run and not self.late:
             budget = self.setup.settings.stage(self.setup.stage).budget
@@ -62,7 +62,9 @@ class Active:
             yield
 
 
-def prepare(stage: str, source: dict[str, Any], invocation: list[str], steps: Sequence[str] = ()) -> Active:
+def prepare(
+    stage: str, source: dict[str, Any], invocation: list[str], steps: Sequence[str] = ()
+) -> StageSession:
     """Load everything that is known before the run begins.
 
     Args:
@@ -91,7 +93,7 @@ def prepare(stage: str, source: dict[str, Any], invocation: list[str], steps: Se
         steps=steps,
         notes=source.get("notes", ()),
     )
-    return Active(setup, source)
+    return StageSession(setup, source)
 
 
 def demo_source(stack: ExitStack, ready_file: str | None, stage: str) -> dict[str, Any]:
@@ -107,10 +109,12 @@ def demo_source(stack: ExitStack, ready_file: str | None, stage: str) -> dict[st
         ProbeError: the deployment did not come up.
     """
     path = demo.settings_file()
-    told = demo.for_stage(demo.settings_of(path), stage)
-    ready = demo.read_ready(Path(ready_file)) if ready_file else stack.enter_context(demo.deployment(told))
+    settings = demo.for_stage(demo.settings_of(path), stage)
+    ready = (
+        demo.read_ready(Path(ready_file)) if ready_file else stack.enter_context(demo.deployment(settings))
+    )
     notes = demo.not_installed(ready)
     for line in notes:  # pytest's capture of output has not begun
         sys.stderr.write(f"rampgate: {line}\n")
-    overrides = demo.overrides(told, ready)
+    overrides = demo.overrides(settings, ready)
     return {"path": str(path), "overrides": overrides, "from_environment": False, "notes": notes}

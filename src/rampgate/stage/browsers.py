@@ -1,0 +1,87 @@
+"""The browsers of a stage's checks, each started when a check first wants it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rampgate.errors import ProbeError
+from rampgate.io.http import RUN_HEADER
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from rampgate.evidence.run import Run
+    from rampgate.probes.auditor import Auditor
+    from rampgate.probes.signed_browser import SignedInBrowser, SignIn
+
+
+class Browsers:
+    """At most one browser and one auditor for signed-in pages, and one of each for the others.
+
+    Args:
+        run: the run that they belong to.
+        web: base address of the web server.
+        stack: stops them.
+    """
+
+    def __init__(self, run: Run, web: str, stack: ExitStack) -> None:
+        self._run = run
+        self._web = web
+        self._stack = stack
+        self._browsers: dict[bool, SignedInBrowser] = {}
+        self._auditors: dict[bool, Auditor] = {}
+
+    def browser(self, *, signed_in: bool) -> SignedInBrowser:
+        """The browser that visits pages; without [login] nobody signs in.
+
+        Raises:
+            ProbeError: there is no browser, or no form for it to sign in with.
+        """
+        from rampgate.io.browser import find_browser
+        from rampgate.probes.signed_browser import SignedInBrowser
+
+        if signed_in not in self._browsers:
+            browser = SignedInBrowser(find_browser(os.environ), **self._options(signed_in=signed_in))
+            self._browsers[signed_in] = self._stack.enter_context(browser)
+        return self._browsers[signed_in]
+
+    def auditor(self, *, signed_in: bool) -> Auditor:
+        """Lighthouse in such a browser.
+
+        Raises:
+            ProbeError: a program is missing, or there is no form to sign in with.
+        """
+        from rampgate.io.browser import find_tools
+        from rampgate.probes.auditor import BrowserAuditor
+
+        if signed_in not in self._auditors:
+            auditor = BrowserAuditor(find_tools(os.environ), **self._options(signed_in=signed_in))
+            self._auditors[signed_in] = self._stack.enter_context(auditor)
+        return self._auditors[signed_in]
+
+    def _options(self, *, signed_in: bool) -> dict[str, Any]:
+        settings = self._run.settings
+        return {
+            "sign_in": self._form() if signed_in and settings.login else None,
+            "extra_headers": {RUN_HEADER: self._run.id},
+            "secret_headers": settings.target.headers,
+        }
+
+    def _form(self) -> SignIn:
+        """The form of [login.form], and the account that signs in with it."""
+        from rampgate.probes.signed_browser import SignIn
+
+        login = self._run.settings.login
+        if login is None or login.form is None:
+            raise ProbeError("login.form is not configured, so that the browser cannot sign in")
+        form = login.form
+        return SignIn(
+            self._web + form.path,
+            login.body[form.email_key],
+            login.body[form.password_key],
+            form.lands_on,
+            form.email_selector,
+            form.password_selector,
+            form.submit,
+        )

@@ -1,0 +1,87 @@
+"""What the flag checks before a deploy measure: start values, and a rollout played through."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rampgate.errors import ProbeError
+from rampgate.io.guard import Guard
+from rampgate.probes.flag_scratch import ScratchRollout, scratch_name
+from rampgate.probes.flag_start import Stated, differing, mismatches, of_deployment, of_dotenv, of_store
+from rampgate.probes.flag_users import BulkForm, fresh_users
+from rampgate.probes.flags import FlagProbe
+
+if TYPE_CHECKING:
+    from rampgate.config.predeploy import FlagScratchSettings, FlagStartSettings
+    from rampgate.config.subjects import FlagSettings
+    from rampgate.model.measurement import Measurement
+    from rampgate.stage.context import StageContext
+
+USERS = 200
+"""Fresh users who are asked whether they have what must be on for some, or off for all."""
+
+
+def start(context: StageContext, flags: FlagSettings, settings: FlagStartSettings) -> list[Measurement]:
+    """Each source against the start values, and the sources against each other.
+
+    Args:
+        context: of the stage.
+        flags: how the deployment is asked.
+        settings: [flags.start].
+
+    Raises:
+        ProbeError: a source that is configured cannot be read.
+        UnreachableError: the API does not answer.
+    """
+    names = list(settings.values)
+    stated: dict[str, Stated] = {}
+    if settings.dotenv:
+        stated["dotenv file"] = of_dotenv(
+            settings.dotenv, names, settings.variable, settings.percentage_variable
+        )
+    context.need("api")
+    form = BulkForm(**flags.bulk.model_dump()) if flags.bulk else None
+    clients = partial(context.client, "api", signed_in=False)
+    probe = FlagProbe(clients, flags.path, flags.value, form, clock=context.run.clock)
+    stated["deployment"] = of_deployment(probe.decisions(names, fresh_users(USERS)))
+    if settings.store:
+        with context.admin() as http:
+            stated["store"] = of_store(http, settings.store.path, settings.store.flags, names)
+    measured = [mismatches(name, said, settings.values, settings.percentage) for name, said in stated.items()]
+    return [*measured, differing(stated)]
+
+
+def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchSettings) -> list[Measurement]:
+    """A rollout from its first to its last percentage, in a store of its own.
+
+    Args:
+        context: of the stage.
+        flags: how the deployment is asked.
+        settings: [flags.scratch].
+
+    Raises:
+        ProbeError: writing is not allowed, or the store cannot be made.
+        RefusedError: the API is not among allowed_hosts.
+        UnreachableError: the API does not answer.
+    """
+    run = context.run
+    if not run.settings.allow_writes:
+        raise ProbeError("flags.scratch makes a store of flags; accepted is allow_writes = true")
+    context.need("api")
+    name = scratch_name(settings.prefix)
+    form = flags.bulk.model_dump() if flags.bulk else {}
+    bulk = BulkForm(**{**form, "path": settings.evaluate.replace("{store}", name)})
+    guard = Guard(run.settings.allowed_hosts)
+    clients = partial(context.admin, guard)
+    with context.admin(guard) as http:
+        rollout = ScratchRollout(
+            http,
+            settings.path.replace("{store}", name),
+            FlagProbe(clients, flags.path, flags.value, bulk, clock=run.clock),
+            flags.hash == "salted",
+            flags.semantics,
+            run.clock,
+            run.progress,
+        )
+        return rollout.look(run.settings.rollout.percentages)
