@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gevent
 from flask import Blueprint, Response, abort, jsonify, request, send_file
 
-from rampgate.evidence import journal
-from rampgate.judging import verdict
+from rampgate.evidence import verdicts
 from rampgate.load import live, terminal
 from rampgate.load.cells import CELLS
 from rampgate.outcome import Outcome
@@ -105,7 +104,7 @@ def ended(folder: Path) -> dict[str, Any]:
     Raises:
         EvidenceError: there is no readable journal.
     """
-    decided = verdict.decide(*journal.read(folder))
+    decided = verdicts.judge(folder)
     names = words.short_names(decided.checks)
     return {
         "phase": "ended",

@@ -23,7 +23,7 @@ from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 
 from rampgate.errors import ExitCode, RampgateError
-from rampgate.evidence import session
+from rampgate.evidence import session, verdicts
 from rampgate.load import cohorts, profile
 from rampgate.load import run as load
 from rampgate.report import table, write_all
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from loadtests import driver, fleet, gate_tab, journey, work, worker
     from loadtests.driver import Steps
     from loadtests.journey import Visitor
-    from rampgate.judging.verdict import Verdict
+    from rampgate.judging.results import Verdict
 else:
     # What lies beside this file, as a package of a name that no project has: a user's own client.py stays.
     _here = Path(__file__).resolve().parent
@@ -180,7 +180,8 @@ def judge(environment: Any, **_: Any) -> None:
         work.now = Gate.run = None
         headless = environment.parsed_options.headless
         folder = run.finish(once_more=headless and not Gate.leaving)
-        Gate.verdict = write_all(folder), folder
+        Gate.verdict = verdicts.conclude(folder), folder
+        write_all(*Gate.verdict)
         environment.process_exit_code = Gate.verdict[0].decision.exit_code
         if run.repeat:
             Gate.first = run

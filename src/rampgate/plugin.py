@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from rampgate.stage.stage_session import StageSession
 
-pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.telling"]
+pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.terminal"]
 
 WORKER_KEY = "rampgate"
 
@@ -155,7 +155,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     from rampgate.evidence import session
-    from rampgate.stage.telling import teller
+    from rampgate.stage.terminal import progress
 
     if worker := _worker(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
@@ -173,7 +173,7 @@ def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     stage_session.run = session.open_journal(
         stage_session.setup, run_id, folder, session.process_name("main")
     )
-    stage_session.run.progress = teller(config)
+    stage_session.run.progress = progress(config)
     session.write_header(stage_session.run, stage_session.setup)
     if reporter:
         # Our own lines tell each check as it ends, with its outcome in words.

@@ -16,7 +16,7 @@ from rampgate.config.loading import load as load_settings
 from rampgate.errors import ProbeError
 from rampgate.evidence import demo, journal
 from rampgate.evidence.session import RUN_VARIABLE
-from rampgate.judging.verdict import decide
+from rampgate.evidence.verdicts import judge
 from rampgate.load.run import locustfile
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def tell(
         if load:
             ramp = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--only-summary"]
             _call(ramp, environment, echo)
-    return decide(*journal.read(journal.find_run(settings.reports, run_id))).decision.exit_code
+    return judge(journal.find_run(settings.reports, run_id)).decision.exit_code
 
 
 def surroundings(ready: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.journeys.locust_page import STARTS_WITHIN_S, await_page, free_port
 from tests.unit import report_load_runs
 
+from rampgate.evidence.verdicts import conclude
 from rampgate.report import write_all
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def test_before_and_after_a_run(locust: Locust, page: Page) -> None:
     locust.tell(over=True)
     expect(page.get_by_role("status")).to_have_text("Judging")
     report_load_runs.sixteen_minutes(locust.folder)
-    write_all(locust.folder)
+    write_all(conclude(locust.folder), locust.folder)
     expect(page.get_by_role("status")).to_have_text("HOLD")
     expect(page.locator("section.rampgate")).to_contain_text("load/plateau[patients]")
     expect(page.get_by_role("rowheader", name="plateau [overview]")).to_be_visible()
@@ -241,7 +242,7 @@ def test_the_page_forbids_itself_all_that_it_does_not_need(locust: Locust) -> No
 def test_the_reports_load_section_is_drawn(browser: Browser, tmp_path: Path, width: int, scheme: Any) -> None:
     """Four drawings over time and eight histograms are no wider than the screen, and readable."""
     report_load_runs.sixteen_minutes(tmp_path)
-    write_all(tmp_path)
+    write_all(conclude(tmp_path), tmp_path)
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto((tmp_path / "report.html").as_uri())
     section = page.locator("section.load")

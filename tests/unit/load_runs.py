@@ -8,7 +8,7 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.config.settings import Settings
 from rampgate.evidence import journal
-from rampgate.judging import verdict
+from rampgate.judging import results, verdict
 from rampgate.load import run as load
 from rampgate.load.generator import Use
 from rampgate.load.times import NO_COHORT, Recorder
@@ -111,7 +111,7 @@ class Running:
         self.run = self.run.again()
         self.began, self.processes = self.clock.time, {}
 
-    def end(self, *, once_more: bool = False) -> verdict.Verdict:
+    def end(self, *, once_more: bool = False) -> results.Verdict:
         """Finish, and judge the journal as a reader of it would."""
         for process in self.processes.values():
             process.recorder.flush()
@@ -125,6 +125,6 @@ class Running:
         return self.run._health._samples[name]
 
 
-def outcomes(decided: verdict.Verdict) -> dict[str, Outcome | None]:
+def outcomes(decided: results.Verdict) -> dict[str, Outcome | None]:
     """Check -> outcome."""
     return {result.check.removeprefix("load/"): result.outcome for result in decided.checks}

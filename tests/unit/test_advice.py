@@ -6,7 +6,8 @@ import pytest
 from tests.unit.report_runs import Story
 
 from rampgate.evidence import journal
-from rampgate.judging.verdict import decide, next_command
+from rampgate.judging.next_steps import next_command
+from rampgate.judging.verdict import decide
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision
 

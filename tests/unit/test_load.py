@@ -9,7 +9,7 @@ from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError, RefusedError
 from rampgate.evidence import journal
 from rampgate.io.http import RUN_HEADER
-from rampgate.judging import verdict
+from rampgate.judging import results, verdict
 from rampgate.load import run as load
 from rampgate.load.plan import endpoints_of, ramp_of
 from rampgate.load.times import NO_COHORT, SIGN_IN
@@ -55,7 +55,7 @@ class Started:
             for _ in range(many):
                 self.run.recorder("own").add(endpoint, NO_COHORT, 1_000.0 + second, 20.0, 0.0, status)
 
-    def end(self, second: float) -> verdict.Verdict:
+    def end(self, second: float) -> results.Verdict:
         """Go to this second, finish, and judge the journal as a reader of it would."""
         self.clock.time = 1_000.0 + second
         self.run.check_over()
@@ -71,7 +71,7 @@ def started(tmp_path: Path) -> Iterator[Started]:
     begun.run._run.journal.close()
 
 
-def outcomes(decided: verdict.Verdict) -> dict[str, Outcome | None]:
+def outcomes(decided: results.Verdict) -> dict[str, Outcome | None]:
     """Check -> outcome."""
     return {result.check: result.outcome for result in decided.checks}
 

@@ -8,8 +8,9 @@ from tests.unit.load_runs import Running, outcomes, settings
 from rampgate.errors import RefusedError
 from rampgate.evidence import journal, session
 from rampgate.evidence.run import FALSE_FAIL_PER_RUN
+from rampgate.judging.next_steps import next_command
 from rampgate.judging.repeat import set_aside
-from rampgate.judging.verdict import decide, dumps, next_command
+from rampgate.judging.verdict import decide, dumps
 from rampgate.load import run as load
 from rampgate.model.metrics import Kind
 from rampgate.model.redact import Redactor
@@ -182,7 +183,7 @@ def test_the_report_shows_the_first_attempt_as_starved(tmp_path: Path) -> None:
     assert {row.median for row in first.rows} == {"20 ms"}
     waits = [fact.outcome for fact in section.facts if fact.check == "generator"]
     assert sorted(waits) == ["repeated", "shown"]
-    assert "starved, repeated" in html.dumps(decided, running.records)
+    assert "starved, repeated" in html.dumps(decided)
 
 
 def test_an_interrupted_repeat_holds(tmp_path: Path) -> None:

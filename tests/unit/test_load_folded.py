@@ -11,10 +11,10 @@ from rampgate.load.times import OFF, ON
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rampgate.judging import verdict
+    from rampgate.judging import results
 
 
-def measured(folder: Path, *, failing: int = 1) -> tuple[verdict.Verdict, Running]:
+def measured(folder: Path, *, failing: int = 1) -> tuple[results.Verdict, Running]:
     """The same run every time: two cohorts, some failures, some slow answers, two processes."""
     told = settings(folder, load={"accounts": {"pattern": "u{n}@example.test"}, "abort": "off"}, **ACCOUNTS)
     running = Running(told)
@@ -25,7 +25,7 @@ def measured(folder: Path, *, failing: int = 1) -> tuple[verdict.Verdict, Runnin
     return running.end(), running
 
 
-def numbers(decided: verdict.Verdict) -> dict[Any, Any]:
+def numbers(decided: results.Verdict) -> dict[Any, Any]:
     """Everything that a judgement rests on."""
     return {
         (result.check, j.name, *j.labels.values()): (j.n, j.outcome, j.needed)

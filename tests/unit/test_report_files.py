@@ -10,6 +10,7 @@ from tests.unit import report_runs as runs
 
 from rampgate import report
 from rampgate.errors import EvidenceError
+from rampgate.evidence.verdicts import conclude
 from rampgate.judging import verdict
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.threshold import parse
@@ -21,6 +22,8 @@ from rampgate.report.text import clean
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rampgate.judging.results import Verdict
+
 FILES = ("verdict.json", "junit.xml", "summary.md", "report.html")
 
 
@@ -29,14 +32,21 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
+def written(folder: Path, messages: list[str] | None = None) -> Verdict:
+    """The verdict of a run whose verdict.json and reports are written; what could not be, in messages."""
+    decided = conclude(folder)
+    report.write_all(decided, folder, warn=None if messages is None else messages.append)
+    return decided
+
+
 def test_all_reports_come_from_the_journal_and_are_the_same_each_time(tmp_path: Path) -> None:
     """Judged again, a run has the same reports byte for byte, and nothing else is left in its folder."""
     runs.mixed(tmp_path)
-    decided = report.write_all(tmp_path)
+    decided = written(tmp_path)
     first = contents(tmp_path)
     assert decided.decision is Decision.ROLLBACK
     assert json.loads(first["verdict.json"]) == verdict.to_json(decided)
-    report.write_all(tmp_path)
+    written(tmp_path)
     assert contents(tmp_path) == first
     assert {path.name for path in tmp_path.iterdir()} == {*FILES, "journal-immediate-1.jsonl"}
 
@@ -50,9 +60,9 @@ def test_a_report_that_dies_costs_nothing_else(tmp_path: Path, monkeypatch: pyte
         raise TypeError("a defect")
 
     monkeypatch.setattr(html, "dumps", broken)
-    told: list[str] = []
-    assert report.write_all(tmp_path, say=told.append).decision is Decision.PROMOTE
-    assert told == ["report.html could not be made: TypeError: a defect"]
+    messages: list[str] = []
+    assert written(tmp_path, messages).decision is Decision.PROMOTE
+    assert messages == ["report.html could not be made: TypeError: a defect"]
     assert {path.name for path in tmp_path.iterdir()} >= set(FILES[:3])
     assert not (tmp_path / "report.html").exists()
 
@@ -60,7 +70,7 @@ def test_a_report_that_dies_costs_nothing_else(tmp_path: Path, monkeypatch: pyte
 def test_a_folder_without_a_journal_is_refused(tmp_path: Path) -> None:
     """Where there is no evidence there is no verdict, and no file is made."""
     with pytest.raises(EvidenceError, match="no journal"):
-        report.write_all(tmp_path)
+        written(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -76,7 +86,7 @@ def test_a_verdict_that_cannot_be_written_is_an_error(
     monkeypatch.setattr(os, "replace", full)
     monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(EvidenceError, match=r"verdict\.json: cannot be written: No space left"):
-        report.write_all(tmp_path)
+        written(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["journal-immediate-1.jsonl"]
 
 
@@ -87,9 +97,9 @@ def test_half_a_character_is_no_obstacle(tmp_path: Path) -> None:
     story.end()
     file = tmp_path / "journal-immediate-1.jsonl"
     file.write_text(file.read_text().replace("SURROGATE", r"\ud800"))
-    told: list[str] = []
-    report.write_all(tmp_path, say=told.append)
-    assert told == []
+    messages: list[str] = []
+    written(tmp_path, messages)
+    assert messages == []
     assert json.loads(contents(tmp_path)["verdict.json"])["checks"][0]["message"] == "\ud800"
     assert b"&lt;U+D800&gt;" in contents(tmp_path)["report.html"]
 

@@ -95,8 +95,7 @@ class Page(HTMLParser):
 
 def source(folder: Path) -> str:
     """The run's report.html."""
-    records, dropped = journal.read(folder)
-    return html.dumps(verdict.decide(records, dropped), records)
+    return html.dumps(verdict.decide(*journal.read(folder)))
 
 
 def hostile_run(folder: Path, text: str) -> None:

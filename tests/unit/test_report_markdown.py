@@ -7,7 +7,7 @@ import pytest
 from tests.unit import report_runs as runs
 
 from rampgate.evidence import journal
-from rampgate.judging import verdict
+from rampgate.judging import results, verdict
 from rampgate.outcome import Severity
 from rampgate.report import markdown
 
@@ -19,12 +19,12 @@ HOSTILE = (
 )
 
 
-def judged(folder: Path) -> verdict.Verdict:
+def judged(folder: Path) -> results.Verdict:
     """The verdict of a run."""
     return verdict.decide(*journal.read(folder))
 
 
-def failing(folder: Path, message: str, checks: int = 1) -> verdict.Verdict:
+def failing(folder: Path, message: str, checks: int = 1) -> results.Verdict:
     """A run in which every check ends with the same error."""
     plan = [f"immediate/x::check_{number}" for number in range(checks)]
     story = runs.Story(folder, plan)

@@ -11,7 +11,7 @@ from tests.unit import report_runs as runs
 from tests.unit.test_report_html import Page
 
 from rampgate.evidence import journal
-from rampgate.judging import verdict
+from rampgate.judging import results, verdict
 from rampgate.model.measurement import Measurement
 from rampgate.report import html, junit, markdown, table, words
 
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 RELEASE = "production 1.4.0 at 25 %"
 
 
-def decided(folder: Path, stage: str, **header: list[str]) -> tuple[verdict.Verdict, list[verdict.Record]]:
+def decided(folder: Path, stage: str, **header: list[str]) -> results.Verdict:
     """A run of one stage that promotes."""
     check = f"{stage}/backend::cache_answers"
     story = runs.Story(folder, [check], stage=stage, **header)
     story.judged(check, Measurement("cache_misses", n=9, failures=0), "cache_misses == 0")
     story.ended(check)
     story.end()
-    records, dropped = journal.read(folder)
-    return verdict.decide(records, dropped), records
+    return verdict.decide(*journal.read(folder))
 
 
 @pytest.mark.parametrize(
@@ -41,8 +40,8 @@ def decided(folder: Path, stage: str, **header: list[str]) -> tuple[verdict.Verd
 )
 def test_every_report_names_the_step_of_a_deploy(tmp_path: Path, steps: list[str], named: str) -> None:
     """Whoever reads one report of four knows which step it is about: on top, and where the verdict stands."""
-    found, records = decided(tmp_path, "deploy", steps=steps)
-    page = html.dumps(found, records)
+    found = decided(tmp_path, "deploy", steps=steps)
+    page = html.dumps(found)
     assert f"<title>PROMOTE {named}: {RELEASE}</title>" in page
     assert f'<p class="release">{named}: {RELEASE}</p>' in page
     assert Page(page).text.count(named) == 4  # title, banner, the facts of the run, what was asked
@@ -58,7 +57,7 @@ def test_every_report_names_the_step_of_a_deploy(tmp_path: Path, steps: list[str
 
 def test_other_stages_are_named_alone(tmp_path: Path) -> None:
     """A stage without steps is named as it is."""
-    found, records = decided(tmp_path, "predeploy")
+    found = decided(tmp_path, "predeploy")
     assert words.stages(found) == ["predeploy"]
     assert words.subject(found) == RELEASE
-    assert "step" not in Page(html.dumps(found, records)).text
+    assert "step" not in Page(html.dumps(found)).text

@@ -10,13 +10,16 @@ from tests.unit import report_runs
 from tests.unit.report_runs import Story, mixed, promoted
 
 from rampgate.evidence import journal
-from rampgate.judging.verdict import Verdict, decide, dumps, next_command, to_json
+from rampgate.judging.next_steps import next_command
+from rampgate.judging.verdict import decide, dumps, to_json
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision, Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from rampgate.judging.results import Verdict
 
     Record = dict[str, Any]
 

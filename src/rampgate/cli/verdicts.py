@@ -12,7 +12,7 @@ from rampgate.cli.told import REPORTS, nobody_reads, told
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rampgate.judging.verdict import Verdict
+    from rampgate.judging.results import Verdict
 
 
 @click.command()
@@ -29,10 +29,11 @@ def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
       rampgate verdict 20261124T073502Z-3a51 --json
     """
     from rampgate.evidence import journal
-    from rampgate.judging.verdict import decide, dumps
+    from rampgate.evidence.verdicts import judge
+    from rampgate.judging.verdict import dumps
 
     folder = journal.find_run(reports, run)
-    decided = decide(*journal.read(folder))
+    decided = judge(folder)
     if as_json:
         click.echo(dumps(decided), nl=False)
     else:
@@ -54,12 +55,14 @@ def rejudge(run: str | None, reports: Path) -> int:
       rampgate rejudge reports/20261124T073502Z-3a51
     """
     from rampgate.evidence import journal
+    from rampgate.evidence.verdicts import FILE_NAME, conclude
     from rampgate.report import write_all
 
     folder = journal.find_run(reports, run)
-    kept = folder / "verdict.json"
+    kept = folder / FILE_NAME
     before = kept.read_bytes() if kept.is_file() else None
-    decided = write_all(folder)
+    decided = conclude(folder)
+    write_all(decided, folder)
     _show(decided, folder)
     if before is None:
         click.echo("rejudge: there was no verdict.json (the run was cut short); it is written now")

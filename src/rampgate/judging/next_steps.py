@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from rampgate.outcome import Cause, Decision, Outcome
 
 if TYPE_CHECKING:
-    from rampgate.judging.results import CheckResult
-    from rampgate.judging.verdict import Verdict
+    from rampgate.judging.results import CheckResult, Verdict
 
 _LOAD = ("load/", "predeploy/load::", "extended/load::")
 _LOADED = {"predeploy": "before", "extended": "flat"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Measurement
-from rampgate.outcome import Outcome, Severity, worst
+from rampgate.outcome import Decision, Outcome, Severity, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +61,43 @@ class CheckResult:
         bad = [j for j in self.judgements if j.outcome is self.outcome]
         bad.sort(key=lambda j: j.severity is not Severity.CRITICAL)
         return f"{self.check}: {bad[0].told(self.check) if bad else self.message or self.outcome}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Promote, hold or roll back, and everything behind it.
+
+    Args:
+        decision: what may happen to the deployment.
+        reasons: why not promote, the weightiest first.
+        checks: how each check of the plan ended, in the order of the plan.
+        stages: that were checked.
+        complete: whether everything in the plan ran to its end.
+        headers: of the processes that count.
+        notes: what a reader must know.
+        not_configured: what the settings do not name, and what therefore was not checked.
+        records: the journal that was judged, in order.
+    """
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    checks: tuple[CheckResult, ...]
+    stages: tuple[str, ...]
+    complete: bool
+    headers: tuple[Record, ...]
+    notes: tuple[str, ...] = ()
+    not_configured: tuple[str, ...] = ()
+    records: tuple[Record, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return str(self.headers[0].get("run", "")) if self.headers else ""
+
+    @property
+    def never_ran(self) -> tuple[str, ...]:
+        """Planned checks that did not run to their end."""
+        return tuple(result.check for result in self.checks if result.outcome is None)
 
 
 def result_of(

@@ -12,19 +12,17 @@ after it does.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.repeat import set_aside
-from rampgate.judging.results import CheckResult, Record, result_of
+from rampgate.judging.results import CheckResult, Record, Verdict, result_of
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["CheckResult", "Record", "Verdict", "decide", "dumps", "next_command", "to_json"]
 
 SCHEMA = 1
 _NO_ROLLBACK = {"predeploy", "rollback"}
@@ -33,31 +31,6 @@ _TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
 _NO_TEST = f": {_BAD_EXITS[5]}"
 _LOAD_CUT = f"{_LOAD}: {_BAD_EXITS[2]}"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Promote, hold or roll back, and everything behind it."""
-
-    decision: Decision
-    reasons: tuple[str, ...]
-    checks: tuple[CheckResult, ...]
-    stages: tuple[str, ...]
-    complete: bool
-    headers: tuple[Record, ...]
-    notes: tuple[str, ...] = ()
-    not_configured: tuple[str, ...] = ()
-    _run: str = field(default="")
-
-    @property
-    def run(self) -> str:
-        """The run's id."""
-        return self._run
-
-    @property
-    def never_ran(self) -> tuple[str, ...]:
-        """Planned checks that did not run to their end."""
-        return tuple(result.check for result in self.checks if result.outcome is None)
 
 
 def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
@@ -93,7 +66,7 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         headers=tuple(headers),
         notes=(*dropped, *(record["text"] for record in records if record["type"] == "event")),
         not_configured=tuple(not_configured),
-        _run=headers[0].get("run", "") if headers else "",
+        records=tuple(records),
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.verdict import Record, Verdict
+    from rampgate.judging.results import Record, Verdict
 
 JUDGED = "judged"
 SHOWN = "shown, not judged"

@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging import wording
-from rampgate.judging.verdict import next_command
+from rampgate.judging.next_steps import next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import charts, details, evidence, load, words
 from rampgate.report.text import clean
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.verdict import CheckResult, Record, Verdict
+    from rampgate.judging.results import CheckResult, Record, Verdict
     from rampgate.model.measurement import Measurement
 
 LONGEST_SETTINGS = 60_000
@@ -93,9 +93,9 @@ class Check(NamedTuple):
         return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
 
 
-def dumps(verdict: Verdict, records: Sequence[Record]) -> str:
+def dumps(verdict: Verdict) -> str:
     """report.html: the same journal gives the same bytes, for no time of writing is in it."""
-    checks = _checks(verdict, records)
+    checks = _checks(verdict, verdict.records)
     page = {
         "verdict": verdict.decision.value,
         "symbol": _DECISIONS.get(verdict.decision, "\N{MULTIPLICATION X}"),
@@ -104,12 +104,12 @@ def dumps(verdict: Verdict, records: Sequence[Record]) -> str:
         "next": next_command(verdict),
         "chance": words.chance(verdict),
         "counts": _counts(verdict),
-        "facts": _facts(verdict, records),
+        "facts": _facts(verdict, verdict.records),
         "checks": checks,
         "pictured": any(finding.pictures for check in checks for finding in check.findings),
         "drawn": any(finding.bar for check in checks for finding in check.findings),
         "other_reasons": words.other_reasons(verdict),
-        "load": load.section(verdict, records),
+        "load": load.section(verdict, verdict.records),
         "drawn_by_us": _markup,
         "not_configured": verdict.not_configured,
         "notes": verdict.notes,

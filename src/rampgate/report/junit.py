@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from rampgate.judging.verdict import next_command
+from rampgate.judging.next_steps import next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
-    from rampgate.judging.verdict import CheckResult, Verdict
+    from rampgate.judging.results import CheckResult, Verdict
 
 _MESSAGE = 1_000
 _BAD = ("failure", "error")

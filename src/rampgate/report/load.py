@@ -14,7 +14,7 @@ from rampgate.report.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rampgate.judging.verdict import Record, Verdict
+    from rampgate.judging.results import Record, Verdict
     from rampgate.model.measurement import Measurement
     from rampgate.report.evidence import Seen
 

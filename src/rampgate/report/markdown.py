@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rampgate.judging.verdict import CheckResult, Verdict, next_command
+from rampgate.judging.next_steps import next_command
+from rampgate.judging.results import CheckResult, Verdict
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean

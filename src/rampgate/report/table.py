@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rampgate.judging.verdict import next_command
+from rampgate.judging.next_steps import next_command
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.verdict import CheckResult, Verdict
+    from rampgate.judging.results import CheckResult, Verdict
 
 LOG_WIDTH = 120
 """Columns where nobody has any to measure. CI log viewers show about this many without a scroll bar; at 80

@@ -14,8 +14,8 @@ from rampgate.report import plots
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from rampgate.judging.results import Record
     from rampgate.judging.threshold import Threshold
-    from rampgate.judging.verdict import Record
 
 MOST_POINTS = 300
 """Points of a drawn line; a longer run is drawn in steps of several seconds, the worst of each."""

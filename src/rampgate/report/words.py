@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.verdict import CheckResult, Record, Verdict
+    from rampgate.judging.results import CheckResult, Record, Verdict
     from rampgate.model.measurement import Measurement
 
 NEVER_RAN = "never ran"

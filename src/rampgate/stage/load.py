@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from rampgate.evidence.run import Run
-    from rampgate.judging.verdict import Record
+    from rampgate.judging.results import Record
     from rampgate.stage.stage_session import StageSession
 
 _SHOWN_EVERY_S = 30.0

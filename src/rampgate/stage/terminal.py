@@ -1,4 +1,4 @@
-"""Floor 6. What the plugin says: a line per check as it ends, the verdict at the end, and the exit code."""
+"""Floor 6. The plugin on the terminal: a line per check, the verdict at the end, and the exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rampgate.stage.checks import STAGE_SESSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from rampgate.judging.verdict import Verdict
+    from rampgate.judging.results import Verdict
     from rampgate.stage.stage_session import StageSession
 
 _REPLACED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
@@ -20,19 +20,19 @@ _COLOURS = {"passed": "green", "failed": "red", "error": "red", "skipped": "cyan
 _VERDICT: pytest.StashKey[Verdict] = pytest.StashKey()
 
 
-def teller(config: pytest.Config) -> Callable[[str], None]:
+def progress(config: pytest.Config) -> Callable[[str], None]:
     """A function that shows progress in spite of pytest's capture of output."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
-    def say(text: str) -> None:
+    def write(text: str) -> None:
         if reporter is None:
             return
         if capture:
             with capture.global_and_fixture_disabled():
                 reporter.write_line(f"  … {text}", yellow=True)
 
-    return say
+    return write
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -44,8 +44,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     where = ", ".join(address for address in (target.web, target.api) if address) or "nothing configured"
     steps = active.setup.steps
     step = f", step{'s' if len(steps) > 1 else ''} {' and '.join(steps)}" if steps else ""
-    told = f"rampgate: {active.setup.stage} stage{step}, {checks} checks planned, of {where}"
-    return active.setup.redactor.text(told)
+    line = f"rampgate: {active.setup.stage} stage{step}, {checks} checks planned, of {where}"
+    return active.setup.redactor.text(line)
 
 
 def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:
@@ -53,8 +53,8 @@ def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, s
     outcome = getattr(report, "rampgate", None)
     if outcome is None or STAGE_SESSION not in config.stash:
         return None
-    told = outcome in {"passed", "skipped"} or not getattr(report, "rampgate_text", "")
-    return (report.outcome if told else _category(outcome)), "", ""
+    known = outcome in {"passed", "skipped"} or not getattr(report, "rampgate_text", "")
+    return (report.outcome if known else _category(outcome)), "", ""
 
 
 def _category(outcome: str) -> str:
@@ -63,7 +63,7 @@ def _category(outcome: str) -> str:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember what is due to be told; the terminal's own hook has no way to pass it on."""
+    """Write the line of a check that ended; the terminal's own hook has no way to pass it on."""
     if hasattr(report, "rampgate") and _TERMINAL.reporter is not None:
         _line(_TERMINAL.reporter, report)
 
@@ -111,8 +111,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     try:
         verdict = _finish(active, int(session.exitstatus))
     except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
-        told = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
-        sys.stderr.write(f"\n{told}\n")
+        message = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
+        sys.stderr.write(f"\n{message}\n")
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         return result
     session.config.stash[_VERDICT] = verdict
@@ -122,13 +122,16 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
 
 def _finish(active: StageSession, status: int) -> Verdict:
+    from rampgate.evidence.verdicts import conclude
     from rampgate.report import write_all
 
     run = active.run
     assert run is not None  # noqa: S101  # only called where a run was begun
     run.journal.write("end", status=status)
     run.journal.close()
-    return write_all(run.folder)
+    verdict = conclude(run.folder)
+    write_all(verdict, run.folder)
+    return verdict
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

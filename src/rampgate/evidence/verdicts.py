@@ -1,0 +1,55 @@
+"""Floor 4. A run's verdict, from the journal in its folder, and the file that keeps it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from rampgate.errors import EvidenceError
+from rampgate.evidence import journal
+from rampgate.judging.verdict import decide, dumps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.judging.results import Verdict
+
+FILE_NAME = "verdict.json"
+
+
+def judge(folder: Path) -> Verdict:
+    """Judge a run by its journal alone.
+
+    Raises:
+        EvidenceError: there is no readable journal.
+    """
+    return decide(*journal.read(folder))
+
+
+def conclude(folder: Path) -> Verdict:
+    """Judge a run, and write verdict.json into its folder, whole or not at all.
+
+    Raises:
+        EvidenceError: there is no readable journal, or verdict.json cannot be written.
+    """
+    verdict = judge(folder)
+    try:
+        write_whole(folder / FILE_NAME, dumps(verdict))
+    except OSError as error:
+        raise EvidenceError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
+    return verdict
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its own JSON escape.
+        fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
