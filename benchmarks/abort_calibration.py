@@ -23,7 +23,7 @@ import numpy as np
 
 from rampgate.config import policy
 from rampgate.config.settings import Settings
-from rampgate.load import abort, watches
+from rampgate.load import abort, abort_monitors
 from rampgate.load.seconds import Second
 from rampgate.outcome import Severity
 
@@ -58,30 +58,32 @@ class WholeRun:
     """All watches of a load run with the default thresholds; every failed request exceeds every latency."""
 
     rules = policy.load_rules(Settings())
-    edges = tuple(one.edge for one in watches.watched(rules) if one.edge is not None)
+    edges = tuple(one.edge for one in abort_monitors.watched(rules) if one.edge is not None)
 
     def __init__(self, alpha: float) -> None:
         """Begin with no second seen."""
-        self.watches = watches.Watches(self.rules, alpha)
+        self.watches = abort_monitors.AbortMonitors(self.rules, alpha)
         self.fired_at: int | None = None
 
     def add(self, second: int, failing: int, n: int) -> None:
         """Tell one second."""
         above = dict.fromkeys(self.edges, failing)
-        self.watches.add(Second(second, n, failing, n, above, 1, 1.0, None, None, None))
+        self.abort_monitors.add(Second(second, n, failing, n, above, 1, 1.0, None, None, None))
         # When the run ends, not when the threshold was broken: the grace is part of the delay.
-        self.fired_at = second if self.watches.stop else None
+        self.fired_at = second if self.abort_monitors.stop else None
 
     @property
     def log_evidence(self) -> float:
         """The largest of any watch."""
-        return max(watch.log_evidence for watch in self.watches.of.values())
+        return max(watch.log_evidence for watch in self.abort_monitors.of.values())
 
     @property
     def critical(self) -> bool:
         """Whether the run was ended by a critical threshold."""
         names = {rule.threshold.name: rule.threshold.severity for rule in self.rules.rules}
-        return self.watches.stop is not None and names[self.watches.stop[0]] is Severity.CRITICAL
+        return (
+            self.abort_monitors.stop is not None and names[self.abort_monitors.stop[0]] is Severity.CRITICAL
+        )
 
 
 class Bank:
@@ -106,10 +108,10 @@ class Bank:
             self.fired_at = second
 
 
-TESTS: dict[str, Callable[[Block], WholeRun | Bank | abort.Watch]] = {
+TESTS: dict[str, Callable[[Block], WholeRun | Bank | abort.AbortTest]] = {
     "run": lambda block: WholeRun(block.alpha),
     "bank": lambda block: Bank(block.limit, block.alpha),
-    "watch": lambda block: abort.Watch(block.limit, block.alpha),
+    "watch": lambda block: abort.AbortTest(block.limit, block.alpha),
 }
 
 
@@ -163,7 +165,9 @@ def blocks(alpha: float) -> list[Block]:
 
 def complete(alpha: float) -> list[dict[str, Any]]:
     """Run and append what is missing; every row that belongs to this code and alpha."""
-    told = f"{inspect.getsource(abort.Watch)}{abort.BETS}{abort.ALARMS}{inspect.getsource(watches)}"
+    told = (
+        f"{inspect.getsource(abort.AbortTest)}{abort.BETS}{abort.ALARMS}{inspect.getsource(abort_monitors)}"
+    )
     code = hashlib.sha256(told.encode()).hexdigest()[:12]
     RESULTS.parent.mkdir(exist_ok=True)
     lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
@@ -209,7 +213,7 @@ def print_steady(rows: list[dict[str, Any]], alpha: float) -> None:
     print(f"\nFalse aborts in {STEADY_RUNS:,} runs of {SECONDS} s, limit 2 %, alpha {alpha:g}\n")
     print("| true rate | bunches of | aborted | largest evidence (threshold) |")
     print("|---|---|---|---|")
-    threshold = abort.Watch(0.02, alpha).threshold
+    threshold = abort.AbortTest(0.02, alpha).threshold
     for first in range(0, len(rows), STEADY_RUNS // BLOCK):
         group = rows[first : first + STEADY_RUNS // BLOCK]
         block = group[0]["block"]

@@ -51,7 +51,6 @@ stages = "{stages}"
 time_scale = {scale}
 pause = 0.05
 abort = "off"
-repeat_starved = false
 """
 STUB = """
 import time

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 """How often the driver looks when no user is due before."""
 _GOING = {STATE_INIT, STATE_SPAWNING, STATE_RUNNING}
-_AGAIN_S = 1.0
+_RETRY_S = 1.0
 _SAID_FOR_EACH_USER = (
     "Ramping to",
     "All users spawned",
@@ -57,7 +57,6 @@ class Driver:
         runner: without workers, or the master.
         measured: the run that is on, None when there is none.
         begin: lets its ramp begin.
-        again: whether the run that has just ended is to be made once more.
     """
 
     def __init__(
@@ -65,12 +64,10 @@ class Driver:
         runner: Runner,
         measured: Callable[[], LoadRun | None],
         begin: Callable[[LoadRun], None],
-        again: Callable[[], bool],
     ) -> None:
         self._runner = runner
         self._measured = measured
         self._begin = begin
-        self._again = again
         self._users = 0
         self._told = self._fell = -1e9
 
@@ -90,10 +87,8 @@ class Driver:
         logging.getLogger("locust.runners").addFilter(_is_news)
 
     def follow(self) -> None:
-        """Every run that is due, one after the other."""
+        """From the first user to the last; headless, Locust leaves afterwards."""
         self._follow_one()
-        while self._again():
-            self._follow_one()
         options = self._runner.environment.parsed_options
         if options and options.headless:
             self._runner.quit()
@@ -143,8 +138,8 @@ class Driver:
 
     def _is_short(self, now: float) -> bool:
         """Whether users are missing who were leaving when Locust was asked for more: it counted them in."""
-        recent = now - self._fell < self._runner.environment.stop_timeout + _AGAIN_S
-        return recent and now - self._told >= _AGAIN_S and self._runner.user_count < self._users
+        recent = now - self._fell < self._runner.environment.stop_timeout + _RETRY_S
+        return recent and now - self._told >= _RETRY_S and self._runner.user_count < self._users
 
     def _there(self, run: LoadRun) -> bool:
         if isinstance(self._runner, MasterRunner) and self._runner.worker_count == 0:

@@ -18,7 +18,7 @@ from flask import Blueprint, Response, abort, jsonify, request, send_file
 
 from rampgate.evidence import verdicts
 from rampgate.load import live, terminal
-from rampgate.load.cells import CELLS
+from rampgate.load.slices import SLICES
 from rampgate.outcome import Outcome
 from rampgate.report import words
 from rampgate.report.text import clean
@@ -111,12 +111,12 @@ def ended(folder: Path) -> dict[str, Any]:
         "run": clean(decided.run, 100),
         "verdict": decided.decision.value,
         "says": words.reason(decided),
-        # Of the cells that are not asked for, only what counts: a failure.
+        # Of the slices that are not asked for, only what counts: a failure.
         "thresholds": [
             live.told(judgement, names[result.check], about(judgement), judged=True)._asdict()
             for result in decided.checks
             for judgement in result.judgements
-            if result.check != CELLS or judgement.outcome is Outcome.FAILED
+            if result.check != SLICES or judgement.outcome is Outcome.FAILED
         ],
     }
 

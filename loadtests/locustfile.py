@@ -50,11 +50,9 @@ __all__ = ["Gate", "Steps", "Visitor"]
 
 
 class Gate:
-    """What this process measures now, what it is to measure once more, and what it came to last."""
+    """What this process measures now, and what it came to last."""
 
     run: ClassVar[load.LoadRun | None] = None
-    first: ClassVar[load.LoadRun | None] = None
-    leaving: ClassVar[bool] = False
     interrupted: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
@@ -99,7 +97,7 @@ def prepare(environment: Any, **_: Any) -> None:
         Gate.master = fleet.Master(environment.runner, lambda: Gate.run, lambda: _options(environment))
     gate_tab.install(environment, Gate)
     begins = Gate.master.begin if Gate.master else load.LoadRun.start
-    driver.Driver(environment.runner, lambda: Gate.run, begins, repeats).install()
+    driver.Driver(environment.runner, lambda: Gate.run, begins).install()
     try:
         setup = _setup(environment, _options(environment))
         environment.host = setup.settings.target.api
@@ -138,8 +136,6 @@ def begin(environment: Any, **_: Any) -> None:
         Gate.worker.begin()
         return
     try:
-        if Gate.first:
-            Gate.run, Gate.first = Gate.first.again(), None
         Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), say=_tell)
         workers = len(Gate.master.there) if Gate.master else 1
         users = profile.of(run.settings.load).users
@@ -160,7 +156,7 @@ def begin(environment: Any, **_: Any) -> None:
 def keep_error(exception: BaseException, **_: Any) -> None:
     """An error of the load test itself is no error of the target, and no pass either."""
     if work.now:
-        work.now.trouble(load.own_words(exception))
+        work.now.trouble(load.error_message(exception))
 
 
 def judge(environment: Any, **_: Any) -> None:
@@ -178,26 +174,16 @@ def judge(environment: Any, **_: Any) -> None:
             work.now.end()
             journey.end()
         work.now = Gate.run = None
-        headless = environment.parsed_options.headless
-        folder = run.finish(once_more=headless and not Gate.leaving)
+        folder = run.finish()
         Gate.verdict = verdicts.conclude(folder), folder
         write_all(*Gate.verdict)
         environment.process_exit_code = Gate.verdict[0].decision.exit_code
-        if run.repeat:
-            Gate.first = run
-            _tell(run.repeat)
-        if not headless:
+        if not environment.parsed_options.headless:
             show()
-
-
-def repeats() -> bool:
-    """Whether the run that has just been judged is to be made once more."""
-    return Gate.first is not None and not Gate.leaving
 
 
 def stop(environment: Any, **_: Any) -> None:
     """Leaving in the middle of a run interrupts it."""
-    Gate.leaving = True
     environment.runner.stop()
     judge(environment)
 

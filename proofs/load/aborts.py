@@ -13,7 +13,7 @@ from proofs.delay_server import serving
 from proofs.load import gate
 from proofs.load.rows import Case, Row
 
-from rampgate.load.watches import EVIDENCE
+from rampgate.load.abort_monitors import EVIDENCE
 
 REPEATS = 5
 VISITS_PER_S = 50

@@ -32,7 +32,7 @@ def configure(folder: Path, url: str, load: str) -> None:
         for path in PATHS
     )
     (folder / "rampgate.toml").write_text(
-        f'[target]\napi = "{url}"\ntimeout = "10s"\n{endpoints}[load]\nrepeat_starved = false\n{load}',
+        f'[target]\napi = "{url}"\ntimeout = "10s"\n{endpoints}[load]\n{load}',
         encoding="utf-8",
     )
 

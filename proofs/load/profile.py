@@ -38,7 +38,6 @@ def _run(ramp: Ramp, _: int) -> Row:
     ):
         folder = Path(name)
         overrides = {**demo.overrides(told, ready), "load.stages": _text(ramp)}
-        overrides["load.repeat_starved"] = "false"  # a starved row is run again from here
         source = {"path": str(settings), "overrides": overrides, "from_environment": False}
         with gate.started(folder, environ={SOURCE_VARIABLE: json.dumps(source)}) as process:
             found = gate.ended(folder, process, ramp.duration + ENDS_WITHIN_S)

@@ -74,7 +74,7 @@ def configure(folder: Path, load: str) -> None:
     (folder / "rampgate.toml").write_text(
         f'[target]\napi = "http://127.0.0.1:{free_port()}"\n'
         '[[endpoints]]\nname = "mine"\npath = "/mine"\nsign_in = false\nload = true\n'
-        f"[load]\npause = 0.05\n{'' if 'repeat_starved' in load else 'repeat_starved = false'}\n{load}\n",
+        f"[load]\npause = 0.05\n{load}\n",
         encoding="utf-8",
     )
 

@@ -116,7 +116,6 @@ ramp_up = 1
 plateau = {plateau}
 ramp_down = 1
 pause = 0.01
-repeat_starved = false
 thresholds = {{ http_req_duration = ["p(95)<4000"], http_req_failed = ["rate<0.045"] }}
 """,
         encoding="utf-8",

@@ -27,7 +27,7 @@ def configured(folder: Path, url: str, duration: str, more: str = "") -> Project
     """A project whose endpoint is asked under load by two users."""
     text = SETTINGS.format(api=url).replace("sign_in = false\n", "sign_in = false\nload = true\n")
     thresholds = '{ http_req_duration = ["p(95)<5000"], http_req_failed = ["rate<0.5"] }'
-    load = f'[load]\nflat_users = 2\nflat_duration = "{duration}"\npause = 0.01\nrepeat_starved = false\n'
+    load = f'[load]\nflat_users = 2\nflat_duration = "{duration}"\npause = 0.01\n'
     if "[load.thresholds]" not in more:
         load += f"thresholds = {thresholds}\n"
     return Project(folder, text + load + more)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rampgate.config.settings import Settings
+from rampgate.load.counters import DURATION, Counters
 from rampgate.load.generator import Health, Sample
 from rampgate.load.plan import endpoints_of, prepare
 from rampgate.load.seconds import Second, count
 from rampgate.load.table import SIGN_IN, Row, Table
-from rampgate.load.tally import Tally
 from rampgate.model.ramp import Ramp
 from rampgate.model.redact import Redactor
 
@@ -41,7 +41,8 @@ class Running:
     setup: Setup
     endpoints: tuple[EndpointSettings, ...]
     ramp: Ramp
-    live: Tally
+    counters: Counters
+    health: Health
     id: str = "20260921T143320Z-0a1b"
     elapsed: float = 0.0
     seconds: list[Second] = field(default_factory=list)
@@ -63,8 +64,8 @@ class Running:
             ideal = self.ramp.users_at(second + 1)
             self.seconds.append(count(second, table, edges, round(ideal), ideal))
             sample = Sample(second + 1.0, wait * (second + 1), 0.04 * (second + 1), 10 * (second + 1))
-            self.live.health.add("load-1", sample)
-            self.live.feed(table)
+            self.health.add("load-1", sample)
+            self.counters.add(table)
         self.elapsed = float(until)
 
 
@@ -78,7 +79,8 @@ def running(folder: Path, *, endpoints: tuple[str, ...] = ENDPOINTS, ramp: Ramp 
         }
     )
     setup = prepare(settings, Redactor())
-    return Running(setup, endpoints_of(settings), ramp, Tally(setup, ramp, Health()))
+    counters = Counters(setup.policy.of(DURATION), ramp, settings.target.timeout)
+    return Running(setup, endpoints_of(settings), ramp, counters, Health())
 
 
 NOTHING = math.nan

@@ -106,23 +106,18 @@ class Running:
             for process in self.processes.values():
                 process.recorder.flush()
 
-    def again(self) -> None:
-        """The run once more, from the beginning of its ramp."""
-        self.run = self.run.again()
-        self.began, self.processes = self.clock.time, {}
-
-    def end(self, *, once_more: bool = False) -> results.Verdict:
+    def end(self) -> results.Verdict:
         """Finish, and judge the journal as a reader of it would."""
         for process in self.processes.values():
             process.recorder.flush()
         self.run.check_over()
-        self.folder = self.run.finish(once_more=once_more)
+        self.folder = self.run.finish()
         self.records, dropped = journal.read(self.folder)
         return verdict.decide(self.records, dropped)
 
     def health(self, name: str) -> list[Sample]:
         """What a process has told of itself."""
-        return self.run._health._samples[name]
+        return self.run.health._samples[name]
 
 
 def outcomes(decided: results.Verdict) -> dict[str, Outcome | None]:

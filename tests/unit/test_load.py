@@ -231,7 +231,7 @@ def test_an_error_of_the_load_test_itself_is_no_pass(started: Started) -> None:
     """A journey that raises makes an error of the run, and says what it was."""
     started.ask(20, 400)
     for _ in range(20):
-        started.run.trouble(load.own_words(KeyError("token")))
+        started.run.trouble(load.error_message(KeyError("token")))
     decided = started.end(45.1)
     assert decided.decision is Decision.HOLD
     assert outcomes(decided)["load/whole run"] is Outcome.ERROR

@@ -50,7 +50,6 @@ class LoadSettings(Part):
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
     abort: Literal["on", "trial", "off"] = "on"
-    repeat_starved: bool = Field(default=True, description="repeat a run once whose generator starved")
     thresholds: dict[str, list[str | ThresholdSettings]] = Field(
         default={"http_req_duration": ["p(95)<1000"], "http_req_failed": ["rate<0.02"]}
     )

@@ -11,7 +11,6 @@ point leaves at most one torn last line. Every record carries ``type``, ``time``
                  lenient: that it is undecided does not count; untrusted: why it decides nothing
     check        how a check ended by itself, apart from its judgements; cause: what kept it from a pass, in
                  a word
-    repeat       this process repeats the load run of another, whose own generator starved
     timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
     event        something that a reader must know (an interrupt, a budget that ran out)
     end          the writing process came to its end, with pytest's or Locust's own exit status; early: before

@@ -5,8 +5,7 @@
     PROMOTE   everything in the plan passed
 
 Stages that have nothing to roll back (predeploy, rollback), and the load run of such a stage, know only
-PROMOTE and HOLD. A load run that was repeated because its own generator starved decides nothing; the attempt
-after it does.
+PROMOTE and HOLD.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.next_steps import next_command
-from rampgate.judging.repeat import set_aside
 from rampgate.judging.results import CheckResult, Record, Verdict, result_of
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
@@ -40,12 +38,10 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         records: what journal.read returned, in order.
         dropped: its remarks on torn lines.
     """
-    aside = set_aside(records)
-    counting = [record for record in records if record["process"] not in aside]
-    headers = [record for record in counting if record["type"] == "header"]
+    headers = [record for record in records if record["type"] == "header"]
     metrics = registry(metric for h in headers for metric in h.get("settings", {}).get("metrics", ()))
-    plan = _plan(counting)
-    results = tuple(result_of(check, counting, metrics, required=needed) for check, needed in plan.items())
+    plan = _plan(records)
+    results = tuple(result_of(check, records, metrics, required=needed) for check, needed in plan.items())
     stages = tuple(dict.fromkeys(h["stage"] for h in headers))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)

@@ -7,7 +7,7 @@ seconds the same bets would be quicker, and stop sound services whose failures c
 **The bet.** Stake w on "from now on it is worse": after a second with fraction x the stake is worth
 w (1 + u (x/p - 1)), 0 <= u <= 1. That is never negative, and under the assumption at most w on average;
 of all bets with these two properties none is better (Waudby-Smith & Ramdas, J. R. Stat. Soc. B 86 (2024)
-1-27; Clerico, arXiv:2412.02640). The watch begins with a wealth of 1 and keeps it in hand. A second well
+1-27; Clerico, arXiv:2412.02640). The test begins with a wealth of 1 and keeps it in hand. A second well
 above the limit raises an alarm, and the k-th alarm stakes 1 / (k (k + 1)) of the purse on the seconds
 *after* it, spread over a few u. All stakes together are at most 1, and each is fixed before the seconds
 that it is on, so the whole wealth, purse and stakes, is a non-negative supermartingale that begins at 1.
@@ -50,7 +50,7 @@ _MOST = 1e300
 """Wealth is capped here, which keeps it a supermartingale, and a float."""
 
 
-class Watch:
+class AbortTest:
     """Watches one threshold of the form "the fraction of failing requests is at most the limit".
 
     Args:
@@ -58,7 +58,7 @@ class Watch:
         alpha: the chance of ever firing while the fraction is at most the limit, between 0 and 1.
         bets: u -> share; each u from 0 to 1, the shares sum to at most 1.
         alarms: multiples of the limit, above 0.
-        tighter: the watch, of the same alpha, of a limit that is broken whenever this one is; told of each
+        tighter: the test, of the same alpha, of a limit that is broken whenever this one is; told of each
             second before this one. Without its firing this one does not fire.
 
     Raises:
@@ -71,7 +71,7 @@ class Watch:
         alpha: float,
         bets: Mapping[float, float] = BETS,
         alarms: Sequence[float] = ALARMS,
-        tighter: Watch | None = None,
+        tighter: AbortTest | None = None,
     ) -> None:
         if not (0 < limit < 1 and 0 < alpha < 1):
             raise ValueError(f"limit and alpha lie between 0 and 1, found {limit} and {alpha}")
@@ -82,7 +82,7 @@ class Watch:
         # Rounded up, so that the threshold in the journal is short and exactly the one in force.
         self.threshold = math.ceil(-math.log(alpha) * 100) / 100
         if tighter is not None and (tighter.limit > limit or tighter.threshold != self.threshold):
-            raise ValueError("a tighter watch has no higher limit, and the same alpha")
+            raise ValueError("a tighter test has no higher limit, and the same alpha")
         self.fired_at: int | None = None
         self.peaked_at: int | None = None
         self.seconds = 0
@@ -97,9 +97,9 @@ class Watch:
 
     @property
     def log_evidence(self) -> float:
-        """The largest log wealth so far, or the tighter watch's where that is less.
+        """The largest log wealth so far, or the tighter test's where that is less.
 
-        The watch has fired when it is at or above ``threshold``.
+        The test has fired when it is at or above ``threshold``.
         """
         return self._peak if self._tighter is None else min(self._peak, self._tighter.log_evidence)
 

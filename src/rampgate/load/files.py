@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from rampgate.errors import EvidenceError
-from rampgate.load.times import Table, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,14 +60,7 @@ class Files:
         os.ftruncate(file, size)  # a torn block in the middle would make all that comes after it unreadable
         raise EvidenceError(f"{name}: a block could not be written whole: {trouble}")
 
-    def close(self) -> tuple[Table, list[str]]:
-        """Close every file and read all of it back, with one sentence for each torn last block.
-
-        Raises:
-            EvidenceError: a file cannot be read.
-        """
-        processes = list(self._open)
+    def close(self) -> None:
+        """Close every file; what comes afterwards is refused."""
         while self._open:
             os.close(self._open.popitem()[1])
-        found = [read(self.path(process)) for process in processes]
-        return Table.merged(table for table, _ in found), [text for _, texts in found for text in texts]

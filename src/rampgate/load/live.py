@@ -6,14 +6,14 @@ what was counted so far, which may still change its mind.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rampgate.evidence.run import FALSE_PASS_PER_CHECK
 from rampgate.io.cpu_pressure import STARVED
 from rampgate.judging import wording
 from rampgate.judging.judge import judge
-from rampgate.load.cells import DURATION
+from rampgate.load.counters import DURATION
 from rampgate.outcome import Outcome, Severity
 from rampgate.report import words
 from rampgate.report.text import clean
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings
     from rampgate.evidence.session import Setup
     from rampgate.judging.judge import Judgement
-    from rampgate.load.generator import Fared
+    from rampgate.load.counters import Counters
+    from rampgate.load.generator import Fared, Health
     from rampgate.load.seconds import Second
-    from rampgate.load.tally import Tally
     from rampgate.model.ramp import Ramp
 
 EVERY = "all requests"
@@ -34,7 +34,7 @@ UNDECIDED = "undecided"
 
 
 class Evidence(Protocol):
-    """What an abort's watch tells: see ``rampgate.load.abort``."""
+    """What an abort test says: see ``rampgate.load.abort``."""
 
     threshold: float
     fired_at: int | None
@@ -51,7 +51,8 @@ class Watched(Protocol):
     setup: Setup
     ramp: Ramp
     endpoints: tuple[EndpointSettings, ...]
-    live: Tally
+    counters: Counters
+    health: Health
 
     @property
     def elapsed(self) -> float:
@@ -63,7 +64,7 @@ class Watched(Protocol):
 
     @property
     def evidence(self) -> Mapping[str, Evidence]:
-        """Threshold text -> its watch."""
+        """Threshold text -> its abort test."""
 
 
 class Stage(NamedTuple):
@@ -163,8 +164,8 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
     elapsed, ramp = run.elapsed, run.ramp
     held = tuple(_held(run, elapsed, breathe))
     begun = _begun(ramp, elapsed)
-    troubles = run.live.health.troubles(begun, elapsed)
-    generators = tuple(_generator(fared) for fared in run.live.health.over(begun, elapsed))
+    troubles = run.health.troubles(begun, elapsed)
+    generators = tuple(_generator(fared) for fared in run.health.over(begun, elapsed))
     last = run.seconds[-1] if run.seconds else None
     verdict, says = _so_far(held, troubles, _until_plateau(ramp, elapsed))
     return Snapshot(
@@ -181,7 +182,7 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
         p95=last.p95 if last else None,
         p99=last.p99 if last else None,
         thresholds=held,
-        aborts=tuple(_abort(text, watch) for text, watch in run.evidence.items()),
+        aborts=tuple(_abort(text, test) for text, test in run.evidence.items()),
         generators=generators,
         verdict=verdict,
         says=says,
@@ -191,18 +192,19 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
 def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator[Held]:
     until = _until_plateau(run.ramp, elapsed)
     steady = until is not None and until <= 0
-    cells: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
+    slices: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
     over = "plateau" if steady else "before the plateau"
-    cells += [
+    slices += [
         (i, endpoint.name, over, steady and endpoint.required) for i, endpoint in enumerate(run.endpoints)
     ]
-    for index, about, over, judged in cells:
+    for index, about, over, judged in slices:
         on_plateau = steady and index is not None
         begun = _begun(run.ramp, elapsed) if on_plateau else 0.0
-        starved = run.live.health.starved(begun, elapsed)
+        starved = run.health.starved(begun, elapsed)
         labels = {} if index is None else {"endpoint": about}
-        for seen in run.live.counted(index, plateau=on_plateau, labels=labels):
-            timed = replace(seen, start=begun, end=elapsed)
+        counts, span = run.counters.endpoint(index, plateau=on_plateau), (begun, elapsed)
+        durations = counts.durations(run.counters.thresholds, labels, span)
+        for timed in (counts.failures(labels, span), durations):
             for threshold in run.setup.policy.thresholds(timed):
                 found = judge(
                     threshold,
@@ -285,6 +287,6 @@ def _stage(ramp: Ramp, elapsed: float) -> Stage | None:
     return Stage(index + 1, len(ramp.stages), name, round(max(0.0, ramp.ends[index] - elapsed), 1))
 
 
-def _abort(text: str, watch: Evidence) -> Abort:
-    share = watch.log_wealth / watch.threshold if watch.threshold > 0 else 0.0
-    return Abort(clean(text, 200), round(min(1.0, max(0.0, share)), 3), watch.fired_at is not None)
+def _abort(text: str, test: Evidence) -> Abort:
+    share = test.log_wealth / test.threshold if test.threshold > 0 else 0.0
+    return Abort(clean(text, 200), round(min(1.0, max(0.0, share)), 3), test.fired_at is not None)

@@ -16,10 +16,10 @@ from rampgate.evidence import demo, session
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
 from rampgate.load import profile
-from rampgate.load.cells import CELLS, Cell, planned
-from rampgate.load.closing import GENERATOR
+from rampgate.load.abort_monitors import ABORT, CHANCY, chains, monitored
 from rampgate.load.cohorts import split_of
-from rampgate.load.watches import ABORT, CHANCY, chains, watched
+from rampgate.load.finalize import GENERATOR
+from rampgate.load.slices import SLICES, Slice, planned
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
@@ -104,17 +104,17 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     # The guard is asked for the address that is going to be asked, before anything is.
     Guard(settings.allowed_hosts).check(settings.target.api or "")
     chancy = sum(rules.metrics[rule.threshold.metric].kind in CHANCY for rule in rules.rules)
-    cells = cells_of(settings)
-    watches = [] if settings.load.abort == "off" else chains(watched(rules))
+    slices = slices_of(settings)
+    monitors = [] if settings.load.abort == "off" else chains(monitored(rules))
     return session.Setup(
         stage=STAGE,
         settings=settings,
         redactor=redactor,
         policy=rules,
-        plan=Plan(tuple(_checks(settings, cells, abort=bool(watches))), ()),
-        tests=chancy * len(cells),
+        plan=Plan(tuple(_checks(settings, slices, abort=bool(monitors))), ()),
+        tests=chancy * len(slices),
         invocation=invocation,
-        abort_tests=len(watches),
+        abort_tests=len(monitors),
     )
 
 
@@ -145,7 +145,7 @@ def cohorts_known(settings: Settings) -> bool:
     return settings.load.accounts is not None and bool(split_of(settings.flags, settings.percentage))
 
 
-def cells_of(settings: Settings) -> tuple[Cell, ...]:
+def slices_of(settings: Settings) -> tuple[Slice, ...]:
     """What is judged, in the order of the plan."""
     told = profile.of(settings.load)
     return planned(
@@ -153,12 +153,12 @@ def cells_of(settings: Settings) -> tuple[Cell, ...]:
     )
 
 
-def _checks(settings: Settings, cells: Sequence[Cell], *, abort: bool) -> Iterator[Planned]:
-    for cell in cells:
-        if not cell.lenient:
-            yield Planned(cell.check, cell.required)
+def _checks(settings: Settings, slices: Sequence[Slice], *, abort: bool) -> Iterator[Planned]:
+    for part in slices:
+        if not part.advisory:
+            yield Planned(part.check, part.required)
     if abort:
         yield Planned(ABORT)
     yield Planned(GENERATOR)
-    if profile.of(settings.load).rehearsal or any(cell.lenient for cell in cells):
-        yield Planned(CELLS, required=False)
+    if profile.of(settings.load).rehearsal or any(part.advisory for part in slices):
+        yield Planned(SLICES, required=False)

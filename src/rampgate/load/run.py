@@ -13,40 +13,39 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.errors import EvidenceError
+from rampgate.errors import EvidenceError, ProbeError
 from rampgate.evidence import session
-from rampgate.load import again, folded, opening, profile
-from rampgate.load.blame import own_words
-from rampgate.load.cells import DURATION
-from rampgate.load.closing import Closing
+from rampgate.load import profile
+from rampgate.load.abort_monitors import AbortMonitors
+from rampgate.load.counters import DURATION, Counters
+from rampgate.load.files import Files
+from rampgate.load.finalize import Finalizer
 from rampgate.load.generator import Health
 from rampgate.load.plan import (
-    cells_of,
     endpoints_of,
     headers_of,
     locustfile,
     prepare,
     ramp_of,
     settings_of,
+    slices_of,
 )
 from rampgate.load.seconds import Second, Seconds
-from rampgate.load.tally import Tally
-from rampgate.load.times import SIGN_IN, Recorder, Table, decode
-from rampgate.load.watches import Watches
+from rampgate.load.times import SIGN_IN, Recorder, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rampgate.load.abort import Watch
+    from rampgate.load.abort import AbortTest
     from rampgate.load.generator import Sample
 
 __all__ = [
     "SIGN_IN",
     "STOP_TIMEOUT_S",
     "LoadRun",
+    "error_message",
     "locustfile",
-    "own_words",
     "prepare",
     "settings_of",
 ]
@@ -54,7 +53,7 @@ __all__ = [
 STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""
 _ENDED, _INTERRUPTED = 0, 2
-_TOLD = 5
+_MOST_TROUBLES = 5
 
 
 class LoadRun:
@@ -66,10 +65,6 @@ class LoadRun:
         say: told once when waiting begins.
         clock: tells the time.
         environ: RAMPGATE_RUN joins the run of that id.
-        first: the run that is repeated by this one.
-
-    Attributes:
-        repeat: why this run is to be made once more, "" when it is not; known when it is finished.
 
     Raises:
         RefusedError: another run measures this target.
@@ -84,10 +79,7 @@ class LoadRun:
         say: Callable[[str], None] = print,
         clock: Clock | None = None,
         environ: Mapping[str, str] = os.environ,
-        first: opening.First | None = None,
     ) -> None:
-        self.repeat = ""
-        self._first = first
         self.setup = setup
         self.settings = setup.settings
         self.endpoints = endpoints_of(setup.settings)
@@ -96,32 +88,32 @@ class LoadRun:
         self.peak_users, self._complete = 0, False
         self._troubles: dict[str, None] = {}
         self._recorders: dict[str, Recorder] = {}
-        edges = {rule.edge for rule in setup.policy.of(DURATION) if rule.edge is not None}
+        thresholds = setup.policy.of(DURATION)
+        edges = {rule.edge for rule in thresholds if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
         self._off = array("d")
-        self._rows = 0
-        self._health = Health()
-        self._watches = Watches(setup.policy, setup.alpha_abort)
-        self._looked = 0
+        self.health = Health()
+        self._monitors = AbortMonitors(setup.policy, setup.alpha_abort)
+        self._monitored = 0
         self._stopped = ""
-        self.live = Tally(setup, self.ramp, self._health)
-        self._stack = first.lock if first else ExitStack()
-        run_id = first.run.id if first else session.name_run(environ, clock=self.clock)
-        if first is None:
-            self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
+        self.counters = Counters(thresholds, self.ramp, setup.settings.target.timeout)
+        self._stack = ExitStack()
+        run_id = session.name_run(environ, clock=self.clock)
+        self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
         with ExitStack() as undo:
             undo.push(self._stack)
-            opened = opening.opened(setup, self.ramp, self.clock, run_id, first)
-            self._run, self._files, self._folded = opened
+            self._begin(run_id)
             undo.pop_all()
         self.id, self.folder = self._run.id, self._run.folder
         self.start()
 
-    def again(self) -> LoadRun:
-        """This run once more; to be called once, and only when ``repeat`` says why."""
-        return LoadRun(
-            again.second(self.setup), clock=self.clock, first=opening.First(self._run, self._stack)
-        )
+    def _begin(self, run_id: str) -> None:
+        """Make the run's folder, or enter it, and write down what is asked."""
+        run_id, folder = session.begin(self.setup, environ={session.RUN_VARIABLE: run_id})
+        process = session.process_name(self.setup.stage)
+        self._run = session.open_journal(self.setup, run_id, folder, process, clock=self.clock)
+        self._files = Files(folder, process)
+        session.write_header(self._run, self.setup)
 
     def start(self) -> None:
         """The ramp begins now."""
@@ -149,9 +141,9 @@ class LoadRun:
         return bool(self._stopped)
 
     @property
-    def evidence(self) -> Mapping[str, Watch]:
-        """Threshold -> its watch, for each that may end the run; none when aborting is off."""
-        return {} if self.settings.load.abort == "off" else self._watches.of
+    def evidence(self) -> Mapping[str, AbortTest]:
+        """Threshold -> its abort test, for each that may end the run; none when aborting is off."""
+        return {} if self.settings.load.abort == "off" else self._monitors.of
 
     def count_users(self, users: int) -> None:
         """So many users are there now, in all processes together; told about once a second or oftener."""
@@ -190,32 +182,28 @@ class LoadRun:
         """
         self._files.open(process)
         self._counted.expect(process)
-        self._health.expect(process)
+        self.health.expect(process)
         return partial(self._take, process)
 
     def _take(self, process: str, data: bytes) -> None:
         try:
             block = decode(data)
-            self._rows += len(block.table)
-            if self._rows > folded.RAW_ROWS:
-                self._folded.add(block.table)
-            else:
-                self._files.append(process, data)
+            self._files.append(process, data)
         except (ValueError, EvidenceError) as error:
             self._troubles[f"requests of {process} were lost: {error}"] = None
             return
-        self.health(process, block.sample)
+        self.sample(process, block.sample)
         self._counted.feed(process, block)
-        self.live.feed(block.table)
-        self._look()
+        self.counters.add(block.table)
+        self._monitor()
 
-    def health(self, process: str, sample: Sample) -> None:
+    def sample(self, process: str, sample: Sample) -> None:
         """A generating process tells how it fares; every block does so by itself."""
-        self._health.add(process, sample)
+        self.health.add(process, sample)
 
     def lost(self, process: str) -> None:
         """A generating process was lost: what it measured is kept, and the run is undecided."""
-        self._health.lose(process, self.elapsed)
+        self.health.lose(process, self.elapsed)
         self._counted.forget(process)
         self._run.journal.write("event", text=f"{process} was lost after {self.elapsed:.1f} s")
 
@@ -223,78 +211,67 @@ class LoadRun:
         """End the run before its ramp does; the first reason stays."""
         self._stopped = self._stopped or why
 
-    def _look(self) -> None:
-        """Show the watches every second that is complete and that they have not seen."""
-        while self._looked < len(self.seconds):
-            self._watches.add(self.seconds[self._looked])
-            self._looked += 1
-        if self._watches.stop and self.settings.load.abort == "on":
-            name, second = self._watches.stop
+    def _monitor(self) -> None:
+        """Hand the abort monitors every second that is complete and that they do not know yet."""
+        while self._monitored < len(self.seconds):
+            self._monitors.add(self.seconds[self._monitored])
+            self._monitored += 1
+        if self._monitors.stop and self.settings.load.abort == "on":
+            name, second = self._monitors.stop
             self.stop_early(f"{name} was broken; second {second} showed it")
 
     def trouble(self, text: str) -> None:
-        """Something broke on our side: the target is not blamed, and the run cannot pass."""
-        if text not in self._troubles and len(self._troubles) < _TOLD:
+        """Something broke on our side: it is no failure of the target, and the run cannot pass."""
+        if text not in self._troubles and len(self._troubles) < _MOST_TROUBLES:
             self._run.journal.write("event", text=text)
         self._troubles[text] = None
 
-    def finish(self, *, once_more: bool = False) -> Path:
+    def finish(self) -> Path:
         """Judge what was measured and write the end. Before the end of the ramp this is an interrupt.
-
-        Args:
-            once_more: a run that came to nothing for a starved generator may be repeated; whoever says so
-                looks at ``repeat`` afterwards, and the target stays locked for it.
 
         Returns:
             The run's folder.
-
-        Raises:
-            EvidenceError: the raw times cannot be read back.
         """
         with self._stack:
             for recorder in self._recorders.values():
                 recorder.flush()
             self._counted.finish()
-            self._look()
-            table, dropped = self._files.close()
-            for text in dropped:
-                self._run.journal.write("event", text=text)
+            self._monitor()
+            self._files.close()
             whole = f"after {self.elapsed:.1f} s of {self.ramp.duration:g} s"
             early = self.ending and not self._complete
             if early:
                 self._run.journal.write("event", text=f"stopped {whole}: {self._stopped}")
             elif not self._complete:
                 self._run.journal.write("event", text=f"interrupted {whole}")
-            self._judge(table, early=early)
-            # Whoever stops a run without the evidence of a watch has interrupted it.
-            ended = self._complete or (early and bool(self._watches.fired()))
-            if once_more and self._complete and not self.ending and not self._first:
-                self.repeat = again.why(self._run, self.ramp.duration + STOP_TIMEOUT_S, self._waited)
+            self._judge(early=early)
+            # Whoever stops a run without the evidence of an abort test has interrupted it.
+            ended = self._complete or (early and bool(self._monitors.fired()))
             cut = {"early": True} if early else {}
             self._run.journal.write("end", status=_ENDED if ended else _INTERRUPTED, **cut)
             self._run.journal.close()
-            if self.repeat:
-                self._stack = self._stack.pop_all()
         return self.folder
 
-    def _judge(self, table: Table, *, early: bool) -> None:
-        folds = self._folded.close()
-        closing = Closing(
-            self._run, self.ramp, self.began, self.elapsed, self._health, stopped=early, folds=folds
-        )
-        closing.cells(table, cells_of(self.settings), self._wrong())
+    def _judge(self, *, early: bool) -> None:
+        final = Finalizer(self._run, self.ramp, self.began, self.elapsed, self.health, stopped=early)
+        final.slices(self.counters, slices_of(self.settings), self._wrong())
         if profile.of(self.settings.load).rehearsal:
-            closing.rehearsal()
+            final.rehearsal()
         if self.evidence:
-            closing.abort(self._watches, trial=self.settings.load.abort == "trial")
-        seconds = self.seconds if folds else self._counted.exact(table)
-        closing.generator(seconds, self._off)
-        closing.timeline(seconds)
-        self._waited = closing.waited
+            final.abort(self._monitors, trial=self.settings.load.abort == "trial")
+        final.generator(self.seconds, self._off)
+        final.timeline(self.seconds)
 
     def _wrong(self) -> str:
         """What broke on our side, or was not as asked for."""
         due = profile.of(self.settings.load).users
         reached = self.ending or not self._complete or self.peak_users >= due
         short = f"only {self.peak_users} of {due} users ran: the load was not reached"
-        return "; ".join([*self._troubles, *([] if reached else [short])][:_TOLD])
+        return "; ".join([*self._troubles, *([] if reached else [short])][:_MOST_TROUBLES])
+
+
+def error_message(error: BaseException) -> str:
+    """What went wrong on our side, for a reader; it says nothing about the target."""
+    if isinstance(error, ProbeError):
+        return str(error)
+    return f"the load test itself broke: {type(error).__name__}: {error}"

@@ -96,16 +96,6 @@ class Seconds:
         """Nothing more comes: whatever was told is complete."""
         self._close(max(self._open, default=-1) + 1)
 
-    def exact(self, table: Table) -> list[Second]:
-        """Every second again from all requests: what was told late stands where it belongs."""
-        found = by_second(table)
-        last = max(found, default=-1)
-        return [
-            count(told.second, found.get(told.second, Table.of(())), self._edges, told.users, told.ideal)
-            for told in self.complete
-            if told.second <= last
-        ]
-
     def _close(self, until: float) -> None:
         while len(self.complete) + 1 <= until:
             second = len(self.complete)

@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.judging.repeat import set_aside
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 JUDGED = "judged"
 SHOWN = "shown, not judged"
 EARLIER = "an earlier look, part of a later one"
-REPEATED = "starved, repeated"
 _PICTURE = re.compile(r"visual/[A-Za-z0-9][A-Za-z0-9._-]*\.png")
 
 
@@ -28,7 +26,7 @@ class Seen(NamedTuple):
     Args:
         measurement: what was seen.
         judgements: what was held against it.
-        role: JUDGED, SHOWN, EARLIER, or REPEATED: of a load run that decides nothing.
+        role: JUDGED, SHOWN or EARLIER.
     """
 
     measurement: Measurement
@@ -38,8 +36,7 @@ class Seen(NamedTuple):
 
 def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]:
     """Check -> its measurements in the order of the journal; checks outside the plan come last."""
-    aside = set_aside(records)
-    held = _held(verdict, [record for record in records if record["process"] not in aside])
+    held = _held(verdict, records)
     planned = {result.check for result in verdict.checks}
     found: dict[str, list[Seen]] = {result.check: [] for result in verdict.checks}
     for record in records:
@@ -50,7 +47,6 @@ def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]
         # What was seen once for all checks of the run belongs to no check of the plan.
         shown = record.get("shown") or check not in planned
         role = JUDGED if judgements else SHOWN if shown else EARLIER
-        role = REPEATED if record["process"] in aside else role
         found.setdefault(check, []).append(Seen(_read(record), tuple(judgements), role))
     return found
 

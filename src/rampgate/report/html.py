@@ -40,7 +40,6 @@ SYMBOLS = {
     "error": "!",
     "failed": "\N{MULTIPLICATION X}",
     "shown": "\N{MIDDLE DOT}",
-    load.REPEATED: "\N{CLOCKWISE OPEN CIRCLE ARROW}",
     words.NEVER_RAN: "\N{WHITE CIRCLE}",
 }
 _DECISIONS = {Decision.PROMOTE: "\N{CHECK MARK}", Decision.HOLD: "\N{DOUBLE VERTICAL LINE}"}

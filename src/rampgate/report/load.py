@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from rampgate.report.evidence import Seen
 
 PREFIX = "load/"
-CELLS = "load/cells"
-REPEATED = "repeated"
-"""The outcome that is shown for an attempt after which the run was repeated."""
+SLICES = "load/cells"
 _PLATEAU, _WHOLE = "load/plateau[", "load/whole run"
 _ORDER = ("ramp_stage", "endpoint", "cohort")
 _QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
@@ -100,7 +98,7 @@ def section(verdict: Verdict, records: Sequence[Record]) -> Section | None:
         stages=timeline.stage_names(line) if line else [],
         spreads=_spreads(seen),
         tables=_tables(seen),
-        checks=_checks(_last(seen.get(_WHOLE, ()))),
+        checks=_checks(seen.get(_WHOLE, ())),
         facts=_facts(seen),
     )
     return found if any(found) else None
@@ -121,13 +119,11 @@ def quantiles(seen: Measurement) -> list[tuple[str, str]]:
 
 
 def _tables(seen: Mapping[str, Sequence[Seen]]) -> list[Table]:
-    """What the checks are about, and every other cell: ramp stage, endpoint and cohort."""
-    judged = [each for check, found in seen.items() if check != CELLS for each in found]
-    first = [each for each in judged if each.role == evidence.REPEATED]
+    """What the checks are about, and every other slice: ramp stage, endpoint and cohort."""
+    judged = [each for check, found in seen.items() if check != SLICES for each in found]
     tables = (
-        _table("Judged", _last(judged)),
-        _table("Every cell", _last(seen.get(CELLS, ()))),
-        _table("First attempt, starved: decides nothing", first),
+        _table("Judged", judged),
+        _table("Every slice", seen.get(SLICES, ())),
     )
     return [table for table in tables if table.rows]
 
@@ -136,12 +132,12 @@ def _table(title: str, seen: Iterable[Seen]) -> Table:
     counted = [each for each in seen if words.kind_of(each.measurement.metric) in _COUNTED]
     found = dict.fromkeys(name for each in counted for name in each.measurement.labels)
     names = sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
-    cells: dict[tuple[str, ...], list[Seen]] = {}
+    rows: dict[tuple[str, ...], list[Seen]] = {}
     for each in counted:
         key = tuple(each.measurement.labels.get(name, "") for name in names)
-        cells.setdefault(key, []).append(each)
+        rows.setdefault(key, []).append(each)
     shown = tuple(clean(name.replace("_", " "), 100) for name in names)
-    return Table(title, shown, tuple(_row(key, group) for key, group in cells.items()))
+    return Table(title, shown, tuple(_row(key, group) for key, group in rows.items()))
 
 
 def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
@@ -168,8 +164,6 @@ def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
 
 def _outcome(group: Iterable[Seen]) -> str:
     seen = list(group)
-    if any(each.role == evidence.REPEATED for each in seen):
-        return REPEATED
     outcome = worst(judgement.outcome for each in seen for judgement in each.judgements)
     return outcome.value if isinstance(outcome, Outcome) else "shown"
 
@@ -195,21 +189,14 @@ def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[Spread]:
 
 
 def _plateau(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Seen]:
-    """Times of endpoints over the plateau: those that are judged there, and the cells of that ramp stage."""
-    of_plateau = [
-        each for check, found in seen.items() if check.startswith(_PLATEAU) for each in _last(found)
-    ]
+    """Times of endpoints over the plateau: those that are judged there, and the slices of that ramp stage."""
+    of_plateau = [each for check, found in seen.items() if check.startswith(_PLATEAU) for each in found]
     stages = {each.measurement.labels.get("ramp_stage") for each in of_plateau}
-    cells = [e for e in _last(seen.get(CELLS, ())) if e.measurement.labels.get("ramp_stage") in stages]
-    for each in (*of_plateau, *cells):
+    slices = [e for e in seen.get(SLICES, ()) if e.measurement.labels.get("ramp_stage") in stages]
+    for each in (*of_plateau, *slices):
         histogram = each.measurement.histogram
         if histogram and histogram.counts and "endpoint" in each.measurement.labels:
             yield each
-
-
-def _last(seen: Iterable[Seen]) -> list[Seen]:
-    """Without those of an attempt that was repeated."""
-    return [each for each in seen if each.role != evidence.REPEATED]
 
 
 def _limits(seen: Iterable[Seen]) -> dict[str, float]:

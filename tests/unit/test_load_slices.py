@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.load_runs import ACCOUNTS, Running, outcomes, settings
 
 from rampgate.config.subjects import EndpointSettings
 from rampgate.judging.verdict import decide, dumps
-from rampgate.load.cells import CELLS, planned
-from rampgate.load.times import OFF, ON, SIGN_IN, Row, Table
+from rampgate.load.counters import Counters
+from rampgate.load.slices import SLICES, Slice, planned
+from rampgate.load.times import OFF, ON, OUTSIDE, SIGN_IN, Row
 from rampgate.model.ramp import DEFAULT_RAMP, Ramp
 from rampgate.outcome import Decision, Outcome
 
@@ -32,14 +32,24 @@ rows = st.builds(
 )
 
 
+def taken(part: Slice, told: list[Row]) -> list[Row]:
+    """The requests of a slice."""
+    stages = (DEFAULT_RAMP.stage_at(row.start_s) for row in told)
+    return [
+        row
+        for row, stage in zip(told, stages, strict=True)
+        if part.takes(OUTSIDE if stage is None else stage, row.endpoint, row.cohort)
+    ]
+
+
 @given(st.lists(rows, max_size=60))
-def test_the_cells_partition_the_requests_of_the_ramp(told: list[Row]) -> None:
-    """With two cohorts each request of an endpoint lies in exactly one cell of stage, endpoint and cohort."""
-    table = Table.of(told)
-    stages = table.stages(DEFAULT_RAMP)
-    cells = [cell for cell in planned(ENDPOINTS, DEFAULT_RAMP, cohorts=True, rehearsal=False) if cell.lenient]
-    assert len(cells) == 5 * 3 * 2
-    found = [row for cell in cells for row in cell.of(table, stages).rows()]
+def test_the_slices_partition_the_requests_of_the_ramp(told: list[Row]) -> None:
+    """With two cohorts each request of an endpoint lies in one slice of stage, endpoint and cohort."""
+    slices = [
+        part for part in planned(ENDPOINTS, DEFAULT_RAMP, cohorts=True, rehearsal=False) if part.advisory
+    ]
+    assert len(slices) == 5 * 3 * 2
+    found = [row for part in slices for row in taken(part, told)]
     inside = [
         row for row in told if row.endpoint != SIGN_IN and DEFAULT_RAMP.stage_at(row.start_s) is not None
     ]
@@ -47,21 +57,17 @@ def test_the_cells_partition_the_requests_of_the_ramp(told: list[Row]) -> None:
 
 
 @given(st.lists(rows, max_size=60))
-def test_plateau_and_cells_partition_them_with_one_cohort(told: list[Row]) -> None:
-    """With one cohort the endpoints' own checks are the cells of the plateau, and no cell repeats them."""
-    table = Table.of(told)
-    stages = table.stages(DEFAULT_RAMP)
-    cells = planned(ENDPOINTS, DEFAULT_RAMP, cohorts=False, rehearsal=False)
-    assert not any(cell.check.startswith("load/cohort") for cell in cells)
-    found = [row for cell in cells if cell.endpoint is not None for row in cell.of(table, stages).rows()]
+def test_plateau_and_slice_partition_them_with_one_cohort(told: list[Row]) -> None:
+    """With one cohort the endpoints' own checks are the slices of the plateau, and no part repeats them."""
+    slices = planned(ENDPOINTS, DEFAULT_RAMP, cohorts=False, rehearsal=False)
+    assert not any(part.check.startswith("load/cohort") for part in slices)
+    found = [row for part in slices if part.endpoint is not None for row in taken(part, told)]
     inside = [
         row for row in told if row.endpoint != SIGN_IN and DEFAULT_RAMP.stage_at(row.start_s) is not None
     ]
     assert sorted(found) == sorted(inside)
-    (whole,) = (cell for cell in cells if cell.stage is None)
-    assert list(whole.of(table, stages).rows()) == told, (
-        "the whole run has the sign-ins and what lies outside too"
-    )
+    (whole,) = (part for part in slices if part.stage is None)
+    assert taken(whole, told) == told, "the whole run has the sign-ins and what lies outside too"
 
 
 def test_the_cohorts_pool_the_endpoints_over_the_plateau() -> None:
@@ -69,38 +75,36 @@ def test_the_cohorts_pool_the_endpoints_over_the_plateau() -> None:
     told = [
         Row(at, endpoint, cohort, 200, 1.0) for at in (5, 600) for endpoint in (-1, 0, 2) for cohort in (1, 2)
     ]
-    table = Table.of(told)
-    cells = {c.check: c for c in planned(ENDPOINTS, DEFAULT_RAMP, cohorts=True, rehearsal=False)}
-    stages = table.stages(DEFAULT_RAMP)
-    assert {(r.start_s, r.endpoint, r.cohort) for r in cells["load/cohort[on]"].of(table, stages).rows()} == {
+    slices = {c.check: c for c in planned(ENDPOINTS, DEFAULT_RAMP, cohorts=True, rehearsal=False)}
+    assert {(r.start_s, r.endpoint, r.cohort) for r in taken(slices["load/cohort[on]"], told)} == {
         (600, 0, ON),
         (600, 2, ON),
     }
-    assert len(cells["load/cohort[off]"].of(table, stages)) == 2
+    assert len(taken(slices["load/cohort[off]"], told)) == 2
 
 
-def test_a_jump_of_the_ramp_is_no_cell() -> None:
+def test_a_jump_of_the_ramp_is_no_slice() -> None:
     """A stage that takes no time can hold no request."""
     ramp = Ramp.of([(0, 5), (30, 5), (10, 0)])
-    cells = [cell for cell in planned(ENDPOINTS, ramp, cohorts=False, rehearsal=False) if cell.lenient]
-    assert {cell.labels["ramp_stage"] for cell in cells} == {"stage 3: 5 to 0 users"}
+    slices = [part for part in planned(ENDPOINTS, ramp, cohorts=False, rehearsal=False) if part.advisory]
+    assert {part.labels["ramp_stage"] for part in slices} == {"stage 3: 5 to 0 users"}
 
 
-def test_a_cell_that_is_too_small_is_shown_and_does_not_hold(tmp_path: Path) -> None:
+def test_a_slice_that_is_too_small_is_shown_and_does_not_hold(tmp_path: Path) -> None:
     """A handful of requests on the way down decide nothing there, and the run is promoted all the same."""
     running = Running(settings(tmp_path))
     running.go_on(40, n=40)
     running.go_on(46, n=1)
     decided = running.end()
     assert (decided.decision, decided.reasons) == (Decision.PROMOTE, ())
-    (cells,) = (result for result in decided.checks if result.check == CELLS)
-    assert cells.outcome is PASSED
-    down = [j for j in cells.judgements if j.labels["ramp_stage"] == "stage 3: 2 to 0 users"]
+    (slices,) = (result for result in decided.checks if result.check == SLICES)
+    assert slices.outcome is PASSED
+    down = [j for j in slices.judgements if j.labels["ramp_stage"] == "stage 3: 2 to 0 users"]
     assert {j.outcome for j in down} == {UNDECIDED}, "and the reader sees that it is"
 
 
-def test_a_cell_may_fail_on_its_own_evidence(tmp_path: Path) -> None:
-    """One endpoint slow for one cohort on the way up: the pooled checks pass, the cell fails and holds."""
+def test_a_slice_may_fail_on_its_own_evidence(tmp_path: Path) -> None:
+    """One endpoint slow for one cohort on the way up: the pooled checks pass, the part fails and holds."""
     running = Running(
         settings(tmp_path, load={"accounts": {"pattern": "u{n}@example.test"}, "plateau": 300}, **ACCOUNTS)
     )
@@ -161,9 +165,9 @@ def test_a_compressed_run_is_a_rehearsal(tmp_path: Path) -> None:
     decided = running.end()
     assert running.run.ramp.duration == 37.5
     assert decided.decision is Decision.PROMOTE
-    (cells,) = (result for result in decided.checks if result.check == CELLS)
-    assert (cells.outcome, cells.message) == (Outcome.SKIPPED, "rehearsal: no ramp-stage verdict")
-    assert cells.judgements == ()
+    (slices,) = (result for result in decided.checks if result.check == SLICES)
+    assert (slices.outcome, slices.message) == (Outcome.SKIPPED, "rehearsal: no ramp-stage verdict")
+    assert slices.judgements == ()
 
 
 def test_a_request_in_flight_at_the_end_is_counted(tmp_path: Path) -> None:
@@ -182,7 +186,7 @@ def test_a_request_in_flight_at_the_end_is_counted(tmp_path: Path) -> None:
 
 
 def test_the_journal_says_the_same_again(tmp_path: Path) -> None:
-    """Judged again, a run with undecided cells gives the same verdict byte for byte."""
+    """Judged again, a run with undecided slices gives the same verdict byte for byte."""
     running = Running(settings(tmp_path))
     running.go_on(40, n=40)
     running.go_on(46, n=1)
@@ -191,21 +195,21 @@ def test_the_journal_says_the_same_again(tmp_path: Path) -> None:
 
 
 def test_the_timeline_is_in_the_journal(tmp_path: Path) -> None:
-    """Second by second, what was told late in its own place: requests, failures, users, times, stages."""
+    """Second by second: requests, failures, users, times, stages; what comes late counts where it is open."""
     running = Running(settings(tmp_path, load={"abort": "off"}))
     running.go_on(45.1, n=10, failing=1)
     running.processes["worker1"].recorder.add(0, 0, 1003.1, 50.0, 0.0, 200)
     running.end()
     (line,) = (record for record in running.records if record["type"] == "timeline")
     columns = line["columns"]
-    assert columns["second"] == list(range(46))
-    assert columns["n"] == [20] * 3 + [21] + [20] * 42
-    assert columns["failures"] == [2] * 46
-    assert columns["users"] == [2] * 46
+    assert columns["second"] == list(range(47))
+    assert columns["n"] == [20] * 46 + [1]
+    assert columns["failures"] == [2] * 46 + [0]
+    assert columns["users"] == [2] * 47
     assert columns["ideal"][:11] == [round(0.2 * (second + 1), 2) for second in range(10)] + [2.0]
-    assert columns["p50"] == [20.0] * 46
-    assert columns["p99"] == [None] * 46, "a tenth fails: the worst hundredth has no time"
-    assert set(map(tuple, line["above"].values())) == {(2,) * 46}
+    assert columns["p50"] == [20.0] * 46 + [50.0]
+    assert columns["p99"] == [None] * 46 + [50.0], "a tenth fails: the worst hundredth has no time"
+    assert set(map(tuple, line["above"].values())) == {(2,) * 46 + (0,)}
     assert line["stages"] == [[10.0, 2.0], [40.0, 2.0], [45.0, 0.0]]
 
 
@@ -225,8 +229,8 @@ def test_the_checks_of_the_journey_are_counted(tmp_path: Path) -> None:
     }
 
 
-def test_numpy_is_not_needed_for_the_plan() -> None:
-    """A cell selects nothing of nothing."""
-    table = Table.of(())
-    for cell in planned(ENDPOINTS, DEFAULT_RAMP, cohorts=True, rehearsal=False):
-        assert len(cell.of(table, np.array([], int))) == 0
+def test_no_request_is_in_no_slice() -> None:
+    """A slice takes nothing of nothing."""
+    counters = Counters([], DEFAULT_RAMP, 10.0)
+    for part in planned(ENDPOINTS, DEFAULT_RAMP, cohorts=True, rehearsal=False):
+        assert counters.of(part.takes).n == 0

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from rampgate.judging.threshold import parse
-from rampgate.load.cells import measure
+from rampgate.load.counters import Counters, Counts
 from rampgate.load.seconds import count
 from rampgate.load.times import CUT, SIGN_IN, Row, Table
 from rampgate.model.measurement import Histogram, Measurement
+from rampgate.model.ramp import DEFAULT_RAMP
 
 BELOW = parse("p(95)<1000", metric="http_req_duration")
 AT_MOST = parse("p(95)<=1000", metric="http_req_duration")
@@ -19,8 +23,9 @@ def row(ms: float = 20.0, *, endpoint: int = 0, status: int = 200, connect_ms: f
 
 def measured(*rows: Row) -> tuple[Measurement, Measurement]:
     """Failures and durations of these requests."""
-    failed, duration = measure(Table.of(rows), [BELOW, AT_MOST], labels={}, span=(0, 1))
-    return failed, duration
+    counts = Counts()
+    counts.add(Table.of(rows), [limit.edge for limit in (BELOW, AT_MOST) if limit.edge is not None], 30.0)
+    return counts.failures({}, (0, 1)), counts.durations([BELOW, AT_MOST], {}, (0, 1))
 
 
 def test_an_edge_is_counted_on_the_time_as_measured() -> None:
@@ -70,7 +75,7 @@ def test_connecting_is_told_apart() -> None:
 
 
 def test_the_judged_quantile_is_told_exactly() -> None:
-    """The p95 in the details is a measured time, the nearest rank; a failed request stands above all."""
+    """The p95 in the details is a measured time to 0.01 ms, the nearest rank; failed ones stand above."""
     _, duration = measured(*(row(float(ms)) for ms in range(1, 101)))
     assert duration.details["p95_ms"] == 95.0
     _, duration = measured(*(row(float(ms)) for ms in range(1, 95)), *(row(1.0, status=500),) * 6)
@@ -94,3 +99,38 @@ def test_no_request_is_no_number() -> None:
         {BELOW.edge: 0, AT_MOST.edge: 0},
     )
     assert duration.details["p95_ms"] is None
+
+
+requests = st.builds(
+    Row,
+    st.floats(-10, 1_100),
+    st.integers(SIGN_IN, 2),
+    st.integers(0, 2),
+    st.sampled_from([200, 204, 302, 401, 503, 0, CUT]),
+    st.floats(0, 31_000),
+    st.sampled_from([0.0, 1.5]),
+)
+
+
+@given(st.lists(requests, max_size=60), st.integers(1, 9))
+def test_blocks_add_up_to_all_requests_at_once(rows: list[Row], size: int) -> None:
+    """However requests are cut into blocks and added up by slices, the counts are the same."""
+    blocks, whole = Counters([BELOW, AT_MOST], DEFAULT_RAMP, 30.0), Counts()
+    for begin in range(0, len(rows), size):
+        blocks.add(Table.of(rows[begin : begin + size]))
+    whole.add(Table.of(rows), [limit.edge for limit in (BELOW, AT_MOST) if limit.edge is not None], 30.0)
+    total = blocks.of(lambda *_: True)
+    assert total.failures({}, (0, 1)) == whole.failures({}, (0, 1))
+    assert total.durations([BELOW], {}, (0, 1)) == whole.durations([BELOW], {}, (0, 1))
+    assert total.timed == sum(row.endpoint != SIGN_IN for row in rows)
+
+
+def test_what_timed_out_is_left_out_for_a_starved_generator() -> None:
+    """A starved generator makes time-outs; a wrong status or a cut connection it cannot have made."""
+    counts = Counts()
+    rows = [row(), row(29_000.0, status=0), row(5.0, status=0), row(1.0, status=503)]
+    counts.add(Table.of(rows), [1000.0], 30.0)
+    failed = counts.failures_of_the_target({}, (0, 1))
+    assert (failed.n, failed.failures) == (3, 2)
+    assert failed.details["statuses"] == {"200": 1, "503": 1, "no answer": 1}
+    assert failed.note.startswith("1 requests that timed out")

@@ -1,10 +1,10 @@
-"""Floor 6. The watches of a load run: one abort test for each threshold that may end it early."""
+"""Floor 6. The abort monitors of a load run: one test for each threshold that may end it early."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampgate.load.abort import Watch
+from rampgate.load.abort import AbortTest
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind
 from rampgate.outcome import Severity
@@ -28,8 +28,8 @@ FRESH_S = 3
 """... and within so many seconds it has reached a new height."""
 
 
-def watched(policy: Policy) -> list[Threshold]:
-    """The thresholds that are watched: those of chance that may abort and that are about all requests."""
+def monitored(policy: Policy) -> list[Threshold]:
+    """The thresholds that are monitored: those of chance that may abort and that are about all requests."""
     return [
         rule.threshold
         for rule in policy.rules
@@ -61,21 +61,21 @@ def _within(tighter: Threshold, looser: Threshold) -> bool:
     )
 
 
-class Watches:
+class AbortMonitors:
     """Looks at every complete second of a run.
 
     Args:
         policy: names the thresholds.
-        alpha: the chance that any watch of one chain may ever fire on a healthy target.
+        alpha: the chance that any test of one chain may ever fire on a healthy target.
     """
 
     def __init__(self, policy: Policy, alpha: float) -> None:
         self._thresholds: dict[str, Threshold] = {}
-        self.of: dict[str, Watch] = {}
-        for chain in chains(watched(policy)):
-            tighter: Watch | None = None
+        self.of: dict[str, AbortTest] = {}
+        for chain in chains(monitored(policy)):
+            tighter: AbortTest | None = None
             for threshold in chain:
-                tighter = Watch(threshold.allowed, alpha, tighter=tighter)
+                tighter = AbortTest(threshold.allowed, alpha, tighter=tighter)
                 self._thresholds[threshold.name] = threshold
                 self.of[threshold.name] = tighter
         self.stop: tuple[str, int] | None = None
@@ -83,7 +83,7 @@ class Watches:
         self._alpha = alpha
 
     def add(self, second: Second) -> None:
-        """Tell one complete second to every watch, the tighter ones first."""
+        """Tell one complete second to every test, the tighter ones first."""
         for name, threshold in self._thresholds.items():
             if threshold.edge is None:
                 self.of[name].add(second.second, second.failures, second.n)
@@ -92,8 +92,8 @@ class Watches:
         self.stop = self.stop or self._enough(second.second)
 
     def fired(self) -> list[tuple[str, int]]:
-        """The thresholds whose watch has fired, each with its second, the earliest first."""
-        fired = [(name, watch.fired_at) for name, watch in self.of.items() if watch.fired_at is not None]
+        """The thresholds whose test has fired, each with its second, the earliest first."""
+        fired = [(name, test.fired_at) for name, test in self.of.items() if test.fired_at is not None]
         return sorted(fired, key=lambda pair: pair[1])
 
     def _enough(self, now: int) -> tuple[str, int] | None:
@@ -111,26 +111,26 @@ class Watches:
         return self._thresholds[name].severity is Severity.CRITICAL
 
     def _gaining(self, name: str, now: int) -> bool:
-        watch = self.of[name]
-        fresh = watch.peaked_at is not None and now - watch.peaked_at < FRESH_S
-        return self._critical(name) and fresh and watch.log_wealth >= GAINING * watch.threshold
+        test = self.of[name]
+        fresh = test.peaked_at is not None and now - test.peaked_at < FRESH_S
+        return self._critical(name) and fresh and test.log_wealth >= GAINING * test.threshold
 
-    def measured(self) -> Iterator[tuple[Threshold, Watch, Measurement]]:
-        """The evidence of each watch, as the journal keeps it."""
-        for name, watch in self.of.items():
+    def measured(self) -> Iterator[tuple[Threshold, AbortTest, Measurement]]:
+        """The evidence of each test, as the journal keeps it."""
+        for name, test in self.of.items():
             yield (
                 self._thresholds[name],
-                watch,
+                test,
                 Measurement(
                     EVIDENCE,
-                    n=watch.seconds,
-                    value=watch.log_evidence if watch.seconds else None,
+                    n=test.seconds,
+                    value=test.log_evidence if test.seconds else None,
                     labels={"threshold": name},
                     details={
-                        "limit": watch.limit,
+                        "limit": test.limit,
                         "alpha": self._alpha,
-                        "enough": watch.threshold,
-                        "fired_at_s": watch.fired_at,
+                        "enough": test.threshold,
+                        "fired_at_s": test.fired_at,
                     },
                 ),
             )

@@ -1,4 +1,4 @@
-"""Floor 6. The end of a load run: every cell, the watches and the generator into the journal, and judged."""
+"""Floor 6. The end of a load run: every slice, the abort and the generator into the journal, and judged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rampgate.evidence.run import Expect
-from rampgate.load.cells import CELLS, DURATION, WHOLE_RUN, Cell, measure
-from rampgate.load.folded import Key, Pair, with_folds
+from rampgate.load.abort_monitors import ABORT
 from rampgate.load.generator import WINDOW_S
-from rampgate.load.table import SIGN_IN
-from rampgate.load.watches import ABORT
+from rampgate.load.slices import SLICES, WHOLE_RUN, Slice
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Cause, Outcome, Severity
 
@@ -18,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rampgate.evidence.run import Run
+    from rampgate.judging.threshold import Threshold
+    from rampgate.load.abort_monitors import AbortMonitors
+    from rampgate.load.counters import Counters, Counts
     from rampgate.load.generator import Health
     from rampgate.load.seconds import Second
-    from rampgate.load.table import Table
-    from rampgate.load.watches import Watches
     from rampgate.model.ramp import Ramp
 
 GENERATOR = "load/generator"
@@ -30,12 +29,10 @@ NOTHING = "nothing was measured: no request was sent"
 STOPPED = "the run was stopped early, before this was measured"
 ABORT_LOOKS_BACK_S = 10.0
 """Seconds before an abort in which a starved generator discredits it."""
-_CHECK_MS = 1000.0
-_NEARLY = 0.9
 
 
 @dataclass
-class Closing:
+class Finalizer:
     """Writes what a run came to.
 
     Args:
@@ -44,8 +41,7 @@ class Closing:
         began: when, in seconds since the epoch.
         ran: for how many seconds.
         health: how the generating processes fared.
-        stopped: it was ended early by a watch.
-        folds: requests that were not kept one by one.
+        stopped: it was ended early by an abort monitor.
     """
 
     run: Run
@@ -54,37 +50,36 @@ class Closing:
     ran: float
     health: Health
     stopped: bool = False
-    folds: dict[Key, Pair] = field(default_factory=dict)
     _starved: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._starved = self.health.starved(*self._steady())
 
-    def cells(self, table: Table, cells: Sequence[Cell], wrong: str) -> None:
-        """Judge every cell.
+    def slices(self, counters: Counters, slices: Sequence[Slice], wrong: str) -> None:
+        """Judge every slice.
 
         Args:
-            table: all requests.
-            cells: in the order of the plan.
+            counters: of all requests.
+            slices: in the order of the plan.
             wrong: what went wrong on our side; it makes an error of the whole run.
         """
-        stages = table.stages(self.ramp)
-        for cell in cells:
-            mine = cell.of(table, stages)
-            whole = wrong if cell.check == WHOLE_RUN else ""
-            self._cell(cell, mine, "; ".join(text for text in (whole, self._nothing(cell, mine)) if text))
-        if any(cell.check == CELLS for cell in cells):
-            missing = not len(table)
-            self._end(CELLS, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
+        for part in slices:
+            counts = counters.of(part.takes)
+            whole = wrong if part.check == WHOLE_RUN else ""
+            message = "; ".join(text for text in (whole, self._nothing(part, counts)) if text)
+            self._slice(part, counts, counters.thresholds, message)
+        if any(part.check == SLICES for part in slices):
+            missing = not counters.of(lambda *_: True).n
+            self._end(SLICES, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
 
     def rehearsal(self) -> None:
         """Say that the ramp's stages are not judged."""
-        self._end(CELLS, Outcome.SKIPPED, REHEARSAL)
+        self._end(SLICES, Outcome.SKIPPED, REHEARSAL)
 
-    def abort(self, watches: Watches, *, trial: bool) -> None:
-        """Hold the evidence of each watch against what is enough."""
-        for threshold, watch, seen in watches.measured():
-            when, untrusted = watch.fired_at, ""
+    def abort(self, monitors: AbortMonitors, *, trial: bool) -> None:
+        """Hold the evidence of each abort test against what is enough."""
+        for threshold, test, seen in monitors.measured():
+            when, untrusted = test.fired_at, ""
             if when is not None:
                 untrusted = self._starved or self.health.starved(when - ABORT_LOOKS_BACK_S, when + 1)
             if trial:
@@ -94,7 +89,7 @@ class Closing:
             note = "" if when is None else f"{threshold.name} was broken; second {when} of the run showed it"
             Expect(self.run, ABORT, unreliable=untrusted)(
                 replace(seen, note=note),
-                that=f"abort_evidence < {watch.threshold:g}",
+                that=f"abort_evidence < {test.threshold:g}",
                 severity=threshold.severity,
             )
         self._end(ABORT, Outcome.PASSED)
@@ -141,11 +136,6 @@ class Closing:
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
         self._end(GENERATOR, outcome, "; ".join(troubles), cause=cause)
 
-    @property
-    def waited(self) -> float:
-        """The largest share of the plateau that a generating process waited for a processor."""
-        return self.health.waited(*self._steady())[1]
-
     def timeline(self, seconds: Sequence[Second]) -> None:
         """Write the run second by second, so that whoever draws it reads the journal alone."""
         columns = {name: [getattr(s, name) for s in seconds] for name in ("second", "n", "failures", "users")}
@@ -162,35 +152,30 @@ class Closing:
             above={repr(edge): [second.exceedances[edge] for second in seconds] for edge in edges},
         )
 
-    def _cell(self, cell: Cell, table: Table, wrong: str) -> None:
-        span = self._span(cell)
+    def _slice(self, part: Slice, counts: Counts, thresholds: Sequence[Threshold], wrong: str) -> None:
+        span = self._span(part)
         seconds = self.began + span[0], self.began + span[1]
-        if self.stopped and not len(table) and cell.check != WHOLE_RUN:
-            if not cell.lenient:
-                self._end(cell.check, Outcome.SKIPPED, STOPPED)
+        if self.stopped and not counts.n and part.check != WHOLE_RUN:
+            if not part.advisory:
+                self._end(part.check, Outcome.SKIPPED, STOPPED)
             return
         untrusted = self._starved or self.health.starved(*span)
-        thresholds = self.run.policy.of(DURATION)
-        failed, duration = measure(table, thresholds, labels=cell.labels, span=seconds)
-        if untrusted and not self.folds:
-            failed = _clear(table, cell, seconds, self.run.settings.target.timeout)
-        if cell.check == WHOLE_RUN and not self.folds:
-            failed = replace(failed, details={**failed.details, "checks": checks(table)})
-        failed, duration = with_folds((failed, duration), cell, self.folds)
-        # Folded failures are not told apart: with a starved generator any may be a time-out.
-        doubtful = untrusted if self.folds else ""
-        Expect(self.run, cell.check, advisory=cell.lenient, unreliable=doubtful)(failed)
-        Expect(self.run, cell.check, advisory=cell.lenient, unreliable=untrusted)(duration)
-        if not cell.lenient:
+        failed = (counts.failures_of_the_target if untrusted else counts.failures)(part.labels, seconds)
+        if part.check == WHOLE_RUN:
+            failed = replace(failed, details={**failed.details, "checks": counts.checked()})
+        Expect(self.run, part.check, advisory=part.advisory)(failed)
+        duration = counts.durations(thresholds, part.labels, seconds)
+        Expect(self.run, part.check, advisory=part.advisory, unreliable=untrusted)(duration)
+        if not part.advisory:
             outcome = Outcome.ERROR if wrong else None
-            cause = Cause.NOTHING if cell.check == WHOLE_RUN and self._nothing(cell, table) else None
-            self._end(cell.check, outcome, wrong, span[1] - span[0], cause)
+            cause = Cause.NOTHING if part.check == WHOLE_RUN and self._nothing(part, counts) else None
+            self._end(part.check, outcome, wrong, span[1] - span[0], cause)
 
-    def _nothing(self, cell: Cell, table: Table) -> str:
-        return "" if cell.lenient or (table.endpoint != SIGN_IN).any() else NOTHING
+    def _nothing(self, part: Slice, counts: Counts) -> str:
+        return "" if part.advisory or counts.timed else NOTHING
 
-    def _span(self, cell: Cell) -> tuple[float, float]:
-        begin, end = (0.0, self.ran) if cell.stage is None else self.ramp.bounds(cell.stage)
+    def _span(self, part: Slice) -> tuple[float, float]:
+        begin, end = (0.0, self.ran) if part.stage is None else self.ramp.bounds(part.stage)
         return min(begin, self.ran), min(end, self.ran)
 
     def _steady(self) -> tuple[float, float]:
@@ -216,26 +201,6 @@ class Closing:
             seconds=seconds,
             **({"cause": cause.value} if cause else {}),
         )
-
-
-def _clear(table: Table, cell: Cell, seconds: tuple[float, float], timeout_s: float) -> Measurement:
-    """The failures that a starved generator cannot have made: a wrong status, a refusal, a cut connection."""
-    timed_out = (table.status == 0) & (table.connect_ms + table.duration_ms >= _NEARLY * timeout_s * 1000)
-    failed, _ = measure(table.where(~timed_out), (), labels=cell.labels, span=seconds)
-    count = int(timed_out.sum())
-    note = f"{count:,} requests that timed out are left out, for the generator was starved" if count else ""
-    return replace(failed, note=note)
-
-
-def checks(table: Table) -> dict[str, dict[str, int]]:
-    """The journey's two checks, counted as k6 counts checks; sign-ins are not checked."""
-    asked = table.where(table.endpoint != SIGN_IN)
-    passed = {
-        "status is 200": asked.status == 200,  # noqa: PLR2004  # as its name says
-        "response time < 1000ms": (asked.status > 0) & (asked.duration_ms < _CHECK_MS),
-    }
-    counted = {name: int(mask.sum()) for name, mask in passed.items()}
-    return {name: {"passed": count, "failed": len(asked) - count} for name, count in counted.items()}
 
 
 def _mean(values: Sequence[float]) -> float | None:

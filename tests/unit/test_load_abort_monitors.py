@@ -13,9 +13,9 @@ from rampgate.config import policy
 from rampgate.config.settings import Settings
 from rampgate.evidence.run import FALSE_FAIL_PER_RUN
 from rampgate.load import run as load
-from rampgate.load.abort import Watch
+from rampgate.load.abort import AbortTest
+from rampgate.load.abort_monitors import FRESH_S, GRACE_S, AbortMonitors, chains, monitored
 from rampgate.load.seconds import Second
-from rampgate.load.watches import FRESH_S, GRACE_S, Watches, chains, watched
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def rules(**thresholds: list[str]) -> Policy:
     return policy.load_rules(Settings.model_validate(told))
 
 
-def watches(*counts: int) -> Watches:
+def watches(*counts: int) -> AbortMonitors:
     """The default watches after seconds with so many failing, quick requests."""
-    made = Watches(rules(), 2.5e-4)
-    edges = [threshold.edge for threshold in watched(rules()) if threshold.edge is not None]
+    made = AbortMonitors(rules(), 2.5e-4)
+    edges = [threshold.edge for threshold in monitored(rules()) if threshold.edge is not None]
     for number, failing in enumerate(counts):
         made.add(
             Second(number, N, failing, N, dict.fromkeys(edges, failing), 1, 1.0, None, None, None),
@@ -48,7 +48,7 @@ def watches(*counts: int) -> Watches:
 
 def names(found: Policy) -> list[list[str]]:
     """The names of the thresholds of each chain."""
-    return [[threshold.name for threshold in chain] for chain in chains(watched(found))]
+    return [[threshold.name for threshold in chain] for chain in chains(monitored(found))]
 
 
 def test_thresholds_of_one_quantity_are_one_chain() -> None:
@@ -78,8 +78,8 @@ def test_a_looser_limit_is_broken_only_where_the_tighter_is(counts: list[int]) -
 
 def test_without_the_tighter_one_the_looser_does_not_fire() -> None:
     """Evidence of its own is not enough; once the tighter has fired, it is."""
-    tight = Watch(0.02, 0.01)
-    loose, alone = Watch(0.05, 0.01, tighter=tight), Watch(0.05, 0.01)
+    tight = AbortTest(0.02, 0.01)
+    loose, alone = AbortTest(0.05, 0.01, tighter=tight), AbortTest(0.05, 0.01)
     for second in range(10):
         loose.add(second, N, N)
         alone.add(second, N, N)
@@ -95,7 +95,7 @@ def test_without_the_tighter_one_the_looser_does_not_fire() -> None:
 def test_the_watches_of_a_run_are_chained() -> None:
     """Restless seconds use up the warning's stakes: the critical limit, sooner sure, waits for it."""
     restless = [9, 0, 0] * 60
-    seen, alone = watches(*restless, *[N] * 10), Watch(0.05, 2.5e-4)
+    seen, alone = watches(*restless, *[N] * 10), AbortTest(0.05, 2.5e-4)
     for second, failing in enumerate([*restless, *[N] * 10]):
         alone.add(second, failing, N)
     warned, broken = seen.of[WARNING].fired_at, seen.of[CRITICAL].fired_at
@@ -111,8 +111,8 @@ def test_a_chain_fires_as_rarely_as_one_of_its_limits() -> None:
         assert sum(count * chance for count, chance in chances.items()) <= (0.02, 0.05)[which] * N + 1e-9
         fired = 0.0
         for path in itertools.product(chances, repeat=8):
-            chain = [Watch(0.02, alpha)]
-            chain.append(Watch(0.05, alpha, tighter=chain[0]))
+            chain = [AbortTest(0.02, alpha)]
+            chain.append(AbortTest(0.05, alpha, tighter=chain[0]))
             for second, failing in enumerate(path):
                 for watch in chain:
                     watch.add(second, failing, N)
@@ -126,7 +126,7 @@ def test_a_chain_fires_as_rarely_as_one_of_its_limits() -> None:
 def test_a_tighter_watch_that_is_none_is_refused(limit: float, alpha: float) -> None:
     """Of a higher limit, or another alpha, the proof would not hold."""
     with pytest.raises(ValueError, match="tighter"):
-        Watch(0.05, 0.01, tighter=Watch(limit, alpha))
+        AbortTest(0.05, 0.01, tighter=AbortTest(limit, alpha))
 
 
 def test_a_dead_target_is_told_from_a_bad_one() -> None:
@@ -203,6 +203,6 @@ def test_all_tests_together_keep_the_budget(tmp_path: Path, told: dict[str, Any]
     assert cells + abort == pytest.approx(FALSE_FAIL_PER_RUN)
     assert abort == pytest.approx(0 if told.get("abort") == "off" else FALSE_FAIL_PER_RUN / 2)
     # What the watches really use, each chain once: rounded up, the threshold makes it less.
-    watches = Watches(setup.policy, setup.alpha_abort)
-    chances = [math.exp(-watches.of[chain[0].name].threshold) for chain in chains(watched(setup.policy))]
+    watches = AbortMonitors(setup.policy, setup.alpha_abort)
+    chances = [math.exp(-watches.of[chain[0].name].threshold) for chain in chains(monitored(setup.policy))]
     assert sum(chances) <= FALSE_FAIL_PER_RUN / 2 * len(chances) / max(1, setup.abort_tests)
