@@ -50,7 +50,6 @@ class Story:
         self._write(
             "header",
             **{
-                "schema": 1,
                 "run": "20260921T143320Z-0a1b",
                 "stage": stage,
                 "tool": {"rampgate": "0.1.0", "python": "3.11.7"},

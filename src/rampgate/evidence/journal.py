@@ -4,11 +4,12 @@ Each line is one JSON object written by one os.write to a file opened with O_APP
 point leaves at most one torn last line. Every record carries ``type``, ``time`` (seconds since the epoch),
 ``process`` and ``sequence``; the order on reading is (time, process, sequence).
 
-    header       what was asked: tool, platform, target, release, settings (redacted), plan, chance
+    header       what was asked: schema, tool, platform, target, release, settings (redacted),
+                 plan, chance
     plan         further checks of the plan, found while collecting (a user's own)
     measurement  what a probe saw, and for which check
     judgement    threshold, the measurement it was held against, the alphas; its outcome is only a remark;
-                 lenient: that it is undecided does not count; untrusted: why it decides nothing
+                 advisory: that it is undecided does not count; unreliable: why it decides nothing
     check        how a check ended by itself, apart from its judgements; cause: what kept it from a pass, in
                  a word
     timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
@@ -27,12 +28,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import EvidenceError
+from rampgate.evidence import renames
 
 if TYPE_CHECKING:
     from rampgate.clock import Clock
     from rampgate.model.redact import Redactor
 
-SCHEMA = 1
 LATEST = "latest"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -67,6 +68,7 @@ class Journal:
             "time": round(self._clock.now(), 6),
             "process": self.process,
             "sequence": self._sequence + 1,
+            **({"schema": renames.SCHEMA} if kind == "header" else {}),
             **_clean_record(fields, self._redactor),
         }
         line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
@@ -146,7 +148,8 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Read a run's records in order, and one sentence for each line that had to be dropped.
 
     Raises:
-        EvidenceError: the folder does not exist, holds no journal, or a line other than a last one is broken.
+        EvidenceError: the folder does not exist or holds no journal; a line other than a last one is broken;
+            the journal is of an unknown schema, or stands beside evidence that this version does not judge.
     """
     files = sorted(folder.glob("journal-*.jsonl"))
     if not files:
@@ -164,8 +167,10 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
                 if number < len(lines):
                     raise EvidenceError(f"{file}: line {number} is not a record") from None
                 dropped.append(f"{file.name}: its last line is torn and was dropped")
+    if why := renames.unreadable(records, [path.name for path in folder.iterdir()]):
+        raise EvidenceError(f"{folder}: {why}")
     records.sort(key=lambda record: (record["time"], record["process"], record["sequence"]))
-    return records, dropped
+    return renames.renamed(records), dropped
 
 
 def _record(line: bytes) -> dict[str, Any]:

@@ -231,8 +231,8 @@ class Expect:
                 looks=looks,
                 outcome=judgement.outcome.value,
                 sentence=judgement.sentence,
-                **({"lenient": True} if self.advisory else {}),
-                **({"untrusted": self.unreliable} if self.unreliable else {}),
+                **({"advisory": True} if self.advisory else {}),
+                **({"unreliable": self.unreliable} if self.unreliable else {}),
             )
 
 

@@ -136,7 +136,6 @@ def write_header(run: Run, setup: Setup) -> None:
     target = settings.target
     run.journal.write(
         "header",
-        schema=journal.SCHEMA,
         run=run.id,
         stage=setup.stage,
         **({"steps": list(setup.steps)} if setup.steps else {}),

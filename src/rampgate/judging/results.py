@@ -140,8 +140,8 @@ def result_of(
 
 
 def _counts(judgement: Judgement, record: Record) -> bool:
-    """A lenient judgement may fail; that it is undecided is only shown."""
-    return not (record.get("lenient") and judgement.outcome is Outcome.UNDECIDED)
+    """An advisory judgement may fail; that it is undecided is only shown."""
+    return not (record.get("advisory") and judgement.outcome is Outcome.UNDECIDED)
 
 
 def _heaviest(severities: Iterable[str]) -> Severity:
@@ -172,7 +172,7 @@ def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Me
             alpha_fail=record["alpha_fail"],
             alpha_pass=record["alpha_pass"],
             looks=record["looks"],
-            unreliable=record.get("untrusted", ""),
+            unreliable=record.get("unreliable", ""),
         )
     except (KeyError, ValueError) as error:
         return Judgement(
