@@ -172,8 +172,8 @@ def _browser(settings: Settings | None) -> Iterator[Finding]:
 
 def _monitoring_programs() -> Iterator[Finding]:
     """No setting needs them: a deployment's own monitoring is asked over HTTP."""
+    from rampgate.install.monitoring_programs import find_programs
     from rampgate.io.browser import Found
-    from rampgate.probes.monitoring_programs import find_programs
 
     for program in find_programs(os.environ):
         if isinstance(program, Found):
@@ -186,8 +186,8 @@ def _monitoring_programs() -> Iterator[Finding]:
 
 def fix(echo: Callable[[str], None]) -> None:
     """Install what is missing of the browser tools, and of the programs of the demo's full stack."""
-    from rampgate.probes.installer import install_browser_tools
-    from rampgate.probes.monitoring_programs import install_programs
+    from rampgate.install.browser_tools import install_browser_tools
+    from rampgate.install.monitoring_programs import install_programs
 
     install_browser_tools(echo)
     install_programs(echo)

@@ -159,7 +159,7 @@ def test_a_page_that_leads_to_the_form_is_an_error(
 ) -> None:
     """The good score of a sign-in page is not taken for the page's."""
     with pytest.raises(ProbeError, match=r"led to http://127\.0\.0\.1:\d+/signin instead of"):
-        probe(stranger, site, "/", 200, tmp_path).look(1)
+        probe(stranger, site, "/", 200, tmp_path).measure(1)
 
 
 def test_a_redirect_to_another_site_is_not_followed(tools: Tools, site: Site, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_redirect_to_another_site_is_not_followed(tools: Tools, site: Site, tm
         BrowserAuditor(tools, timeout_s=60) as auditor,
     ):
         site.elsewhere = elsewhere
-        (down,) = probe(auditor, site, "/away", 302, tmp_path).look(1)
+        (down,) = probe(auditor, site, "/away", 302, tmp_path).measure(1)
         assert (down.metric, down.value) == ("page_up", 0.0)
         with pytest.raises(ProbeError, match="ERR_BLOCKED_BY_CLIENT"):
             BrowserAuditor(tools, SignIn(f"{site.base}/away", "a@example.org", PASSWORD)).__enter__()
@@ -208,7 +208,7 @@ def test_secret_headers_go_to_the_pages_site_alone(tools: Tools, site: Site, tmp
 
 def test_a_page_that_fails_is_down(stranger: BrowserAuditor, site: Site, tmp_path: Path) -> None:
     """A 500 seen by Lighthouse and by a plain GET is a verdict on the page."""
-    (down,) = probe(stranger, site, "/fails", 500, tmp_path).look(1)
+    (down,) = probe(stranger, site, "/fails", 500, tmp_path).measure(1)
     assert (down.metric, down.value) == ("page_up", 0.0)
     assert "ERRORED_DOCUMENT_REQUEST" in down.note
 

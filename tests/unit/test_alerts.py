@@ -71,7 +71,7 @@ def probe(url: str, receipt: str = "", *, timeout_s: float = LONG, within_s: flo
 
 def look(url: str, receipt: str = "", **told: Any) -> Measurement:
     """What the probe sees; none of it holds the secret part of an address."""
-    (seen,) = probe(url, receipt, **told).look()
+    (seen,) = probe(url, receipt, **told).measure()
     assert SECRET not in str(seen)
     assert "\n" not in seen.note
     assert (seen.metric, seen.n, seen.labels) == ("alert_delivered", 1, {"alert": "ops"})

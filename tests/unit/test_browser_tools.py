@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate.errors import ProbeError
+from rampgate.install import browser_tools as installer
 from rampgate.io import browser
 from rampgate.io.browser import Found, Missing, find_chromium, find_lighthouse, find_node, find_tools
-from rampgate.probes import installer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -45,7 +45,7 @@ class Told(CommandProbe):
 
     def code(self) -> int:
         """Its exit code."""
-        self.seen, self.took = self.look()
+        self.seen, self.took = self.measure()
         assert (self.seen.metric, self.took.metric) == ("command_exit_code", "command_time")
         assert self.seen.labels == self.took.labels == {"command": self.command.name}
         assert self.seen.n == 1
@@ -148,7 +148,7 @@ def test_interrupt_ends_a_command_with_all_its_children(tmp_path: Path) -> None:
     watcher = threading.Thread(target=interrupt)
     watcher.start()
     with pytest.raises(KeyboardInterrupt):
-        told.look()
+        told.measure()
     watcher.join()
     assert all(gone(pid) for pid in pids(log.read_text(encoding="utf-8")))
 
@@ -168,7 +168,7 @@ def test_command_does_not_outlive_our_death(tmp_path: Path) -> None:
                 os.kill(os.getpid(), 9)
             return line
         command = Command("c", [sys.executable, "-c", {FAMILY + "time.sleep(60)"!r}], Path(), 60)
-        CommandProbe(command, Path({str(tmp_path)!r}), clean, print, 60).look()
+        CommandProbe(command, Path({str(tmp_path)!r}), clean, print, 60).measure()
     """)
     done = subprocess.run([sys.executable, "-c", ours], check=False, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -179,7 +179,7 @@ def test_command_does_not_outlive_our_death(tmp_path: Path) -> None:
 def test_stage_whose_time_is_over_is_not_the_commands_fault(tmp_path: Path) -> None:
     """It was ended for us: an error, and no exit code of its own."""
     with pytest.raises(ProbeError, match=r"commands\.build: was ended after .* the stage's time was over"):
-        Told(tmp_path, "import time; time.sleep(60)", left=0.2).look()
+        Told(tmp_path, "import time; time.sleep(60)", left=0.2).measure()
 
 
 @pytest.mark.parametrize(
@@ -193,14 +193,14 @@ def test_program_that_is_not_there_is_told(tmp_path: Path, parts: list[str], say
     """The key, and what was found."""
     (tmp_path / "run.sh").write_text("not executable", encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
-        Told(tmp_path, "", *parts).look()
+        Told(tmp_path, "", *parts).measure()
     assert str(refused.value) == says
 
 
 def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The key, and what was found."""
     with pytest.raises(ConfigurationError, match=r"commands\.build\.folder: found '.*none'; accepted"):
-        Told(tmp_path, "pass", at=tmp_path / "none").look()
+        Told(tmp_path, "pass", at=tmp_path / "none").measure()
 
 
 def test_program_is_looked_for_from_its_folder(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_output_that_cannot_be_kept_is_an_error(tmp_path: Path, monkeypatch: pyt
     heard: list[str] = []
     told.clean = lambda text: heard.append(text) or text  # type: ignore[func-returns-value]  # None, so text
     with pytest.raises(ProbeError, match=r"commands\.build: .* No space left on device"):
-        told.look()
+        told.measure()
     assert gone(int(heard[0]))
 
 
@@ -260,7 +260,7 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     """Nothing is begun whose output could not be kept."""
     (tmp_path / "commands").write_text("in the way", encoding="utf-8")
     with pytest.raises(ProbeError, match=r"commands\.build: .* File exists"):
-        Told(tmp_path, "open('begun', 'w')").look()
+        Told(tmp_path, "open('begun', 'w')").measure()
     assert not (tmp_path / "begun").exists()
 
 

@@ -112,7 +112,7 @@ def probe(
 def test_scores_of_all_runs_after_one_unscored_warm_up(tmp_path: Path) -> None:
     """The first audit warms up; each later one adds a score of 0 to 100 with its evidence."""
     auditor = FakeAuditor(lhr(0.1), lhr(0.85, 0.96), lhr(0.574, 1))
-    performance, accessibility = probe(tmp_path, auditor).look(2)
+    performance, accessibility = probe(tmp_path, auditor).measure(2)
     assert performance.metric == "lighthouse_performance_score"
     assert accessibility.metric == "lighthouse_accessibility_score"
     assert performance.values == (85.0, 57.4)
@@ -134,7 +134,7 @@ def test_scores_of_all_runs_after_one_unscored_warm_up(tmp_path: Path) -> None:
 def test_a_second_look_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     """No second warm-up, numbers go on, and merging both looks keeps every run."""
     both = probe(tmp_path, FakeAuditor(lhr(0.1), lhr(0.8), lhr(0.7)))
-    merged = merge(both.look(1)[0], both.look(1)[0])
+    merged = merge(both.measure(1)[0], both.measure(1)[0])
     assert merged.values == (80.0, 70.0)
     assert merged.n == 2
     assert [merged.details[name]["score"] for name in ("run 1", "run 2")] == [80.0, 70.0]
@@ -145,8 +145,8 @@ def test_a_failed_warm_up_is_done_again_in_the_next_look(tmp_path: Path) -> None
     """The first scored run always follows a warm-up that went well."""
     twice = probe(tmp_path, FakeAuditor(ProbeError("no tab"), lhr(0.1), lhr(0.8)))
     with pytest.raises(ProbeError, match="no tab"):
-        twice.look(1)
-    assert twice.look(1)[0].values == (80.0,)
+        twice.measure(1)
+    assert twice.measure(1)[0].values == (80.0,)
 
 
 @pytest.mark.parametrize("status", [None, 404, 503, 304])
@@ -155,7 +155,7 @@ def test_a_page_that_lighthouse_and_a_plain_get_miss_is_down(
     tmp_path: Path, code: str, status: int | None
 ) -> None:
     """Two instruments agree: the page is bad, and the runs until then are kept."""
-    (down,) = probe(tmp_path, FakeAuditor(lhr(), lhr(0.9), broken(code)), status).look(3)
+    (down,) = probe(tmp_path, FakeAuditor(lhr(), lhr(0.9), broken(code)), status).measure(3)
     assert (down.metric, down.value, down.n) == ("page_up", 0.0, 1)
     assert down.labels == {"page": "patients"}
     assert code in down.note
@@ -167,20 +167,20 @@ def test_a_page_that_lighthouse_and_a_plain_get_miss_is_down(
 def test_lighthouse_alone_does_not_condemn_a_page(tmp_path: Path, code: str) -> None:
     """While a plain GET answers with 2xx, an audit without a score says nothing about the page."""
     with pytest.raises(ProbeError, match=rf"page patients \(mobile, run 1\): {code}: .*status 200") as error:
-        probe(tmp_path, FakeAuditor(lhr(), broken(code)), 200).look(1)
+        probe(tmp_path, FakeAuditor(lhr(), broken(code)), 200).measure(1)
     assert "canary-query" not in str(error.value)
 
 
 def test_other_errors_of_lighthouse_never_condemn_a_page(tmp_path: Path) -> None:
     """A fault of the instrument stays one, even if the page fails as well."""
     with pytest.raises(ProbeError, match="PROTOCOL_TIMEOUT"):
-        probe(tmp_path, FakeAuditor(broken("PROTOCOL_TIMEOUT")), 503).look(1)
+        probe(tmp_path, FakeAuditor(broken("PROTOCOL_TIMEOUT")), 503).measure(1)
 
 
 def test_the_evidence_of_a_failed_audit_is_kept(tmp_path: Path) -> None:
     """The file of an audit without a score holds its code, without the query of its address."""
     with pytest.raises(ProbeError):
-        probe(tmp_path, FakeAuditor(broken("NO_FCP"))).look(1)
+        probe(tmp_path, FakeAuditor(broken("NO_FCP"))).measure(1)
     kept = json.loads((tmp_path / "lighthouse/patients-mobile-warm-up.json").read_text())
     assert kept["runtimeError"] == {"code": "NO_FCP", "message": f"The page {PLAIN} could not be loaded."}
 
@@ -189,13 +189,13 @@ def test_our_own_time_out_is_an_error_while_a_plain_get_answers(tmp_path: Path) 
     """A slow instrument is not a bad page."""
     auditor = FakeAuditor(AuditTimeoutError("Lighthouse did not end within 90 s"))
     with pytest.raises(ProbeError, match=r"time-out: Lighthouse did not end within 90 s .*status 200"):
-        probe(tmp_path, auditor, 200).look(1)
+        probe(tmp_path, auditor, 200).measure(1)
 
 
 def test_our_own_time_out_is_the_page_when_nothing_answers(tmp_path: Path) -> None:
     """A page that never answers to anybody is down."""
     auditor = FakeAuditor(AuditTimeoutError("Lighthouse did not end within 90 s"))
-    (down,) = probe(tmp_path, auditor, None).look(1)
+    (down,) = probe(tmp_path, auditor, None).measure(1)
     assert (down.metric, down.value) == ("page_up", 0.0)
     assert "nothing answers" in down.note
 
@@ -208,13 +208,13 @@ def test_a_run_without_a_score_is_never_dropped(tmp_path: Path, category: str, s
     result["categories"][category]["score"] = score
     result["audits"]["speed-index"] = {"score": None, "scoreDisplayMode": "error"}
     with pytest.raises(ProbeError, match=rf"run 2\): no {category} score; audits in error: speed-index"):
-        probe(tmp_path, FakeAuditor(lhr(), lhr(), result)).look(2)
+        probe(tmp_path, FakeAuditor(lhr(), lhr(), result)).measure(2)
 
 
 def test_a_result_without_categories_is_an_error(tmp_path: Path) -> None:
     """A category that was not audited is no score of zero."""
     with pytest.raises(ProbeError, match="no performance score"):
-        probe(tmp_path, FakeAuditor(lhr(categories={}))).look(1)
+        probe(tmp_path, FakeAuditor(lhr(categories={}))).measure(1)
 
 
 @pytest.mark.parametrize(
@@ -224,18 +224,18 @@ def test_a_result_without_categories_is_an_error(tmp_path: Path) -> None:
 def test_the_scores_of_another_page_do_not_count(tmp_path: Path, shown: str) -> None:
     """Lighthouse scores a sign-in page without complaint: we say that it was not the page asked for."""
     with pytest.raises(ProbeError, match=r"instead of http://127\.0\.0\.1:3000/patients; is the browser"):
-        probe(tmp_path, FakeAuditor(lhr(1.0, finalDisplayedUrl=shown))).look(1)
+        probe(tmp_path, FakeAuditor(lhr(1.0, finalDisplayedUrl=shown))).measure(1)
 
 
 def test_a_slash_at_the_end_is_the_same_page(tmp_path: Path) -> None:
     """Redirects that only add a slash, and a fragment, do not matter."""
     result = lhr(0.9, finalDisplayedUrl=f"{PLAIN}/#top")
-    assert probe(tmp_path, FakeAuditor(result, result)).look(1)[0].values == (90.0,)
+    assert probe(tmp_path, FakeAuditor(result, result)).measure(1)[0].values == (90.0,)
 
 
 def test_evidence_quotes_nothing_of_the_page(tmp_path: Path) -> None:
     """Masked evidence has the numbers, and no text of the page or query of an address."""
-    probe(tmp_path, FakeAuditor(lhr(), lhr())).look(1)
+    probe(tmp_path, FakeAuditor(lhr(), lhr())).measure(1)
     text = (tmp_path / "lighthouse/patients-mobile-run-1.json").read_text()
     assert "canary" not in text
     kept = json.loads(text)
@@ -248,7 +248,7 @@ def test_evidence_quotes_nothing_of_the_page(tmp_path: Path) -> None:
 
 def test_full_evidence_is_the_whole_result_without_secrets(tmp_path: Path) -> None:
     """Whoever asks for page content gets what Lighthouse wrote, and known secrets masked in it."""
-    probe(tmp_path, FakeAuditor(lhr(), lhr()), content="full").look(1)
+    probe(tmp_path, FakeAuditor(lhr(), lhr()), content="full").measure(1)
     written = (tmp_path / "lighthouse/patients-mobile-run-1.json").read_text()
     assert json.loads(written) == json.loads(json.dumps(lhr()).replace("canary-name", "***"))
     assert "canary-entry" in written
@@ -256,7 +256,7 @@ def test_full_evidence_is_the_whole_result_without_secrets(tmp_path: Path) -> No
 
 def test_no_evidence_is_no_file(tmp_path: Path) -> None:
     """Where nothing of a page may be kept there is no file, only the scores."""
-    seen = probe(tmp_path, FakeAuditor(lhr(), lhr(0.8)), content="none").look(1)[0]
+    seen = probe(tmp_path, FakeAuditor(lhr(), lhr(0.8)), content="none").measure(1)[0]
     assert seen.values == (80.0,)
     assert "file" not in seen.details["run 1"]
     assert list(tmp_path.iterdir()) == []
@@ -265,7 +265,7 @@ def test_no_evidence_is_no_file(tmp_path: Path) -> None:
 def test_page_names_stay_in_the_folder_and_apart(tmp_path: Path) -> None:
     """Names that differ only in punctuation get files of their own, inside the run's folder."""
     for name in ("/a/b", "/a-b", "../../a b"):
-        probe(tmp_path / "run", FakeAuditor(lhr(), lhr()), name=name).look(1)
+        probe(tmp_path / "run", FakeAuditor(lhr(), lhr()), name=name).measure(1)
     assert len(list((tmp_path / "run" / "lighthouse").glob("*-run-1.json"))) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -355,7 +355,7 @@ def test_a_starved_audit_is_repeated_once_and_both_are_kept(tmp_path: Path) -> N
     page = AuditedPage("patients", URL, "mobile", lambda: 200)
     auditor = FakeAuditor(lhr(), broken("NO_NAVSTART"), lhr(0.9))
     probe = LighthouseProbe(auditor, page, tmp_path, FakeClock(), waited=starving(0.5))
-    performance, _ = probe.look(1)
+    performance, _ = probe.measure(1)
     assert performance.values == (90.0,)
     assert performance.n == 1
     assert "NO_NAVSTART" in performance.details["run 1, starved"]["error"]
@@ -372,7 +372,7 @@ def test_a_broken_audit_is_never_repeated_on_a_calm_machine(
         FakeAuditor(lhr(), broken("NO_NAVSTART"), lhr(0.9)), page, tmp_path, FakeClock(), waited=waited
     )
     with pytest.raises(ProbeError, match="NO_NAVSTART"):
-        probe.look(1)
+        probe.measure(1)
 
 
 def test_a_second_starved_audit_in_a_row_is_an_error(tmp_path: Path) -> None:
@@ -380,4 +380,4 @@ def test_a_second_starved_audit_in_a_row_is_an_error(tmp_path: Path) -> None:
     page = AuditedPage("patients", URL, "mobile", lambda: 200)
     auditor = FakeAuditor(lhr(), broken("NO_NAVSTART"), broken("NO_NAVSTART"), lhr(0.9))
     with pytest.raises(ProbeError, match="run 1 again"):
-        LighthouseProbe(auditor, page, tmp_path, FakeClock(), waited=starving(0.5)).look(1)
+        LighthouseProbe(auditor, page, tmp_path, FakeClock(), waited=starving(0.5)).measure(1)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate import doctor
+from rampgate.install import monitoring_programs
+from rampgate.install.monitoring_programs import find_programs, install_programs
 from rampgate.io.browser import Found, Missing
-from rampgate.probes import monitoring_programs
-from rampgate.probes.monitoring_programs import find_programs, install_programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

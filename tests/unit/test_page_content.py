@@ -47,7 +47,7 @@ def test_the_body_of_a_failed_page_is_kept_when_asked_for(
         settings = Settings.model_validate({"target": {"web": web}, "evidence": evidence})
         run = started(tmp_path, "main-1", "canary-secret", settings=settings)
         context = StageContext(run)
-        (seen,) = context.page(PageSettings(name="home", path="/home")).look()
+        (seen,) = context.page(PageSettings(name="home", path="/home")).measure()
         context.close()
     assert (seen.details["status"], seen.details["bytes"]) == (500, len(BODY))
     assert seen.details.get("body") == kept
@@ -61,7 +61,7 @@ def page(answer: httpx.Response) -> dict[str, Any]:
     """What is kept of a page in full."""
     with always(answer)() as http:
         probe = PageProbe(http, "/p", "p", clock=FakeClock(), quote=Redactor(["canary-secret"]).text)
-        return dict(probe.look()[0].details)
+        return dict(probe.measure()[0].details)
 
 
 def test_a_page_that_came_is_not_quoted() -> None:

@@ -208,7 +208,7 @@ def played(
         rollout = ScratchRollout(
             admin, STORE, probe, salted=False, semantics=semantics, clock=FakeClock(), say=lambda _: None
         )
-        seen = rollout.look(PLAN)
+        seen = rollout.measure(PLAN)
     return {" ".join([found.metric, *found.labels.values()]): found for found in seen}
 
 

@@ -27,7 +27,7 @@ TOKEN = "canary-token-1"
 
 def health(clients: Clients, patience_s: float, clock: FakeClock | None = None) -> list[Measurement]:
     """One look at the health of an API."""
-    return HealthProbe(clients, "/health", "api", clock or FakeClock(), patience_s).look()
+    return HealthProbe(clients, "/health", "api", clock or FakeClock(), patience_s).measure()
 
 
 def test_healthy_at_once_takes_one_attempt() -> None:
@@ -76,7 +76,7 @@ def test_a_closed_port_is_evidence() -> None:
     def factory() -> httpx.Client:
         return client(f"http://127.0.0.1:{port}", run_id="r", timeout_s=1)
 
-    up, _ = HealthProbe(factory, "/health", "api", FakeClock(), 0).look()
+    up, _ = HealthProbe(factory, "/health", "api", FakeClock(), 0).measure()
     assert up.value == 0.0
     assert "refused" in up.note
 
@@ -129,7 +129,7 @@ def test_a_body_that_trickles_in_is_cut_off() -> None:
 def version(clients: Clients, expected: str | None, connections: int = 50) -> Measurement:
     """One look at the version that answers."""
     probe = VersionProbe(clients, "/health", "version", "instance", expected, connections, clock=FakeClock())
-    return probe.look()[0]
+    return probe.measure()[0]
 
 
 def mixed() -> Clients:
@@ -209,7 +209,7 @@ def test_a_wrong_expression_is_a_configuration_error() -> None:
 def page(answer: httpx.Response | Exception) -> Measurement:
     """One look at a page."""
     with always(answer)() as http:
-        return PageProbe(http, "/patients", "patients", clock=FakeClock()).look()[0]
+        return PageProbe(http, "/patients", "patients", clock=FakeClock()).measure()[0]
 
 
 def test_a_page_that_comes_is_up() -> None:
@@ -277,7 +277,7 @@ def test_sign_in_by_cookie_needs_no_token() -> None:
     """Where the session is a cookie, the status decides and the client keeps the cookie."""
     answer = httpx.Response(204, headers={"set-cookie": "session=1"})
     with always(answer)() as http:
-        seen = SignInProbe(http, "/login", {}, None, FakeClock()).look()[0]
+        seen = SignInProbe(http, "/login", {}, None, FakeClock()).measure()[0]
         assert http.cookies["session"] == "1"
     assert seen.value == 1.0
 
@@ -303,6 +303,6 @@ def test_fresh_connections_over_a_real_server() -> None:
         probe = VersionProbe(
             lambda: client(url, run_id="r", timeout_s=2), "/health", expected="1", connections=5
         )
-        seen = probe.look()[0]
+        seen = probe.measure()[0]
     assert (seen.value, seen.n) == (0.0, 5)
     assert len(ports) == 5

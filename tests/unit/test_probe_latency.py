@@ -34,7 +34,7 @@ def by_metric(measurements: list[Measurement]) -> dict[str, Measurement]:
 def test_a_good_endpoint_is_counted_exactly() -> None:
     """The times of exactly n requests count; the cold start counts among the errors only."""
     clients = always(GOOD)
-    seen = by_metric(probe(clients).look(201))
+    seen = by_metric(probe(clients).measure(201))
     assert len(clients.requests) == 201 + COLD_START
     assert (seen["error_rate"].n, seen["error_rate"].failures) == (221, 0)
     latency = seen["api_response_time"]
@@ -51,8 +51,8 @@ def test_only_the_first_look_starts_cold() -> None:
     """Later looks only open their connections, one request each, and those count among the errors."""
     clients = always(GOOD)
     endpoint = probe(clients)
-    endpoint.look(10)
-    seen = by_metric(endpoint.look(30))
+    endpoint.measure(10)
+    seen = by_metric(endpoint.measure(30))
     assert (seen["error_rate"].n, seen["api_response_time"].n) == (34, 30)
     assert "cold_start" not in seen["api_response_time"].details
 
@@ -60,7 +60,7 @@ def test_only_the_first_look_starts_cold() -> None:
 @pytest.mark.parametrize("status", [500, 401, 302, 404])
 def test_a_fast_failure_lies_above_every_edge(status: int) -> None:
     """An error in 2 ms is no fast answer: it fails, and exceeds every limit."""
-    seen = by_metric(probe(always(httpx.Response(status))).look(40))
+    seen = by_metric(probe(always(httpx.Response(status))).measure(40))
     assert seen["error_rate"].failures == seen["error_rate"].n == 60
     assert seen["api_response_time"].exceedances == {500.0: 40, 1000.0: 40}
     assert seen["api_response_time"].histogram is not None
@@ -70,7 +70,7 @@ def test_a_fast_failure_lies_above_every_edge(status: int) -> None:
 
 def test_no_answer_is_a_failure_of_the_target() -> None:
     """Refused connections are counted, all of them, and their text is cut."""
-    seen = by_metric(probe(always(httpx.ConnectError("x" * 500))).look(40))
+    seen = by_metric(probe(always(httpx.ConnectError("x" * 500))).measure(40))
     assert (seen["error_rate"].n, seen["error_rate"].failures) == (60, 60)
     assert seen["error_rate"].details["statuses"] == {"no answer": 60}
     assert len(seen["error_rate"].details["errors"][0]) == 120
@@ -80,7 +80,7 @@ def test_no_answer_is_a_failure_of_the_target() -> None:
 def test_a_failure_in_the_cold_start_counts_as_an_error() -> None:
     """A cold start excuses slowness, not errors."""
     answers = [httpx.Response(503)] * 3
-    seen = by_metric(probe(in_turn(*answers, GOOD)).look(20))
+    seen = by_metric(probe(in_turn(*answers, GOOD)).measure(20))
     assert (seen["error_rate"].n, seen["error_rate"].failures) == (40, 3)
     assert seen["api_response_time"].exceedances == {500.0: 0, 1000.0: 0}
 
@@ -88,7 +88,7 @@ def test_a_failure_in_the_cold_start_counts_as_an_error() -> None:
 def test_when_all_time_out_the_rest_is_not_sent() -> None:
     """Twelve time-outs in a row end the look; n is what was sent, and the note says so."""
     clients = always(httpx.ReadTimeout("slow"))
-    seen = by_metric(probe(clients).look(200))
+    seen = by_metric(probe(clients).measure(200))
     sent = len(clients.requests)
     assert 12 <= sent < COLD_START
     assert (seen["error_rate"].n, seen["error_rate"].failures) == (sent, sent)
@@ -105,7 +105,7 @@ def test_a_single_answer_renews_the_patience() -> None:
             raise httpx.ReadTimeout("slow")
         return httpx.Response(200)
 
-    seen = by_metric(probe(Clients(handler)).look(100))
+    seen = by_metric(probe(Clients(handler)).measure(100))
     assert seen["api_response_time"].n == 100
 
 
@@ -120,7 +120,7 @@ def test_the_budget_ends_the_look() -> None:
     endpoint = EndpointProbe(
         Clients(handler), "GET", "/", "x", EDGES, concurrency=1, budget_s=50, clock=clock
     )
-    seen = by_metric(endpoint.look(200))
+    seen = by_metric(endpoint.measure(200))
     assert seen["api_response_time"].n == 30
     assert seen["api_response_time"].note == "30 of 200 sent: the time budget was used up"
 
@@ -130,7 +130,7 @@ def test_our_own_trouble_is_no_evidence() -> None:
     wrapped = httpx.ConnectError("no")
     wrapped.__cause__ = OSError(24, "Too many open files")
     with pytest.raises(ProbeError):
-        probe(always(wrapped)).look(20)
+        probe(always(wrapped)).measure(20)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_bodies_are_counted_among_good_answers_only() -> None:
         answer = handler(request)
         return httpx.Response(answer.status_code, content=answer.content)
 
-    seen = by_metric(probe(Clients(fresh), body_check=BodyCheck("items", 1)).look(60))
+    seen = by_metric(probe(Clients(fresh), body_check=BodyCheck("items", 1)).measure(60))
     body = seen["body_failure_rate"]
     assert (body.n, body.failures) == (60, 20)
     assert body.details == {"check": "items >= 1", "failed": ["items is 0, below 1"]}
@@ -195,7 +195,9 @@ def test_bodies_are_counted_among_good_answers_only() -> None:
 
 def test_a_body_that_is_not_json_fails() -> None:
     """A page of HTML with status 200 is no answer of an API."""
-    seen = by_metric(probe(always(httpx.Response(200, text="<html>")), body_check=BodyCheck("items")).look(4))
+    seen = by_metric(
+        probe(always(httpx.Response(200, text="<html>")), body_check=BodyCheck("items")).measure(4)
+    )
     assert seen["body_failure_rate"].failures == 24
 
 
@@ -214,7 +216,7 @@ def test_requests_run_at_once_over_open_connections() -> None:
         endpoint = EndpointProbe(
             lambda: client(url, run_id="r", timeout_s=5), "GET", "/", "x", {15.0: lambda ms: ms >= 15}
         )
-        seen = by_metric(endpoint.look(8))
+        seen = by_metric(endpoint.measure(8))
     assert len(ports) == 4
     assert (seen["error_rate"].n, seen["error_rate"].failures) == (28, 0)
     assert seen["api_response_time"].exceedances == {15.0: 8}
@@ -232,6 +234,6 @@ def test_a_server_that_cuts_the_answer_off_has_failed() -> None:
 
     with serving(handle) as url:
         endpoint = EndpointProbe(lambda: client(url, run_id="r", timeout_s=5), "GET", "/", "x", EDGES)
-        seen = by_metric(endpoint.look(4))
+        seen = by_metric(endpoint.measure(4))
     assert seen["error_rate"].failures == 24
     assert seen["error_rate"].details["statuses"] == {"no answer": 24}

@@ -12,7 +12,7 @@ from rampgate.probes.metric import JsonMetricProbe
 def look(answer: httpx.Response | Exception, value: str = "data.rate") -> Measurement:
     """One look at a metric."""
     with always(answer)() as http:
-        return JsonMetricProbe(http, "/metrics.json", "feedback", value, "%", FakeClock()).look()[0]
+        return JsonMetricProbe(http, "/metrics.json", "feedback", value, "%", FakeClock()).measure()[0]
 
 
 @pytest.mark.parametrize(

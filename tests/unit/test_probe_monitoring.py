@@ -52,7 +52,7 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[str]:
 def health(service: str, answers: Mapping[str, Answer]) -> Measurement:
     """One look at a service."""
     with answering(answers) as address, client(address, run_id=RUN_ID, timeout_s=5) as http:
-        return MonitorProbe(http, service, PLACES[service], FakeClock()).look()[0]
+        return MonitorProbe(http, service, PLACES[service], FakeClock()).measure()[0]
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def test_service_that_never_answers_is_down_and_its_password_is_not_told() -> No
     with serving(hang) as address:
         secret = address.replace("://", "://me:s3cret@")
         with client(secret, run_id=RUN_ID, timeout_s=0.1) as http:
-            seen = MonitorProbe(http, "prometheus", ("/-/ready",), FakeClock()).look()[0]
+            seen = MonitorProbe(http, "prometheus", ("/-/ready",), FakeClock()).measure()[0]
         go_on.set()
     assert seen.value == 0.0
     assert seen.note.startswith(f"{address}/-/ready: ReadTimeout")

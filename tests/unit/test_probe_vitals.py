@@ -25,7 +25,7 @@ def told(answer: Any, status: int = 200) -> list[Measurement]:
         send_json(asked, status, answer)
 
     with serving(handle) as address, client(address, run_id="r", timeout_s=5) as http:
-        return VitalsProbe(http, "/vitals?minutes=5", FakeClock()).look()
+        return VitalsProbe(http, "/vitals?minutes=5", FakeClock()).measure()
 
 
 def test_each_vital_that_was_sent_is_a_measurement() -> None:

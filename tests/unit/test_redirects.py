@@ -60,9 +60,9 @@ def sites() -> Iterator[Sites]:
 
 
 LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
-    "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).look()[0].value,
-    "page": lambda _, http: PageProbe(http, "/page", "home").look()[0].value,
-    "sign-in": lambda _, http: SignInProbe(http, "/signin", {"password": "canary"}).look()[0].value,
+    "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).measure()[0].value,
+    "page": lambda _, http: PageProbe(http, "/page", "home").measure()[0].value,
+    "sign-in": lambda _, http: SignInProbe(http, "/signin", {"password": "canary"}).measure()[0].value,
     "plain GET": lambda _, http: float(get_here(http, "/page").ok),
     "endpoint": lambda s, _: _passed(EndpointProbe(s.client, "GET", "/list", "list", {}, concurrency=1)),
 }
@@ -70,7 +70,7 @@ LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
 
 def _passed(probe: EndpointProbe) -> float:
     """1 when any request counts as answered."""
-    errors, *_ = probe.look(3)
+    errors, *_ = probe.measure(3)
     return float(errors.failures != errors.n)
 
 
@@ -84,10 +84,10 @@ def test_a_redirect_to_another_site_is_not_followed(sites: Sites, name: str) -> 
 
 def test_version_metric_and_flag_are_not_read_elsewhere(sites: Sites) -> None:
     """What another site tells is no evidence about the target: nothing is known, nobody else was asked."""
-    seen = VersionProbe(sites.client, "/version", connections=2, expected="1.4.0").look()[0]
+    seen = VersionProbe(sites.client, "/version", connections=2, expected="1.4.0").measure()[0]
     assert seen.details["versions"] == {"unknown": {"unknown": 2}}
     with sites.client() as http, pytest.raises(ProbeError, match="HTTP 302"):
-        JsonMetricProbe(http, "/metric", "rows", "value").look()
+        JsonMetricProbe(http, "/metric", "rows", "value").measure()
     decided = FlagProbe(sites.client, "/flags/{flag}?user={user}").decisions(["f"], fresh_users(3))
     assert list(decided["f"]) == [None] * 3
     assert sites.asked == []

@@ -56,7 +56,7 @@ class Endpoint:
         self.sizes: list[int] = []
         self._clock = clock
 
-    def look(self, n: int) -> Sequence[Measurement]:
+    def measure(self, n: int) -> Sequence[Measurement]:
         """Failures at the rate of this look."""
         self.sizes.append(n)
         self._clock.sleep(1)
@@ -132,7 +132,7 @@ def test_a_sampler_that_sees_nothing_is_no_pass(tmp_path: Path) -> None:
     """A check that judged nothing has not checked."""
 
     class Blind:
-        def look(self, n: int) -> Sequence[Measurement]:
+        def measure(self, n: int) -> Sequence[Measurement]:
             """Nothing."""
             del n
             return []
@@ -157,7 +157,7 @@ def test_a_probe_is_looked_with(tmp_path: Path) -> None:
     """A check hands over a probe as it would a measurement."""
 
     class Pair:
-        def look(self) -> Sequence[Measurement]:
+        def measure(self) -> Sequence[Measurement]:
             """Two measurements."""
             return [Measurement("up", value=1.0, n=1), Measurement("redis_up", value=0.0, n=1)]
 

@@ -30,14 +30,14 @@ FALSE_PASS_PER_CHECK = 1e-3
 class Probe(Protocol):
     """Looks once, and never judges."""
 
-    def look(self) -> Sequence[Measurement]:
+    def measure(self) -> Sequence[Measurement]:
         """What was seen."""
 
 
 class Sampler(Protocol):
     """A probe that can look further while what it saw is not enough."""
 
-    def look(self, n: int) -> Sequence[Measurement]:
+    def measure(self, n: int) -> Sequence[Measurement]:
         """What n more observations showed."""
 
 
@@ -126,7 +126,7 @@ class Expect:
         """Hold measurements, or what probes see now, against their thresholds.
 
         Args:
-            seen: measurements, or probes to look with.
+            seen: measurements, or probes to measure with.
             that: a threshold of this check's own instead of those of the policy.
             severity: of ``that``.
             looks: among how many looks at growing evidence the alphas are split.
@@ -150,7 +150,7 @@ class Expect:
         split = looks or len(sizes)
         total: dict[tuple[str, ...], Measurement] = {}
         for number, size in enumerate(sizes, 1):
-            total = _add(total, probe.look(size))
+            total = _add(total, probe.measure(size))
             judged = [j for m in total.values() for j in self._judge(m, None, split)]
             bad = any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in judged)
             if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
@@ -186,11 +186,13 @@ class Expect:
         for thing in seen:
             if isinstance(thing, Measurement):
                 yield thing
-            elif callable(getattr(thing, "look", None)):
-                yield from thing.look()
+            elif callable(getattr(thing, "measure", None)):
+                yield from thing.measure()
             else:
                 found = type(thing).__name__
-                raise TypeError(f"expect: found {found}; accepted are measurements, and probes to look with")
+                raise TypeError(
+                    f"expect: found {found}; accepted are measurements, and probes with a method measure()"
+                )
 
     def _journal(self, measurement: Measurement, *, shown: bool = False) -> str:
         extra = {"shown": True} if shown else {}

@@ -142,7 +142,7 @@ def ask(
         timeout_s: for each silence, and for the whole body; the client's own when None.
 
     Raises:
-        ProbeError: we could not look: the address is no URL, no more sockets here, the resolver is out.
+        ProbeError: we could not measure: the address is no URL, no more sockets here, the resolver is out.
         RefusedError: the client's guard refuses the address.
     """
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)

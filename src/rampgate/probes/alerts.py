@@ -66,7 +66,7 @@ class AlertProbe:
     clock: Clock = field(default_factory=SystemClock)
     nonce: Callable[[], str] = field(default=lambda: f"rampgate-{secrets.token_hex(8)}")
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``alert_delivered``: 1 when the channel took the message, and it arrived where that can be seen.
 
         Raises:

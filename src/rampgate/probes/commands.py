@@ -69,7 +69,7 @@ class CommandProbe:
     _room: int = KEPT_CHARACTERS
     _told: float = field(default_factory=time.monotonic)
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``command_exit_code`` (negative: the signal that ended it) and ``command_time``.
 
         Raises:

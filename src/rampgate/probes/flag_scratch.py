@@ -62,7 +62,7 @@ class ScratchRollout:
     clock: Clock
     say: Callable[[str], None]
 
-    def look(self, percentages: Sequence[float]) -> list[Measurement]:
+    def measure(self, percentages: Sequence[float]) -> list[Measurement]:
         """Who is on at each percentage, whether it stays so, and who loses the flag as it rises.
 
         Returns:
@@ -70,7 +70,7 @@ class ScratchRollout:
             ``testers_unreached``.
 
         Raises:
-            ProbeError: the store cannot be made, or we could not look.
+            ProbeError: the store cannot be made, or we could not measure.
         """
         start = self.clock.now()
         cast = _cast(fresh_users(USERS))

@@ -65,7 +65,7 @@ class FlagProbe:
         """For whom each flag is on: in bulk where there is a form for it, else one by one.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         return self._ask_all(flags, users, self.bulk)
 
@@ -89,7 +89,7 @@ class FlagProbe:
             decisions: what the bulk form answered.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         if self.bulk is None:
             return []
@@ -106,7 +106,7 @@ class FlagProbe:
         No value when nothing changed, but some decision is missing on either side.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         again = self.decisions(list(before), users)
         measurements = []

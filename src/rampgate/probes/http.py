@@ -48,11 +48,11 @@ class HealthProbe:
     patience_s: float = 0.0
     tell: Callable[[str], None] = lambda _: None
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``up`` (1 or 0) and ``time_to_healthy`` (seconds, no value when it never was).
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         attempts: list[dict[str, Any]] = []
         with self.client_factory() as client:
@@ -118,14 +118,14 @@ class VersionProbe:
         if self.instance_path is not None:
             check_path(self.instance_path, "instance")
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``wrong_version``: how many answers were of another version, or did not tell theirs.
 
         Without an expected version the one that most answers tell stands for it, so that a mix is seen.
         Without any answer there is no value.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         start = self.clock.now()
         seen: dict[str, Counter[str]] = {}
@@ -203,11 +203,11 @@ class PageProbe:
     clock: Clock = field(default_factory=SystemClock)
     quote: Callable[[str], str] | None = None
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``page_up``, 1 or 0.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         start = self.clock.now()
         answer = ask(self.client, "GET", self.path)
@@ -265,11 +265,11 @@ class SignInProbe:
         if self.token_path is not None:
             check_path(self.token_path, "token")
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``sign_in_up``, 1 or 0.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         return [self.sign_in()[0]]
 
@@ -277,7 +277,7 @@ class SignInProbe:
         """``sign_in_up``, and the token, which is in no measurement.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         start = self.clock.now()
         answer = ask(self.client, "POST", self.path, body=dict(self.body))

@@ -133,7 +133,7 @@ class EndpointProbe:
     clock: Clock = field(default_factory=SystemClock)
     _warm: bool = field(default=False, init=False, repr=False)
 
-    def look(self, n: int) -> list[Measurement]:
+    def measure(self, n: int) -> list[Measurement]:
         """``error_rate``, ``api_response_time`` and, with a body check, ``body_failure_rate``.
 
         The first look sends COLD_START requests more, later ones one more per thread, to open connections:
@@ -144,7 +144,7 @@ class EndpointProbe:
             n: requests whose times are measured; fewer when all time out or the budget ends (see the note).
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         start = self.clock.now()
         first = not self._warm

@@ -117,7 +117,7 @@ class LighthouseProbe:
         self._warm = False
         self._count = 0
 
-    def look(self, runs: int) -> list[Measurement]:
+    def measure(self, runs: int) -> list[Measurement]:
         """Audit ``runs`` times; before the very first audit once more, unscored, to warm up.
 
         Returns:

@@ -45,7 +45,7 @@ class JsonMetricProbe:
     def __post_init__(self) -> None:
         check_path(self.value, f"metric {self.name}")
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """The number.
 
         Raises:

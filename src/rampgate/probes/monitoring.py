@@ -38,11 +38,11 @@ class MonitorProbe:
     places: tuple[str, ...]
     clock: Clock = field(default_factory=SystemClock)
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``monitor_up``: 1 for a 2xx answer that is no page for people, else 0.
 
         Raises:
-            ProbeError: we could not look.
+            ProbeError: we could not measure.
         """
         start = self.clock.now()
         for place in self.places:

@@ -48,7 +48,7 @@ class MongoProbe:
     timeout_s: float = 3.0
     clock: Clock = field(default_factory=SystemClock)
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``mongodb_up``; while it is up, and writing is allowed, ``mongodb_round_trip`` too.
 
         Raises:
@@ -162,7 +162,7 @@ class RedisProbe:
     timeout_s: float = 3.0
     clock: Clock = field(default_factory=SystemClock)
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``redis_up``; while it is up ``cache_hit_rate``, and where writing is allowed ``redis_round_trip``.
 
         Raises:

@@ -32,7 +32,7 @@ class VitalsProbe:
     path: str
     clock: Clock = field(default_factory=SystemClock)
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """A measurement for each vital that somebody's browser has sent; none where nobody visited.
 
         Raises:

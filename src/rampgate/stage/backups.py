@@ -43,7 +43,7 @@ class StoreBackup:
     take: Callable[[Path, Progress], Taken]
     prove: Callable[[Path, Progress], Proof]
 
-    def look(self) -> list[Measurement]:
+    def measure(self) -> list[Measurement]:
         """``backup_taken``; of one that was taken bytes, time, ``backup_differences``, ``restore_time``.
 
         Raises:
@@ -146,8 +146,8 @@ class RedisBackup:
     settings: BackupSettings
     source: redis_dump.RedisSource
 
-    def look(self) -> list[Measurement]:
-        """As StoreBackup.look."""
+    def measure(self) -> list[Measurement]:
+        """As StoreBackup.measure."""
         source = self.source
         redis_proof.server_programs()  # before anything is written
         with Keys() as keys:
@@ -160,4 +160,4 @@ class RedisBackup:
                 keys.read(AFTER, source.url, source.timeout_s, progress)
                 return redis_proof.prove(folder, keys, progress)
 
-            return StoreBackup("redis", self.run, self.settings, take, prove).look()
+            return StoreBackup("redis", self.run, self.settings, take, prove).measure()

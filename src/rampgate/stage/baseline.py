@@ -22,7 +22,7 @@ _POLL_S = 0.2
 
 def endpoint(context: StageContext, settings: EndpointSettings) -> list[Measurement]:
     """Errors, latency and bodies of an API endpoint, of as many requests as the first look makes."""
-    measured = context.endpoint(settings).look(REQUESTS[0])
+    measured = context.endpoint(settings).measure(REQUESTS[0])
     times = next(measurement for measurement in measured if measurement.metric == "api_response_time")
     if times.histogram is None or not times.histogram.counts:
         why = next((measurement.note for measurement in measured if measurement.note), "no answer")
@@ -32,7 +32,7 @@ def endpoint(context: StageContext, settings: EndpointSettings) -> list[Measurem
 
 def audit(context: StageContext, page: PageSettings) -> list[Measurement]:
     """Lighthouse's scores of a page, of as many audits as the first look makes."""
-    measured = context.audit(page).look(AUDITS[0])
+    measured = context.audit(page).measure(AUDITS[0])
     if down := [measurement for measurement in measured if not measurement.values]:
         pytest.fail(f"no scores to compare with: {down[0].note}")
     return measured
@@ -56,4 +56,4 @@ def vitals(context: StageContext, settings: BaselineSettings) -> list[Measuremen
 
 def _vitals(context: StageContext, settings: BaselineSettings) -> list[Measurement]:
     with context.admin() as http:
-        return VitalsProbe(http, settings.vitals or "", context.run.clock).look()
+        return VitalsProbe(http, settings.vitals or "", context.run.clock).measure()

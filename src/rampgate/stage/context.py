@@ -231,7 +231,7 @@ class StageContext:
             store = self.redis(self._settings.redis)
         else:
             return True
-        return self.run.once(f"reachable-{name}", lambda: _first(store.look(), f"{name}_up")).value == 1
+        return self.run.once(f"reachable-{name}", lambda: _first(store.measure(), f"{name}_up")).value == 1
 
     def _health(self, service: str) -> Measurement:
         address = self.base(service) + self._settings.target.health
@@ -243,7 +243,7 @@ class StageContext:
             self.run.clock,
             patience,
             lambda trouble: self.run.progress(f"{address}: {trouble}; waiting up to {patience:g} s"),
-        ).look()
+        ).measure()
         up, healthy = _first(measured, "up"), _first(measured, "time_to_healthy")
         # One observation, however many attempts it took: those are evidence.
         details = {**up.details, "healthy_after_s": healthy.value}

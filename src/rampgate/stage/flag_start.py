@@ -84,4 +84,4 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
             run.clock,
             run.progress,
         )
-        return rollout.look(run.settings.rollout.percentages)
+        return rollout.measure(run.settings.rollout.percentages)

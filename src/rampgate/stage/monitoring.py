@@ -41,7 +41,7 @@ def health(context: StageContext, settings: MonitoringSettings, service: str) ->
     def measure() -> Measurement:
         with _client(context, settings, service) as http:
             places = PLACES.get(service) or (settings.performance or "",)
-            return MonitorProbe(http, service, places, context.run.clock).look()[0]
+            return MonitorProbe(http, service, places, context.run.clock).measure()[0]
 
     return context.run.once(f"monitoring-{service}", measure)
 

@@ -1,4 +1,4 @@
-"""Floor 3. What each step of an installation needs: programs run, apt waited for, said what came of it."""
+"""What each step of an installation needs: programs run, apt waited for, said what came of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _APT_S = 900.0
 
 
-class Run(Protocol):
+class Execute(Protocol):
     """Runs one program with a time-out, like rampgate.io.browser.run_bounded."""
 
     def __call__(
@@ -28,25 +28,25 @@ class Step(NamedTuple):
     """One attempt at installing something: what it is called, and what it does."""
 
     name: str
-    work: Callable[[Shop], None]
+    work: Callable[[Installer], None]
 
 
 class StepError(Exception):
     """A step that did not work: why, in one line."""
 
 
-class Shop(NamedTuple):
+class Installer(NamedTuple):
     """What every step needs: the environment, how to run a program, where to say what happens."""
 
     environ: Mapping[str, str]
-    run: Run
+    execute: Execute
     echo: Callable[[str], None]
     clock: Clock
 
-    def must(self, command: Sequence[str], timeout_s: float, **more: str) -> str:
+    def run(self, command: Sequence[str], timeout_s: float, **more: str) -> str:
         """Run it and return its output; StepError with its last line when it fails."""
         try:
-            done = self.run(command, timeout_s=timeout_s, env={**self.environ, **more})
+            done = self.execute(command, timeout_s=timeout_s, env={**self.environ, **more})
         except subprocess.TimeoutExpired:
             raise StepError(f"stopped after {timeout_s:g} s") from None
         except OSError as error:
@@ -55,7 +55,7 @@ class Shop(NamedTuple):
             raise StepError(_reason(done))
         return done.stdout
 
-    def take(self, step: Step) -> None:
+    def step(self, step: Step) -> None:
         """Do the step, and say in one line what came of it and how long it took."""
         began = self.clock.monotonic()
         try:
@@ -83,10 +83,10 @@ class Shop(NamedTuple):
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         try:
             for package in packages:
-                self.must(["apt-cache", "show", package], _APT_S)
+                self.run(["apt-cache", "show", package], _APT_S)
         except StepError:
-            self.must([*apt, "update"], _APT_S, **quiet)
-        self.must([*apt, "install", "-y", "--no-install-recommends", *packages], _APT_S, **quiet)
+            self.run([*apt, "update"], _APT_S, **quiet)
+        self.run([*apt, "install", "-y", "--no-install-recommends", *packages], _APT_S, **quiet)
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

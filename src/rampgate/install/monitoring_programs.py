@@ -1,4 +1,4 @@
-"""Floor 3. Prometheus and Alertmanager as programs: whether they are here, and installing them on Debian.
+"""Prometheus and Alertmanager as programs: whether they are here, and installing them on Debian.
 
 Only the full stack of the demo starts them; a deployment's own monitoring is asked over HTTP.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
+from rampgate.install.steps import Installer, Step, StepError
 from rampgate.io.browser import Found, Missing, run_bounded, version_of
-from rampgate.probes.shop import Shop, Step, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rampgate.clock import Clock
-    from rampgate.probes.shop import Run
+    from rampgate.install.steps import Execute
 
 PACKAGES = ("prometheus", "prometheus-alertmanager")
 MEND = f"apt-get install {' '.join(PACKAGES)}"
@@ -48,7 +48,7 @@ def _find(name: str, commands: tuple[str, ...], environ: Mapping[str, str]) -> F
 def install_programs(
     echo: Callable[[str], None],
     environ: Mapping[str, str] | None = None,
-    run: Run = run_bounded,
+    run: Execute = run_bounded,
     clock: Clock | None = None,
 ) -> list[Found | Missing]:
     """Install what is missing with apt where we are root, without starting a service; else say how.
@@ -62,23 +62,23 @@ def install_programs(
     Returns:
         The programs as they are now.
     """
-    shop = Shop(os.environ if environ is None else environ, run, echo, clock or SystemClock())
-    missing = [each.name for each in find_programs(shop.environ) if isinstance(each, Missing)]
-    if missing and shop.has_apt:
-        shop.take(Step(f"{', '.join(missing)}: apt-get install", _apt))
+    installer = Installer(os.environ if environ is None else environ, run, echo, clock or SystemClock())
+    missing = [each.name for each in find_programs(installer.environ) if isinstance(each, Missing)]
+    if missing and installer.has_apt:
+        installer.step(Step(f"{', '.join(missing)}: apt-get install", _apt))
     elif missing:
         echo(f"{', '.join(missing)}: not installed ({PURPOSE}); on Debian, as root: {MEND}")
-    now = find_programs(shop.environ)
+    now = find_programs(installer.environ)
     for each in now:
         if isinstance(each, Found):
             echo(f"{each.name} {each.version}: {each.path} ({each.how})")
     return now
 
 
-def _apt(shop: Shop) -> None:
+def _apt(installer: Installer) -> None:
     try:
         with _no_service_starts(_POLICY):
-            shop.apt_install(*PACKAGES)
+            installer.apt_install(*PACKAGES)
     except OSError as error:
         raise StepError(f"{error.filename}: {error.strerror}") from None
 

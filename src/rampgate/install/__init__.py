@@ -1,0 +1,1 @@
+"""Installs what rampgate doctor misses: browser tools, monitoring programs."""
