@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from locust.runners import STATE_INIT
 
 from rampgate.load import cohorts
 
@@ -62,6 +61,7 @@ class Master:
         self._heard: set[str] = set()
         self._telling: set[str] = set()
         self._ready: set[str] = set()
+        self._ended: set[str] = set()
         self._begun = False
         self._accounts: list[tuple[int, int]] = []
         self._sinks: dict[str, Callable[[bytes], None]] = {}
@@ -90,12 +90,13 @@ class Master:
         has just ended a run is not ready for the next at once.
         """
         deadline = time.monotonic() + READY_WITHIN_S
-        clients = self._runner.clients
-        while (
-            set(self.there) - self._heard or any(client.state == STATE_INIT for client in clients.all)
-        ) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            there = set(self.there)
+            if there <= self._heard and self._ended <= there:
+                break
             gevent.sleep(LOOK_EVERY_S / 10)
         self._sinks, self._telling, self._ready, self._begun = {}, set(), set(), False
+        self._ended = set()
         self._accounts, self._of = cohorts.marks(accounts), len(self.there)
         for share, node in enumerate(self.there):
             self._tell(run, node, share)
@@ -197,6 +198,7 @@ class Master:
     def _end(self, msg: Any, **_: Any) -> None:
         if self._of_now(msg):
             self._telling.discard(msg.node_id)
+            self._ended.add(msg.node_id)
 
     def _of_now(self, msg: Any) -> LoadRun | None:
         """The run that is on, if the message is about it."""

@@ -83,6 +83,9 @@ def start(folder: Path, *arguments: str, visit_s: float = 0.01, beside: str = ""
     """Locust in this folder, in a session of its own, with another file beside the stub."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
     files = Path(",".join(["stub.py", beside] if beside else ["stub.py"]))
+    if "--processes" in arguments:
+        port = str(free_port())
+        arguments += ("--master-port", port, "--master-bind-port", port)
     return subprocess.Popen(
         command("--headless", *arguments, file=files),
         cwd=folder,
