@@ -11,9 +11,9 @@ from tests.unit.fakes import send_json, serving
 
 from rampgate.cli import main
 from rampgate.config.loading import load
-from rampgate.init import command, files
-from rampgate.init.look import look
-from rampgate.init.wish import Place, Seen, Wish
+from rampgate.init import files
+from rampgate.init.options import Options, Place, Probed
+from rampgate.init.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +53,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def init(*arguments: str, said: str | None = None) -> Result:
+def init(*arguments: str) -> Result:
     """Rampgate's answer."""
-    return CliRunner().invoke(main, ["init", *arguments], input=said)
+    return CliRunner().invoke(main, ["init", *arguments])
 
 
 def read(folder: Path, **environ: str) -> Settings:
@@ -105,7 +105,7 @@ def test_a_service_is_looked_at_once_and_only_where_it_was_named(folder: Path) -
 def test_an_endpoint_is_proposed_as_it_answered(path: str, said: str, body: str, remark: str) -> None:
     """The list that it brings is what must be there; whatever is odd stands beside it."""
     with service() as (url, _):
-        (seen,) = look(Wish(api=url, endpoints=(Place("x", path, said),))).endpoints
+        (seen,) = probe(Options(api=url, endpoints=(Place("x", path, said),))).endpoints
     assert (seen.body, seen.remark) == (body, remark)
 
 
@@ -115,7 +115,7 @@ def test_a_service_that_does_not_answer_gets_its_settings_too(folder: Path) -> N
         pass
     told = init(f"--api={url}", "--endpoint=orders=/api/orders", "--expected-version=2.0")
     assert told.exit_code == 0, told.output
-    assert "seen: /health: ConnectError" in told.output
+    assert "found: /health: ConnectError" in told.output
     settings = read(folder)
     assert settings.version
     assert settings.version.expected == "2.0"
@@ -123,9 +123,9 @@ def test_a_service_that_does_not_answer_gets_its_settings_too(folder: Path) -> N
 
 
 def test_nothing_is_asked_when_it_is_not_wanted(folder: Path) -> None:
-    """With --no-look the service hears nothing."""
+    """With --no-probe the service hears nothing."""
     with service() as (url, asked):
-        assert init(f"--api={url}", "--endpoint=orders=/api/orders", "--no-look").exit_code == 0
+        assert init(f"--api={url}", "--endpoint=orders=/api/orders", "--no-probe").exit_code == 0
     assert asked == []
     assert [endpoint.body for endpoint in read(folder).endpoints] == [None]
 
@@ -162,12 +162,12 @@ def test_what_is_there_is_not_written_over(folder: Path) -> None:
         (["--api=http://127.0.0.1:1", "--flag=new"], "--flag: found 'new'; accepted is NAME=PERCENT"),
         (["--api=http://127.0.0.1:1", "--flag=new=101"], "flags.expected.new: found 101"),
         (["--api=shop.test"], "target.api: found 'shop.test'; accepted is an address"),
-        ([], "--api or --web: missing; accepted is an address"),
+        ([], "--api or --web: missing; accepted is an address, as in rampgate init --api http://127.0.0.1"),
     ],
 )
 def test_what_cannot_be_settings_is_told(folder: Path, arguments: list[str], says: str) -> None:
     """One sentence each; nothing is written, no secret is repeated."""
-    told = init(*arguments, "--no-look")
+    told = init(*arguments, "--no-probe")
     assert told.exit_code == 2, told.output
     assert says in told.output
     assert "pw-5ecret" not in told.output
@@ -181,7 +181,7 @@ def test_load_goes_to_another_machine_only_when_that_was_said(
     folder: Path, allow: list[str], hosts: list[str]
 ) -> None:
     """The address alone does not say whose it is; the line is there to be uncommented."""
-    told = init("--api=http://192.0.2.7", "--no-look", *allow)
+    told = init("--api=http://192.0.2.7", "--no-probe", *allow)
     assert told.exit_code == 0, told.output
     assert read(folder).allowed_hosts == hosts
     assert 'allowed_hosts = ["192.0.2.7"]' in (folder / "rampgate.toml").read_text(encoding="utf-8")
@@ -190,24 +190,8 @@ def test_load_goes_to_another_machine_only_when_that_was_said(
 def test_odd_texts_stay_what_they_are() -> None:
     """Quotes, line ends, control characters, other alphabets: they neither break the file nor change."""
     name = 'a "b" \\ \n\t\x7f é 😀 # [x]'
-    text = files.render(Wish(api="http://127.0.0.1:1", name=name), Seen(running=name, version="version"))
+    text = files.render(Options(api="http://127.0.0.1:1", name=name), Probed(running=name, version="version"))
     assert tomllib.loads(text)["target"]["name"] == name
-
-
-def test_a_few_questions_make_the_same_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal without options; return takes the default, and what cannot be read is asked again."""
-    monkeypatch.setattr(command, "asks_somebody", lambda: True)
-    with service() as (url, _):
-        answers = [url, "", "", "orders", "orders=/api/orders", "", "/", "", "", "", "n", "y"]
-        told = init(said="\n".join(answers) + "\n")
-    assert told.exit_code == 0, told.output
-    assert "accepted is NAME=PATH[:JMESPATH]" in told.output
-    settings = read(folder, REDIS_URL="redis://127.0.0.1")
-    assert (settings.target.api, settings.target.web, settings.target.health) == (url, url, "/health")
-    assert [endpoint.name for endpoint in settings.endpoints] == ["orders"]
-    assert [page.path for page in settings.pages] == ["/"]
-    assert (settings.login, settings.flags, settings.mongodb) == (None, None, None)
-    assert settings.redis
 
 
 def test_every_command_shows_its_examples_on_lines_of_their_own() -> None:

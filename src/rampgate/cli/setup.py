@@ -68,17 +68,16 @@ def _found(finding: Finding) -> Finding:
 @click.option("--mongodb", is_flag=True, help="Check MongoDB, at $MONGODB_URI.")
 @click.option("--redis", is_flag=True, help="Check Redis, at $REDIS_URL.")
 @click.option("--allow-load", is_flag=True, help="The service is yours: load may go there.")
-@click.option("--no-look", is_flag=True, help="Do not ask the service anything.")
+@click.option("--no-probe", is_flag=True, help="Send the service no request.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @told
 def init(**told: Any) -> int:
     r"""Write rampgate.toml and locustfile.py for a service of yours.
 
-    It is asked once, with GET, for what you name. On a terminal without options you are asked instead.
+    It is probed once, with GET, for what you name; what it answers goes into the settings.
 
     \b
     Examples:
-      rampgate init
       rampgate init --api http://127.0.0.1:8080 --endpoint orders=/api/orders:items --page /
       rampgate init --api https://shop.example --login /api/login --flag new-checkout=25 --redis
     """

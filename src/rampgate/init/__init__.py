@@ -1,1 +1,1 @@
-"""Floor 6. Writes a rampgate.toml, and a locustfile beside it, for a service that it looks at once."""
+"""Writes a rampgate.toml, and a locustfile beside it, for a service that it probes once."""

@@ -1,4 +1,4 @@
-"""Floor 6. The two files: made so that they load, and never written over what is there."""
+"""The two files: made so that they load, and never written over what is there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, urlsplit
 from rampgate.config import plan, policy
 from rampgate.config.loading import FILE_NAME, load
 from rampgate.errors import ConfigurationError, RefusedError
-from rampgate.init.wish import FLAG_PATH
+from rampgate.init.options import FLAG_PATH
 from rampgate.io.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rampgate.init.wish import Seen, Wish
+    from rampgate.init.options import Options, Probed
 
 LOCUSTFILE_NAME = "locustfile.py"
 LOCUSTFILE = '''"""The load test of rampgate.toml, for Locust: locust -f locustfile.py (or rampgate load)."""
@@ -41,15 +41,15 @@ _SECRET = re.compile(r"pass|pwd|secret|token|key|auth|credential|signature", re.
 _VARIABLE = re.compile(r"\$\{(\w+)")
 
 
-def render(wish: Wish, seen: Seen) -> str:
+def render(options: Options, probed: Probed) -> str:
     """The text of rampgate.toml; it loads.
 
     Raises:
-        ConfigurationError: what was said is no setting, or a secret that would stand in the file.
+        ConfigurationError: what was given is no setting, or a secret that would stand in the file.
     """
     from jinja2 import Environment, StrictUndefined
 
-    _refuse_secrets(wish)
+    _refuse_secrets(options)
     environment = Environment(  # TOML has no need of HTML's escapes
         autoescape=False,  # noqa: S701  # as said
         undefined=StrictUndefined,
@@ -59,13 +59,13 @@ def render(wish: Wish, seen: Seen) -> str:
     )
     environment.filters["toml"] = _toml
     template = environment.from_string(Path(__file__).with_name(_TEMPLATE).read_text(encoding="utf-8"))
-    hosts = sorted({urlsplit(url).hostname or "" for url in (wish.api, wish.web) if url})
+    hosts = sorted({urlsplit(url).hostname or "" for url in (options.api, options.web) if url})
     text = template.render(
-        wish=wish,
-        seen=seen,
+        options=options,
+        probed=probed,
         hosts=hosts,
-        foreign=not here(wish.api, wish.web),
-        flag_path_told=wish.flag_path != FLAG_PATH,
+        foreign=not here(options.api, options.web),
+        flag_path_given=options.flag_path != FLAG_PATH,
     )
     text = re.sub(r"\n{3,}", "\n\n", text)
     _must_load(text)
@@ -78,14 +78,14 @@ def variables(text: str) -> list[str]:
     return list(dict.fromkeys(name for line in lines for name in _VARIABLE.findall(line)))
 
 
-def write(folder: Path, text: str, *, force: bool, say: Callable[[str], None]) -> None:
+def write(folder: Path, text: str, *, force: bool, echo: Callable[[str], None]) -> None:
     """Write both files.
 
     Args:
         folder: where.
         text: of rampgate.toml.
         force: replace a rampgate.toml and a locustfile.py that are there.
-        say: is told what was written, and what was left alone.
+        echo: takes a line for each file that was written or left alone.
 
     Raises:
         RefusedError: there is a rampgate.toml, and no force.
@@ -95,13 +95,13 @@ def write(folder: Path, text: str, *, force: bool, say: Callable[[str], None]) -
     try:
         with (folder / FILE_NAME).open(mode, encoding="utf-8") as file:
             file.write(text)
-        say(f"wrote {folder / FILE_NAME}")
+        echo(f"wrote {folder / FILE_NAME}")
         with (folder / LOCUSTFILE_NAME).open(mode, encoding="utf-8") as file:
             file.write(LOCUSTFILE)
-        say(f"wrote {folder / LOCUSTFILE_NAME}")
+        echo(f"wrote {folder / LOCUSTFILE_NAME}")
     except FileExistsError as error:
         if Path(error.filename).name == LOCUSTFILE_NAME:
-            say(f"left {error.filename} as it is; rampgate load needs none")
+            echo(f"left {error.filename} as it is; rampgate load needs none")
             return
         raise RefusedError(f"{error.filename}: is there already; --force replaces it") from None
     except OSError as error:
@@ -118,12 +118,12 @@ def here(*urls: str) -> bool:
     return True
 
 
-def _refuse_secrets(wish: Wish) -> None:
+def _refuse_secrets(options: Options) -> None:
     problems = []
-    for option, url in (("--api", wish.api), ("--web", wish.web)):
+    for option, url in (("--api", options.api), ("--web", options.web)):
         if "@" in urlsplit(url).netloc:
             problems.append(f"{option}: carries a password; accepted is an address without one")
-    for place in (*wish.endpoints, *wish.pages):
+    for place in (*options.endpoints, *options.pages):
         for key, value in parse_qsl(urlsplit(place.path).query):
             if _SECRET.search(key) and not value.startswith("${"):
                 problems.append(
@@ -137,7 +137,7 @@ def _must_load(text: str) -> None:
     """Read the file as a stage will.
 
     Raises:
-        ConfigurationError: what was said is no setting.
+        ConfigurationError: what was given is no setting.
     """
     with tempfile.TemporaryDirectory(prefix="rampgate-init-") as folder:
         path = Path(folder) / FILE_NAME
@@ -149,8 +149,10 @@ def _must_load(text: str) -> None:
             policy.load_rules(settings)
             plan.make("immediate", settings)
         except ConfigurationError as error:
-            told = [problem.replace(f"{path}: ", "") for problem in error.problems]
-            raise ConfigurationError([f"what was said makes no settings: {line}" for line in told]) from None
+            problems = [problem.replace(f"{path}: ", "") for problem in error.problems]
+            raise ConfigurationError(
+                [f"what was given makes no settings: {line}" for line in problems]
+            ) from None
 
 
 def _toml(value: Any) -> str:
