@@ -128,7 +128,7 @@ MUTATIONS = (
         "monitoring::metrics_are_delivered",
         "a series is missing",
         later(switch("api", metrics_missing={"name": "mongodb_up"})),
-        "database_connection_failures: nobody delivers it",
+        "database_connection_failures: no sample",
     ),
     Mutation(
         "predeploy",

@@ -139,7 +139,7 @@ def test_engine_finds_all_well_and_names_what_is_not(probe: PrometheusProbe) -> 
     assert probe.rules(["HighErrorRate", "TargetDown"]).value == 0
     assert probe.rules(["HighErrorRate", "DiskFull"]).note == "DiskFull: not loaded"
     assert probe.metrics({"error_rate": ERROR_RATE, "stores": "mongodb_up + redis_up"}).value == 0
-    assert probe.metrics({"gone": "no_such_series"}).note == "gone: nobody delivers it"
+    assert probe.metrics({"gone": "no_such_series"}).note == "gone: no sample"
     assert probe.metrics({"no number": "0 / 0"}).note == "no number: only nan"
     with pytest.raises(ConfigurationError, match=r"monitoring\.metrics\.torn: found 'sum\('.*parse error"):
         probe.metrics({"torn": "sum("})

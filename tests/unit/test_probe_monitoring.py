@@ -208,7 +208,7 @@ def test_rules_are_counted_by_their_names() -> None:
         (vector(({}, "0")), ""),
         (vector(({}, "NaN"), ({}, "2.5e-3")), ""),
         (data(resultType="scalar", result=[1.0, "7"]), ""),
-        (vector(), "rate: nobody delivers it"),
+        (vector(), "rate: no sample"),
         (vector(({}, "NaN"), ({}, "+Inf")), "rate: only inf, nan"),
         (data(resultType="scalar", result=[1.0, "NaN"]), "rate: only nan"),
         (
@@ -235,7 +235,7 @@ def test_many_missing_metrics_make_no_endless_sentence() -> None:
     names = {f"m{number}": "nothing" for number in range(8)}
     with prometheus({"/api/v1/query nothing": vector()}) as probe:
         seen = probe.metrics(names)
-    assert seen.note.endswith("m4: nobody delivers it and 3 more")
+    assert seen.note.endswith("m4: no sample and 3 more")
     assert set(seen.details["bad"]) == set(names)
 
 

@@ -67,7 +67,7 @@ def install_browser_tools(
         echo: takes one line per step.
         environ: the environment, by default the process's own.
         run: runs a program.
-        clock: tells the seconds.
+        clock: for the seconds.
 
     Returns:
         All tools as they are now: something that could not be installed is still Missing.

@@ -57,7 +57,7 @@ def install_programs(
         echo: takes one line per step.
         environ: the environment, by default the process's own.
         run: runs a program.
-        clock: tells the seconds.
+        clock: for the seconds.
 
     Returns:
         The programs as they are now.

@@ -45,7 +45,7 @@ class Guard:
         allowed: host names, addresses, and networks in CIDR form. A name stands for the addresses that it
             resolves to when asked; ``localhost`` stands for loopback, whatever it resolves to.
         resolve: host -> its addresses; a resolution is kept for five seconds.
-        clock: tells how old a resolution is.
+        clock: for the age of a resolution.
 
     Raises:
         ConfigurationError: an entry is none of these.

@@ -55,7 +55,7 @@ class AlertProbe:
         environment: told in the message.
         run_id: told in the message.
         receipt: None: that the channel took the message is all that is known.
-        clock: tells start and end, and waits.
+        clock: for start and end, and to wait.
         nonce: makes the mark by which a message is found again.
     """
 

@@ -31,7 +31,7 @@ class BackendProbe:
 
     Args:
         client: signed in as the account that must have the features.
-        clock: tells start and end, and waits.
+        clock: for start and end, and to wait.
     """
 
     client: httpx.Client
@@ -63,7 +63,7 @@ class BackendProbe:
             start,
             n=len(flags),
             value=float(len(wrong)) if flags else None,
-            note="; ".join(f"{flag}: {told}" for flag, told in wrong.items()),
+            note="; ".join(f"{flag}: {why}" for flag, why in wrong.items()),
         )
 
     def cache(self, path: str, requests: int, header: str, hit: str) -> Measurement:
@@ -79,13 +79,13 @@ class BackendProbe:
         """
         start = self.clock.now()
         answers = [ask(self.client, "GET", path) for _ in range(requests)][1:]
-        told = [_told(answer, header) for answer in answers]
-        missed = [found for found in told if found.lower() != hit.lower()]
+        values = [_told(answer, header) for answer in answers]
+        missed = [found for found in values if found.lower() != hit.lower()]
         return self._measured(
             "cache_misses",
             start,
-            n=len(told),
-            value=float(len(missed)) if told else None,
+            n=len(values),
+            value=float(len(missed)) if values else None,
             labels={"path": path},
             note=f"{header}: {', '.join(sorted(set(missed)))} in place of {hit}" if missed else "",
             details={"median_ms": sorted(answer.ms for answer in answers)[len(answers) // 2]},
@@ -155,7 +155,7 @@ class BackendProbe:
 
         Args:
             form: how the list is read.
-            total: how many items there truly are, None when nobody tells: then no gap can be seen, which is
+            total: how many items there truly are; None when it is not known, and then no gap can be seen:
                 no value.
 
         Raises:
@@ -169,7 +169,7 @@ class BackendProbe:
         gaps = None if total is None else max(0, total - len(distinct))
         repeats = [item for item in distinct if items.count(item) > 1][:_EXAMPLES] if repeated else []
         seen = f"{len(distinct):,} items on {len(pages):,} pages"
-        told = seen + (f" of {total:,}" if total is not None else "; nobody tells how many there are")
+        message = seen + (f" of {total:,}" if total is not None else "; the number of all is not known")
         return [
             self._measured(
                 "paging_repeats",
@@ -183,7 +183,7 @@ class BackendProbe:
                 start,
                 n=len(distinct),
                 value=None if gaps is None or not items else float(gaps),
-                note=told,
+                note=message,
             ),
         ]
 
@@ -191,13 +191,13 @@ class BackendProbe:
         """How many items there truly are.
 
         Raises:
-            ProbeError: nobody tells.
+            ProbeError: there is no number.
         """
         answer = ask(self.client, "GET", path)
         found = find(value, answer.json()) if answer.ok else None
         if not isinstance(found, int) or isinstance(found, bool):
-            told = answer.trouble if not answer.ok else f"{found!r} at {value!r}"
-            raise ProbeError(f"{path}: found {told}; accepted is the number of items")
+            message = answer.trouble if not answer.ok else f"{found!r} at {value!r}"
+            raise ProbeError(f"{path}: found {message}; accepted is the number of items")
         return found
 
     def _pages(self, form: PagingForm) -> Iterator[list[Any]]:
@@ -208,16 +208,16 @@ class BackendProbe:
             answer = ask(self.client, "GET", path)
             items = find(form.items, answer.json()) if answer.ok else None
             if not isinstance(items, list):
-                told = answer.trouble if not answer.ok else f"no list at {form.items!r}"
-                raise ProbeError(f"{path}: found {told}; accepted is a page of items")
+                message = answer.trouble if not answer.ok else f"no list at {form.items!r}"
+                raise ProbeError(f"{path}: found {message}; accepted is a page of items")
             yield items
             cursor = find(form.cursor, answer.json())
             if cursor is None:
                 return
         raise ProbeError(f"{form.path}: has no end within {form.pages} pages")
 
-    def _measured(self, metric: str, start: float, unit: str = "", **told: Any) -> Measurement:
-        return Measurement(metric, unit, start=start, end=self.clock.now(), **told)
+    def _measured(self, metric: str, start: float, unit: str = "", **fields: Any) -> Measurement:
+        return Measurement(metric, unit, start=start, end=self.clock.now(), **fields)
 
 
 @dataclass(frozen=True)

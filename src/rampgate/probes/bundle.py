@@ -52,8 +52,10 @@ def of_folder(folder: Path, pattern: str) -> list[Script]:
     try:
         files = sorted(path for path in folder.glob(pattern) if path.is_file())
     except (ValueError, NotImplementedError):
-        told = f"bundle.pattern: found {pattern!r}; accepted is a pattern inside the folder, such as **/*.js"
-        raise ConfigurationError(told) from None
+        message = (
+            f"bundle.pattern: found {pattern!r}; accepted is a pattern inside the folder, such as **/*.js"
+        )
+        raise ConfigurationError(message) from None
     if not files:
         raise ProbeError(f"bundle.pattern: no file in {folder} matches {pattern!r}")
     try:
@@ -117,8 +119,8 @@ class PageScripts:
         await session.send("Network.setBypassServiceWorker", {"bypass": True})
         page = await tab.goto(self.url, wait_until="load")
         if page is None or not is_2xx(page.status):
-            told = page.status if page else "nothing"
-            raise ProbeError(f"page {self.name}: answered {told} in the browser")
+            status = page.status if page else "nothing"
+            raise ProbeError(f"page {self.name}: answered {status} in the browser")
         with contextlib.suppress(PlaywrightTimeoutError):
             await tab.wait_for_load_state("networkidle", timeout=_QUIET_MS)
         if urlsplit(tab.url).path == self.sign_in_path:

@@ -56,7 +56,7 @@ class CommandProbe:
         clean: takes secrets out of a text.
         say: shows a line of progress.
         left_s: what is left of the stage's time, in seconds.
-        clock: tells start and end.
+        clock: for start and end.
     """
 
     command: Command
@@ -83,8 +83,8 @@ class CommandProbe:
             with log.open("w", encoding="utf-8", buffering=1) as output:
                 code, in_time = self._run(parts, output)
         except OSError as error:
-            told = f"cannot be run, or its output not be kept: {error.strerror}"
-            raise ProbeError(f"commands.{self.command.name}: {told}") from None
+            message = f"cannot be run, or its output not be kept: {error.strerror}"
+            raise ProbeError(f"commands.{self.command.name}: {message}") from None
         seconds = self.clock.monotonic() - began
         if not in_time and self.left_s < self.command.timeout_s:
             raise ProbeError(
@@ -113,12 +113,12 @@ class CommandProbe:
         Raises:
             ConfigurationError: as look.
         """
-        told, key = self.command, f"commands.{self.command.name}"
-        if not told.folder.is_dir():
-            raise ConfigurationError(f"{key}.folder: found {str(told.folder)!r}; accepted is a folder")
-        parts = [sys.executable if part == PYTHON else part for part in told.parts]
+        command, key = self.command, f"commands.{self.command.name}"
+        if not command.folder.is_dir():
+            raise ConfigurationError(f"{key}.folder: found {str(command.folder)!r}; accepted is a folder")
+        parts = [sys.executable if part == PYTHON else part for part in command.parts]
         # A path is meant as seen from the command's folder.
-        place = str(told.folder.resolve() / parts[0]) if "/" in parts[0] else parts[0]
+        place = str(command.folder.resolve() / parts[0]) if "/" in parts[0] else parts[0]
         program = shutil.which(place)
         if program is None:
             where = "no program can be run there" if "/" in parts[0] else "there is none on PATH"

@@ -50,7 +50,7 @@ class ScratchRollout:
         probe: evaluates the store's flag.
         salted: whether the bucket depends on the flag's name.
         semantics: whether overrides come before the percentage.
-        clock: tells start and end.
+        clock: for start and end.
         say: takes a line of progress.
     """
 
@@ -189,5 +189,5 @@ def _nesting(cast: Cast, seen: dict[float, Decisions]) -> Measurement:
 
 
 def _named(user: User, cast: Cast) -> dict[str, Any]:
-    told = {"user": cast.by_user.get(user.user), "workspace": cast.by_workspace.get(user.workspace)}
-    return {"user": user.user, "overrides": {who: on for who, on in told.items() if on is not None}}
+    overrides = {"user": cast.by_user.get(user.user), "workspace": cast.by_workspace.get(user.workspace)}
+    return {"user": user.user, "overrides": {who: on for who, on in overrides.items() if on is not None}}

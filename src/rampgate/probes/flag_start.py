@@ -58,7 +58,7 @@ def of_dotenv(path: Path, flags: Sequence[str], variable: str, percentage_variab
 
     try:
         with path.open(encoding="utf-8") as stream:
-            told = dotenv_values(stream=stream, interpolate=False)
+            values = dotenv_values(stream=stream, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise ProbeError(f"flags.start.dotenv: {path}: cannot be read: {reason}") from None
@@ -66,11 +66,11 @@ def of_dotenv(path: Path, flags: Sequence[str], variable: str, percentage_variab
     troubles: dict[str, str] = {}
     for flag in flags:
         name = variable_of(variable, flag)
-        found = told.get(name)
+        found = values.get(name)
         on[flag] = False if found is None else _WORDS.get(found)
         if on[flag] is None:
             troubles[flag] = f"{name} is {found!r}; accepted are true and false"
-    text = told.get(percentage_variable)
+    text = values.get(percentage_variable)
     percentage = _number(text)
     if percentage is None:
         troubles[""] = f"{percentage_variable} is {'missing' if text is None else repr(text)}"
@@ -140,14 +140,14 @@ def mismatches(source: str, stated: Stated, values: Mapping[str, bool], percenta
     waiting = {flag: stated.percentages[flag] for flag in stated.percentages if not values.get(flag, False)}
     for flag, found_percentage in waiting.items():
         if flag not in wrong and found_percentage != percentage:
-            told = stated.troubles.get(flag) or f"at {_percent(found_percentage)} instead of {percentage:g} %"
-            wrong[flag or "percentage"] = told
+            why = stated.troubles.get(flag) or f"at {_percent(found_percentage)} instead of {percentage:g} %"
+            wrong[flag or "percentage"] = why
     return Measurement(
         "flag_start_mismatches",
         n=len(values) + len(waiting),
         value=float(len(wrong)) if values else None,
         labels={"source": source},
-        note="; ".join(f"{flag}: {told}" for flag, told in wrong.items()),
+        note="; ".join(f"{flag}: {why}" for flag, why in wrong.items()),
         details={"on": dict(stated.on)},
     )
 
@@ -158,10 +158,10 @@ def differing(stated: Mapping[str, Stated]) -> Measurement:
     Args:
         stated: source -> what it says; fewer than two have nothing to agree on, which is no value.
     """
-    flags = list(dict.fromkeys(flag for told in stated.values() for flag in told.on))
+    flags = list(dict.fromkeys(flag for source in stated.values() for flag in source.on))
     wrong = {}
     for flag in flags:
-        said = {source: told.on.get(flag) for source, told in stated.items()}
+        said = {source: stated_by.on.get(flag) for source, stated_by in stated.items()}
         if len(set(said.values())) > 1:
             wrong[flag] = ", ".join(f"{_word(on)} in the {source}" for source, on in said.items())
     enough = len(stated) > 1 and bool(flags)
@@ -170,7 +170,7 @@ def differing(stated: Mapping[str, Stated]) -> Measurement:
         n=len(flags) if enough else 0,
         value=float(len(wrong)) if enough else None,
         labels={"sources": ", ".join(stated)},
-        note="; ".join(f"{flag}: {told}" for flag, told in wrong.items())
+        note="; ".join(f"{flag}: {why}" for flag, why in wrong.items())
         or ("" if enough else "fewer than two sources are configured"),
     )
 

@@ -42,7 +42,7 @@ class FlagProbe:
         value: JMESPath of the decision, true or false, in the answer to a single request.
         bulk: how to ask for many at once, None when only one by one.
         concurrency: requests at once.
-        clock: tells start and end.
+        clock: for start and end.
 
     Raises:
         ConfigurationError: the expression is not JMESPath.

@@ -38,7 +38,7 @@ class HealthProbe:
         service: the label ``service`` (web, api).
         clock: measures and waits.
         patience_s: seconds that a restart may take; 0 asks once.
-        tell: is told once why it waits.
+        progress: called once with the reason for waiting.
     """
 
     client_factory: ClientFactory
@@ -46,7 +46,7 @@ class HealthProbe:
     service: str
     clock: Clock = field(default_factory=SystemClock)
     patience_s: float = 0.0
-    tell: Callable[[str], None] = lambda _: None
+    progress: Callable[[str], None] = lambda _: None
 
     def measure(self) -> list[Measurement]:
         """``up`` (1 or 0) and ``time_to_healthy`` (seconds, no value when it never was).
@@ -65,7 +65,7 @@ class HealthProbe:
                 if answer.ok or elapsed + BETWEEN_ATTEMPTS_S > self.patience_s:
                     break
                 if len(attempts) == 1:
-                    self.tell(answer.trouble)
+                    self.progress(answer.trouble)
                 self.clock.sleep(BETWEEN_ATTEMPTS_S)
         note = "" if answer.ok else f"not healthy in {elapsed:.1f} s; last: {answer.trouble}"
         common: dict[str, Any] = {
@@ -92,13 +92,13 @@ class VersionProbe:
 
     Args:
         client_factory: makes one client per connection.
-        path: the address that tells the version.
+        path: where the version is read.
         version_path: JMESPath of the version in the answer.
-        instance_path: JMESPath of the instance, None when answers do not tell it.
+        instance_path: JMESPath of the instance, None when answers do not carry it.
         expected: the version that should answer, None when the settings do not say.
         connections: how many times to ask.
         service: the label ``service``.
-        clock: tells start and end.
+        clock: for start and end.
 
     Raises:
         ConfigurationError: an expression is not JMESPath.
@@ -119,9 +119,9 @@ class VersionProbe:
             check_path(self.instance_path, "instance")
 
     def measure(self) -> list[Measurement]:
-        """``wrong_version``: how many answers were of another version, or did not tell theirs.
+        """``wrong_version``: how many answers were of another version, or named none.
 
-        Without an expected version the one that most answers tell stands for it, so that a mix is seen.
+        Without an expected version the one that most answers name stands for it, so that a mix is seen.
         Without any answer there is no value.
 
         Raises:
@@ -137,10 +137,10 @@ class VersionProbe:
             f"expected {self.expected}" if self.expected is not None else "no expected version configured"
         )
         if not answered:
-            note = "no answer that could tell the version"
+            note = "no answer that names a version"
         else:
-            told = f"{expected}, answered by {', '.join(sorted(seen))}"
-            note = told if wrong or self.expected is None else ""
+            message = f"{expected}, answered by {', '.join(sorted(seen))}"
+            note = message if wrong or self.expected is None else ""
         return [
             Measurement(
                 "wrong_version",
@@ -170,17 +170,17 @@ class VersionProbe:
                     break
                 continue
             answered, in_a_row = answered + 1, 0
-            told = answer.json()
-            version = _named(find(self.version_path, told))
-            instance = UNKNOWN if self.instance_path is None else _named(find(self.instance_path, told))
+            body = answer.json()
+            version = _named(find(self.version_path, body))
+            instance = UNKNOWN if self.instance_path is None else _named(find(self.instance_path, body))
             seen.setdefault(version, Counter())[instance] += 1
         return answered, lost
 
 
 def _named(value: Any) -> str:
     """A version or instance as text; anything but text or a number is unknown."""
-    told = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return str(value) if told and value != "" else UNKNOWN
+    named = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if named and value != "" else UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class PageProbe:
         path: the page's address.
         name: the label ``page``.
         ok: which statuses are good.
-        clock: tells start and end.
+        clock: for start and end.
         quote: takes secrets out of the body of a page that failed, which is then kept; None: it is not.
     """
 
@@ -249,7 +249,7 @@ class SignInProbe:
         path: where to sign in.
         body: the account, sent as JSON; never in evidence.
         token_path: JMESPath of the token in the answer; None when a 2xx is enough.
-        clock: tells start and end.
+        clock: for start and end.
 
     Raises:
         ConfigurationError: the expression is not JMESPath.

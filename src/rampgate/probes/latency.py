@@ -118,7 +118,7 @@ class EndpointProbe:
         concurrency: requests at once.
         timeout_s: per request.
         budget_s: seconds for one look, None for no limit; what is not sent by then is not sent.
-        clock: tells start and end.
+        clock: for start and end.
     """
 
     client_factory: ClientFactory
@@ -190,8 +190,8 @@ class EndpointProbe:
         if both.texts:
             details["errors"] = list(both.texts)[:_EXAMPLES]
         failures = both.sent - both.answered_2xx
-        told = common | {"note": next(iter(both.texts), common["note"])}
-        errors = Measurement("error_rate", n=both.sent, failures=failures, details=details, **told)
+        fields = common | {"note": next(iter(both.texts), common["note"])}
+        errors = Measurement("error_rate", n=both.sent, failures=failures, details=details, **fields)
         times = self._times(warm, cold if first else None, common)
         return [errors, times] if self.body_check is None else [errors, times, self._bodies(both, common)]
 
@@ -217,9 +217,9 @@ class EndpointProbe:
         details: dict[str, Any] = {"check": f"{check.expression} >= {check.minimum:g}"} if check else {}
         if both.body_texts:
             details["failed"] = list(both.body_texts)[:_EXAMPLES]
-        told = common | {"note": next(iter(both.body_texts), common["note"])}
+        fields = common | {"note": next(iter(both.body_texts), common["note"])}
         return Measurement(
-            "body_failure_rate", n=both.answered_2xx, failures=both.body_failures, details=details, **told
+            "body_failure_rate", n=both.answered_2xx, failures=both.body_failures, details=details, **fields
         )
 
 

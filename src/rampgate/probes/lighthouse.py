@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _Runs: TypeAlias = dict[str, dict[str, Any]]
 CATEGORIES = ("performance", "accessibility")
 PAGE_CODES = frozenset({"ERRORED_DOCUMENT_REQUEST", "CHROME_INTERSTITIAL_ERROR", "NO_FCP", "NOT_HTML"})
-"""Errors with which Lighthouse blames the page: believed when a plain GET of the page fails too."""
+"""Errors that Lighthouse attributes to the page: believed when a plain GET of the page fails too."""
 _OWN_TIMEOUT = "our own time-out"
 _SUCCESS = 2
 
@@ -93,7 +93,7 @@ class LighthouseProbe:
         auditor: runs one audit.
         page: what to audit.
         folder: the run's folder; results go into ``lighthouse/`` below it.
-        clock: tells the time.
+        clock: for the time.
         kept: Lighthouse's result -> what of it is written; None: nothing is, the scores are in the journal.
         waited: seconds that this machine has waited for a processor so far, None where nobody knows.
     """
@@ -122,8 +122,8 @@ class LighthouseProbe:
 
         Returns:
             Performance and accessibility, one value per run (0 to 100), details under ``run 1``, ``run 2``,
-            numbered on from look to look; or one ``page_up`` of 0, when Lighthouse blames the page and a
-            plain GET of it fails too.
+            numbered on from one measurement to the next; or one ``page_up`` of 0, when Lighthouse sees the
+            error in the page and a plain GET of it fails too.
 
         Raises:
             ProbeError: an audit gave no score, or scored another page. No run is left out silently.
@@ -164,7 +164,7 @@ class LighthouseProbe:
                     self._page.url, self._page.form_factor, Path(private) / "result.json"
                 )
             except AuditTimeoutError as error:
-                self._blame(name, _OWN_TIMEOUT, str(error))
+                self._attribute(name, _OWN_TIMEOUT, str(error))
         seconds = self._clock.monotonic() - began
         if self._kept:
             target = self._folder / file
@@ -182,7 +182,7 @@ class LighthouseProbe:
     def _scores(self, name: str, result: Mapping[str, Any]) -> dict[str, float]:
         error = result.get("runtimeError") or {}
         if code := str(error.get("code", "")):
-            self._blame(name, code, _bare_text(str(error.get("message", ""))))
+            self._attribute(name, code, _bare_text(str(error.get("message", ""))))
         shown = str(result.get("finalDisplayedUrl", ""))
         if _place(shown) != _place(self._page.url):
             raise ProbeError(
@@ -197,8 +197,8 @@ class LighthouseProbe:
             scores[category] = round(score * 100.0, 1)
         return scores
 
-    def _blame(self, name: str, code: str, message: str) -> NoReturn:
-        """Decide whether the page or the instrument is to blame."""
+    def _attribute(self, name: str, code: str, message: str) -> NoReturn:
+        """Decide whether the page or the instrument failed."""
         if code in PAGE_CODES or code == _OWN_TIMEOUT:
             status = self._page.plain_get()
             answer = "nothing answers" if status is None else f"status {status}"

@@ -29,7 +29,7 @@ class JsonMetricProbe:
         name: the metric.
         value: JMESPath of the number.
         unit: its unit.
-        clock: tells start and end.
+        clock: for start and end.
 
     Raises:
         ConfigurationError: the expression is not JMESPath.

@@ -30,7 +30,7 @@ class MonitorProbe:
         client: of its address.
         service: the label ``service``.
         places: paths, the first that is there decides.
-        clock: tells start and end.
+        clock: for start and end.
     """
 
     client: httpx.Client
@@ -73,8 +73,8 @@ def found_in(answer: Answer) -> str:
         return f"HTTP {answer.status}, a redirect to {where[:_SHOWN] or 'nowhere'}"
     if not answer.ok:
         state = find("status", answer.json())
-        told = f", status {state[:_SHOWN]!r}" if isinstance(state, str) else ""
-        return f"HTTP {answer.status}{told}"
+        status = f", status {state[:_SHOWN]!r}" if isinstance(state, str) else ""
+        return f"HTTP {answer.status}{status}"
     if answer.headers.get("content-type", "").startswith("text/html"):
         return f"HTTP {answer.status} with an HTML page: is there a sign-in page before it?"
     return ""
@@ -82,11 +82,11 @@ def found_in(answer: Answer) -> str:
 
 def _grafana(answer: Answer) -> str:
     """What Grafana says of its database, which it needs to show anything."""
-    told = answer.json()
-    state = find("database", told)
+    body = answer.json()
+    state = find("database", body)
     if state == "ok":
         return ""
-    return f"its database is {state!r}" if isinstance(told, dict) and state else "a body that is not its JSON"
+    return f"its database is {state!r}" if isinstance(body, dict) and state else "a body that is not its JSON"
 
 
 def _address(client: httpx.Client) -> str:

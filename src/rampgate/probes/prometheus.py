@@ -28,7 +28,7 @@ class PrometheusProbe:
 
     Args:
         client: of its address.
-        clock: tells start and end.
+        clock: for start and end.
     """
 
     client: httpx.Client
@@ -117,7 +117,7 @@ class PrometheusProbe:
         self, metric: str, expected: Sequence[str], bad: Mapping[str, str], start: float
     ) -> Measurement:
         """What is wrong of what was expected; with nothing expected there is no evidence."""
-        told = [f"{name}: {why}" for name, why in list(bad.items())[:_SHOWN]]
+        reasons = [f"{name}: {why}" for name, why in list(bad.items())[:_SHOWN]]
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         return Measurement(
             metric,
@@ -125,7 +125,7 @@ class PrometheusProbe:
             value=float(len(bad)) if expected else None,
             start=start,
             end=self.clock.now(),
-            note="; ".join(told) + more,
+            note="; ".join(reasons) + more,
             details={"expected": list(expected), "bad": dict(bad)},
         )
 
@@ -144,16 +144,16 @@ class PrometheusProbe:
             ProbeError: anything else.
         """
         answer = ask(self.client, "GET", f"{path}?{httpx.QueryParams(dict(parameters))}")
-        told = answer.json()
-        error = told.get("error") if isinstance(told, dict) else None
+        body = answer.json()
+        error = body.get("error") if isinstance(body, dict) else None
         if answer.status == httpx.codes.BAD_REQUEST and error:
             raise ConfigurationError(f"Prometheus says: {str(error)[:_ERROR_CHARS]}")
-        if not answer.ok or not isinstance(told, dict):
+        if not answer.ok or not isinstance(body, dict):
             said = f" ({str(error)[:_ERROR_CHARS]})" if error else ""
             raise _refused(path, (found_in(answer) or "a body that is not JSON") + said)
-        data = told.get("data")
-        if told.get("status") != "success" or not isinstance(data, dict):
-            raise _refused(path, f"status {told.get('status')!r}")
+        data = body.get("data")
+        if body.get("status") != "success" or not isinstance(data, dict):
+            raise _refused(path, f"status {body.get('status')!r}")
         return data
 
 
@@ -199,4 +199,4 @@ def _no_number(data: Mapping[str, Any]) -> str:
         return f"its query gives a {kind}; accepted is a number for this moment"
     if any(math.isfinite(sample) for sample in samples):
         return ""
-    return "nobody delivers it" if not samples else f"only {', '.join(sorted({str(s) for s in samples}))}"
+    return "no sample" if not samples else f"only {', '.join(sorted({str(s) for s in samples}))}"

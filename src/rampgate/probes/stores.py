@@ -39,7 +39,7 @@ class MongoProbe:
         database: where the probe may write.
         allow_writes: whether it may.
         timeout_s: for finding a server, connecting and each answer.
-        clock: tells the time.
+        clock: for the time.
     """
 
     uri: str = field(repr=False)
@@ -154,7 +154,7 @@ class RedisProbe:
         url: where it is; its password never reaches evidence.
         allow_writes: whether the probe may write.
         timeout_s: for connecting and each answer.
-        clock: tells the time.
+        clock: for the time.
     """
 
     url: str = field(repr=False)

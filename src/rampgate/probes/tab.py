@@ -70,15 +70,17 @@ class _Keeper:
     async def _answer(self, event: dict[str, Any]) -> None:
         from playwright.async_api import Error
 
-        request, told = event["request"], {"requestId": event["requestId"]}
+        request, parameters = event["request"], {"requestId": event["requestId"]}
         own = site_of(request["url"]) == self.site
         of_the_tab = event["resourceType"] == "Document" and event["frameId"] == self._frame
         with contextlib.suppress(Error):  # the tab has been closed meanwhile, and the request with it
             if of_the_tab and not own:
-                await self._session.send("Fetch.failRequest", {**told, "errorReason": "BlockedByClient"})
+                await self._session.send(
+                    "Fetch.failRequest", {**parameters, "errorReason": "BlockedByClient"}
+                )
                 return
             if own and self._secrets:
                 headers = {name.lower(): value for name, value in request["headers"].items()}
                 both = (headers | self._secrets).items()
-                told["headers"] = [{"name": name, "value": value} for name, value in both]
-            await self._session.send("Fetch.continueRequest", told)
+                parameters["headers"] = [{"name": name, "value": value} for name, value in both]
+            await self._session.send("Fetch.continueRequest", parameters)

@@ -108,7 +108,7 @@ def seen(counted: Counted, visit: Callable[[], None], within: float, clock: Cloc
         if rose or waited >= within:
             break
         clock.sleep(_POLL_S)
-    told = f"{_shown(before)} before, {_shown(now)} {waited:.1f} s after"
+    message = f"{_shown(before)} before, {_shown(now)} {waited:.1f} s after"
     return Measurement(
         "visit_seen",
         n=1,
@@ -116,7 +116,7 @@ def seen(counted: Counted, visit: Callable[[], None], within: float, clock: Cloc
         labels={"where": counted.where},
         start=start,
         end=clock.now(),
-        note="" if rose else f"{counted.what}: {told}",
+        note="" if rose else f"{counted.what}: {message}",
         details={"before": before, "after": now, "seconds": round(waited, 2)},
     )
 

@@ -25,7 +25,7 @@ class VitalsProbe:
     Args:
         client: asks the deployment.
         path: where it tells them.
-        clock: tells start and end.
+        clock: for start and end.
     """
 
     client: httpx.Client
@@ -42,11 +42,11 @@ class VitalsProbe:
         answer = ask(self.client, "GET", self.path)
         if not answer.ok:
             raise ProbeError(f"{self.path}: {answer.trouble}; accepted is a 2xx answer")
-        told = answer.json()
-        visits = told.get("count") if isinstance(told, dict) else None
+        body = answer.json()
+        visits = body.get("count") if isinstance(body, dict) else None
         if not isinstance(visits, int) or isinstance(visits, bool):
             raise ProbeError(f'{self.path}: accepted is {{"count": n, "LCP": {{"p75": n or null}}, …}}')
-        seen = {name: self._percentile(told, name) for name in VITALS}
+        seen = {name: self._percentile(body, name) for name in VITALS}
         return [
             Measurement(
                 f"web_vitals_{name.lower()}",
@@ -60,8 +60,8 @@ class VitalsProbe:
             if value is not None and visits > 0
         ]
 
-    def _percentile(self, told: dict[str, Any], name: str) -> float | None:
-        vital = told.get(name)
+    def _percentile(self, body: dict[str, Any], name: str) -> float | None:
+        vital = body.get(name)
         value = vital.get("p75") if isinstance(vital, dict) else vital
         if value is None:
             return None
