@@ -77,7 +77,7 @@ class Copy:
         noticed = twice and self._passes(which)
         return {
             "noticed": noticed,
-            "by": ran.failed or f"pytest ended with {ran.status}" if noticed else "",
+            "by": (ran.failed or f"pytest ended with {ran.status}") if ran.status else "",
             "unsure": bool(ran.status) and not noticed,
             "past_limit": ran.status is None,
             "tests": len(tests),
@@ -87,10 +87,10 @@ class Copy:
         }
 
     def _passes(self, tests: Sequence[str]) -> bool:
-        """Whether tests pass without any mutation."""
+        """Whether tests pass without any mutation; a test that depends on the time has two tries."""
         key = " ".join(tests)
         if key not in self._passing:
-            self._passing[key] = self._pytest(tests).status == 0
+            self._passing[key] = any(self._pytest(tests).status == 0 for _ in range(2))
         return self._passing[key]
 
     def _write(self, file: Path, source: bytes) -> None:

@@ -170,7 +170,7 @@ def main() -> int:
         missing = [] if options.summary else [m for m in draw(copies[0].tree) if m.number not in known]
         for row in run(missing, copies, at):
             known[row["number"]] = row
-            found = row["by"] or "not noticed"
+            found = row["by"] if row["noticed"] else "not noticed"
             print(f"{row['number']:>3} {row['file']}:{row['line']} {row['kind']}: {found}", flush=True)
     print(summary([known[number] for number in sorted(known)]))
     return 0
