@@ -220,6 +220,22 @@ def _own_trouble(error: BaseException | None) -> OSError | None:
     return None
 
 
+def unusable(answer: Answer) -> str:
+    """What is wrong with an answer meant for a program, in a few words; "" when it is 2xx and no HTML."""
+    if answer.error:
+        return answer.error
+    if httpx.codes.MULTIPLE_CHOICES <= (answer.status or 0) < httpx.codes.BAD_REQUEST:
+        where = answer.headers.get("location", "").partition("?")[0]
+        return f"HTTP {answer.status}, a redirect to {where[:ERROR_CHARS] or 'nowhere'}"
+    if not answer.ok:
+        state = find("status", answer.json())
+        status = f", status {state[:ERROR_CHARS]!r}" if isinstance(state, str) else ""
+        return f"HTTP {answer.status}{status}"
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        return f"HTTP {answer.status} with an HTML page: is there a sign-in page before it?"
+    return ""
+
+
 class Patience:
     """Ends a series of requests when one after another gets no answer. Shared by threads.
 

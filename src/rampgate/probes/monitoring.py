@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.io.http import Answer, ask, find
+from rampgate.io.http import Answer, ask, find, unusable
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ PLACES = {
     "grafana": ("/api/health",),
 }
 """Service -> where it tells its health; the next place is asked where there is none (404)."""
-_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class MonitorProbe:
             answer = ask(self.client, "GET", place)
             if answer.status != HTTPStatus.NOT_FOUND:
                 break
-        trouble = found_in(answer) or (_grafana(answer) if self.service == "grafana" else "")
+        trouble = unusable(answer) or (_grafana(answer) if self.service == "grafana" else "")
         return [
             Measurement(
                 "monitor_up",
@@ -62,22 +61,6 @@ class MonitorProbe:
                 details={"status": answer.status, "ms": round(answer.ms, 1), "place": place},
             )
         ]
-
-
-def found_in(answer: Answer) -> str:
-    """What is wrong with an answer meant for a program, in a few words; "" when it is 2xx and no HTML."""
-    if answer.error:
-        return answer.error
-    if HTTPStatus.MULTIPLE_CHOICES <= (answer.status or 0) < HTTPStatus.BAD_REQUEST:
-        where = answer.headers.get("location", "").partition("?")[0]
-        return f"HTTP {answer.status}, a redirect to {where[:_SHOWN] or 'nowhere'}"
-    if not answer.ok:
-        state = find("status", answer.json())
-        status = f", status {state[:_SHOWN]!r}" if isinstance(state, str) else ""
-        return f"HTTP {answer.status}{status}"
-    if answer.headers.get("content-type", "").startswith("text/html"):
-        return f"HTTP {answer.status} with an HTML page: is there a sign-in page before it?"
-    return ""
 
 
 def _grafana(answer: Answer) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rampgate.errors import UnreachableError
 from rampgate.io.http import client
+from rampgate.io.prometheus import Prometheus
 from rampgate.probes.monitoring import PLACES, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe
 
@@ -74,7 +75,7 @@ def metrics(context: StageContext, settings: MonitoringSettings) -> Measurement:
 
 def number(context: StageContext, settings: MonitoringSettings, query: str) -> float | None:
     """What a query of Prometheus gives now; raises as jobs."""
-    return _ask(context, settings, lambda probe: probe.number(query))
+    return _ask(context, settings, lambda probe: Prometheus(probe.client).number(query))
 
 
 def _ask(context: StageContext, settings: MonitoringSettings, query: Callable[[PrometheusProbe], T]) -> T:

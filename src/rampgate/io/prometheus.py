@@ -1,0 +1,95 @@
+"""The door to Prometheus: its HTTP API, or that of what speaks it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.http import ask, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ERROR_CHARS = 160
+"""What Prometheus says of an error is cut to this length."""
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Asks the HTTP API of Prometheus.
+
+    Args:
+        client: of its address.
+    """
+
+    client: httpx.Client
+
+    def query(self, query: str) -> dict[str, Any]:
+        """The data that a query gives now: ``resultType`` and ``result``.
+
+        Raises:
+            ConfigurationError: it is no PromQL.
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        return self._ask("/api/v1/query", {"query": query})
+
+    def number(self, query: str) -> float | None:
+        """The sum of what a query gives now; None when it gives nothing.
+
+        Raises:
+            ConfigurationError: it is no PromQL.
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        data = self.query(query)
+        result = data.get("result")
+        if data.get("resultType") == "scalar":
+            return sample(result)
+        samples = [sample(each.get("value")) for each in result or () if isinstance(each, dict)]
+        return sum(samples) if samples and all(map(math.isfinite, samples)) else None
+
+    def objects(self, path: str, parameters: Mapping[str, str], key: str) -> list[dict[str, Any]]:
+        """The list of objects under a key of an answer's data.
+
+        Raises:
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        found = self._ask(path, parameters).get(key)
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise _refused(path, f"no list of {key}")
+        return found
+
+    def _ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """The data of a successful answer.
+
+        Raises:
+            ConfigurationError: Prometheus does not understand the query; what it says of it.
+            ProbeError: anything else.
+        """
+        answer = ask(self.client, "GET", f"{path}?{httpx.QueryParams(dict(parameters))}")
+        body = answer.json()
+        error = body.get("error") if isinstance(body, dict) else None
+        if answer.status == httpx.codes.BAD_REQUEST and error:
+            raise ConfigurationError(f"Prometheus says: {str(error)[:ERROR_CHARS]}")
+        if not answer.ok or not isinstance(body, dict):
+            said = f" ({str(error)[:ERROR_CHARS]})" if error else ""
+            raise _refused(path, (unusable(answer) or "a body that is not JSON") + said)
+        data = body.get("data")
+        if body.get("status") != "success" or not isinstance(data, dict):
+            raise _refused(path, f"status {body.get('status')!r}")
+        return data
+
+
+def _refused(path: str, found: str) -> ProbeError:
+    return ProbeError(f"Prometheus, {path}: found {found}; accepted is its JSON with status success")
+
+
+def sample(pair: Any) -> float:
+    """The number of a sample [time, "text"], NaN where it is none."""
+    try:
+        return float(pair[1])
+    except (TypeError, ValueError, LookupError):
+        return math.nan
