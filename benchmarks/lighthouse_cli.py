@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from rampgate.evidence import demo, journal
-from rampgate.io.browser import Tools, find_tools
+from rampgate.io.browser_tools import Tools, find_tools
 
 
 def stage(ready_file: Path, reports: Path) -> tuple[float, dict[str, list[float]]]:

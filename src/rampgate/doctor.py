@@ -158,7 +158,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
 
 
 def _browser(settings: Settings | None) -> Iterator[Finding]:
-    from rampgate.io.browser import Found, inspect
+    from rampgate.io.browser_tools import Found, inspect
 
     needed = bool(settings and any(page.lighthouse for page in settings.pages))
     for tool in inspect(os.environ):
@@ -173,7 +173,7 @@ def _browser(settings: Settings | None) -> Iterator[Finding]:
 def _monitoring_programs() -> Iterator[Finding]:
     """No setting needs them: a deployment's own monitoring is asked over HTTP."""
     from rampgate.install.monitoring_programs import find_programs
-    from rampgate.io.browser import Found
+    from rampgate.io.browser_tools import Found
 
     for program in find_programs(os.environ):
         if isinstance(program, Found):

@@ -11,8 +11,8 @@ import pytest
 from tests.unit.fakes import send_json, serving
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import find_browser
-from rampgate.probes.signed_browser import SignedInBrowser
+from rampgate.io.browser import SignedInBrowser
+from rampgate.io.browser_tools import find_browser
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

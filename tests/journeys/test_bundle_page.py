@@ -11,9 +11,9 @@ import pytest
 from tests.unit.fakes import serving
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import find_browser
+from rampgate.io.browser import SignedInBrowser
+from rampgate.io.browser_tools import find_browser
 from rampgate.probes.bundle import PageScripts, Script
-from rampgate.probes.signed_browser import SignedInBrowser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

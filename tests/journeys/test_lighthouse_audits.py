@@ -14,20 +14,20 @@ from tests.unit.fakes import send_json, serving
 
 from rampgate.clock import SystemClock
 from rampgate.errors import ProbeError
-from rampgate.io.browser import find_tools
+from rampgate.io.browser import SignIn
+from rampgate.io.browser_tools import find_tools
 from rampgate.probes.auditor import AuditTimeoutError, BrowserAuditor
 from rampgate.probes.lighthouse import (
     AuditedPage,
     LighthouseProbe,
     essentials,
 )
-from rampgate.probes.signed_browser import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rampgate.io.browser import Tools
+    from rampgate.io.browser_tools import Tools
 
 PASSWORD = "canary-password"
 WRONG = "canary-wrong"

@@ -12,9 +12,9 @@ from PIL import Image
 from tests.unit.fakes import serving
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import find_browser
+from rampgate.io.browser import SignedInBrowser
+from rampgate.io.browser_tools import find_browser
 from rampgate.probes.pictures import Difference, compare
-from rampgate.probes.signed_browser import SignedInBrowser
 from rampgate.probes.visual import Picture, PicturedPage, take
 
 if TYPE_CHECKING:

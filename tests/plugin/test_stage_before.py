@@ -13,7 +13,7 @@ from tests.plugin.deployment import Project
 from tests.unit.fakes import send_json, serving
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import find_browser
+from rampgate.io.browser_tools import find_browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

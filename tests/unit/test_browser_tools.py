@@ -13,8 +13,8 @@ import pytest
 
 from rampgate.errors import ProbeError
 from rampgate.install import browser_tools as installer
-from rampgate.io import browser
-from rampgate.io.browser import Found, Missing, find_chromium, find_lighthouse, find_node, find_tools
+from rampgate.io import browser_tools as browser
+from rampgate.io.browser_tools import Found, Missing, find_chromium, find_lighthouse, find_node, find_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import Tools
+from rampgate.io.browser import SignIn
+from rampgate.io.browser_tools import Tools
 from rampgate.model.measurement import Measurement, merge
 from rampgate.model.redact import Redactor
 from rampgate.probes.auditor import AuditTimeoutError, BrowserAuditor, read_result
@@ -18,7 +19,6 @@ from rampgate.probes.lighthouse import (
     LighthouseProbe,
     keeping,
 )
-from rampgate.probes.signed_browser import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ import pytest
 from rampgate import doctor
 from rampgate.install import monitoring_programs
 from rampgate.install.monitoring_programs import find_programs, install_programs
-from rampgate.io.browser import Found, Missing
+from rampgate.io.browser_tools import Found, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

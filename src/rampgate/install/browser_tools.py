@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
 from rampgate.install.steps import Installer, Step, StepError
-from rampgate.io.browser import (
+from rampgate.io.browser_tools import (
     LIGHTHOUSE_VERSION,
     NPM_CHROMIUM_VERSION,
     Found,

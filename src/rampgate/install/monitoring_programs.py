@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
 from rampgate.install.steps import Installer, Step, StepError
-from rampgate.io.browser import Found, Missing, run_bounded, version_of
+from rampgate.io.browser_tools import Found, Missing, run_bounded, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

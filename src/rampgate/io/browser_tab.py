@@ -28,11 +28,11 @@ async def keep(page: Page, url: str, secrets: Mapping[str, str]) -> None:
     """
     session = await page.context.new_cdp_session(page)
     tree = await session.send("Page.getFrameTree")
-    keeper = _Keeper(session, site_of(url), secrets, str(tree["frameTree"]["frame"]["id"]))
-    session.on("Fetch.requestPaused", keeper.paused)
+    guard = _TabGuard(session, site_of(url), secrets, str(tree["frameTree"]["frame"]["id"]))
+    session.on("Fetch.requestPaused", guard.paused)
     # Only what may have to be stopped or changed waits for us: the rest is measured as it is.
     patterns = [{"urlPattern": "*", "resourceType": "Document"}]
-    patterns += [{"urlPattern": f"{keeper.site}/*"}] if secrets else []
+    patterns += [{"urlPattern": f"{guard.site}/*"}] if secrets else []
     await session.send("Fetch.enable", {"patterns": patterns})
 
 
@@ -51,7 +51,7 @@ async def arrive(page: Page, path: str) -> None:
         raise ProbeError(f"after the sign-in form the browser is on {stayed}, not on {path}") from None
 
 
-class _Keeper:
+class _TabGuard:
     """Answers for each request that the browser holds back."""
 
     def __init__(self, session: CDPSession, site: str, secrets: Mapping[str, str], frame: str) -> None:
