@@ -13,17 +13,18 @@ No redirect is followed and no request is sent twice, not even when a kept conne
 from __future__ import annotations
 
 import json as jsonlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
-from gevent.hub import Waiter
 
+from .answer import Answer
 from .multi import Multi
-from .transfer import Answer, Transfer
+from .transfer import Batch, Connections, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableSequence, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from gevent.hub import Waiter
 
 __all__ = ["KEEP", "Answer", "Batch", "Multi", "Request", "Session"]
 
@@ -52,16 +53,15 @@ class Session:
         timeout_s: float,
         connect_timeout_s: float | None = None,
     ) -> None:
-        self.multi = multi
         self.base = base.rstrip("/")
         self.headers = dict(headers or {})
-        self.timeout_ms = max(1, round(timeout_s * 1000))
-        self.connect_timeout_ms = max(1, round((connect_timeout_s or timeout_s) * 1000))
-        self.share = pycurl.CurlShare()
+        share = pycurl.CurlShare()
         for kind in _SHARED:
-            self.share.setopt(pycurl.SH_SHARE, kind)
+            share.setopt(pycurl.SH_SHARE, kind)
+        timeouts = (max(1, round(seconds * 1000)) for seconds in (timeout_s, connect_timeout_s or timeout_s))
+        self._connections = Connections(multi, share, *timeouts)
         self._requests: list[Request] = []
-        multi.enrol(self)
+        multi.add_session(self)
 
     def prepare(
         self,
@@ -81,22 +81,21 @@ class Session:
             json: the body, unless None.
             keep: bytes of the answer's body that are read; a larger one is an error. 0 reads all, keeps none.
         """
-        told = {**self.headers, **(headers or {})}
+        every = {**self.headers, **(headers or {})}
         body = None
         if json is not None:
             body = jsonlib.dumps(json).encode()
-            told.setdefault("Content-Type", "application/json")
-            told.setdefault(
-                "Expect", ""
-            )  # else libcurl sends a large body twice to those who do not expect it
-        lines = [f"{name}: {value}" if value else f"{name}:" for name, value in told.items()]
-        request = Request(self, method, self.base + path, lines, body, keep)
+            every.setdefault("Content-Type", "application/json")
+            # Else libcurl sends a large body twice to those who do not expect it.
+            every.setdefault("Expect", "")
+        lines = [f"{name}: {value}" if value else f"{name}:" for name, value in every.items()]
+        request = Request(self._connections, method, self.base + path, lines, body, keep)
         self._requests.append(request)
         return request
 
     def send(self, requests: Sequence[Request]) -> Batch:
         """Send all of them at the same time; one may stand there several times."""
-        return Batch(self, requests)
+        return Batch(self._connections.multi, requests)
 
     def batch(self, requests: Sequence[Request]) -> list[Answer]:
         """Send all of them at the same time and wait for their answers, which are in the same order."""
@@ -113,60 +112,5 @@ class Session:
         for request in self._requests:
             request.close(ready)
         self._requests.clear()
-        self.share.close()
-        self.multi.leave(self, ready)
-
-
-class Request:
-    """A prepared request, and the transfers that carry it: as many as were ever under way at once."""
-
-    def __init__(
-        self, session: Session, method: str, url: str, headers: list[str], body: bytes | None, keep: int
-    ) -> None:
-        self.session = session
-        self.method, self.url, self.headers, self.body, self.keep = method, url, headers, body, keep
-        self.spare: list[Transfer] = []
-        self._made: list[Transfer] = []
-
-    def take(self) -> Transfer:
-        """A transfer that is not under way."""
-        if self.spare:
-            return self.spare.pop()
-        transfer = Transfer(self)
-        self._made.append(transfer)
-        return transfer
-
-    def close(self, ready: list[Waiter[None]]) -> None:
-        """Give up its handles."""
-        for transfer in self._made:
-            transfer.close(ready)
-        self._made.clear()
-        self.spare.clear()
-
-
-class Batch:
-    """Requests of one user that are under way at the same time. Whoever makes one must ``end`` it."""
-
-    def __init__(self, session: Session, requests: Sequence[Request]) -> None:
-        self.begun = time.perf_counter()
-        self._waiter: Waiter[None] = Waiter(session.multi.hub)
-        self._transfers = [request.take() for request in requests]
-        self._left = 0
-        for transfer in self._transfers:
-            transfer.begin(self)
-            self._left += 1
-
-    def count(self, ready: MutableSequence[Waiter[None]]) -> None:
-        """One more has ended; with the last one who waits is ready to go on."""
-        self._left -= 1
-        if not self._left:
-            ready.append(self._waiter)
-
-    def join(self) -> None:
-        """Wait until all have ended."""
-        if self._left:
-            self._waiter.get()
-
-    def end(self) -> list[Answer]:
-        """The answers; what has not ended is dropped here, and its answer says so."""
-        return [transfer.release(self.begun) for transfer in self._transfers]
+        self._connections.share.close()
+        self._connections.multi.remove_session(self, ready)

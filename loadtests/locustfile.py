@@ -31,7 +31,7 @@ from rampgate.report import table, write_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadtests import driver, fleet, gate_tab, journey, work, worker
+    from loadtests import coordinator, driver, gate_tab, journey, work, worker
     from loadtests.driver import Steps
     from loadtests.journey import Visitor
     from rampgate.judging.results import Verdict
@@ -42,7 +42,7 @@ else:
         "rampgate_loadtests", _here / "__init__.py", submodule_search_locations=[str(_here)]
     )
     sys.modules.setdefault(_spec.name, importlib.util.module_from_spec(_spec))
-    from rampgate_loadtests import driver, fleet, gate_tab, journey, work, worker
+    from rampgate_loadtests import coordinator, driver, gate_tab, journey, work, worker
     from rampgate_loadtests.driver import Steps
     from rampgate_loadtests.journey import Visitor
 
@@ -56,7 +56,7 @@ class Gate:
     interrupted: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
-    master: ClassVar[fleet.Master | None] = None
+    master: ClassVar[coordinator.Coordinator | None] = None
     worker: ClassVar[worker.Worker | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     config: ClassVar[str | None] = None
@@ -94,7 +94,9 @@ def prepare(environment: Any, **_: Any) -> None:
         gevent.signal_handler(signal.SIGINT, interrupt, environment, gevent.getcurrent())
         return
     if isinstance(environment.runner, MasterRunner):
-        Gate.master = fleet.Master(environment.runner, lambda: Gate.run, lambda: _options(environment))
+        Gate.master = coordinator.Coordinator(
+            environment.runner, lambda: Gate.run, lambda: _options(environment)
+        )
     gate_tab.install(environment, Gate)
     begins = Gate.master.begin if Gate.master else load.LoadRun.start
     driver.Driver(environment.runner, lambda: Gate.run, begins).install()

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 from gevent import get_hub, monkey
@@ -16,12 +16,9 @@ from rampgate.errors import RefusedError
 from rampgate.io.guard import Guard, addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, MutableSequence, Sequence
 
     from gevent.hub import Waiter
-
-    from .client import Session
-    from .transfer import Transfer
 
 _MS = 1e-3
 _ENDLESS = 1 << 30
@@ -29,6 +26,22 @@ WAKES_FOR_S = 0.5e-3
 """How long users are woken until the sockets are looked at again: by so much an answer may be read late."""
 _socket = monkey.get_original("socket", "socket")
 _blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
+
+
+class Transfer(Protocol):
+    """One request that is under way."""
+
+    easy: pycurl.Curl
+
+    def end(self, ready: MutableSequence[Waiter[None]], code: int = 0, text: str = "") -> None:
+        """Libcurl has ended it; whoever waited for it goes to ``ready``."""
+
+
+class Session(Protocol):
+    """The connections of one user."""
+
+    def close(self) -> None:
+        """Close them."""
 
 
 class Multi:
@@ -112,12 +125,12 @@ class Multi:
             for easy, code, text in bad:
                 self._running[easy].end(self._ended, code, text)
 
-    def enrol(self, session: Session) -> None:
-        """A session begins."""
+    def add_session(self, session: Session) -> None:
+        """A session begins; it is closed with this."""
         self._sessions.add(session)
 
-    def leave(self, session: Session, ready: list[Waiter[None]]) -> None:
-        """A session has ended; who waited for its answers goes on."""
+    def remove_session(self, session: Session, ready: Iterable[Waiter[None]]) -> None:
+        """A session has ended; whoever waited for its answers goes on."""
         self._sessions.discard(session)
         self._wake(ready)
 

@@ -1,9 +1,8 @@
-"""One request of one user, from libcurl's handle to the answer."""
+"""Requests of one user, from libcurl's handles to the answers."""
 
 from __future__ import annotations
 
 import errno
-import json as jsonlib
 import os
 import time
 from collections import deque
@@ -12,72 +11,89 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import certifi
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 from gevent import monkey
+from gevent.hub import Waiter
 
-from rampgate.load.times import CUT
+from .answer import STOPPED, UNSENT, Answer, error_of, own_error
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+    from collections.abc import MutableSequence, Sequence
 
-    from gevent.hub import Waiter
-
-    from .client import Batch, Request
+    from .multi import Multi
 
 _MS = 1e-3
-_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
-_OWN_CODES = {
-    pycurl.E_COULDNT_RESOLVE_HOST: "the name of the target could not be looked up from here",
-    pycurl.E_OUT_OF_MEMORY: "no memory left here",
-    pycurl.E_INTERFACE_FAILED: "no port left here to connect from",
-    pycurl.E_URL_MALFORMAT: "the address is none",
-    pycurl.E_SSL_CACERT_BADFILE: "the certificates of the authorities cannot be read here",
-}
-_WORDS = {
-    pycurl.E_GOT_NOTHING: "the connection was closed before an answer came",
-    pycurl.E_SEND_ERROR: "the connection was closed while the request was sent",
-    pycurl.E_ABORTED_BY_CALLBACK: "the kept connection was closed before an answer came",
-    pycurl.E_PARTIAL_FILE: "the answer broke off",
-    pycurl.E_UNSUPPORTED_PROTOCOL: "the answer is not HTTP",
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: "the answer is not HTTP",
-    pycurl.E_WRITE_ERROR: "the answer is larger than what is read of it",
-    pycurl.E_BAD_CONTENT_ENCODING: "the answer cannot be decoded",
-    pycurl.E_SSL_CONNECT_ERROR: "TLS could not be agreed on",
-    pycurl.E_PEER_FAILED_VERIFICATION: "the certificate of the target is not trusted",
-}
 _WELL = ("", False)
 _socket = monkey.get_original("socket", "socket")
 
 
-class Answer(NamedTuple):
-    """What came of one request.
+class Connections(NamedTuple):
+    """What all requests of one user share.
 
     Args:
-        status: as received, 0 when none was, CUT when it was not waited for.
-        duration_ms: from sending to the last byte or the failure: k6's http_req_duration.
-        connect_ms: name look-up, connecting and TLS before it; 0 on a connection that was open.
-        error: in plain words why there is no whole answer, or "".
-        own: whether the error lies on this machine and says nothing about the target.
-        size: bytes of the body.
-        body: as far as it was to be kept.
+        multi: drives them.
+        share: their connections, cookies and TLS sessions.
+        timeout_ms: for a whole request.
+        connect_timeout_ms: for name look-up, connecting and TLS.
     """
 
-    status: int
-    duration_ms: float
-    connect_ms: float
-    error: str = ""
-    own: bool = False
-    size: int = 0
-    body: bytes = b""
-
-    def json(self) -> Any:
-        """The body as JSON, None when it is not JSON."""
-        try:
-            return jsonlib.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+    multi: Multi
+    share: pycurl.CurlShare
+    timeout_ms: int
+    connect_timeout_ms: int
 
 
-STOPPED = Answer(CUT, 0.0, 0.0, "stopped before the answer came")
-UNSENT = Answer(0, 0.0, 0.0, "stopped before the request was sent", own=True)
+class Request:
+    """A prepared request, and the transfers that carry it: as many as were ever under way at once."""
+
+    def __init__(
+        self, user: Connections, method: str, url: str, headers: list[str], body: bytes | None, keep: int
+    ) -> None:
+        self.user = user
+        self.method, self.url, self.headers, self.body, self.keep = method, url, headers, body, keep
+        self.spare: list[Transfer] = []
+        self._all: list[Transfer] = []
+
+    def take(self) -> Transfer:
+        """A transfer that is not under way."""
+        if self.spare:
+            return self.spare.pop()
+        transfer = Transfer(self)
+        self._all.append(transfer)
+        return transfer
+
+    def close(self, ready: list[Waiter[None]]) -> None:
+        """Give up its handles."""
+        for transfer in self._all:
+            transfer.close(ready)
+        self._all.clear()
+        self.spare.clear()
+
+
+class Batch:
+    """Requests of one user that are under way at the same time. Whoever makes one must ``end`` it."""
+
+    def __init__(self, multi: Multi, requests: Sequence[Request]) -> None:
+        self.begun = time.perf_counter()
+        self._waiter: Waiter[None] = Waiter(multi.hub)
+        self._transfers = [request.take() for request in requests]
+        self._left = 0
+        for transfer in self._transfers:
+            transfer.begin(self)
+            self._left += 1
+
+    def count(self, ready: MutableSequence[Waiter[None]]) -> None:
+        """One more has ended; with the last one who waits is ready to go on."""
+        self._left -= 1
+        if not self._left:
+            ready.append(self._waiter)
+
+    def join(self) -> None:
+        """Wait until all have ended."""
+        if self._left:
+            self._waiter.get()
+
+    def end(self) -> list[Answer]:
+        """The answers; what has not ended is dropped here, and its answer says so."""
+        return [transfer.release(self.begun) for transfer in self._transfers]
 
 
 class Transfer:
@@ -85,7 +101,7 @@ class Transfer:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._multi = request.session.multi
+        self._multi = request.user.multi
         self._chunks: list[bytes] = []
         self._size = 0
         self._port = 0
@@ -112,7 +128,7 @@ class Transfer:
         if code == 0 and not self._chunks:
             self.answer = Answer(status, total - before, connect, *_WELL, size)
         else:
-            error, own = self._words(code, text) if code else ("", False)
+            error, own = self._error(code, text) if code else ("", False)
             after = max(0.0, total - before) if self._sent else 0.0
             self.answer = Answer(status, after, connect, error, own, size, b"".join(self._chunks))
         self._multi.drop(self)
@@ -137,7 +153,7 @@ class Transfer:
         return answer
 
     def close(self, ready: list[Waiter[None]]) -> None:
-        """Give up the handle; who waits for its answer is told that it was stopped."""
+        """Give up the handle; whoever waits for its answer gets STOPPED."""
         if self.answer is None and self._batch is not None:
             self._multi.collect()
         if self.answer is None and self._batch is not None:
@@ -147,10 +163,10 @@ class Transfer:
         self.easy.close()
 
     def _prepare(self) -> None:
-        request, session = self._request, self._request.session
+        request, user = self._request, self._request.user
         self.easy = easy = pycurl.Curl()
         put = easy.setopt
-        put(pycurl.SHARE, session.share)
+        put(pycurl.SHARE, user.share)
         put(pycurl.URL, request.url)
         put(pycurl.HTTPHEADER, request.headers)
         put(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
@@ -159,8 +175,8 @@ class Transfer:
         put(pycurl.NOSIGNAL, 1)
         put(pycurl.COOKIEFILE, "")  # no file: it turns cookies on
         put(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
-        put(pycurl.TIMEOUT_MS, session.timeout_ms)
-        put(pycurl.CONNECTTIMEOUT_MS, session.connect_timeout_ms)
+        put(pycurl.TIMEOUT_MS, user.timeout_ms)
+        put(pycurl.CONNECTTIMEOUT_MS, user.connect_timeout_ms)
         put(pycurl.OPENSOCKETFUNCTION, self._open)
         put(pycurl.SOCKOPTFUNCTION, self._opened)
         put(pycurl.PREREQFUNCTION, self._send)
@@ -185,7 +201,7 @@ class Transfer:
         try:
             self._socket = _socket(address.family, address.socktype, address.protocol)
         except OSError as error:
-            self._trouble = own_words(error)
+            self._trouble = own_error(error)
             return pycurl.SOCKET_BAD
         return self._socket
 
@@ -216,38 +232,10 @@ class Transfer:
         self._chunks.append(chunk)
         return None
 
-    def _words(self, code: int, text: str) -> tuple[str, bool]:
+    def _error(self, code: int, text: str) -> tuple[str, bool]:
         if self._trouble:
             return self._trouble, True
         if code == pycurl.E_COULDNT_CONNECT and self._opening and not (self._connected or self._sent):
             self._socket.close()
-            return own_words(OSError(errno.EMFILE, os.strerror(errno.EMFILE))), True
-        return words(code, text, int(self.easy.getinfo(pycurl.OS_ERRNO)), sent=self._sent)
-
-
-def own_words(error: OSError) -> str:
-    """Why this machine could not send, for a reader."""
-    return f"requests could not be sent from here: {(error.strerror or str(error)).lower()}"
-
-
-def words(code: int, text: str, number: int, *, sent: bool) -> tuple[str, bool]:
-    """Why there is no whole answer, in plain words, and whether the cause lies on this machine.
-
-    Args:
-        code: libcurl's.
-        text: libcurl's, for a code without words here.
-        number: the errno of the connection, 0 when there was none.
-        sent: whether the request had been sent.
-    """
-    if number in _OWN and not sent:
-        return own_words(OSError(number, os.strerror(number))), True
-    if code in _OWN_CODES:
-        return f"requests could not be sent from here: {_OWN_CODES[code]}", True
-    if code == pycurl.E_OPERATION_TIMEDOUT:
-        return ("time-out: no whole answer" if sent else "time-out: no connection"), False
-    if code == pycurl.E_COULDNT_CONNECT:
-        why = os.strerror(number).lower() if number else "no connection"
-        return (why if not sent else _WORDS[pycurl.E_ABORTED_BY_CALLBACK]), False
-    if code == pycurl.E_RECV_ERROR:
-        return (os.strerror(number).lower() if number else "the connection broke"), False
-    return _WORDS.get(code, text), False
+            return own_error(OSError(errno.EMFILE, os.strerror(errno.EMFILE))), True
+        return error_of(code, text, int(self.easy.getinfo(pycurl.OS_ERRNO)), sent=self._sent)

@@ -18,7 +18,7 @@ from rampgate.load.plan import headers_of
 from rampgate.load.times import Recorder
 
 from . import journey, work
-from .fleet import BEGIN, END, HELLO, PREPARE, READY, ROWS, TROUBLE, boot_id, meant
+from .coordinator import BEGIN, END, HELLO, PREPARE, READY, ROWS, TROUBLE, boot_id, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 import pytest
+from loadtests.answer import error_of
 from loadtests.client import Multi, Session
-from loadtests.transfer import words
 from tests.e2e.scripted_server import BIG, Scripted
 
 from rampgate.load.times import CUT
@@ -474,7 +474,7 @@ def test_no_file_left_is_no_failure_of_the_target(server: Scripted, left: int) -
 )
 def test_own_trouble_is_told_from_the_targets(code: int, number: int, sent: bool, own: bool) -> None:
     """No port, no buffers, no memory, no name server: ours. No route, no TLS, no trust: the target's."""
-    text, ours = words(code, "libcurl's own", number, sent=sent)
+    text, ours = error_of(code, "libcurl's own", number, sent=sent)
     assert ours is own
     assert text.startswith("requests could not be sent from here: ") is own
     assert "libcurl" not in text

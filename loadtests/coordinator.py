@@ -40,7 +40,7 @@ LOOK_EVERY_S = 0.25
 _GRACE_S = 10.0
 
 
-class Master:
+class Coordinator:
     """The workers of a run, seen from the master.
 
     Args:
