@@ -14,6 +14,7 @@ import pytest
 from rampgate.errors import ProbeError
 from rampgate.install import browser_tools as installer
 from rampgate.io import browser_tools as browser
+from rampgate.io import process
 from rampgate.io.browser_tools import Found, Missing, find_chromium, find_lighthouse, find_node, find_tools
 
 if TYPE_CHECKING:
@@ -159,16 +160,14 @@ def test_what_a_program_started_ends_with_it(
 
     monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
     with pytest.raises(type(ending)):
-        browser.run_bounded(
-            ["/bin/sh", "-c", f'sleep 60 & echo $! > "{told}"; wait'], timeout_s=9, env=os.environ
-        )
+        process.run(["/bin/sh", "-c", f'sleep 60 & echo $! > "{told}"; wait'], timeout_s=9, env=os.environ)
     wait_until(lambda: not alive(int(told.read_text())))
 
 
 def test_a_time_out_is_kept() -> None:
     """The seconds are those of the caller."""
     with pytest.raises(subprocess.TimeoutExpired, match=r"0\.05 seconds"):
-        browser.run_bounded(["/bin/sh", "-c", "exec sleep 60"], timeout_s=0.05, env=os.environ)
+        process.run(["/bin/sh", "-c", "exec sleep 60"], timeout_s=0.05, env=os.environ)
 
 
 def wait_until(true: Callable[[], bool]) -> None:

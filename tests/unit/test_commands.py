@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.io import subreaper as keeper
+from rampgate.io import subreaper
 from rampgate.probes import commands
 from rampgate.probes.commands import PYTHON, Command, CommandProbe
 
@@ -284,7 +284,10 @@ def test_command_is_no_part_of_our_run(tmp_path: Path, monkeypatch: pytest.Monke
 def test_command_of_a_parent_that_is_gone_is_not_begun(tmp_path: Path) -> None:
     """Whoever was to end it is no more."""
     done = subprocess.run(
-        [sys.executable, keeper.__file__, "1", sys.executable, "-c", f"open({str(tmp_path / 'x')!r}, 'w')"],
+        [
+            *(sys.executable, subreaper.__file__, "1", "2"),
+            *(sys.executable, "-c", f"open({str(tmp_path / 'x')!r}, 'w')"),
+        ],
         check=False,
     )
     assert done.returncode == -signal.SIGTERM

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +17,7 @@ from pydantic import ValidationError
 
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.process import Process
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 _UNLESS_TOLD = {"evidence.page_content": "full"}
 """The demo's people are made up, so that its pages may be quoted."""
-_PR_SET_PDEATHSIG = 1
 _STOP_S = 15.0
 _POLL_S = 0.05
 
@@ -112,19 +109,14 @@ def deployment(demo: DemoSettings) -> Iterator[dict[str, Any]]:
             _await(process, ready, log, demo.ready_within)
             yield read_ready(ready)
         finally:
-            _stop(process)
+            process.end()
 
 
-def _start(command: Sequence[str], places: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], places: Mapping[str, str], log: Path) -> Process:
     try:
         with log.open("wb") as output:
-            return subprocess.Popen(
-                [part.format_map(places) for part in command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no thread runs yet that a fork could hurt
-            )
+            parts = [part.format_map(places) for part in command]
+            return Process(parts, output=output, patience_s=_STOP_S)
     except OSError as error:
         raise ConfigurationError(
             f"demo.command: {error.filename or command[0]} cannot be started: {error.strerror}"
@@ -213,29 +205,12 @@ def _no_template(setting: str, told: str, error: Exception) -> ConfigurationErro
     )
 
 
-def _await(process: subprocess.Popen[bytes], ready: Path, log: Path, seconds: float) -> None:
+def _await(process: Process, ready: Path, log: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not ready.is_file():
-        if process.poll() is not None or time.monotonic() > deadline:
+        over = process.wait_for(_POLL_S)
+        if over or time.monotonic() > deadline:
+            ended = f"ended with {process.end()}" if over else "is not ready"
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            ended = f"ended with {process.returncode}" if process.returncode is not None else "is not ready"
             last = f": {words[-1]}" if words else ""
             raise ProbeError(f"the demo deployment {ended} after {seconds:g} s at the most{last}")
-        time.sleep(_POLL_S)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end the deployment when we are killed: nothing is left running. Linux only."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is ours to handle; we stop it in order
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

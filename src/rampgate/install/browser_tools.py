@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
 from rampgate.install.steps import Installer, Step, StepError
+from rampgate.io import process
 from rampgate.io.browser_tools import (
     LIGHTHOUSE_VERSION,
     NPM_CHROMIUM_VERSION,
@@ -26,7 +27,6 @@ from rampgate.io.browser_tools import (
     lighthouse_folder,
     npm_chromium_folder,
     package_folder,
-    run_bounded,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _FONTS_CONF = """<?xml version="1.0"?>
 def install_browser_tools(
     echo: Callable[[str], None],
     environ: Mapping[str, str] | None = None,
-    run: Execute = run_bounded,
+    run: Execute = process.run,
     clock: Clock | None = None,
 ) -> list[Found | Missing]:
     """Install what is missing of Chromium, node and Lighthouse; what is there is left alone.

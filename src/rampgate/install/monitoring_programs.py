@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from rampgate.clock import SystemClock
 from rampgate.install.steps import Installer, Step, StepError
-from rampgate.io.browser_tools import Found, Missing, run_bounded, version_of
+from rampgate.io import process
+from rampgate.io.browser_tools import Found, Missing, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +49,7 @@ def _find(name: str, commands: tuple[str, ...], environ: Mapping[str, str]) -> F
 def install_programs(
     echo: Callable[[str], None],
     environ: Mapping[str, str] | None = None,
-    run: Execute = run_bounded,
+    run: Execute = process.run,
     clock: Clock | None = None,
 ) -> list[Found | Missing]:
     """Install what is missing with apt where we are root, without starting a service; else say how.

@@ -16,7 +16,7 @@ _APT_S = 900.0
 
 
 class Execute(Protocol):
-    """Runs one program with a time-out, like rampgate.io.browser_tools.run_bounded."""
+    """Runs one program with a time-out, like rampgate.io.process.run."""
 
     def __call__(
         self, command: Sequence[str], *, timeout_s: float, env: Mapping[str, str]

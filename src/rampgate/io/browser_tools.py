@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError
+from rampgate.io.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -225,45 +224,11 @@ def playwright_builds(environ: Mapping[str, str]) -> list[Path]:
 def version_of(program: Path, environ: Mapping[str, str]) -> str:
     """The version that ``program --version`` prints, "" when it does not start or tells none."""
     try:
-        done = run_bounded([str(program), "--version"], timeout_s=20, env=environ)
+        done = run([str(program), "--version"], timeout_s=20, env=environ)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     match = re.search(r"\d+(\.\d+)+", done.stdout)
     return match.group() if done.returncode == 0 and match else ""
-
-
-def run_bounded(
-    command: Sequence[str], *, timeout_s: float, env: Mapping[str, str], text: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process group of its own, so that whatever it started ends with it.
-
-    Args:
-        command: the program and its arguments.
-        timeout_s: seconds until the whole group is killed.
-        env: its whole environment.
-        text: what it reads from standard input.
-
-    Raises:
-        OSError: it cannot be started.
-        subprocess.TimeoutExpired: it was killed.
-    """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(env),
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            out, err = process.communicate(text, timeout=timeout_s)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-        return subprocess.CompletedProcess(list(command), process.returncode, out, err)
 
 
 def package_folder(name: str) -> Path | None:

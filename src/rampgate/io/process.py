@@ -1,18 +1,27 @@
-"""Floor 3. A process that is followed: its lines are passed on as they come, and nothing of it is left."""
+"""Floor 3. The one way to run a child process: it ends with us, and with it everything that it has started.
+
+Each runs under ``subreaper.py``, in a session of its own: Ctrl-C is ours to handle.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from rampgate.io import subreaper
+from rampgate.io.subreaper import KILL_WITHIN_S, PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 _TICK_S = 0.5
 _DRAIN_S = 5.0
@@ -21,65 +30,116 @@ _WAITING_LINES = 10_000
 _LONGEST_LINE = 64 * 1024
 
 
-class Followed:
-    """A running process, the leader of a session of its own: Ctrl-C is ours to handle.
+def _ignore(_: str) -> None:
+    """Nobody waits for lines."""
+
+
+def run(
+    command: Sequence[str], *, timeout_s: float, env: Mapping[str, str], text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, and keep what it writes.
 
     Args:
         command: the program and its arguments.
-        environ: its whole environment.
+        timeout_s: seconds until it is ended with all that it has started.
+        env: its whole environment.
+        text: what it reads from standard input.
+
+    Raises:
+        OSError: it cannot be started.
+        subprocess.TimeoutExpired: it was ended.
+    """
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with _started(command, env, 0.0, **pipes) as process:
+        try:
+            out, err = process.communicate(text, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            _end(process, 0.0)
+            raise subprocess.TimeoutExpired(list(command), timeout_s) from None
+        except BaseException:
+            _end(process, 0.0)
+            raise
+        return subprocess.CompletedProcess(list(command), process.returncode, out, err)
+
+
+class Process:
+    """A running process whose lines, or whose end, somebody waits for.
+
+    Args:
+        command: the program and its arguments.
+        environ: its whole environment, None for ours.
         folder: where it runs; None: here.
+        output: takes what it writes, None: wait_for passes its lines on.
+        private: whether the files that it makes are readable by their owner only.
+        patience_s: how long it may take to end in order, once it is asked or we have died.
 
     Raises:
         OSError: it cannot be started.
     """
 
     def __init__(
-        self, command: Sequence[str], environ: Mapping[str, str], folder: Path | None = None
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        *,
+        output: IO[bytes] | None = None,
+        private: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._process = subprocess.Popen(
+        self._patience_s = patience_s
+        self._process = _started(
             command,
-            env=dict(environ),
+            os.environ if environ is None else environ,
+            patience_s,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output or subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
+            umask=0o077 if private else -1,
         )
         self._lines: queue.Queue[str] = queue.Queue(_WAITING_LINES)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def ask(self, number: int) -> None:
-        """Send it a signal, unless it has been ended."""
-        if self._process.returncode is None:
-            os.kill(self._process.pid, number)
+    def interrupt(self) -> None:
+        """Send SIGINT to the program, unless it has ended."""
+        if not self._over():
+            os.kill(self._process.pid, signal.SIGINT)
 
-    def wait_for(self, seconds: float, say: Callable[[str], None]) -> bool:
+    def kill(self) -> None:
+        """Kill its group at once; whoever has left the group lives on."""
+        _kill(self._process)
+
+    def wait_for(self, seconds: float, on_line: Callable[[str], object] = _ignore) -> bool:
         """Whether it ends within so many seconds.
 
         Args:
             seconds: to wait.
-            say: takes each line that it writes, and "" about twice a second when it writes none.
+            on_line: takes each line that it writes, and "" about twice a second when it writes none.
         """
         deadline = time.monotonic() + seconds
-        while not self._over() and time.monotonic() < deadline:
-            self._pass_on(say, _TICK_S)
+        while not self._over() and (left := deadline - time.monotonic()) > 0:
+            self._pass_on(on_line, min(_TICK_S, left))
         return self._over()
 
-    def end(self, say: Callable[[str], None]) -> int:
-        """Kill what is left of its group, pass on its last lines, and return its exit code.
+    def end(self, on_line: Callable[[str], object] = _ignore) -> int:
+        """End it with all that it has started, pass on its last lines, and return its exit code.
 
         The code is negative when a signal ended it. A second call does no harm.
         """
         if self._process.returncode is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            try:
+                if not self._over():
+                    os.kill(self._process.pid, signal.SIGTERM)
+                    self.wait_for(_ends_within(self._patience_s), on_line)
+            finally:
+                _kill(self._process)
+                self._process.wait()
         deadline = time.monotonic() + _DRAIN_S
         while self._reader.is_alive() and time.monotonic() < deadline:
-            self._pass_on(say, _TICK_S)
-        self._pass_on(say)
+            self._pass_on(on_line, _TICK_S)
+        self._pass_on(on_line)
         return self._process.returncode
 
     def _over(self) -> bool:
@@ -89,16 +149,62 @@ class Followed:
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
     def _read(self) -> None:
-        assert self._process.stdout  # noqa: S101  # it was asked for
+        if self._process.stdout is None:
+            return
         with self._process.stdout as stream:
             while line := stream.readline(_LONGEST_LINE):
                 self._lines.put(line.rstrip())
 
-    def _pass_on(self, say: Callable[[str], None], wait: float = 0.0) -> None:
+    def _pass_on(self, on_line: Callable[[str], object], wait: float = 0.0) -> None:
         """Pass on the lines that are there, and wait for the first. Whoever never stops writing is let be."""
         try:
-            say(self._lines.get(timeout=wait) if wait else self._lines.get_nowait())
+            on_line(self._lines.get(timeout=wait) if wait else self._lines.get_nowait())
             for _ in range(_WAITING_LINES):
-                say(self._lines.get_nowait())
+                on_line(self._lines.get_nowait())
         except queue.Empty:
-            say("")
+            on_line("")
+
+
+def _started(
+    command: Sequence[str], environ: Mapping[str, str], patience_s: float, **options: Any
+) -> subprocess.Popen[str]:
+    """The subreaper with a command.
+
+    Raises:
+        OSError: there is no such program, or it may not be run.
+    """
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        number = errno.EACCES if Path(command[0]).exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), command[0])
+    ours = [sys.executable, "-I", "-S", str(Path(subreaper.__file__)), str(os.getpid()), str(patience_s)]
+    return subprocess.Popen(
+        [*ours, program, *command[1:]],
+        env=dict(environ),
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        **options,
+    )
+
+
+def _ends_within(patience_s: float) -> float:
+    """Seconds in which a subreaper that was asked ends at the latest."""
+    return patience_s + PATIENCE_S + KILL_WITHIN_S + 1.0
+
+
+def _end(process: subprocess.Popen[str], patience_s: float) -> None:
+    """End the subreaper in order; whoever interrupts the waiting, or waits too long, kills its group."""
+    try:
+        process.terminate()
+        process.wait(_ends_within(patience_s))
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill the group, while its number is surely its own."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)

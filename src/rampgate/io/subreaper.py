@@ -1,8 +1,9 @@
 """Floor 3. Runs one command, and ends with it everything that it has started.
 
-A script, which needs nothing but Python: ``python subreaper.py PARENT COMMAND...``. It ends as the command
-ends; on SIGTERM, and when the process PARENT dies, it ends the command before its time. On Linux nothing gets
-away, for it is the subreaper of all that the command starts, daemons too; elsewhere the group must do.
+A script, which needs nothing but Python: ``python subreaper.py PARENT PATIENCE COMMAND...``. It ends as the
+command ends; on SIGTERM, and when the process PARENT dies, it asks the command to end, which has PATIENCE
+seconds for that, and ends it. SIGINT goes on to the command. On Linux nothing gets away, for it is the
+subreaper of all that the command starts, daemons too; elsewhere the group must do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 PATIENCE_S = 2.0
-"""What is asked to end has so long to do it in order."""
+"""What the command leaves behind has so long to end in order."""
 KILL_WITHIN_S = 5.0
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _NOT_STARTED = 126  # as a shell says it
@@ -31,8 +32,8 @@ class StoppedError(BaseException):
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code, or ends by the signal that ended it."""
-    parent, command = int(arguments[0]), arguments[1:]
-    code = -signal.SIGTERM
+    parent, patience_s, command = int(arguments[0]), float(arguments[1]), arguments[2:]
+    code, started = -signal.SIGTERM, set[int]()
     try:
         signal.signal(signal.SIGTERM, _stopped)
         if sys.platform == "linux":
@@ -40,7 +41,10 @@ def main(arguments: list[str]) -> int:
             system.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
             system.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if os.getppid() == parent:
-            code = subprocess.Popen(command).wait()
+            child = subprocess.Popen(command)
+            started.add(child.pid)
+            signal.signal(signal.SIGINT, lambda number, _: child.send_signal(number))
+            code = child.wait()
     except OSError as error:
         sys.stdout.write(f"{command[0]}: cannot be started: {error.strerror}\n")
         code = _NOT_STARTED
@@ -48,7 +52,7 @@ def main(arguments: list[str]) -> int:
         pass
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        end_family()
+        _end_family(started, patience_s)
     sys.stdout.flush()
     if code < 0:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command may have dumped one: ours is of no use
@@ -58,12 +62,13 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def end_family() -> None:
-    """End all descendants: first asked, then killed."""
+def _end_family(command: set[int], patience_s: float) -> None:
+    """End all descendants: the command is asked first, then the others, then all are killed."""
     asked: set[int] = set()
-    for number, seconds in ((signal.SIGTERM, PATIENCE_S), (signal.SIGKILL, KILL_WITHIN_S)):
+    steps = ((signal.SIGTERM, patience_s), (signal.SIGTERM, PATIENCE_S), (signal.SIGKILL, KILL_WITHIN_S))
+    for step, (number, seconds) in enumerate(steps):
         deadline = time.monotonic() + seconds
-        while (living := _living()) and time.monotonic() < deadline:
+        while (living := _living() & command if step == 0 else _living()) and time.monotonic() < deadline:
             for pid in living if number == signal.SIGKILL else living - asked:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)

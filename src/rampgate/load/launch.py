@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.io.process import Followed
+from rampgate.io.process import Process
 from rampgate.load.plan import locustfile
 
 if TYPE_CHECKING:
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
 
 STOP_WITHIN_S = 45.0
 """How long a load test that was asked to stop may take: it waits 30 s for requests in flight, and judges."""
-# Set by the process itself, and kept over exec: Python in a fork of ours may hang on another thread's lock.
-_DIES_WITH_PARENT = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 15)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 def command(*arguments: str, file: Path | None = None) -> list[str]:
@@ -80,31 +72,28 @@ def follow(
         ProbeError: it was stopped because its time was up, or could not be started.
         KeyboardInterrupt: it was stopped because we were interrupted.
     """
-    process = _start(started, environ)
+    try:
+        process = Process(started, environ, patience_s=STOP_WITHIN_S)
+    except OSError as error:
+        raise ProbeError(f"{started[0]}: does not start: {error.strerror}") from None
+    in_time = False
     try:
         in_time = process.wait_for(seconds, say)
-    except BaseException:
-        _stop(process, say)
-        raise
-    if not in_time:
-        _stop(process, say)
-    code = process.end(say)
+    finally:
+        if not in_time:
+            _stop(process, say)
+        code = process.end(say)
     if not in_time:
         raise ProbeError(f"the load run was stopped: its time, {seconds:.0f} s, was used up")
     return code
 
 
-def _start(started: Sequence[str], environ: Mapping[str, str]) -> Followed:
+def _stop(process: Process, say: Callable[[str], None]) -> None:
+    """Ask it to stop; whoever interrupts the waiting, or waits too long, kills it."""
     try:
-        return Followed([sys.executable, "-c", _DIES_WITH_PARENT, *started], environ)
-    except OSError as error:
-        raise ProbeError(f"{started[0]}: does not start: {error.strerror}") from None
-
-
-def _stop(process: Followed, say: Callable[[str], None]) -> None:
-    """Ask it to stop; whoever interrupts the waiting, or waits too long, ends it at once."""
-    try:
-        process.ask(signal.SIGINT)
-        process.wait_for(STOP_WITHIN_S, say)
-    finally:
-        process.end(say)
+        process.interrupt()
+        if not process.wait_for(STOP_WITHIN_S, say):
+            process.kill()
+    except BaseException:
+        process.kill()
+        raise

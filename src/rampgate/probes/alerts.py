@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.io.browser_tools import run_bounded
 from rampgate.io.http import Answer, ask, client, site_of
+from rampgate.io.process import run
 from rampgate.model.measurement import Measurement
 from rampgate.probes.alert_sender import Outcome
 
@@ -101,7 +101,7 @@ class AlertProbe:
         )
         task = {"url": self.channel.url, "title": title, "body": body, "seconds": self.channel.timeout_s}
         try:
-            done = run_bounded(
+            done = run(
                 [sys.executable, "-P", "-m", "rampgate.probes.alert_sender"],
                 timeout_s=self.channel.timeout_s + _START_S,
                 env=_environment(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rampgate.errors import ProbeError
 from rampgate.io.browser import STEP_S, SignedInBrowser
-from rampgate.io.browser_tools import run_bounded
+from rampgate.io.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ class BrowserAuditor(SignedInBrowser):
             "out": str(out),
         }
         try:
-            done = run_bounded(
+            done = run(
                 [str(self._tools.node), str(_SCRIPT)],
                 timeout_s=self._timeout_s,
                 env=os.environ,

@@ -10,25 +10,22 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.io import subreaper
-from rampgate.io.process import Followed
+from rampgate.io.process import Process
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from typing import TextIO
 
 PYTHON = "{python}"
 """A part of a command that stands for the Python that runs us."""
 KEPT_CHARACTERS = 64_000_000
-_KEEPER = Path(subreaper.__file__)
-_STOP_WITHIN_S = 10.0
-_TOLD_EVERY_S = 5.0
+_SHOWN_EVERY_S = 5.0
 _LAST_WORDS = 3
 _SHOWN = 300
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
@@ -127,9 +124,8 @@ class CommandProbe:
 
     def _run(self, parts: Sequence[str], output: TextIO) -> tuple[int, bool]:
         """Its exit code, and whether it ended by itself in time."""
-        keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid())]
         environ = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
-        process = Followed([*keeper, *parts], environ, self.command.folder)
+        process = Process(parts, environ, self.command.folder)
 
         def hear(line: str) -> None:
             self._hear(line, output)
@@ -138,12 +134,7 @@ class CommandProbe:
         try:
             in_time = process.wait_for(min(self.command.timeout_s, max(0.0, self.left_s)), hear)
         finally:
-            try:
-                if not in_time:
-                    process.ask(signal.SIGTERM)
-                    process.wait_for(_STOP_WITHIN_S, hear)
-            finally:
-                code = process.end(hear)
+            code = process.end(hear)
         return code, in_time or code == 0
 
     def _hear(self, line: str, output: TextIO) -> None:
@@ -161,7 +152,7 @@ class CommandProbe:
         if not plain:
             return
         self._words.append(plain)
-        if time.monotonic() - self._told >= _TOLD_EVERY_S:
+        if time.monotonic() - self._told >= _SHOWN_EVERY_S:
             self._told = time.monotonic()
             self.say(f"{self.command.name}: {plain[:_SHOWN]}")
 
