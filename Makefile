@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types measure prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
+.PHONY: help install python demo test test-long lint types measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,7 +49,10 @@ types: python ## mypy strict
 measure: $(STAMP) ## Files, lines, statements, circles and the like, by room; ARGS=<revision>: of another commit
 	@$(BIN)/python -m proofs.house $(ARGS)
 
-prove-mutants: $(STAMP) ## 100 mutations of judging, evidence, plan and load: how many the tests notice (hours; resumable; not in CI)
+promises: $(STAMP) ## What the tests promise; ARGS="--since <revision>": what is kept, reworded, new, gone
+	@$(BIN)/python -m proofs.promises $(ARGS)
+
+prove-mutants: $(STAMP) ## 100 mutations of judging, evidence, plan and load: how many the tests notice (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.mutants $(ARGS)
 
 prove-healthy: $(STAMP) ## 20 runs on the healthy deployment (long; resumable; not in CI)
