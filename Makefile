@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # make demo ARGS="-n 2" hands arguments to pytest; TESTS=tests/unit picks tests.
 ARGS ?=
 # The long ones come first, so that no worker is left alone with one in the end.
-TESTS ?= tests/e2e tests/plugin tests/unit
+TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ lint: python ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/interrogate --quiet tests validation
+	$(BIN)/interrogate --quiet tests proofs/tests validation
 
 types: python ## mypy strict
 	$(BIN)/mypy

@@ -10,9 +10,10 @@ from rampgate.stage.checks import STAGE_SESSION
 if TYPE_CHECKING:
     import pytest
 
-TESTS = Path(__file__).parent / "tests"
+ROOT = Path(__file__).parent
+TESTS = {ROOT / "tests", ROOT / "proofs" / "tests"}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import tests/ while a stage is checked."""
-    return True if STAGE_SESSION in config.stash and TESTS in collection_path.parents else None
+    """Do not even import them while a stage is checked."""
+    return True if STAGE_SESSION in config.stash and TESTS & set(collection_path.parents) else None

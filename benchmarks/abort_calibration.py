@@ -55,35 +55,33 @@ class Block:
 
 
 class WholeRun:
-    """All watches of a load run with the default thresholds; every failed request exceeds every latency."""
+    """All abort monitors of a run with the default thresholds; every failed request exceeds every latency."""
 
     rules = policy.load_rules(Settings())
-    edges = tuple(one.edge for one in abort_monitors.watched(rules) if one.edge is not None)
+    edges = tuple(one.edge for one in abort_monitors.monitored(rules) if one.edge is not None)
 
     def __init__(self, alpha: float) -> None:
         """Begin with no second seen."""
-        self.watches = abort_monitors.AbortMonitors(self.rules, alpha)
+        self.monitors = abort_monitors.AbortMonitors(self.rules, alpha)
         self.fired_at: int | None = None
 
     def add(self, second: int, failing: int, n: int) -> None:
         """Tell one second."""
         above = dict.fromkeys(self.edges, failing)
-        self.abort_monitors.add(Second(second, n, failing, n, above, 1, 1.0, None, None, None))
+        self.monitors.add(Second(second, n, failing, n, above, 1, 1.0, None, None, None))
         # When the run ends, not when the threshold was broken: the grace is part of the delay.
-        self.fired_at = second if self.abort_monitors.stop else None
+        self.fired_at = second if self.monitors.stop else None
 
     @property
     def log_evidence(self) -> float:
-        """The largest of any watch."""
-        return max(watch.log_evidence for watch in self.abort_monitors.of.values())
+        """The largest of any monitor."""
+        return max(each.log_evidence for each in self.monitors.of.values())
 
     @property
     def critical(self) -> bool:
         """Whether the run was ended by a critical threshold."""
         names = {rule.threshold.name: rule.threshold.severity for rule in self.rules.rules}
-        return (
-            self.abort_monitors.stop is not None and names[self.abort_monitors.stop[0]] is Severity.CRITICAL
-        )
+        return self.monitors.stop is not None and names[self.monitors.stop[0]] is Severity.CRITICAL
 
 
 class Bank:

@@ -208,7 +208,7 @@ def measure(tree: Path) -> tuple[dict[str, Room], list[list[str]]]:
         rooms[room_of(names[circle[0]])].circles += 1
     configuration = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
     for pattern, codes in configuration["tool"]["ruff"]["lint"].get("per-file-ignores", {}).items():
-        rooms.setdefault(room_of(Path(pattern)), Room()).noqa += len(codes)
+        rooms.setdefault(room_of(Path(pattern.removeprefix("**/"))), Room()).noqa += len(codes)
     return rooms, circular
 
 

@@ -5,7 +5,7 @@
 
 A promise is the docstring of a test, whatever file the test lies in. It is kept where one reads the same, and
 reworded where the test of its name now says something else, or another test says almost the same. Each
-one that is gone has to stand in results/promises-gone.tsv with a reason: where one does not, the exit code is 1.
+one that is gone has to stand in results/promises-gone.tsv with a reason; else the exit code is 1.
 """
 
 from __future__ import annotations
