@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from rampgate.evidence import demo
+from rampgate import demo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ import httpx
 from benchmarks import page_differences
 from pymongo import MongoClient
 
-from rampgate.evidence.demo import deployment, settings_file, settings_of
+from rampgate.demo import deployment, settings_file, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -20,7 +20,8 @@ from typing import Any
 
 import httpx
 
-from rampgate.evidence import demo, journal
+from rampgate import demo
+from rampgate.evidence import journal
 from rampgate.io.browser_tools import Tools, find_tools
 
 

@@ -20,8 +20,8 @@ from tests.unit.backups import opened
 from tests.unit.fakes import send_json, serving
 from tests.unit.stores_fixture import secantus, valkey
 
+from rampgate import demo
 from rampgate.config.settings import DemoSettings
-from rampgate.evidence import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

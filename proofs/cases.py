@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from rampgate.evidence import demo
+from rampgate import demo
 
 ROOT = Path(__file__).parents[1]
 Ready = Mapping[str, Any]

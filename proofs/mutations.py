@@ -23,7 +23,7 @@ from proofs.commit import commit
 from proofs.faults import append
 from proofs.mutation_cases import MUTATIONS, Mutation
 
-from rampgate.evidence import demo
+from rampgate import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

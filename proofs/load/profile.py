@@ -11,7 +11,7 @@ from pathlib import Path
 from proofs.load import gate
 from proofs.load.rows import Case, Row
 
-from rampgate.evidence import demo
+from rampgate import demo
 from rampgate.load.plan import SOURCE_VARIABLE
 from rampgate.model.ramp import DEFAULT_RAMP, Ramp
 

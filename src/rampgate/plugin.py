@@ -107,7 +107,7 @@ def _steps(config: pytest.Config, stage: str) -> list[str]:
 
 def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
     """Where the settings come from; brings the demo up when asked, once, in the controller."""
-    from rampgate.evidence import demo
+    from rampgate import demo
     from rampgate.stage.stage_session import demo_source
 
     if worker := _worker(config):

@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from pharmapilot.monitoring_stack import RULES
+from rampgate import demo
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError
-from rampgate.evidence import demo
 from rampgate.io.http import client
 from rampgate.probes.monitoring import PLACES, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe

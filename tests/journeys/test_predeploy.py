@@ -17,9 +17,9 @@ from proofs import leftovers
 from proofs.bad_input_world import MARK, marked
 from proofs.cases import ROOT
 
+from rampgate import demo
 from rampgate.config import plan
 from rampgate.config.loading import load
-from rampgate.evidence import demo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -29,10 +29,11 @@ REPORTS = {"verdict.json", "junit.xml", "summary.md", "report.html"}
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Ran, Ran]]:
-    """One healthy deployment, checked twice: by one process, and by two workers."""
+    """One healthy deployment, checked twice: by one process, and by two workers without a summary."""
     with deployed() as deployment:
         project = Project(tmp_path_factory.mktemp("healthy"), SETTINGS.format(api=deployment.url))
-        yield project, project.run("-m", "immediate"), project.run("-m", "immediate", "-n", "2")
+        serial = project.run("-m", "immediate")
+        yield project, serial, project.run("-m", "immediate", "-n", "2", "--no-summary")
 
 
 def test_a_healthy_deployment_is_promoted(healthy: tuple[Project, Ran, Ran]) -> None:
@@ -43,6 +44,13 @@ def test_a_healthy_deployment_is_promoted(healthy: tuple[Project, Ran, Ran]) -> 
     assert serial.verdict["verdict"] == "promote"
     assert serial.outcomes == {HEALTH: "passed", VERSION: "passed", ITEMS: "passed"}
     assert serial.verdict["complete"] is True
+
+
+def test_no_summary_leaves_out_the_table_and_nothing_else(healthy: tuple[Project, Ran, Ran]) -> None:
+    """Whoever goes on with the run prints its verdict; the exit code and the evidence are the same."""
+    _, serial, silent = healthy
+    assert "PROMOTE" not in silent.told
+    assert (silent.code, silent.verdict["verdict"]) == (serial.code, "promote")
 
 
 def test_every_report_is_written(healthy: tuple[Project, Ran, Ran]) -> None:

@@ -7,14 +7,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate import story
+from rampgate import demo
+from rampgate.cli.demo import run_demo, surroundings
 from rampgate.config.settings import DemoSettings
-from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.evidence import demo
+from rampgate.errors import ConfigurationError, EvidenceError, ExitCode, ProbeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,7 +202,7 @@ def test_a_deployment_does_not_outlive_our_being_killed(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     ours = textwrap.dedent(f"""
         import json, pathlib, time
-        from rampgate.evidence import demo
+        from rampgate import demo
         from rampgate.config.settings import DemoSettings
         with demo.deployment(DemoSettings(command=["{{python}}", "-c", {WAIT!r}, "{{ready}}"])) as ready:
             pathlib.Path({str(told)!r}).write_text(json.dumps(ready))
@@ -263,16 +264,52 @@ def test_a_stack_adds_its_arguments() -> None:
         demo.with_stack(told, "all")
 
 
-def test_the_story_says_where_the_stack_is_and_what_is_missing() -> None:
+def test_the_demo_says_where_the_stack_is_and_what_is_missing() -> None:
     """Whoever watches the demo finds Prometheus, and learns why there is none."""
     ready = {"prometheus": "http://p", "alertmanager": "http://a", "inbox": "http://i"}
-    assert list(story.surroundings(ready)) == [
+    assert list(surroundings(ready)) == [
         "prometheus: http://p",
         "alertmanager: http://a",
         "inbox: http://i",
     ]
-    assert list(story.surroundings({**ready, "missing": ["alertmanager", "prometheus"]})) == [
+    assert list(surroundings({**ready, "missing": ["alertmanager", "prometheus"]})) == [
         "inbox: http://i",
         "not installed: alertmanager, prometheus; as root: rampgate doctor --fix",
     ]
-    assert list(story.surroundings({"web": "http://w"})) == []
+    assert list(surroundings({"web": "http://w"})) == []
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> tuple[list[list[str]], list[int]]:
+    """The commands that the demo runs, none of them for real, and the exit codes that they end with."""
+    commands: list[list[str]] = []
+    codes: list[int] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command[2:])
+        return subprocess.CompletedProcess(command, codes.pop(0))
+
+    monkeypatch.setattr(demo, "deployment", lambda _: nullcontext({"web": "http://127.0.0.1:1"}))
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands, codes
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_the_demo_ends_with_one_table(parts: tuple[list[list[str]], list[int]], load: bool) -> None:
+    """The last part prints the table of the whole run; a part before it prints none of its own."""
+    commands, codes = parts
+    codes += [0, 0]
+    with pytest.raises(EvidenceError, match="no such run"):  # nothing was measured for real
+        run_demo([], load=load, echo=lambda _: None)
+    assert [command[0] for command in commands] == (["pytest", "locust"] if load else ["pytest"])
+    assert sum("--no-summary" not in command for command in commands) == 1
+
+
+def test_the_demo_ends_where_pytest_refuses_its_arguments(
+    parts: tuple[list[list[str]], list[int]],
+) -> None:
+    """A load ramp alone would promote what nobody has checked."""
+    commands, codes = parts
+    codes += [4]
+    assert run_demo(["--no-such-option"], load=True, echo=lambda _: None) is ExitCode.USAGE
+    assert [command[0] for command in commands] == ["pytest"]

@@ -1,15 +1,17 @@
-"""Floor 7. The command line. What a command needs is imported where it runs, so that --help stays fast."""
+"""The command line. What a command needs is imported where it runs, so that --help stays fast."""
 
 from __future__ import annotations
 
 import click
 
 from rampgate import __version__
-from rampgate.cli.measuring import demo, load
-from rampgate.cli.pictures import accept
-from rampgate.cli.setup import doctor, init
-from rampgate.cli.told import lines_kept
-from rampgate.cli.verdicts import rejudge, verdict
+from rampgate.cli.accept import accept
+from rampgate.cli.base import keep_lines
+from rampgate.cli.demo import demo
+from rampgate.cli.doctor import doctor
+from rampgate.cli.init import init
+from rampgate.cli.load import load
+from rampgate.cli.verdict import rejudge, verdict
 
 
 @click.group(
@@ -27,13 +29,13 @@ def main() -> None:
       rampgate rejudge RUN         judge old evidence again: the same journal, the same verdict
       rampgate accept RUN --by ME  accept how its pages look, for visual regression
       rampgate doctor --fix        see what is missing on this machine, and install the browser tools
-      rampgate demo                the whole story on a reference deployment of our own
+      rampgate demo                check a reference deployment of our own, ramp load onto it
       rampgate init --api URL      write settings for a service of yours
       rampgate load                ramp users onto it; the exit code is the verdict's
     """
 
 
-main.help = lines_kept(main.help)
+main.help = keep_lines(main.help)
 
 for command in (verdict, rejudge, accept, doctor, demo, load, init):
     main.add_command(command)

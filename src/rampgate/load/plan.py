@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate import __version__
+from rampgate import __version__, demo
 from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
-from rampgate.evidence import demo, session
+from rampgate.evidence import session
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
 from rampgate.load import profile

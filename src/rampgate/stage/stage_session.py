@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampgate import demo
 from rampgate.config import plan, policy
 from rampgate.config.loading import load
-from rampgate.evidence import demo, session
+from rampgate.evidence import session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -135,9 +135,9 @@ def _finish(active: StageSession, status: int) -> Verdict:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Show the table and the verdict."""
+    """Print the table and the verdict, unless --no-summary leaves them to whoever goes on with the run."""
     verdict = config.stash.get(_VERDICT, None)
-    if verdict is None:
+    if verdict is None or config.option.no_summary:
         return
     from rampgate.report import table
 

@@ -1,4 +1,4 @@
-"""Floor 7. The command that accepts pictures of pages."""
+"""The command that accepts how pages look, as the baselines of visual regression."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rampgate.cli.told import REPORTS, told
+from rampgate.cli.base import REPORTS, exits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--page", "pages", multiple=True, metavar="NAME", help="Only this page; may be repeated.")
 @click.option("--by", required=True, metavar="NAME", help="Who has looked at the pictures and accepts them.")
 @REPORTS
-@told
+@exits
 def accept(run: str, pages: tuple[str, ...], by: str, reports: Path) -> int:
     r"""Accept how the pages of RUN look: later runs are compared with that.
 

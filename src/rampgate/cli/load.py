@@ -1,4 +1,4 @@
-"""Floor 7. The commands that measure: demo and load."""
+"""The command that ramps load onto the target."""
 
 from __future__ import annotations
 
@@ -9,26 +9,7 @@ from typing import Any
 
 import click
 
-from rampgate.cli.told import told
-
-
-@click.command()
-@click.option("--load/--no-load", default=True, show_default=True, help="Follow the checks with a load ramp.")
-@click.option("--stack", metavar="NAME", help="full: with Prometheus and Alertmanager.")
-@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
-@told
-def demo(pytest_args: tuple[str, ...], *, load: bool, stack: str | None) -> int:
-    r"""Bring up the reference deployment, check it, ramp load onto it, and print the verdict.
-
-    \b
-    Examples:
-      rampgate demo
-      rampgate demo --stack full             the same, watched by Prometheus, alerts to an inbox
-      rampgate demo --no-load -- -n 2        what follows -- goes to pytest
-    """
-    from rampgate.story import tell
-
-    return tell(pytest_args, load=load, stack=stack, echo=click.echo)
+from rampgate.cli.base import exits
 
 
 @click.command()
@@ -44,8 +25,8 @@ def demo(pytest_args: tuple[str, ...], *, load: bool, stack: str | None) -> int:
 @click.option("--wait", is_flag=True, help="Wait for a run that measures the same target.")
 @click.option("--web", is_flag=True, help="Locust's web page on 127.0.0.1, in place of a run at once.")
 @click.argument("locust_args", nargs=-1, type=click.UNPROCESSED)
-@told
-def load(locust_args: tuple[str, ...], **told: Any) -> int:
+@exits
+def load(locust_args: tuple[str, ...], **options: Any) -> int:
     r"""Ramp users onto the target as [load] says. The exit code is the verdict's.
 
     \b
@@ -60,15 +41,15 @@ def load(locust_args: tuple[str, ...], **told: Any) -> int:
     """
     from rampgate.load.launch import command
 
-    faces = [] if told["web"] else ["--headless", "--only-summary"]
+    headless = [] if options["web"] else ["--headless", "--only-summary"]
     named = {"config": "rampgate-config"}
-    given = [
+    arguments = [
         f"--{named.get(name, name.replace('_', '-'))}={value}"
-        for name, value in told.items()
+        for name, value in options.items()
         if value is not None and name not in {"web", "wait", "locustfile"}
     ]
-    wait = ["--wait"] if told["wait"] else []
-    started = command(*faces, *given, *wait, *locust_args, file=told["locustfile"])
+    wait = ["--wait"] if options["wait"] else []
+    started = command(*headless, *arguments, *wait, *locust_args, file=options["locustfile"])
     sys.stdout.flush()
     # Locust takes our place, so that signals, the terminal and the exit code are its own.
     os.execv(started[0], started)  # noqa: S606  # without a shell, on purpose

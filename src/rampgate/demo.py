@@ -1,4 +1,4 @@
-"""Floor 4. Brings up the deployment of [demo] as a process, and takes it down again."""
+"""Brings up the deployment of [demo] as a process, and takes it down again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rampgate.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_UNLESS_TOLD = {"evidence.page_content": "full"}
+_DEFAULTS = {"evidence.page_content": "full"}
 """The demo's people are made up, so that its pages may be quoted."""
 _STOP_S = 15.0
 _POLL_S = 0.05
@@ -41,10 +41,10 @@ def settings_of(path: Path) -> DemoSettings:
         ConfigurationError: there is none, or it is wrong.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8")).get("demo")
-        if told is None:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("demo")
+        if table is None:
             raise ConfigurationError(f"{path}: demo: missing; it says how the deployment is brought up")
-        return DemoSettings.model_validate(told)
+        return DemoSettings.model_validate(table)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None
     except ValidationError as error:
@@ -60,13 +60,13 @@ def for_stage(demo: DemoSettings, stage: str) -> DemoSettings:
         demo: [demo].
         stage: a key of [demo.stages]; one that is not there changes nothing.
     """
-    told = demo.stages.get(stage)
-    if told is None:
+    further = demo.stages.get(stage)
+    if further is None:
         return demo
     more = {
-        "command": [*demo.command, *told.arguments],
-        "settings": {**demo.settings, **told.settings},
-        "values": {**demo.values, **told.values},
+        "command": [*demo.command, *further.arguments],
+        "settings": {**demo.settings, **further.settings},
+        "values": {**demo.values, **further.values},
     }
     return demo.model_copy(update=more)
 
@@ -99,7 +99,7 @@ def deployment(demo: DemoSettings) -> Iterator[dict[str, Any]]:
 
     Raises:
         ConfigurationError: its command cannot be started.
-        ProbeError: it did not come up; the message carries its last words.
+        ProbeError: it did not come up; the message carries its last line.
     """
     with tempfile.TemporaryDirectory(prefix="rampgate-demo-") as folder:
         ready, log = Path(folder) / "ready.json", Path(folder) / "log"
@@ -156,14 +156,14 @@ def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
     Raises:
         ConfigurationError: the ready file lacks a value, or a text is none that can be filled.
     """
-    names = {setting: _names(setting, told) for setting, told in demo.values.items()}
+    names = {setting: _names(setting, value) for setting, value in demo.values.items()}
     missing = sorted({name for needed in names.values() for name in needed} - set(ready))
     if missing:
         raise ConfigurationError(f"demo.values: the deployment's ready file has no {', '.join(missing)}")
     return {
-        **_UNLESS_TOLD,
+        **_DEFAULTS,
         **demo.settings,
-        **{setting: _filled(setting, told, ready) for setting, told in demo.values.items()},
+        **{setting: _filled(setting, value, ready) for setting, value in demo.values.items()},
     }
 
 
@@ -178,29 +178,29 @@ class _Ready(str):
         return urlsplit(self).netloc
 
 
-def _names(setting: str, told: str) -> list[str]:
+def _names(setting: str, value: str) -> list[str]:
     """The keys of the ready file that a value needs: itself, or those of its places."""
-    if "{" not in told:
-        return [told]
+    if "{" not in value:
+        return [value]
     try:
-        places = [place for _, place, _, _ in Formatter().parse(told) if place is not None]
+        places = [place for _, place, _, _ in Formatter().parse(value) if place is not None]
     except ValueError as error:
-        raise _no_template(setting, told, error) from None
+        raise _no_template(setting, value, error) from None
     return [place.partition(".")[0] for place in places]
 
 
-def _filled(setting: str, told: str, ready: dict[str, Any]) -> str:
-    if "{" not in told:
-        return str(ready[told])
+def _filled(setting: str, value: str, ready: dict[str, Any]) -> str:
+    if "{" not in value:
+        return str(ready[value])
     try:
-        return told.format_map({name: _Ready(value) for name, value in ready.items()})
+        return value.format_map({name: _Ready(value) for name, value in ready.items()})
     except (AttributeError, ValueError, LookupError, TypeError) as error:
-        raise _no_template(setting, told, error) from None
+        raise _no_template(setting, value, error) from None
 
 
-def _no_template(setting: str, told: str, error: Exception) -> ConfigurationError:
+def _no_template(setting: str, value: str, error: Exception) -> ConfigurationError:
     return ConfigurationError(
-        f"demo.values.{setting}: found {told!r} ({error}); accepted are a key of the ready file, "
+        f"demo.values.{setting}: found {value!r} ({error}); accepted are a key of the ready file, "
         "or a text with {KEY} and {KEY.netloc}"
     )
 
@@ -211,6 +211,6 @@ def _await(process: Process, ready: Path, log: Path, seconds: float) -> None:
         over = process.wait_for(_POLL_S)
         if over or time.monotonic() > deadline:
             ended = f"ended with {process.end()}" if over else "is not ready"
-            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            last = f": {words[-1]}" if words else ""
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last = f": {lines[-1]}" if lines else ""
             raise ProbeError(f"the demo deployment {ended} after {seconds:g} s at the most{last}")

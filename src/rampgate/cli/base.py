@@ -1,4 +1,4 @@
-"""Floor 7. What every command has: its exit code, what went wrong in one line, the folder of runs."""
+"""What every command has: its exit code, errors in one line each, the folder of runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPORTS = click.option(
 )
 
 
-def told(command: Callable[..., int]) -> Callable[..., None]:
+def exits(command: Callable[..., int]) -> Callable[..., None]:
     """Turn what a command returns into the exit code, and what went wrong into one clear line each."""
 
     @functools.wraps(command)
@@ -36,10 +36,10 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
                 click.echo(f"rampgate: {line}", err=True)
             code = error.exit_code
         except BrokenPipeError:
-            # Whoever read our lines has left (| head): no defect, and nothing that could promote.
-            nobody_reads()
+            # The reader of our output has left (| head): no defect, and nothing that could promote.
+            discard_output()
             code = ExitCode.HOLD
-        except Exception as error:  # noqa: BLE001  # a defect is told in one line and has its own exit code
+        except Exception as error:  # noqa: BLE001  # a defect is one line and has its own exit code
             click.echo(f"rampgate: a defect of rampgate: {type(error).__name__}: {error}", err=True)
             code = ExitCode.INTERNAL
         except KeyboardInterrupt:
@@ -47,15 +47,15 @@ def told(command: Callable[..., int]) -> Callable[..., None]:
             code = ExitCode.HOLD
         sys.exit(int(code))
 
-    wrapped.__doc__ = lines_kept(command.__doc__)
+    wrapped.__doc__ = keep_lines(command.__doc__)
     return wrapped
 
 
-def nobody_reads() -> None:
+def discard_output() -> None:
     """Write to nowhere from now on, so that the interpreter's own last flush finds no broken pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def lines_kept(text: str | None) -> str:
+def keep_lines(text: str | None) -> str:
     r"""A docstring with click's mark of lines that stay as they are; a raw one holds but its name."""
     return (text or "").replace(r"\b", "\b")

@@ -1,4 +1,4 @@
-"""Floor 7. The commands that judge evidence: verdict and rejudge."""
+"""The commands that judge evidence: verdict and rejudge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rampgate.cli.told import REPORTS, nobody_reads, told
+from rampgate.cli.base import REPORTS, discard_output, exits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @REPORTS
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json instead of the table.")
-@told
+@exits
 def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
     r"""Show the verdict of RUN (an id or a folder; default: the latest) and exit with its code.
 
@@ -45,7 +45,7 @@ def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
 @click.command()
 @click.argument("run", required=False)
 @REPORTS
-@told
+@exits
 def rejudge(run: str | None, reports: Path) -> int:
     r"""Judge the evidence of RUN again, offline, and say whether verdict.json is the same to the byte.
 
@@ -78,8 +78,8 @@ def _show(decided: Verdict, folder: Path) -> None:
 
     try:
         table.render(decided, table.console(), folder=folder)
-    except (BrokenPipeError, SystemExit):  # rich leaves when nobody reads; the exit code is still due
-        nobody_reads()
+    except (BrokenPipeError, SystemExit):  # rich leaves when its reader has left; the exit code is still due
+        discard_output()
 
 
 def _summary(decided: Verdict) -> None:
