@@ -1,4 +1,4 @@
-"""Floor 7. ``python -m rampgate``: the command where its script is not on the path."""
+"""``python -m rampgate``: the command where its script is not on the path."""
 
 from rampgate.cli import main
 

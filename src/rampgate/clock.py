@@ -1,4 +1,4 @@
-"""Floor 0. The clock, passed in so that tests need not wait."""
+"""The clock, passed in so that tests need not wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 6. What a stage needs on this machine, and how to mend what is missing."""
+"""What a stage needs on this machine, and how to mend what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 0. What can go wrong, and the exit code of each cause.
+"""What can go wrong, and the exit code of each cause.
 
 RampgateError              70  something inside rampgate
 ├── ConfigurationError      2  the settings, the command line: all problems at once

@@ -1,4 +1,4 @@
-"""Floor 0. The five outcomes of a check, the severities, and the three decisions."""
+"""The five outcomes of a check, the severities, and the three decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 7. The pytest plugin: a stage named by -m becomes a run with a journal and a verdict.
+"""The pytest plugin: a stage named by -m becomes a run with a journal and a verdict.
 
 Every pytest run loads this module, so what only a stage needs is imported where a stage is known.
 """

@@ -1,4 +1,4 @@
-"""Floor 0. Where the files are that are shipped beside the code: in the wheel, or in a clone."""
+"""Where the files are that are shipped beside the code: in the wheel, or in a clone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. BSON documents as bytes: counted, hashed whatever their order, and read from mongodump's files."""
+"""BSON documents as bytes: counted, hashed whatever their order, and read from mongodump's files."""
 
 from __future__ import annotations
 

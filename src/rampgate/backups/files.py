@@ -1,4 +1,4 @@
-"""Floor 4. The files of a backup: private, hashed as they are written, flushed, and whole or not there."""
+"""The files of a backup: private, hashed as they are written, flushed, and whole or not there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. A dump of MongoDB in mongodump's layout, with a manifest of what was in it when it was read.
+"""A dump of MongoDB in mongodump's layout, with a manifest of what was in it when it was read.
 
 The manifest's counts and fingerprints are taken from the documents as they pass by, so that what is written
 to the collections meanwhile is no difference. A dump by pymongo is no snapshot of one moment, and says so.

@@ -1,4 +1,4 @@
-"""Floor 4. The proof of a MongoDB backup: read from disk, restored into scratch databases, compared.
+"""The proof of a MongoDB backup: read from disk, restored into scratch databases, compared.
 
 It is compared with what was read while it was dumped, as the manifest tells: a deployment goes on writing.
 """

@@ -1,4 +1,4 @@
-"""Floor 4. The databases that are backed up: which, how large, what collections with which indexes."""
+"""The databases that are backed up: which, how large, what collections with which indexes."""
 
 from __future__ import annotations
 

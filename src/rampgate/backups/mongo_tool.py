@@ -1,4 +1,4 @@
-"""Floor 4. A dump by mongodump, where it is installed; what it wrote is counted against the server.
+"""A dump by mongodump, where it is installed; what it wrote is counted against the server.
 
 mongodump says nothing of what it read. So each collection is hashed before and after: what did not change
 meanwhile must be in its files exactly.

@@ -1,4 +1,4 @@
-"""Floor 4. How long a backup has taken and may take, and lines of progress for whoever waits."""
+"""How long a backup has taken and may take, and lines of progress for whoever waits."""
 
 from __future__ import annotations
 

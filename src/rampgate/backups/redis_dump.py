@@ -1,4 +1,4 @@
-"""Floor 4. A backup of Redis: the snapshot (RDB) that a replica would get, by redis-cli or by ourselves."""
+"""A backup of Redis: the snapshot (RDB) that a replica would get, by redis-cli or by ourselves."""
 
 from __future__ import annotations
 

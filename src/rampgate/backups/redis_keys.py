@@ -1,4 +1,4 @@
-"""Floor 4. What Redis holds before and after its backup and in the copy, key by key, in a file of our own.
+"""What Redis holds before and after its backup and in the copy, key by key, in a file of our own.
 
 A cache changes all the time. What was the same before and after must be the same in the copy; what was not
 proves nothing. Memory stays flat: the digests are in SQLite, in a folder that only we can read.

@@ -1,4 +1,4 @@
-"""Floor 4. The proof of a Redis backup: its checksum, and a scratch server on it, compared by key."""
+"""The proof of a Redis backup: its checksum, and a scratch server on it, compared by key."""
 
 from __future__ import annotations
 

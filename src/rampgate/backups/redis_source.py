@@ -1,4 +1,4 @@
-"""Floor 4. Redis as a backup sees it: clients of single databases, and what the server says of itself."""
+"""Redis as a backup sees it: clients of single databases, and what the server says of itself."""
 
 from __future__ import annotations
 

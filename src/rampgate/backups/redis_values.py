@@ -1,4 +1,4 @@
-"""Floor 4. Digests of Redis values by type, the same on every server and for every inner encoding."""
+"""Digests of Redis values by type, the same on every server and for every inner encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. A client of Redis' replication protocol, just enough to be handed a snapshot (RDB).
+"""A client of Redis' replication protocol, just enough to be handed a snapshot (RDB).
 
 Speaks RESP2 over TCP, TLS or a Unix socket: AUTH, REPLCONF, SYNC, and then the snapshot as it comes.
 https://redis.io/docs/latest/operate/oss_and_stack/management/replication/

@@ -1,4 +1,4 @@
-"""Floor 4. Programs that a backup uses: run with their secrets out of sight, watched, never left behind."""
+"""Programs that a backup uses: run with their secrets out of sight, watched, never left behind."""
 
 from __future__ import annotations
 

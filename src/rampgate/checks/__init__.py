@@ -1,1 +1,1 @@
-"""Floor 3. One file per check: its settings, metrics, default thresholds and its measure function."""
+"""One file per check: its settings, metrics, default thresholds and its measure function."""

@@ -1,1 +1,1 @@
-"""Floor 3. What rampgate.toml says: settings, the thresholds in force, the plan of a stage."""
+"""What rampgate.toml says: settings, the thresholds in force, the plan of a stage."""

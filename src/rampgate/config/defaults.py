@@ -1,4 +1,4 @@
-"""Floor 3. The thresholds that are in force when the settings say nothing."""
+"""The thresholds that are in force when the settings say nothing."""
 
 from __future__ import annotations
 

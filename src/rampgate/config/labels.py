@@ -1,4 +1,4 @@
-"""Floor 3. Which labels a measurement can carry, so that no threshold's ``where`` waits for one in vain."""
+"""Which labels a measurement can carry, so that no threshold's ``where`` waits for one in vain."""
 
 from __future__ import annotations
 

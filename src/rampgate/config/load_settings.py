@@ -1,4 +1,4 @@
-"""Floor 3. The settings of a load run: [load] and [load.accounts]."""
+"""The settings of a load run: [load] and [load.accounts]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. Reads rampgate.toml, fills in ${VAR}, lets RAMPGATE_* win, and tells every problem at once."""
+"""Reads rampgate.toml, fills in ${VAR}, lets RAMPGATE_* win, and tells every problem at once."""
 
 from __future__ import annotations
 

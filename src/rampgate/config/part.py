@@ -1,4 +1,4 @@
-"""Floor 3. What the tables of the settings have in common."""
+"""What the tables of the settings have in common."""
 
 from __future__ import annotations
 

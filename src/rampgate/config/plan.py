@@ -1,4 +1,4 @@
-"""Floor 3. The plan of a stage: its checks whose subject the settings configure, fixed before any runs.
+"""The plan of a stage: its checks whose subject the settings configure, fixed before any runs.
 
 The checks are read from the runbook itself, ``validation/<stage>/test_*.py``, without importing it: a check
 is a test function, and its subject is the fixture that it asks for. No selection of pytest's can make the

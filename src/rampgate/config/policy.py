@@ -1,4 +1,4 @@
-"""Floor 3. The thresholds in force: the defaults, the policy file's triggers, and those of rampgate.toml."""
+"""The thresholds in force: the defaults, the policy file's triggers, and those of rampgate.toml."""
 
 from __future__ import annotations
 

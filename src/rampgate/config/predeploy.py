@@ -1,4 +1,4 @@
-"""Floor 3. The settings of what is made sure of before a deploy: backups, monitoring, alerts, commands."""
+"""The settings of what is made sure of before a deploy: backups, monitoring, alerts, commands."""
 
 from __future__ import annotations
 

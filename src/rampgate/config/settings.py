@@ -1,4 +1,4 @@
-"""Floor 3. The settings as types: what rampgate.toml may say. Loading them is loading's work."""
+"""The settings as types: what rampgate.toml may say. Loading them is loading's work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. The settings of the four steps of a deployment: what each step switches on, and what shows it."""
+"""The settings of the four steps of a deployment: what each step switches on, and what shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. The settings of what is checked: version, login, endpoints, pages, flags, stores, metrics."""
+"""The settings of what is checked: version, login, endpoints, pages, flags, stores, metrics."""
 
 from __future__ import annotations
 

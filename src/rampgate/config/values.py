@@ -1,4 +1,4 @@
-"""Floor 3. How single values of the settings are read: durations, addresses, paths, expressions.
+"""How single values of the settings are read: durations, addresses, paths, expressions.
 
 What is refused is a ValueError that says what is accepted, which is how pydantic wants to be told.
 """

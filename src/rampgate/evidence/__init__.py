@@ -1,1 +1,1 @@
-"""Floor 4. A run: its journal, what checks expect, its beginning and end, the demo that it may be about."""
+"""A run: its journal, what checks expect, its beginning and end, the demo that it may be about."""

@@ -1,4 +1,4 @@
-"""Floor 4. What was measured before a deploy: the newest predeploy run of an environment."""
+"""What was measured before a deploy: the newest predeploy run of an environment."""
 
 from __future__ import annotations
 

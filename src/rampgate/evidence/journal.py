@@ -1,4 +1,4 @@
-"""Floor 4. The journal: append-only evidence of a run, one file per writing process, merged on reading.
+"""The journal: append-only evidence of a run, one file per writing process, merged on reading.
 
 Each line is one JSON object written by one os.write to a file opened with O_APPEND, so that a kill at any
 point leaves at most one torn last line. Every record carries ``type``, ``time`` (seconds since the epoch),

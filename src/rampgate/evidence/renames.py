@@ -1,4 +1,4 @@
-"""Floor 4. The journal of the version before, read in today's names.
+"""The journal of the version before, read in today's names.
 
 A row of RENAMES is all that a rename needs: what kind of name it is, the former name, today's.
 

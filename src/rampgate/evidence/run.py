@@ -1,4 +1,4 @@
-"""Floor 4. A run while it measures: its folder, its journal, and what checks expect of what they see."""
+"""A run while it measures: its folder, its journal, and what checks expect of what they see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. Opens a run and closes it: lock, folder, header; end record, verdict, reports."""
+"""Opens a run and closes it: lock, folder, header; end record, verdict, reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. A run's verdict, from the journal in its folder, and the file that keeps it."""
+"""A run's verdict, from the journal in its folder, and the file that keeps it."""
 
 from __future__ import annotations
 

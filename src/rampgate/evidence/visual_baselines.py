@@ -1,4 +1,4 @@
-"""Floor 4. Pictures of pages that somebody has accepted, in a folder that is kept with the deployment.
+"""Pictures of pages that somebody has accepted, in a folder that is kept with the deployment.
 
     FOLDER/chromium-156.0.8078.79-1f0c2a9b/dashboard.png     by browser, version and a digest of its fonts
     FOLDER/accepted.jsonl                                    who accepted which, when, from which run

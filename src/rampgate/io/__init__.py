@@ -1,1 +1,1 @@
-"""Floor 3. Every door to the outside, one each: HTTP with its guard, processes, browser, Prometheus."""
+"""Every door to the outside, one each: HTTP with its guard, processes, browser, Prometheus."""

@@ -1,4 +1,4 @@
-"""Floor 3. A browser of our own, signed in once, whose tabs stay on the site that they are sent to."""
+"""A browser of our own, signed in once, whose tabs stay on the site that they are sent to."""
 
 from __future__ import annotations
 

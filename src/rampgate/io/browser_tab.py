@@ -1,4 +1,4 @@
-"""Floor 3. Keeps a tab of a browser on its own site: no redirect leads it away, no secret goes elsewhere."""
+"""Keeps a tab of a browser on its own site: no redirect leads it away, no secret goes elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. Finding the browser tools: Chromium, a node that runs Lighthouse, Lighthouse, Playwright."""
+"""Finding the browser tools: Chromium, a node that runs Lighthouse, Lighthouse, Playwright."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. How long work on this machine waited for a processor, as the kernel counts it."""
+"""How long work on this machine waited for a processor, as the kernel counts it."""
 
 from __future__ import annotations
 

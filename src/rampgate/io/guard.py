@@ -1,4 +1,4 @@
-"""Floor 3. Where load, faults and writes may go: an allow-list that is checked on the resolved address."""
+"""Where load, faults and writes may go: an allow-list that is checked on the resolved address."""
 
 from __future__ import annotations
 

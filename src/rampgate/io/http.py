@@ -1,4 +1,4 @@
-"""Floor 3. The door to HTTP: the only maker of clients, one request and what came of it."""
+"""The door to HTTP: the only maker of clients, one request and what came of it."""
 
 from __future__ import annotations
 

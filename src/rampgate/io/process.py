@@ -1,4 +1,4 @@
-"""Floor 3. The one way to run a child process: it ends with us, and with it everything that it has started.
+"""The one way to run a child process: it ends with us, and with it everything that it has started.
 
 Each runs under ``subreaper.py``, in a session of its own: Ctrl-C is ours to handle.
 """

@@ -1,4 +1,4 @@
-"""Floor 3. Runs one command, and ends with it everything that it has started.
+"""Runs one command, and ends with it everything that it has started.
 
 A script, which needs nothing but Python: ``python subreaper.py PARENT PATIENCE COMMAND...``. It ends as the
 command ends; on SIGTERM, and when the process PARENT dies, it asks the command to end, which has PATIENCE

@@ -1,1 +1,1 @@
-"""Floor 2. From the text of a threshold to a judgement, and from a journal to a verdict."""
+"""From the text of a threshold to a judgement, and from a journal to a verdict."""

@@ -1,4 +1,4 @@
-"""Floor 2. The parts of a threshold's text: its subject, and its limit in the canonical unit.
+"""The parts of a threshold's text: its subject, and its limit in the canonical unit.
 
 The grammar stands at the top of ``threshold``.
 """

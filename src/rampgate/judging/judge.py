@@ -1,4 +1,4 @@
-"""Floor 2. One measurement held against one threshold. Pure: the same two give the same judgement, always.
+"""One measurement held against one threshold. Pure: the same two give the same judgement, always.
 
 no data                                    undecided   looked, saw nothing
 a number that is none, a missing count     error       the instrument is broken

@@ -1,4 +1,4 @@
-"""Floor 2. What to type after a verdict: one command, and what has to be different when it is typed."""
+"""What to type after a verdict: one command, and what has to be different when it is typed."""
 
 from __future__ import annotations
 

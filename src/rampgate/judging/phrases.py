@@ -1,4 +1,4 @@
-"""Floor 2. What sentences say about a threshold."""
+"""What sentences say about a threshold."""
 
 from __future__ import annotations
 

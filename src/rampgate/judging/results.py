@@ -1,4 +1,4 @@
-"""Floor 2. How one check ended, by the journal: its judgements made again, its own end, its weight."""
+"""How one check ended, by the journal: its judgements made again, its own end, its weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 2. How each kind of threshold is judged, once the measurement is known to be sound."""
+"""How each kind of threshold is judged, once the measurement is known to be sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 2. A threshold: one line of text with a grammar, parsed and checked before anything is measured.
+"""A threshold: one line of text with a grammar, parsed and checked before anything is measured.
 
     threshold   = subject operator limit [ "for" duration ]
     subject     = metric [ "_p" percentile ]          the metric stands in the text: error_rate > 5%

@@ -1,4 +1,4 @@
-"""Floor 2. The verdict: a pure function of a run's journal. The same journal gives the same verdict.
+"""The verdict: a pure function of a run's journal. The same journal gives the same verdict.
 
     ROLLBACK  any critical judgement or check failed
     HOLD      anything else failed, error, undecided; required but skipped; planned and never ran; no end

@@ -1,4 +1,4 @@
-"""Floor 2. Numbers as a tired person reads them."""
+"""Numbers as a tired person reads them."""
 
 from __future__ import annotations
 

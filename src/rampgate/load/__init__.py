@@ -1,1 +1,1 @@
-"""Floor 6. A load run: its plan, its raw times, its judging. Locust itself is only in loadtests/."""
+"""A load run: its plan, its raw times, its judging. Locust itself is only in loadtests/."""

@@ -1,4 +1,4 @@
-"""Floor 6. When to stop a load run early: a betting test that may be looked at every second.
+"""When to stop a load run early: a betting test that may be looked at every second.
 
 **What is assumed**, and nothing else: in every second the expected fraction of failing requests, given all
 earlier seconds, is at most the limit p. Inside a second requests may fail together in any way. (Told of half

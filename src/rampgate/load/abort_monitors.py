@@ -1,4 +1,4 @@
-"""Floor 6. The abort monitors of a load run: one test for each threshold that may end it early."""
+"""The abort monitors of a load run: one test for each threshold that may end it early."""
 
 from __future__ import annotations
 

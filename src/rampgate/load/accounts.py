@@ -1,4 +1,4 @@
-"""Floor 6. Who signs in under load.
+"""Who signs in under load.
 
 They come from a pattern, a CSV file or a command; ``load.cohorts`` tells which of them the features reach.
 """

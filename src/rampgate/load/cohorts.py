@@ -1,4 +1,4 @@
-"""Floor 6. Which accounts the features reach ("on") and which not ("off"), and half of the users from each.
+"""Which accounts the features reach ("on") and which not ("off"), and half of the users from each.
 
 An account's cohort follows from its user and workspace ids by the settings' algorithm. Ids that nobody told
 are read from the answer to a sign-in, before the run. Where the algorithm is unknown, or the features reach

@@ -1,4 +1,4 @@
-"""Floor 6. What a load run counts: requests added up by ramp stage, endpoint and cohort, in flat memory.
+"""What a load run counts: requests added up by ramp stage, endpoint and cohort, in flat memory.
 
 The same counters serve the live view and, at the end, the verdict. Counts and exceedances are exact;
 times are kept to RESOLUTION_MS for the quantiles on display, so that memory does not grow with requests.

@@ -1,4 +1,4 @@
-"""Floor 6. The files of raw times in a run's folder: one per generating process."""
+"""The files of raw times in a run's folder: one per generating process."""
 
 from __future__ import annotations
 

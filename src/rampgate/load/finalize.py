@@ -1,4 +1,4 @@
-"""Floor 6. The end of a load run: every slice, the abort and the generator into the journal, and judged."""
+"""The end of a load run: every slice, the abort and the generator into the journal, and judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 6. The health of whoever sends the load: a starved generator measures itself, not the target.
+"""The health of whoever sends the load: a starved generator measures itself, not the target.
 
 A process that is ready and has no processor waits in the kernel's run queue, and all that it times grows by
 this waiting. The kernel counts it (/proc/<pid>/schedstat), and it separates a calm generator from a starved

@@ -1,4 +1,4 @@
-"""Floor 6. The load test as a process of its own: its command, and its orderly end."""
+"""The load test as a process of its own: its command, and its orderly end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 6. A load run while it runs, as whoever watches it sees it: counts, and what they come to so far.
+"""A load run while it runs, as whoever watches it sees it: counts, and what they come to so far.
 
 Nothing here decides anything. The run is judged once, at its end; until then each threshold is held against
 what was counted so far, which may still change its mind.

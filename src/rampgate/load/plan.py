@@ -1,4 +1,4 @@
-"""Floor 6. What a load run is made of, all of it known before anything is sent: settings, ramp, plan."""
+"""What a load run is made of, all of it known before anything is sent: settings, ramp, plan."""
 
 from __future__ import annotations
 

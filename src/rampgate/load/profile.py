@@ -1,4 +1,4 @@
-"""Floor 6. Which load is meant: how many users or visits at which second, from [load] and the command line.
+"""Which load is meant: how many users or visits at which second, from [load] and the command line.
 
 Two executors, named and meant as in k6: ``ramping-users`` (a closed model: users follow a ramp, and each
 asks, waits for its answers, pauses, and asks again) and ``constant-arrival-rate`` (an open model: visits

@@ -1,4 +1,4 @@
-"""Floor 6. A load run without its generator: journal, raw times, and the judging at its end.
+"""A load run without its generator: journal, raw times, and the judging at its end.
 
 Whoever sends the requests (Locust, in loadtests/) asks ``LoadRun`` how many users there should be, tells a
 recorder of it each request as it ends, and calls ``finish``.

@@ -1,4 +1,4 @@
-"""Floor 6. A load run second by second, while it runs: what the abort, the live view and the plots look at.
+"""A load run second by second, while it runs: what the abort, the live view and the plots look at.
 
 A request belongs to the second in which it ended. A second is complete when every generating process has
 told of it; one that is far behind the others is no longer waited for, and what it tells late counts in the

@@ -1,4 +1,4 @@
-"""Floor 6. What is judged of a load run: its slices.
+"""What is judged of a load run: its slices.
 
 A slice is a set of requests that a check is about. Required are each endpoint over the steady plateau,
 each cohort (endpoints pooled) over the plateau, and the whole run. The rest of stage x endpoint x cohort is

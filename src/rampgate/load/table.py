@@ -1,4 +1,4 @@
-"""Floor 6. Requests under load as rows and columns."""
+"""Requests under load as rows and columns."""
 
 from __future__ import annotations
 

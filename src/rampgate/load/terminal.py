@@ -1,4 +1,4 @@
-"""Floor 6. A running load run for a terminal or a log, in a few lines."""
+"""A running load run for a terminal or a log, in a few lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 6. The raw times of a load run: every request, in columns, appended a block a second.
+"""The raw times of a load run: every request, in columns, appended a block a second.
 
     file   = block { block }
     block  = header body

@@ -1,4 +1,4 @@
-"""Floor 1. The reference bucket: which users a percentage reaches, computed apart from the deployment."""
+"""The reference bucket: which users a percentage reaches, computed apart from the deployment."""
 
 from __future__ import annotations
 

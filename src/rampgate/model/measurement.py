@@ -1,4 +1,4 @@
-"""Floor 1. What a probe saw: a frozen measurement, and the histogram that merges."""
+"""What a probe saw: a frozen measurement, and the histogram that merges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 1. The metrics that thresholds may name: each with its kind, its unit and one sentence."""
+"""The metrics that thresholds may name: each with its kind, its unit and one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 1. How many users at which second: stages of a load, read the way k6 runs them.
+"""How many users at which second: stages of a load, read the way k6 runs them.
 
     ramp     = stage { "," stage }
     stage    = duration ":" target          "2m:10" = within two minutes to 10 users

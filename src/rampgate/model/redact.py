@@ -1,4 +1,4 @@
-"""Floor 1. Secrets are taken out where evidence is made, so that no reader of it has to think of them."""
+"""Secrets are taken out where evidence is made, so that no reader of it has to think of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 1. The statistics behind a verdict: exact binomial bounds, and the stated model for a median.
+"""The statistics behind a verdict: exact binomial bounds, and the stated model for a median.
 
 Rates and quantiles share one engine: "p95 below 1000 ms" says that fewer than 5 % take 1000 ms or more.
 Wilson's and the normal bounds are not used: in the far tail they err more often than they say.

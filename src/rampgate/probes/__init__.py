@@ -1,1 +1,1 @@
-"""Floor 3. The instruments: each looks at one side of a deployment and returns measurements."""
+"""The instruments: each looks at one side of a deployment and returns measurements."""

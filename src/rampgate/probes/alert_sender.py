@@ -1,4 +1,4 @@
-"""Floor 3. Sends one message through apprise, as a process of its own.
+"""Sends one message through apprise, as a process of its own.
 
 So it ends in time whatever a channel does, and what apprise logs, addresses with their secrets among it,
 stays inside. Reads ``{"url", "title", "body", "seconds"}`` from standard input, writes an Outcome as JSON.

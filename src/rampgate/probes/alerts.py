@@ -1,4 +1,4 @@
-"""Floor 3. Whether a channel that people are alerted through delivers: a test message, and its receipt."""
+"""Whether a channel that people are alerted through delivers: a test message, and its receipt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. The auditor: a browser that may be signed in, and Lighthouse run on a tab of it."""
+"""The auditor: a browser that may be signed in, and Lighthouse run on a tab of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. What shows that a step of a deployment took effect in the API: cache, queries, paging, jobs."""
+"""What shows that a step of a deployment took effect in the API: cache, queries, paging, jobs."""
 
 from __future__ import annotations
 

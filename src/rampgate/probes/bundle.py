@@ -1,4 +1,4 @@
-"""Floor 3. How large the scripts are: the files of a build, or what a page transfers."""
+"""How large the scripts are: the files of a build, or what a page transfers."""
 
 from __future__ import annotations
 

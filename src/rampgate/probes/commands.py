@@ -1,4 +1,4 @@
-"""Floor 3. Whether a command of the deployment, such as its build, its tests, its linter, ends with 0."""
+"""Whether a command of the deployment, such as its build, its tests, its linter, ends with 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. A rollout played through in a store of flags that is made for it and thrown away."""
+"""A rollout played through in a store of flags that is made for it and thrown away."""
 
 from __future__ import annotations
 

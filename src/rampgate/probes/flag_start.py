@@ -1,4 +1,4 @@
-"""Floor 3. The start values of flags, as each source tells: dotenv file, store, deployment."""
+"""The start values of flags, as each source tells: dotenv file, store, deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. Whom to ask a flag for, and how to ask for many at once."""
+"""Whom to ask a flag for, and how to ask for many at once."""
 
 from __future__ import annotations
 

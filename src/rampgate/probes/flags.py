@@ -1,4 +1,4 @@
-"""Floor 3. For whom is a flag on: asked one by one or in bulk, for users that nobody could prepare for."""
+"""For whom is a flag on: asked one by one or in bulk, for users that nobody could prepare for."""
 
 from __future__ import annotations
 

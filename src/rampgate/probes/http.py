@@ -1,4 +1,4 @@
-"""Floor 3. Is it up, which version answers, does a page come, can one sign in: one look each."""
+"""Is it up, which version answers, does a page come, can one sign in: one look each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. How fast and how rightly an API endpoint answers: errors, response times, bodies."""
+"""How fast and how rightly an API endpoint answers: errors, response times, bodies."""
 
 from __future__ import annotations
 

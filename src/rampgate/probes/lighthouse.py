@@ -1,4 +1,4 @@
-"""Floor 3. The Lighthouse probe: scores of a page, and what an audit without a score means."""
+"""The Lighthouse probe: scores of a page, and what an audit without a score means."""
 
 from __future__ import annotations
 

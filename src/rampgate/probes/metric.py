@@ -1,4 +1,4 @@
-"""Floor 3. One number that a deployment, or its monitoring, reports about itself as JSON."""
+"""One number that a deployment, or its monitoring, reports about itself as JSON."""
 
 from __future__ import annotations
 

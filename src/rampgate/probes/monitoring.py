@@ -1,4 +1,4 @@
-"""Floor 3. Whether a monitoring service answers that it is healthy."""
+"""Whether a monitoring service answers that it is healthy."""
 
 from __future__ import annotations
 

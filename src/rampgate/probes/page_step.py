@@ -1,4 +1,4 @@
-"""Floor 3. What shows in a browser that a step of a deployment took effect: theme, console, offline, list."""
+"""What shows in a browser that a step of a deployment took effect: theme, console, offline, list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. Two pictures of a page, pixel by pixel. Pillow is imported where it is used."""
+"""Two pictures of a page, pixel by pixel. Pillow is imported where it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. What Prometheus knows: which jobs it reaches, which rules it has loaded, what it can give."""
+"""What Prometheus knows: which jobs it reaches, which rules it has loaded, what it can give."""
 
 from __future__ import annotations
 

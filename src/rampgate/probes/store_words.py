@@ -1,4 +1,4 @@
-"""Floor 3. What the probes of the datastores say in common, and how their errors lose their secrets."""
+"""What the probes of the datastores say in common, and how their errors lose their secrets."""
 
 from __future__ import annotations
 

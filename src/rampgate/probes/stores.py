@@ -1,4 +1,4 @@
-"""Floor 3. Do the datastores answer, what are they really, and do they keep what is written."""
+"""Do the datastores answer, what are they really, and do they keep what is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. Whether a visit to a page shows up in what the monitoring counts."""
+"""Whether a visit to a page shows up in what the monitoring counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 3. Pictures of a page that are alike as long as it is: nothing moves or loads any more."""
+"""Pictures of a page that are alike as long as it is: nothing moves or loads any more."""
 
 from __future__ import annotations
 

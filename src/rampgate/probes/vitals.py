@@ -1,4 +1,4 @@
-"""Floor 3. The web vitals of real visits, as a deployment that collects them tells them."""
+"""The web vitals of real visits, as a deployment that collects them tells them."""
 
 from __future__ import annotations
 

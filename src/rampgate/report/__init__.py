@@ -1,4 +1,4 @@
-"""Floor 5. A run's junit.xml, summary.md and report.html: they render a verdict, and decide nothing."""
+"""A run's junit.xml, summary.md and report.html: they render a verdict, and decide nothing."""
 
 from __future__ import annotations
 

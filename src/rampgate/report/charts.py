@@ -1,4 +1,4 @@
-"""Floor 5. Small drawings as inline SVG: where a value lies against its limit, and how times are spread.
+"""Small drawings as inline SVG: where a value lies against its limit, and how times are spread.
 
 Colours are classes of the page's style sheet. Each drawing says in words what it shows.
 """

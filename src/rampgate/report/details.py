@@ -1,4 +1,4 @@
-"""Floor 5. Any JSON as something to read: tables where entries are alike, pairs and lists where not."""
+"""Any JSON as something to read: tables where entries are alike, pairs and lists where not."""
 
 from __future__ import annotations
 

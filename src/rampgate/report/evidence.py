@@ -1,4 +1,4 @@
-"""Floor 5. The journal's measurements, each beside what was held against it."""
+"""The journal's measurements, each beside what was held against it."""
 
 from __future__ import annotations
 

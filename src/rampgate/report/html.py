@@ -1,4 +1,4 @@
-"""Floor 5. The verdict as one page that needs nothing but itself: no script, no address elsewhere.
+"""The verdict as one page that needs nothing but itself: no script, no address elsewhere.
 
 Of files it shows only the pictures of pages that the run has kept beside it, where there are any.
 

@@ -1,4 +1,4 @@
-"""Floor 5. The verdict as JUnit XML, in the structure that Jenkins' xUnit plugin publishes (junit-10.xsd)."""
+"""The verdict as JUnit XML, in the structure that Jenkins' xUnit plugin publishes (junit-10.xsd)."""
 
 from __future__ import annotations
 

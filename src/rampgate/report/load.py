@@ -1,4 +1,4 @@
-"""Floor 5. The load section of a report: drawings over time, how times are spread, and what was measured."""
+"""The load section of a report: drawings over time, how times are spread, and what was measured."""
 
 from __future__ import annotations
 

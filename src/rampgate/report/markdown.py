@@ -1,4 +1,4 @@
-"""Floor 5. The verdict as Markdown for a job's summary, and as GitHub's annotations.
+"""The verdict as Markdown for a job's summary, and as GitHub's annotations.
 
 What targets answered may stand in it, so every text is escaped: it opens no tag, link, mention or table cell.
 """

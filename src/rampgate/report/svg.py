@@ -1,4 +1,4 @@
-"""Floor 5. The elements that inline drawings are made of. Colours are classes of the page's style sheet."""
+"""The elements that inline drawings are made of. Colours are classes of the page's style sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 5. The verdict on a terminal or in a CI log: what was measured first, the decision last.
+"""The verdict on a terminal or in a CI log: what was measured first, the decision last.
 
 Whoever reads a log reads its end, so the decision, its reason and what to type next are the last lines.
 """

@@ -1,4 +1,4 @@
-"""Floor 5. What targets answered is hostile text: it is made visible and short before any report shows it."""
+"""What targets answered is hostile text: it is made visible and short before any report shows it."""
 
 from __future__ import annotations
 

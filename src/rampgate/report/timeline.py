@@ -1,4 +1,4 @@
-"""Floor 5. A load run second by second, read from its journal and drawn: users, requests, times, failures."""
+"""A load run second by second, read from its journal and drawn: users, requests, times, failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 5. What every report says alike about a verdict, in cleaned text."""
+"""What every report says alike about a verdict, in cleaned text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Floor 6. A stage under pytest: fixtures, probes made from settings, and what is told as checks end."""
+"""A stage under pytest: fixtures, probes made from settings, and what is told as checks end."""

@@ -1,4 +1,4 @@
-"""Floor 6. What the check of the alert channels asks."""
+"""What the check of the alert channels asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 6. A check as pytest sees it: its stage, its id, its weight, and how it ended by itself."""
+"""A check as pytest sees it: its stage, its id, its weight, and how it ended by itself."""
 
 from __future__ import annotations
 

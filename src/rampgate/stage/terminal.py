@@ -1,4 +1,4 @@
-"""Floor 6. The plugin on the terminal: a line per check, the verdict at the end, and the exit code."""
+"""The plugin on the terminal: a line per check, the verdict at the end, and the exit code."""
 
 from __future__ import annotations
 
