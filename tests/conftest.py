@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # How long an example takes says nothing about what it proves, and a busy machine would make it fail.
 settings.register_profile("untimed", deadline=None)
@@ -20,6 +22,7 @@ WAITING = 2
 """A test waits for half of its time: so many more workers than cores keep the cores busy."""
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """How many workers ``-n auto`` starts."""
     return len(os.sched_getaffinity(0)) + WAITING
@@ -31,17 +34,29 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the mark in a hook of the same name
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave those that share what a module has started to one worker: it is started once."""
-    if not config.pluginmanager.has_plugin("xdist"):
-        return
-    for item in items:
-        if not isinstance(item, pytest.Function):
-            continue
-        fixtures = item._fixtureinfo.name2fixturedefs.values()
-        if any(each[-1].scope == "module" for each in fixtures):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist=loadgroup``: a file whose tests share what it has started goes to one worker.
+
+    The mark that pytest-xdist 3.8 has for it is without effect in pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it carries no types
+
+    def scope(nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if _shares(config.rootpath / path) else nodeid
+
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = scope
+    return scheduler
+
+
+@functools.cache
+def _shares(file: Path) -> bool:
+    """Whether it has a fixture that all of its tests share."""
+    return 'scope="module"' in file.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -93,7 +93,7 @@ def test_a_wrong_configuration_is_a_usage_error(
 ) -> None:
     """Exit code 4, one line for each problem, no traceback, and nothing is measured."""
     project.write("rampgate.toml", settings.replace("{api}", deployment.url))
-    ran = project.run("-m", "immediate", *arguments, **environ)
+    ran = project.run_here("-m", "immediate", *arguments, **environ)
     lines = ran.told.splitlines()
     assert ran.code == 4, ran.told
     assert "Traceback" not in ran.told
