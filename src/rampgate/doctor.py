@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from rampgate.errors import ConfigurationError
+from rampgate.errors import ConfigurationError, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,20 +141,18 @@ def _reports(settings: Settings) -> Finding:
 
 def _services(settings: Settings) -> Iterator[Finding]:
     """Each service asked once; whether it answers now is no prerequisite, but good to know."""
-    import httpx
-
-    from rampgate.io.http import client
+    from rampgate.io.http import Answer, ask, client
 
     for name, address in (("web", settings.target.web), ("api", settings.target.api)):
         if not address:
             continue
         try:
             with client(address, run_id="doctor", timeout_s=3) as http:
-                answer = http.get(settings.target.health)
-            says, good = f"{address}{settings.target.health} answers {answer.status_code}", answer.is_success
-        except (httpx.HTTPError, OSError) as error:
-            says, good = f"{address}: {error or type(error).__name__}", False
-        yield Finding(name, good, says, f"must answer when a stage is run (target.{name})", needed=False)
+                answer = ask(http, "GET", settings.target.health)
+        except ProbeError as error:
+            answer = Answer(None, 0.0, error=str(error))
+        says = f"{address}{settings.target.health}: {answer.trouble}"
+        yield Finding(name, answer.ok, says, f"must answer when a stage is run (target.{name})", needed=False)
 
 
 def _browser(settings: Settings | None) -> Iterator[Finding]:

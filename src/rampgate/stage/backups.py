@@ -9,7 +9,6 @@ from rampgate.backups import files, mongo_dump, mongo_proof, redis_dump, redis_p
 from rampgate.backups.progress import Progress, StoreError
 from rampgate.backups.redis_keys import AFTER, BEFORE, Keys
 from rampgate.errors import ProbeError, RefusedError
-from rampgate.io.guard import Guard
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def mongodb(context: StageContext, settings: BackupSettings, store: MongoSetting
             "set allow_writes = true, or backups.scratch_mongodb to another server"
         )
     uri = settings.scratch_mongodb or store.uri
-    Guard(run.settings.allowed_hosts).check(uri)
+    context.guard.check(uri)
     source = mongo_dump.MongoSource(store.uri, settings.databases, settings.scratch_prefix, store.timeout)
     scratch = mongo_proof.Scratch(uri, settings.scratch_prefix, store.timeout)
     return StoreBackup(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -56,6 +56,11 @@ class StageContext:
     def close(self) -> None:
         """Stop what was started."""
         self._stack.close()
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What lets load, faults and writes go to allowed_hosts only."""
+        return Guard(self._settings.allowed_hosts)
 
     def health(self, service: str) -> Measurement:
         """Whether a service, ``web`` or ``api``, answers; measured once per run."""
@@ -109,11 +114,10 @@ class StageContext:
         self.need("api", *endpoint.needs)
         if endpoint.sign_in:
             self._signed_in()
-        guard = Guard(self._settings.allowed_hosts)
-        guard.check(self.base("api"))
+        self.guard.check(self.base("api"))
         edges = {t.edge: partial(exceeds, t) for t in self.run.policy.of("api_response_time")}
         return EndpointProbe(
-            partial(self.client, "api", signed_in=endpoint.sign_in, guard=guard),
+            partial(self.client, "api", signed_in=endpoint.sign_in, guarded=True),
             endpoint.method,
             endpoint.path,
             endpoint.name,
@@ -249,15 +253,21 @@ class StageContext:
         details = {**up.details, "healthy_after_s": healthy.value}
         return replace(up, n=1, note=up.note and f"{address} {up.note}", details=details)
 
-    def client(self, service: str, *, signed_in: bool, guard: Guard | None = None) -> httpx.Client:
-        """A client of a service, with this process's session when asked."""
+    def client(self, service: str, *, signed_in: bool, guarded: bool = False) -> httpx.Client:
+        """A client of a service, with this process's session when asked.
+
+        Args:
+            service: ``web`` or ``api``.
+            signed_in: whether it carries the session of [login].
+            guarded: whether it sends only to allowed_hosts, as whatever loads or writes must.
+        """
         target = self._settings.target
         http = client(
             self.base(service),
             run_id=self.run.id,
             timeout_s=target.timeout,
             headers=target.headers,
-            guard=guard,
+            guard=self.guard if guarded else None,
         )
         if signed_in and self._settings.login:
             token, cookies = self._signed_in()
@@ -266,9 +276,9 @@ class StageContext:
                 http.headers["Authorization"] = f"Bearer {token}"
         return http
 
-    def admin(self, guard: Guard | None = None) -> httpx.Client:
+    def admin(self, *, guarded: bool = False) -> httpx.Client:
         """A client of the API with the administrator's token, where there is one."""
-        http = self.client("api", signed_in=False, guard=guard)
+        http = self.client("api", signed_in=False, guarded=guarded)
         if token := self._settings.target.admin_token:
             http.headers["Authorization"] = f"Bearer {token}"
         return http
@@ -303,7 +313,7 @@ class StageContext:
     def _may_write(self, address: str) -> bool:
         if not self._settings.allow_writes:
             return False
-        Guard(self._settings.allowed_hosts).check(address)
+        self.guard.check(address)
         return True
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError
-from rampgate.io.guard import Guard
 from rampgate.probes.flag_scratch import ScratchRollout, scratch_name
 from rampgate.probes.flag_start import Stated, differing, mismatches, of_deployment, of_dotenv, of_store
 from rampgate.probes.flag_users import BulkForm, fresh_users
@@ -72,9 +71,8 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
     name = scratch_name(settings.prefix)
     form = flags.bulk.model_dump() if flags.bulk else {}
     bulk = BulkForm(**{**form, "path": settings.evaluate.replace("{store}", name)})
-    guard = Guard(run.settings.allowed_hosts)
-    clients = partial(context.admin, guard)
-    with context.admin(guard) as http:
+    clients = partial(context.admin, guarded=True)
+    with context.admin(guarded=True) as http:
         rollout = ScratchRollout(
             http,
             settings.path.replace("{store}", name),

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError, UnreachableError
-from rampgate.io.guard import Guard
 from rampgate.io.http import ask, find
 from rampgate.probes.backend_step import BackendProbe, JobForm, PagingForm
 from rampgate.probes.page_step import ListForm, PageStep
@@ -100,7 +99,7 @@ def job(context: StageContext, settings: steps.JobSettings) -> list[Measurement]
     if not context.run.settings.allow_writes:
         raise ProbeError("deploy.advanced.jobs queues work; accepted is allow_writes = true")
     form = JobForm(settings.id, settings.state_path, settings.state, settings.done, settings.within)
-    with _signed_in(context, Guard(context.run.settings.allowed_hosts)) as http:
+    with _signed_in(context, guarded=True) as http:
         return BackendProbe(http, context.run.clock).job(settings.path, settings.body, form)
 
 
@@ -133,9 +132,9 @@ def _page(context: StageContext, name: str) -> tuple[PageSettings, PageStep]:
     return page, PageStep(page.name, context.address(page))
 
 
-def _signed_in(context: StageContext, guard: Guard | None = None) -> httpx.Client:
+def _signed_in(context: StageContext, *, guarded: bool = False) -> httpx.Client:
     context.need("api")
-    return context.client("api", signed_in=True, guard=guard)
+    return context.client("api", signed_in=True, guarded=guarded)
 
 
 def _account(context: StageContext) -> tuple[str, str]:
