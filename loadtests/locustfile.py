@@ -104,7 +104,7 @@ def prepare(environment: Any, **_: Any) -> None:
         setup = _setup(environment, _options(environment))
         environment.host = setup.settings.target.api
         if told.headless:
-            Gate.run = load.LoadRun(setup, wait=told.wait, say=_tell)
+            Gate.run = load.LoadRun(setup, wait=told.wait, progress=_tell)
     except RampgateError as error:
         _tell(str(error))
         sys.exit(error.exit_code)
@@ -138,7 +138,7 @@ def begin(environment: Any, **_: Any) -> None:
         Gate.worker.begin()
         return
     try:
-        Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), say=_tell)
+        Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), progress=_tell)
         workers = len(Gate.master.there) if Gate.master else 1
         users = profile.of(run.settings.load).users
         accounts = cohorts.choose(run.settings, workers=workers or 1, users=users, run_id=run.id)
@@ -208,7 +208,7 @@ def _options(environment: Any) -> dict[str, Any]:
 def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     config = Gate.config or environment.parsed_options.rampgate_config
     settings, redactor = load.settings_of(config, environment.host)
-    settings = settings.model_copy(update={"load": profile.told(settings.load, options)})
+    settings = settings.model_copy(update={"load": profile.with_options(settings.load, options)})
     return load.prepare(settings, redactor, session.invocation())
 
 

@@ -10,7 +10,7 @@ from rampgate.config.settings import Settings
 from rampgate.evidence import journal
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
-from rampgate.load.generator import Use
+from rampgate.load.generator import CpuStats
 from rampgate.load.times import NO_COHORT, Recorder
 from rampgate.model.redact import Redactor
 
@@ -48,7 +48,7 @@ class Process:
 
     def __init__(self, run: load.LoadRun, name: str, clock: FakeClock, began: float) -> None:
         self.wait = self.cpu = 0.0
-        self.recorder = Recorder(run.sink(name), clock, lambda: Use(self.wait, self.cpu))
+        self.recorder = Recorder(run.sink(name), clock, lambda: CpuStats(self.wait, self.cpu))
         self.recorder.begin(began)
 
 

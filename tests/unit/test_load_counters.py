@@ -44,6 +44,19 @@ def test_failed_requests_lie_above_every_edge() -> None:
     assert sum(duration.histogram.counts.values()) == 1
 
 
+def test_statuses_stand_beside_failures_and_durations() -> None:
+    """A 503, a time-out and a cut connection are told apart; a sign-in's status is none of an endpoint's."""
+    failed, duration = measured(
+        row(1.0, status=503),
+        row(29_000.0, status=0),
+        row(5.0, status=0),
+        row(1.0, endpoint=SIGN_IN, status=401),
+    )
+    statuses = {"503": 1, "time-out": 1, "no answer": 1}
+    assert failed.details["statuses"] == {**statuses, "401": 1}
+    assert duration.details["statuses"] == statuses
+
+
 def test_what_was_not_waited_for_is_slow_and_did_not_fail() -> None:
     """A request in flight at the end exceeds every limit, and its unknown answer is no failure."""
     failed, duration = measured(row(), row(30_000.0, status=CUT), row(1.0, status=500))

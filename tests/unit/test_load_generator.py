@@ -7,7 +7,7 @@ import pytest
 from tests.unit.load_runs import Running, outcomes, settings
 
 from rampgate.judging.verdict import decide, dumps
-from rampgate.load.generator import Health, Sample, own_use
+from rampgate.load.generator import Health, Sample, own_stats
 from rampgate.outcome import Decision, Outcome
 
 if TYPE_CHECKING:
@@ -28,25 +28,25 @@ def health(*waits: float, name: str = "worker1") -> Health:
 
 def test_the_kernel_tells_how_long_this_process_waited() -> None:
     """The instrument itself: two readings are finite and never fall."""
-    first = own_use()
+    first = own_stats()
     sum(range(200_000))
-    second = own_use()
+    second = own_stats()
     assert 0 <= first.wait_s <= second.wait_s < math.inf
     assert 0 < first.cpu_s <= second.cpu_s
 
 
 def test_a_share_is_that_of_the_part_of_the_run() -> None:
     """Waiting before the plateau is not waiting on it; totals are told, shares are of the part."""
-    (fared,) = health(0.9, 0.9, 0.0, 0.05, 0.05, 0.9).over(2, 5)
-    assert fared.wait == pytest.approx(0.1 / 3)
-    assert fared.cpu == pytest.approx(0.5)
-    assert (fared.iterations, fared.offered) == (30, 36)
+    (stats,) = health(0.9, 0.9, 0.0, 0.05, 0.05, 0.9).over(2, 5)
+    assert stats.wait == pytest.approx(0.1 / 3)
+    assert stats.cpu == pytest.approx(0.5)
+    assert (stats.iterations, stats.offered) == (30, 36)
 
 
 def test_a_part_between_two_samples_is_told_by_those_around_it() -> None:
     """A short plateau is covered by the nearest samples outside of it."""
-    (fared,) = health(0.0, 0.2, 0.4, 0.0).over(1.4, 2.6)
-    assert fared.wait == pytest.approx(0.3)
+    (stats,) = health(0.0, 0.2, 0.4, 0.0).over(1.4, 2.6)
+    assert stats.wait == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(("wait", "starved"), [(0.0, False), (0.1, False), (0.125, True), (0.9, True)])
@@ -70,8 +70,8 @@ def test_a_late_process_is_measured_from_its_beginning() -> None:
     """The time before a process was there is no calm time of its."""
     found = Health()
     found.add("late", Sample(8.0, 0.5, 0.1, since=6.0))
-    (fared,) = found.over(0, 10)
-    assert fared.wait == 0.25
+    (stats,) = found.over(0, 10)
+    assert stats.wait == 0.25
 
 
 @pytest.mark.parametrize("samples", [[], [Sample(5.0, math.nan, 0.1)]])
@@ -206,7 +206,7 @@ def test_seconds_do_not_wait_for_who_is_lost(tmp_path: Path) -> None:
     assert len(running.run.seconds) == 14
 
 
-def test_how_each_process_fared_is_in_the_journal(tmp_path: Path) -> None:
+def test_the_stats_of_each_process_are_in_the_journal(tmp_path: Path) -> None:
     """Run-queue wait, processor share, journeys, users there and due, for the report."""
     running = Running(settings(tmp_path))
     running.go_on(46, wait=0.04)

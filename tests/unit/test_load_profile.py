@@ -141,22 +141,22 @@ def test_a_late_start_is_not_achieved() -> None:
 def test_the_command_line_wins() -> None:
     """What the command line says replaces the file's word; what it does not say stays."""
     load = LoadSettings(stages=SEED, pause=7, abort="off")
-    flat = profile.told(
+    flat = profile.with_options(
         load, {"duration": "10m", "users": "50", "time_scale": None, "rate": "", "abort": "on"}
     )
     assert profile.of(flat).ramp == Ramp.of([(600, 50)], start=50)
     assert (flat.pause, flat.abort) == (7, "on")
-    assert profile.told(load, {"time_scale": "20"}).stages == SEED
-    arrivals = profile.told(load, {"duration": "30s", "rate": "12.5"})
+    assert profile.with_options(load, {"time_scale": "20"}).stages == SEED
+    arrivals = profile.with_options(load, {"duration": "30s", "rate": "12.5"})
     assert profile.of(arrivals).rate == 12.5
-    assert profile.told(load, {}) == load
+    assert profile.with_options(load, {}) == load
 
 
 def test_every_option_that_cannot_be_read_is_told() -> None:
     """Four mistakes, four sentences."""
     wrong = {"time_scale": "0", "duration": "10", "users": "many", "rate": "-1", "abort": "maybe"}
     with pytest.raises(ConfigurationError) as caught:
-        profile.told(LoadSettings(), wrong)
+        profile.with_options(LoadSettings(), wrong)
     for option in ("--time-scale", "--duration", "--users", "--rate", "--abort"):
         assert option in str(caught.value)
 
@@ -164,5 +164,5 @@ def test_every_option_that_cannot_be_read_is_told() -> None:
 def test_users_alone_do_not_change_written_stages() -> None:
     """--users beside stages would be ignored: it is refused instead."""
     with pytest.raises(ConfigurationError, match="--users"):
-        profile.told(LoadSettings(stages=SEED), {"users": 5})
-    assert profile.told(LoadSettings(), {"users": 5}).users == 5
+        profile.with_options(LoadSettings(stages=SEED), {"users": 5})
+    assert profile.with_options(LoadSettings(), {"users": 5}).users == 5

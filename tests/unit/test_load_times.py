@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.fakes import FakeClock
 
 from rampgate.errors import EvidenceError
-from rampgate.load.generator import Sample, Use
+from rampgate.load.generator import CpuStats, Sample
 from rampgate.load.times import OFF, ON, OUTSIDE, SIGN_IN, Recorder, Row, Table, decode, read
 from rampgate.model.ramp import Ramp
 
@@ -29,7 +29,7 @@ def recorded(rows: list[Row], at: float = 20.0) -> tuple[list[bytes], Recorder]:
     """The blocks of these rows, flushed in this second of the ramp, and their recorder."""
     blocks: list[bytes] = []
     clock = FakeClock()
-    recorder = Recorder(blocks.append, clock, lambda: Use(0.5, 2.0))
+    recorder = Recorder(blocks.append, clock, lambda: CpuStats(0.5, 2.0))
     for row in rows:
         recorder.add(
             row.endpoint, row.cohort, 1000 + row.start_s, row.duration_ms, row.connect_ms, row.status
@@ -78,7 +78,7 @@ def test_any_rows_come_back(told: list[tuple[int, int, int, int]]) -> None:
 def test_a_block_tells_how_its_process_fares() -> None:
     """Until when it has told, the run-queue wait, the processor time, the journeys; even without a row."""
     blocks: list[bytes] = []
-    used = iter([Use(8.0, 3.0), Use(8.0, 3.5), Use(8.5, 4.0), Use(9.5, 6.0)])
+    used = iter([CpuStats(8.0, 3.0), CpuStats(8.0, 3.5), CpuStats(8.5, 4.0), CpuStats(9.5, 6.0)])
     clock = FakeClock()
     recorder = Recorder(blocks.append, clock, lambda: next(used))
     clock.time += 2
@@ -97,7 +97,7 @@ def test_a_second_of_requests_is_handed_on_by_itself() -> None:
     """Nobody needs to flush while requests come in: after a second a block is made."""
     blocks: list[bytes] = []
     clock = FakeClock()
-    recorder = Recorder(blocks.append, clock, lambda: Use(0, 0))
+    recorder = Recorder(blocks.append, clock, lambda: CpuStats(0, 0))
     for _ in range(9):
         recorder.add(0, 0, clock.time, 20.0, 0.0, 200)
         clock.time += 0.25
@@ -108,7 +108,7 @@ def test_what_came_before_the_ramp_is_forgotten() -> None:
     """The ramp may begin after the recorder was made; starts count from there."""
     blocks: list[bytes] = []
     clock = FakeClock()
-    recorder = Recorder(blocks.append, clock, lambda: Use(0, 0))
+    recorder = Recorder(blocks.append, clock, lambda: CpuStats(0, 0))
     recorder.add(0, 0, 1000.0, 20.0, 0.0, 200)
     recorder.begin(1005.0)
     recorder.add(0, 0, 1006.5, 20.0, 0.0, 200)
@@ -170,7 +170,7 @@ def test_the_whole_profile_takes_little_room() -> None:
     random = np.random.default_rng(1)
     blocks: list[bytes] = []
     clock = FakeClock(0.0)
-    recorder = Recorder(blocks.append, clock, lambda: Use(0, 0))
+    recorder = Recorder(blocks.append, clock, lambda: CpuStats(0, 0))
     times = random.lognormal(3.2, 0.7, 218_000).tolist()
     starts = np.repeat(np.sort(random.uniform(0, 960, 54_500)), 4).tolist()
     for number, (ms, clock.time) in enumerate(zip(times, starts, strict=True)):

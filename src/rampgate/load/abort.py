@@ -1,7 +1,7 @@
 """When to stop a load run early: a betting test that may be looked at every second.
 
 **What is assumed**, and nothing else: in every second the expected fraction of failing requests, given all
-earlier seconds, is at most the limit p. Inside a second requests may fail together in any way. (Told of half
+earlier seconds, is at most the limit p. Inside a second requests may fail together in any way. (With half
 seconds the same bets would be quicker, and stop sound services whose failures come together for a second.)
 
 **The bet.** Stake w on "from now on it is worse": after a second with fraction x the stake is worth
@@ -58,7 +58,7 @@ class AbortTest:
         alpha: the chance of ever firing while the fraction is at most the limit, between 0 and 1.
         bets: u -> share; each u from 0 to 1, the shares sum to at most 1.
         alarms: multiples of the limit, above 0.
-        tighter: the test, of the same alpha, of a limit that is broken whenever this one is; told of each
+        tighter: the test, of the same alpha, of a limit that is broken whenever this one is; given each
             second before this one. Without its firing this one does not fire.
 
     Raises:
@@ -109,10 +109,10 @@ class AbortTest:
         return self._now
 
     def add(self, second: int, failing: int, n: int) -> None:
-        """Tell one complete second. Seconds may be missing; one without requests changes nothing.
+        """Add one complete second. Seconds may be missing; one without requests changes nothing.
 
         Args:
-            second: its number, larger than that of every second told before.
+            second: its number, larger than that of every second before.
             failing: how many of its requests failed, or exceeded the edge that is watched.
             n: how many requests it had.
 
@@ -122,7 +122,7 @@ class AbortTest:
         if not 0 <= failing <= n:
             raise ValueError(f"{failing} of {n} is no count")
         if self._last is not None and second <= self._last:
-            raise ValueError(f"second {second} is told after second {self._last}")
+            raise ValueError(f"second {second} comes after second {self._last}")
         self._last = second
         if n == 0:
             return

@@ -83,7 +83,7 @@ class AbortMonitors:
         self._alpha = alpha
 
     def add(self, second: Second) -> None:
-        """Tell one complete second to every test, the tighter ones first."""
+        """Hand one complete second to every test, the tighter ones first."""
         for name, threshold in self._thresholds.items():
             if threshold.edge is None:
                 self.of[name].add(second.second, second.failures, second.n)

@@ -1,6 +1,6 @@
 """Who signs in under load.
 
-They come from a pattern, a CSV file or a command; ``load.cohorts`` tells which of them the features reach.
+They come from a pattern, a CSV file or a command; ``load.cohorts`` knows which of them the features reach.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ def _accounts(where: str, rows: Sequence[tuple[int, Any]], needed: Sequence[str]
     """Rows as accounts. Messages name lines and keys and never a value: it may be a password."""
     accounts: list[Account] = []
     for number, row in rows:
-        told = row if isinstance(row, dict) else {}
-        texts = {str(key): value for key, value in told.items() if isinstance(value, str) and value}
+        values = row if isinstance(row, dict) else {}
+        texts = {str(key): value for key, value in values.items() if isinstance(value, str) and value}
         user, workspace, token = (texts.pop(key, "") for key in (USER, WORKSPACE, TOKEN))
         gaps = [key for key in needed if key not in texts and not token]
-        if gaps or not told:
+        if gaps or not values:
             raise ConfigurationError(
                 f"{where}: line {number} has no {' and no '.join(gaps or needed)}; accepted are "
                 f"{', '.join(needed)}, and beside them {USER}, {WORKSPACE} and {TOKEN}"
@@ -142,28 +142,28 @@ def _accounts(where: str, rows: Sequence[tuple[int, Any]], needed: Sequence[str]
 
 
 def accounts_of(settings: Settings) -> list[Account]:
-    """The accounts that [load.accounts] names; without it, nobody, for all share the account of [login].
+    """The accounts that [load.accounts] names; none without it, for all users share the account of [login].
 
     Raises:
         ConfigurationError: as the source, or there is no [login], or not one source.
     """
-    told, login = settings.load.accounts, settings.login
-    if told is None:
+    source, login = settings.load.accounts, settings.login
+    if source is None:
         return []
     if login is None:
         raise ConfigurationError(
             "load.accounts: there is no [login]; accepted is one that says where to sign in"
         )
-    sources = [name for name in ("pattern", "csv", "command") if getattr(told, name)]
+    sources = [name for name in ("pattern", "csv", "command") if getattr(source, name)]
     if len(sources) != 1:
         raise ConfigurationError(
             f"load.accounts: found {' and '.join(sources) or 'no source'}; accepted is one of "
             "pattern, csv and command"
         )
     keys = _keys(login)
-    if told.pattern:
-        return of_pattern(told.pattern, told.count, told.password or login.body.get(keys[1], ""), keys)
-    return of_csv(told.csv, keys) if told.csv else of_command(told.command, keys)
+    if source.pattern:
+        return of_pattern(source.pattern, source.count, source.password or login.body.get(keys[1], ""), keys)
+    return of_csv(source.csv, keys) if source.csv else of_command(source.command, keys)
 
 
 def _keys(login: LoginSettings) -> tuple[str, str]:

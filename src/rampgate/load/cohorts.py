@@ -1,8 +1,8 @@
 """Which accounts the features reach ("on") and which not ("off"), and half of the users from each.
 
-An account's cohort follows from its user and workspace ids by the settings' algorithm. Ids that nobody told
+An account's cohort follows from its user and workspace ids by the settings' algorithm. Unknown ids
 are read from the answer to a sign-in, before the run. Where the algorithm is unknown, or the features reach
-nobody or everybody, there is one cohort.
+none or all, there is one cohort.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""
-Look: TypeAlias = "Callable[[Account], tuple[str, str] | None]"
+ReadIds: TypeAlias = "Callable[[Account], tuple[str, str] | None]"
 """Account -> its user id and workspace id; None when it cannot sign in."""
 
 AT_ONCE = 4
 """How many accounts sign in at the same time when their ids are looked up."""
 PATIENCE = 3 * AT_ONCE
 """When that many in a row cannot sign in, the target does not work, which the run itself is to show."""
-_EVERYBODY = 100
+_ALL = 100
 
 
 def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | None:
@@ -51,7 +51,7 @@ def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | No
     """
     if flags is None or flags.algorithm != "md5-mod100":
         return None
-    partial = {name: share for name, share in flags.expected.items() if 0 < share < _EVERYBODY}
+    partial = {name: share for name, share in flags.expected.items() if 0 < share < _ALL}
     salt: str | None = None
     if flags.hash == "salted":  # each feature has users of its own, so that several make no two cohorts
         if len(partial) != 1:
@@ -59,7 +59,7 @@ def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | No
         ((salt, percentage),) = partial.items()
     elif percentage is None:
         percentage = partial.popitem()[1] if len(set(partial.values())) == 1 else None
-    if percentage is None or not 0 < percentage < _EVERYBODY:
+    if percentage is None or not 0 < percentage < _ALL:
         return None
     limit = percentage
     return lambda user, workspace: ON if bucket(user, workspace, salt) < limit else OFF
@@ -68,7 +68,7 @@ def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | No
 def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> list[Account]:
     """The accounts of a run, each with its cohort; [] when all users share the account of [login].
 
-    Nothing is sent unless there are two cohorts and accounts whose ids nobody told: these sign in once here.
+    Nothing is sent unless there are two cohorts and accounts of unknown ids: these sign in once here.
 
     Args:
         settings: of the run.
@@ -87,22 +87,22 @@ def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> 
         with client(
             target.api or "", run_id=run_id, timeout_s=target.timeout, headers=target.headers, guard=guard
         ) as http:
-            accounts = sort(accounts, split, partial(_look, http, settings), _needed(users, workers))
+            accounts = sort(accounts, split, partial(_read_ids, http, settings), _needed(users, workers))
     if accounts:
         check(accounts, users, workers)
     return accounts
 
 
-def sort(accounts: Sequence[Account], split: Split, look: Look, enough: int) -> list[Account]:
+def sort(accounts: Sequence[Account], split: Split, read_ids: ReadIds, enough: int) -> list[Account]:
     """Those accounts whose cohort is known: until there are enough of both cohorts.
 
-    Where nobody can sign in, all accounts without a cohort: the run is to show that.
+    Where none can sign in, all accounts without a cohort: the run is to show that.
     """
     sorted_ones: list[Account] = []
     counts = {ON: 0, OFF: 0}
     known = [account for account in accounts if account.user]
-    strange = [account for account in accounts if not account.user]
-    for account in chain(known, _found(strange, look)):
+    unknown = [account for account in accounts if not account.user]
+    for account in chain(known, _with_ids(unknown, read_ids)):
         if min(counts.values()) >= enough:
             break
         cohort = split(account.user, account.workspace)
@@ -145,21 +145,21 @@ def marks(accounts: Sequence[Account]) -> list[tuple[int, int]]:
     return [(account.number, account.cohort) for account in accounts]
 
 
-def marked(settings: Settings, told: Sequence[Sequence[int]]) -> list[Account]:
+def marked(settings: Settings, marks: Sequence[Sequence[int]]) -> list[Account]:
     """The accounts of a run in another process of it.
 
     Args:
         settings: the same.
-        told: what ``marks`` said.
+        marks: number and cohort of each, from ``marks``.
 
     Raises:
         ConfigurationError: the accounts cannot be read here, or are fewer.
     """
-    here = {account.number: account for account in accounts_of(settings)} if told else {}
-    missing = sum(number not in here for number, _ in told)
+    here = {account.number: account for account in accounts_of(settings)} if marks else {}
+    missing = sum(number not in here for number, _ in marks)
     if missing:
         raise ConfigurationError(f"load.accounts: {missing} accounts of the run are not to be found here")
-    return [replace(here[number], cohort=cohort) for number, cohort in told]
+    return [replace(here[number], cohort=cohort) for number, cohort in marks]
 
 
 class Roster:
@@ -201,13 +201,13 @@ def _needed(users: int, workers: int) -> int:
     return workers * ceil(ceil(users / workers) / 2)
 
 
-def _found(accounts: Sequence[Account], look: Look) -> Iterator[Account]:
-    """The accounts with the ids that their sign-in tells; who cannot sign in is left out."""
+def _with_ids(accounts: Sequence[Account], read_ids: ReadIds) -> Iterator[Account]:
+    """The accounts with the ids in the answer to their sign-in; who cannot sign in is left out."""
     patience = Patience(PATIENCE)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for begin in range(0, len(accounts), AT_ONCE):
             some = accounts[begin : begin + AT_ONCE]
-            for account, ids in zip(some, pool.map(look, some), strict=True):
+            for account, ids in zip(some, pool.map(read_ids, some), strict=True):
                 patience.note(lost=ids is None)
                 if ids:
                     yield replace(account, user=ids[0], workspace=ids[1])
@@ -215,15 +215,15 @@ def _found(accounts: Sequence[Account], look: Look) -> Iterator[Account]:
                 return
 
 
-def _look(http: httpx.Client, settings: Settings, account: Account) -> tuple[str, str] | None:
+def _read_ids(http: httpx.Client, settings: Settings, account: Account) -> tuple[str, str] | None:
     """Sign in as an account and read whose it is."""
-    login, told = settings.login, settings.load.accounts
+    login, source = settings.login, settings.load.accounts
     assert login  # noqa: S101  # accounts_of refuses accounts without one
-    assert told  # noqa: S101  # there are accounts
+    assert source  # noqa: S101  # there are accounts
     try:
         answer = ask(http, "POST", login.path, body={**login.body, **account.body})
     except ProbeError:
         return None
     body = answer.json() if answer.ok else None
-    user, workspace = find(told.user, body), find(told.workspace, body)
+    user, workspace = find(source.user, body), find(source.workspace, body)
     return (str(user), str(workspace)) if user and workspace else None

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 FAILED, DURATION = "http_req_failed", "http_req_duration"
 RESOLUTION_MS = 0.01
 """How finely times are kept for display; limits are counted on the time as measured."""
-NO_ANSWER = "no answer"
+TIME_OUT, NO_ANSWER, NOT_WAITED_FOR = "time-out", "no answer", "not waited for"
+_TIMED_OUT = -2
 _CHECK_MS = 1000.0
 _NEARLY = 0.9
 
@@ -45,11 +46,12 @@ class Counts:
     Args:
         n: requests, sign-ins included.
         sign_ins: those that were sign-ins.
-        cut: those that were not waited for at the end; nobody knows their answer.
+        cut: those that were not waited for at the end; their answer is not known.
         failed: those that failed.
         timed_out: those that took nearly the whole time-out without an answer.
         timed_out_sign_ins: the sign-ins among these.
         statuses: HTTP status, or why there is none -> requests.
+        sign_in_statuses: the same of the sign-ins alone.
         above: edge in ms -> requests beyond it, sign-ins left out; a failed one lies beyond every edge.
         times: multiple of RESOLUTION_MS -> answered requests, sign-ins left out.
         buckets: index of the engine's histogram -> the same requests.
@@ -66,6 +68,7 @@ class Counts:
     timed_out_sign_ins: int = 0
     worst_ms: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
+    sign_in_statuses: Counter[str] = field(default_factory=Counter)
     above: Counter[float] = field(default_factory=Counter)
     times: Counter[int] = field(default_factory=Counter)
     buckets: Counter[int] = field(default_factory=Counter)
@@ -92,7 +95,9 @@ class Counts:
         self.timed_out += int(np.count_nonzero(late))
         self.timed_out_sign_ins += int(np.count_nonzero(late & (table.endpoint == SIGN_IN)))
         self.worst_ms = max(self.worst_ms, float(times.max(initial=0.0)))
-        _count(self.statuses, table.status, _status_name)
+        statuses = np.where(late, _TIMED_OUT, table.status)
+        _count(self.statuses, statuses, _status_name)
+        _count(self.sign_in_statuses, statuses[table.endpoint == SIGN_IN], _status_name)
         for edge in edges:
             self.above[edge] += len(timed) - int(np.count_nonzero(times <= edge))
         _count(self.times, np.rint(times / RESOLUTION_MS).astype(np.int64))
@@ -136,7 +141,7 @@ class Counts:
         self, labels: Mapping[str, str], span: tuple[float, float], *, without_timed_out: bool
     ) -> Measurement:
         late, sign_ins = (self.timed_out, self.timed_out_sign_ins) if without_timed_out else (0, 0)
-        statuses = self.statuses - Counter({NO_ANSWER: late})
+        statuses = self.statuses - Counter({TIME_OUT: late})
         note = f"{late:,} requests that timed out are left out, for the generator was starved" if late else ""
         return Measurement(
             FAILED,
@@ -155,7 +160,7 @@ class Counts:
         """``http_req_duration``: a failed request, and one not waited for, lies above every edge.
 
         Args:
-            thresholds: whose edges are told, and whose quantiles are displayed.
+            thresholds: whose edges are given, and whose quantiles are displayed.
             labels: what the requests have in common.
             span: seconds since the epoch, from and to.
         """
@@ -168,6 +173,7 @@ class Counts:
             **{f"p{100 * q:g}_ms": answered.quantile(q, of=self.timed) for q in quantiles},
             "connects": connected.n,
             "connect_median_ms": connected.median(),
+            "statuses": dict(sorted((self.statuses - self.sign_in_statuses).items())),
         }
         return Measurement(
             DURATION,
@@ -193,7 +199,7 @@ class Counters:
 
     Args:
         thresholds: whose edges are counted.
-        ramp: tells the stage of a request.
+        ramp: has the stage of a request.
         timeout_s: after which a request is given up.
     """
 
@@ -272,4 +278,4 @@ def _count(into: Counter[Any], column: Column, name: Callable[[int], Any] = int)
 
 
 def _status_name(status: int) -> str:
-    return {0: NO_ANSWER, CUT: "not waited for"}.get(status, str(status))
+    return {0: NO_ANSWER, CUT: NOT_WAITED_FOR, _TIMED_OUT: TIME_OUT}.get(status, str(status))

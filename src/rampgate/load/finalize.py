@@ -40,7 +40,7 @@ class Finalizer:
         ramp: that it followed.
         began: when, in seconds since the epoch.
         ran: for how many seconds.
-        health: how the generating processes fared.
+        health: of the generating processes.
         stopped: it was ended early by an abort monitor.
     """
 
@@ -78,24 +78,24 @@ class Finalizer:
 
     def abort(self, monitors: AbortMonitors, *, trial: bool) -> None:
         """Hold the evidence of each abort test against what is enough."""
-        for threshold, test, seen in monitors.measured():
-            when, untrusted = test.fired_at, ""
+        for threshold, test, measured in monitors.measured():
+            when, unreliable = test.fired_at, ""
             if when is not None:
-                untrusted = self._starved or self.health.starved(when - ABORT_LOOKS_BACK_S, when + 1)
+                unreliable = self._starved or self.health.starved(when - ABORT_LOOKS_BACK_S, when + 1)
             if trial:
                 text = "" if when is None else f"; second {when} would have stopped the run"
-                Expect(self.run, ABORT).record(replace(seen, note=f"trial{text}"))
+                Expect(self.run, ABORT).record(replace(measured, note=f"trial{text}"))
                 continue
             note = "" if when is None else f"{threshold.name} was broken; second {when} of the run showed it"
-            Expect(self.run, ABORT, unreliable=untrusted)(
-                replace(seen, note=note),
+            Expect(self.run, ABORT, unreliable=unreliable)(
+                replace(measured, note=note),
                 that=f"abort_evidence < {test.threshold:g}",
                 severity=threshold.severity,
             )
         self._end(ABORT, Outcome.PASSED)
 
     def generator(self, seconds: Iterable[Second], off: Sequence[float]) -> None:
-        """Show how the generating processes fared; one that starved or was lost makes the run undecided.
+        """Record the stats of the generating processes; one that starved or was lost makes the run undecided.
 
         Args:
             seconds: of the run.
@@ -109,28 +109,28 @@ class Finalizer:
             "users_off_mean": _mean(off),
             "users_off_most": round(max(off, default=0.0), 2),
         }
-        for fared in self.health.over(begin, end):
-            worst, note = self.health.worst(fared.process, begin, end), ""
+        for worker in self.health.over(begin, end):
+            worst, note = self.health.worst(worker.process, begin, end), ""
             if worst is not None:
                 note = f"in the worst {WINDOW_S:.0f} s, from second {worst[1]:.0f} on: {100 * worst[0]:.2g} %"
-            seen = Measurement(
+            measured = Measurement(
                 "generator_wait",
                 "%",
                 n=1,
-                value=None if fared.wait is None else round(100 * fared.wait, 2),
-                labels={"process": fared.process},
+                value=None if worker.wait is None else round(100 * worker.wait, 2),
+                labels={"process": worker.process},
                 start=self.began + begin,
                 end=self.began + end,
                 note=note,
                 details={
                     "wait_worst_percent": None if worst is None else round(100 * worst[0], 2),
-                    "cpu_percent": None if fared.cpu is None else round(100 * fared.cpu, 2),
-                    "iterations": fared.iterations,
-                    "offered": fared.offered,
+                    "cpu_percent": None if worker.cpu is None else round(100 * worker.cpu, 2),
+                    "iterations": worker.iterations,
+                    "offered": worker.offered,
                     **users,
                 },
             )
-            Expect(self.run, GENERATOR).record(seen)
+            Expect(self.run, GENERATOR).record(measured)
         troubles = self.health.troubles(begin, end)
         cause = self.health.cause(begin, end)
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
@@ -139,7 +139,7 @@ class Finalizer:
     def timeline(self, seconds: Sequence[Second]) -> None:
         """Write the run second by second, so that whoever draws it reads the journal alone."""
         columns = {name: [getattr(s, name) for s in seconds] for name in ("second", "n", "failures", "users")}
-        shown = {
+        rounded = {
             name: [_rounded(getattr(second, name)) for second in seconds]
             for name in ("ideal", "p50", "p95", "p99")
         }
@@ -148,7 +148,7 @@ class Finalizer:
             "timeline",
             began=self.began,
             stages=[[end, stage.target] for end, stage in zip(self.ramp.ends, self.ramp.stages, strict=True)],
-            columns=columns | shown,
+            columns=columns | rounded,
             above={repr(edge): [second.exceedances[edge] for second in seconds] for edge in edges},
         )
 
@@ -159,13 +159,13 @@ class Finalizer:
             if not part.advisory:
                 self._end(part.check, Outcome.SKIPPED, STOPPED)
             return
-        untrusted = self._starved or self.health.starved(*span)
-        failed = (counts.failures_of_the_target if untrusted else counts.failures)(part.labels, seconds)
+        unreliable = self._starved or self.health.starved(*span)
+        failed = (counts.failures_of_the_target if unreliable else counts.failures)(part.labels, seconds)
         if part.check == WHOLE_RUN:
             failed = replace(failed, details={**failed.details, "checks": counts.checked()})
         Expect(self.run, part.check, advisory=part.advisory)(failed)
         duration = counts.durations(thresholds, part.labels, seconds)
-        Expect(self.run, part.check, advisory=part.advisory, unreliable=untrusted)(duration)
+        Expect(self.run, part.check, advisory=part.advisory, unreliable=unreliable)(duration)
         if not part.advisory:
             outcome = Outcome.ERROR if wrong else None
             cause = Cause.NOTHING if part.check == WHOLE_RUN and self._nothing(part, counts) else None

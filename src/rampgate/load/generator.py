@@ -20,14 +20,14 @@ from rampgate.outcome import Cause
 REACHED = 0.95
 """Share of the journeys due that must have begun for the load to be the one that was asked for."""
 WINDOW_S = 10.0
-"""Seconds over which the worst waiting is told beside the mean, which a short burst of it hardly moves."""
+"""Seconds over which the worst waiting stands beside the mean, which a short burst of it hardly moves."""
 
 
-class Use(NamedTuple):
+class CpuStats(NamedTuple):
     """What a process has used of its machine since it began.
 
     Args:
-        wait_s: seconds ready to run and waiting for a processor; NaN where the system does not tell.
+        wait_s: seconds ready to run and waiting for a processor; NaN where the system does not count it.
         cpu_s: seconds of processor time.
     """
 
@@ -36,11 +36,11 @@ class Use(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """How a generating process fared until one second of the ramp; all but ``second`` are totals.
+    """The state of a generating process at one second of the ramp; all but ``second`` are totals.
 
     Args:
         second: since the ramp began.
-        wait_s: seconds in the run queue, NaN where the system does not tell.
+        wait_s: seconds in the run queue, NaN where the system does not count it.
         cpu_s: seconds of processor time.
         iterations: journeys that were begun.
         offered: journeys that were due, where a rate says so (an open model), else 0.
@@ -55,13 +55,13 @@ class Sample(NamedTuple):
     since: float = 0.0
 
 
-class Fared(NamedTuple):
-    """How a generating process fared over a part of the run.
+class WorkerStats(NamedTuple):
+    """How a generating process did over a part of the run.
 
     Args:
         process: its name.
-        wait: share of wall time in the run queue, None when nobody knows.
-        cpu: share of one processor, None when nobody knows.
+        wait: share of wall time in the run queue, None when it is not known.
+        cpu: share of one processor, None when it is not known.
         iterations: journeys that were begun.
         offered: journeys that were due by a rate, 0 without one.
     """
@@ -74,31 +74,31 @@ class Fared(NamedTuple):
 
 
 class Health:
-    """What all generating processes tell of themselves."""
+    """The samples of all generating processes."""
 
     def __init__(self) -> None:
         self._samples: dict[str, list[Sample]] = {}
         self._lost: dict[str, float] = {}
 
     def expect(self, process: str) -> None:
-        """This process takes part; without a sample of it nobody knows how it fared."""
+        """This process takes part; without a sample of it the run is undecided."""
         self._samples.setdefault(process, [])
 
     def add(self, process: str, sample: Sample) -> None:
-        """A process tells how it fares."""
-        told = self._samples.setdefault(process, [])
-        if not told:
-            told.append(Sample(sample.since, 0.0 * sample.wait_s, 0.0, since=sample.since))
-        if sample.second > told[-1].second:
-            told.append(sample)
+        """A sample of a process."""
+        samples = self._samples.setdefault(process, [])
+        if not samples:
+            samples.append(Sample(sample.since, 0.0 * sample.wait_s, 0.0, since=sample.since))
+        if sample.second > samples[-1].second:
+            samples.append(sample)
 
     def lose(self, process: str, second: float) -> None:
         """A process was lost at this second of the ramp."""
         self._lost.setdefault(process, second)
 
-    def over(self, begin: float, end: float) -> list[Fared]:
-        """How each fared between two seconds of the ramp, as closely as its samples tell."""
-        return [self._fared(process, begin, end) for process in sorted(self._samples)]
+    def over(self, begin: float, end: float) -> list[WorkerStats]:
+        """The stats of each between two seconds of the ramp, as closely as its samples lie."""
+        return [self._stats(process, begin, end) for process in sorted(self._samples)]
 
     def starved(self, begin: float, end: float) -> str:
         """Why the times of this part of the run say nothing about the target, "" when they do."""
@@ -118,11 +118,11 @@ class Health:
     def worst(self, process: str, begin: float, end: float) -> tuple[float, float] | None:
         """The largest share of any ten seconds that a process waited, and the second in which these begin.
 
-        A part of the run that is shorter is one window; None when nobody knows.
+        A part of the run that is shorter is one window; None when it is not known.
         """
         last = max(begin, end - WINDOW_S)
         starts = [begin, *(s.second for s in self._samples[process] if begin < s.second <= last)]
-        waits = [(self._fared(process, at, min(end, at + WINDOW_S)).wait, at) for at in starts]
+        waits = [(self._stats(process, at, min(end, at + WINDOW_S)).wait, at) for at in starts]
         known = [(wait, at) for wait, at in waits if wait is not None]
         return max(known, key=lambda pair: (round(pair[0], 4), -pair[1]), default=None)
 
@@ -137,48 +137,48 @@ class Health:
         return next((cause for cause in others if cause), None) if others else next(iter(causes), None)
 
     def _troubles(self, begin: float, end: float) -> list[tuple[Cause | None, str]]:
-        told: list[tuple[Cause | None, str]] = [
+        troubles: list[tuple[Cause | None, str]] = [
             (Cause.LOST, f"{process} was lost after {second:.0f} s; what it measured until then is kept")
             for process, second in sorted(self._lost.items())
         ]
         if starved := self.starved(begin, end):
-            told.append((Cause.STARVED, starved))
-        fared = self.over(begin, end)
-        if not fared:
-            told.append((Cause.NOTHING, "no process generated load"))
-        told += [
+            troubles.append((Cause.STARVED, starved))
+        workers = self.over(begin, end)
+        if not workers:
+            troubles.append((Cause.NOTHING, "no process generated load"))
+        troubles += [
             (None, f"how long {each.process} waited for a processor is not known")
-            for each in fared
+            for each in workers
             if each.wait is None and each.process not in self._lost
         ]
-        offered, begun = sum(each.offered for each in fared), sum(each.iterations for each in fared)
+        offered, begun = sum(each.offered for each in workers), sum(each.iterations for each in workers)
         if begun < REACHED * offered:
             text = f"only {begun:,} of {offered:,} journeys that were due began: the load was not reached"
-            told.append((Cause.SHORT, text))
-        return told
+            troubles.append((Cause.SHORT, text))
+        return troubles
 
-    def _fared(self, process: str, begin: float, end: float) -> Fared:
-        told = self._samples[process]
-        seconds = [sample.second for sample in told]
+    def _stats(self, process: str, begin: float, end: float) -> WorkerStats:
+        samples = self._samples[process]
+        seconds = [sample.second for sample in samples]
         first = max(0, bisect_right(seconds, begin) - 1)
-        last = min(len(told) - 1, bisect_left(seconds, end))
-        wall = seconds[last] - seconds[first] if told else 0.0
+        last = min(len(samples) - 1, bisect_left(seconds, end))
+        wall = seconds[last] - seconds[first] if samples else 0.0
         if not wall > 0:
-            return Fared(process, None, None, 0, 0)
-        wait = (told[last].wait_s - told[first].wait_s) / wall
-        return Fared(
+            return WorkerStats(process, None, None, 0, 0)
+        wait = (samples[last].wait_s - samples[first].wait_s) / wall
+        return WorkerStats(
             process,
             None if math.isnan(wait) else wait,
-            (told[last].cpu_s - told[first].cpu_s) / wall,
-            told[last].iterations - told[first].iterations,
-            told[last].offered - told[first].offered,
+            (samples[last].cpu_s - samples[first].cpu_s) / wall,
+            samples[last].iterations - samples[first].iterations,
+            samples[last].offered - samples[first].offered,
         )
 
 
-def own_use() -> Use:
+def own_stats() -> CpuStats:
     """What this process has used: the run-queue wait of its main thread, the processor time of all."""
     try:
         waited = int(Path(f"/proc/{os.getpid()}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         waited = math.nan
-    return Use(waited, time.process_time())
+    return CpuStats(waited, time.process_time())

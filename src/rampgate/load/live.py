@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rampgate.evidence.session import Setup
     from rampgate.judging.judge import Judgement
     from rampgate.load.counters import Counters
-    from rampgate.load.generator import Fared, Health
+    from rampgate.load.generator import Health, WorkerStats
     from rampgate.load.seconds import Second
     from rampgate.model.ramp import Ramp
 
@@ -165,7 +165,7 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
     held = tuple(_held(run, elapsed, breathe))
     begun = _begun(ramp, elapsed)
     troubles = run.health.troubles(begun, elapsed)
-    generators = tuple(_generator(fared) for fared in run.health.over(begun, elapsed))
+    generators = tuple(_generator(stats) for stats in run.health.over(begun, elapsed))
     last = run.seconds[-1] if run.seconds else None
     verdict, says = _so_far(held, troubles, _until_plateau(ramp, elapsed))
     return Snapshot(
@@ -266,10 +266,10 @@ def _begun(ramp: Ramp, elapsed: float) -> float:
     return begun if begun < elapsed else 0.0
 
 
-def _generator(fared: Fared) -> Generator:
-    wait, cpu = (None if share is None else round(share, 4) for share in (fared.wait, fared.cpu))
+def _generator(stats: WorkerStats) -> Generator:
+    wait, cpu = (None if share is None else round(share, 4) for share in (stats.wait, stats.cpu))
     starved = wait is not None and wait > STARVED
-    return Generator(clean(fared.process, 100), wait, cpu, fared.iterations, fared.offered, starved)
+    return Generator(clean(stats.process, 100), wait, cpu, stats.iterations, stats.offered, starved)
 
 
 def _until_plateau(ramp: Ramp, elapsed: float) -> float | None:

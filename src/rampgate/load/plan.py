@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 STAGE = "load"
 DEMO_VARIABLE, CONFIG_VARIABLE = "RAMPGATE_DEMO_READY", "RAMPGATE_CONFIG"
 SOURCE_VARIABLE = "RAMPGATE_SOURCE"
-"""How a stage tells the load run that it starts where its settings come from: JSON, the arguments of load."""
+"""Where the settings of a load run that a stage starts come from: JSON, the arguments of ``loading.load``."""
 
 
 def locustfile() -> Path:
@@ -61,8 +61,8 @@ def settings_of(
         raise ConfigurationError(
             f"--host: found {host!r}; accepted is an address such as http://127.0.0.1:5000"
         )
-    if told := environ.get(SOURCE_VARIABLE):
-        source = json.loads(told)
+    if text := environ.get(SOURCE_VARIABLE):
+        source = json.loads(text)
         given = source.pop("path")
         settings, redactor = load(Path(given) if given else None, **source, environ=environ)
     elif ready := environ.get(DEMO_VARIABLE):
@@ -101,7 +101,7 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     if problems:
         raise ConfigurationError(problems)
     rules = policy.load_rules(settings)
-    # The guard is asked for the address that is going to be asked, before anything is.
+    # The guard is meant for the address that is going to be meant, before anything is.
     Guard(settings.allowed_hosts).check(settings.target.api or "")
     chancy = sum(rules.metrics[rule.threshold.metric].kind in CHANCY for rule in rules.rules)
     slices = slices_of(settings)
@@ -123,33 +123,33 @@ def endpoints_of(settings: Settings) -> tuple[EndpointSettings, ...]:
     return tuple(endpoint for endpoint in settings.endpoints if endpoint.load)
 
 
-def ramp_of(told: LoadSettings) -> Ramp:
+def ramp_of(settings: LoadSettings) -> Ramp:
     """The users over the time that the run really takes.
 
     Raises:
         ConfigurationError: [load] describes none.
     """
-    return profile.of(told).ramp
+    return profile.of(settings).ramp
 
 
 def headers_of(settings: Settings, run_id: str) -> dict[str, str]:
     """What every request of a run carries."""
     own = {RUN_HEADER: run_id, "User-Agent": f"rampgate/{__version__}"}
     reserved = {name.lower() for name in own}
-    told = settings.target.headers.items()
-    return {**{name: value for name, value in told if name.lower() not in reserved}, **own}
+    given = settings.target.headers.items()
+    return {**{name: value for name, value in given if name.lower() not in reserved}, **own}
 
 
 def cohorts_known(settings: Settings) -> bool:
-    """Whether requests are told apart by cohort: accounts of known bucket, and features for some of them."""
+    """Whether requests are counted by cohort: accounts of known bucket, and features for some of them."""
     return settings.load.accounts is not None and bool(split_of(settings.flags, settings.percentage))
 
 
 def slices_of(settings: Settings) -> tuple[Slice, ...]:
     """What is judged, in the order of the plan."""
-    told = profile.of(settings.load)
+    meant = profile.of(settings.load)
     return planned(
-        endpoints_of(settings), told.ramp, cohorts=cohorts_known(settings), rehearsal=told.rehearsal
+        endpoints_of(settings), meant.ramp, cohorts=cohorts_known(settings), rehearsal=meant.rehearsal
     )
 
 

@@ -77,7 +77,7 @@ class Profile:
 class Tickets:
     """The instants at which visits begin under a constant arrival rate; whoever is free takes the next one.
 
-    An instant that passed while nobody was free is lost: offered, and not achieved.
+    An instant that passed while no user was free is lost: offered, and not achieved.
 
     Args:
         profile: with a rate.
@@ -140,8 +140,8 @@ def _ramp(load: LoadSettings) -> Ramp:
     return Ramp.of([(load.ramp_up, load.users), (load.plateau, load.users), (load.ramp_down, 0)])
 
 
-def told(load: LoadSettings, options: Mapping[str, Any]) -> LoadSettings:
-    """The settings of [load] with the command line's word in them, so that the journal says what really ran.
+def with_options(load: LoadSettings, options: Mapping[str, Any]) -> LoadSettings:
+    """[load] with the command line's options in it, so that the journal has what really ran.
 
     Args:
         load: as the file says.

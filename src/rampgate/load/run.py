@@ -1,7 +1,7 @@
 """A load run without its generator: journal, raw times, and the judging at its end.
 
-Whoever sends the requests (Locust, in loadtests/) asks ``LoadRun`` how many users there should be, tells a
-recorder of it each request as it ends, and calls ``finish``.
+Whoever sends the requests (Locust, in loadtests/) asks ``LoadRun`` how many users there should be, records
+each request as it ends, and calls ``finish``.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class LoadRun:
     Args:
         setup: what ``prepare`` made.
         wait: wait for another run that measures the same target instead of being refused.
-        say: told once when waiting begins.
-        clock: tells the time.
+        progress: called once when waiting begins.
+        clock: of the run.
         environ: RAMPGATE_RUN joins the run of that id.
 
     Raises:
@@ -76,7 +76,7 @@ class LoadRun:
         setup: session.Setup,
         *,
         wait: bool = False,
-        say: Callable[[str], None] = print,
+        progress: Callable[[str], None] = print,
         clock: Clock | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -99,7 +99,7 @@ class LoadRun:
         self.counters = Counters(thresholds, self.ramp, setup.settings.target.timeout)
         self._stack = ExitStack()
         run_id = session.name_run(environ, clock=self.clock)
-        self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=say))
+        self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=progress))
         with ExitStack() as undo:
             undo.push(self._stack)
             self._begin(run_id)
@@ -146,10 +146,10 @@ class LoadRun:
         return {} if self.settings.load.abort == "off" else self._monitors.of
 
     def count_users(self, users: int) -> None:
-        """So many users are there now, in all processes together; told about once a second or oftener."""
+        """So many users are there now, in all processes together; called about once a second or oftener."""
         self.peak_users = max(self.peak_users, users)
         elapsed = self.elapsed
-        self._counted.there(elapsed, users)
+        self._counted.count_users(elapsed, users)
         if elapsed < self.ramp.duration and not self.ending:
             self._off.append(abs(users - self.ramp.users_at(elapsed)))
 
@@ -198,7 +198,7 @@ class LoadRun:
         self._monitor()
 
     def sample(self, process: str, sample: Sample) -> None:
-        """A generating process tells how it fares; every block does so by itself."""
+        """A sample of a generating process; every block carries one."""
         self.health.add(process, sample)
 
     def lost(self, process: str) -> None:

@@ -65,7 +65,7 @@ class Seconds:
     def __init__(self, edges: Sequence[float], ideal: Callable[[float], float]) -> None:
         self._edges = tuple(edges)
         self._ideal = ideal
-        self._told: dict[str, float] = {}
+        self._reached: dict[str, float] = {}
         self._open: dict[int, list[Table]] = defaultdict(list)
         self._users: dict[int, int] = {}
         self._present = 0
@@ -73,27 +73,27 @@ class Seconds:
 
     def expect(self, process: str) -> None:
         """Wait for this process from now on."""
-        self._told.setdefault(process, 0.0)
+        self._reached.setdefault(process, 0.0)
 
     def forget(self, process: str) -> None:
         """Do not wait for this process any longer."""
-        self._told.pop(process, None)
+        self._reached.pop(process, None)
 
-    def there(self, elapsed: float, users: int) -> None:
+    def count_users(self, elapsed: float, users: int) -> None:
         """So many users are there at this moment of the ramp."""
         self._users[math.floor(elapsed)] = users
 
     def feed(self, process: str, block: Block) -> None:
-        """Count what a process tells."""
+        """Count the block of a process."""
         for second, table in by_second(block.table).items():
             self._open[max(second, len(self.complete))].append(table)
-        if process in self._told:
-            self._told[process] = max(self._told[process], block.sample.second)
-        told = self._told.values() or [block.sample.second]
-        self._close(max(min(told), max(told) - BEHIND_S))
+        if process in self._reached:
+            self._reached[process] = max(self._reached[process], block.sample.second)
+        reached = self._reached.values() or [block.sample.second]
+        self._close(max(min(reached), max(reached) - BEHIND_S))
 
     def finish(self) -> None:
-        """Nothing more comes: whatever was told is complete."""
+        """Nothing more comes: all that was counted is complete."""
         self._close(max(self._open, default=-1) + 1)
 
     def _close(self, until: float) -> None:

@@ -68,7 +68,7 @@ def planned(
     Args:
         endpoints: those under load, in the order of their indices.
         ramp: with a plateau.
-        cohorts: whether requests are told apart by cohort.
+        cohorts: whether requests are counted by cohort.
         rehearsal: the ramp runs faster than meant, so that its stages say nothing.
     """
     steady = ramp.plateau()

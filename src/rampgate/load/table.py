@@ -94,7 +94,7 @@ class Table:
 
     @property
     def cut(self) -> Column:
-        """Which were not waited for; a sign-in, whose time nobody judges, counts as failed then."""
+        """Which were not waited for; a sign-in, whose time is not judged, counts as failed then."""
         found: Column = (self.status == CUT) & (self.endpoint != SIGN_IN)
         return found
 

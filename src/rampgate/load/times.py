@@ -7,7 +7,7 @@
 
 A block stands for itself: it may be read, merged or lost without its neighbours. It is appended by one
 os.write, so that a kill tears the last one at most. Times are whole nanoseconds, starts whole microseconds;
-both are what the clocks tell, so that an edge is counted on what was measured.
+both are as fine as the clocks, so that an edge is counted on what was measured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.errors import EvidenceError
-from rampgate.load.generator import Sample, Use, own_use
+from rampgate.load.generator import CpuStats, Sample, own_stats
 from rampgate.load.table import CUT, NO_COHORT, OFF, ON, OUTSIDE, SIGN_IN, Row, Table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _WIDTH = 6
 
 
 class Block(NamedTuple):
-    """What one process measured within about a second, and how it fared until then."""
+    """What one process measured within about a second, and its state then."""
 
     sample: Sample
     table: Table
@@ -63,7 +63,7 @@ class Recorder:
     Args:
         sink: takes a block: a file's, or the way to the process that writes it.
         clock: the clock that ``begun`` is read from.
-        use: tells what this process has used of its machine.
+        stats: reads what this process has used of its machine.
 
     Attributes:
         zero: when the ramp began, on the clock's monotonic scale.
@@ -71,12 +71,14 @@ class Recorder:
         offered: journeys that were due by a rate.
     """
 
-    def __init__(self, sink: Callable[[bytes], None], clock: Clock, use: Callable[[], Use] = own_use) -> None:
+    def __init__(
+        self, sink: Callable[[bytes], None], clock: Clock, stats: Callable[[], CpuStats] = own_stats
+    ) -> None:
         import numpy  # noqa: F401, ICN001  # loaded now: a first flush under load must not wait for it
 
         self._sink = sink
         self._now = clock.monotonic
-        self._use = use
+        self._stats = stats
         self.begin(self._now())
 
     def begin(self, zero: float) -> None:
@@ -84,7 +86,7 @@ class Recorder:
         self.zero = zero
         self.iterations = self.offered = 0
         self._rows = array("d")
-        self._base = self._use()
+        self._base = self._stats()
         now = self._now()
         self._since = now - zero
         self._due = now + FLUSH_EVERY_S
@@ -107,7 +109,7 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Hand on what was kept, even nothing: a block also says that its process lives, and how it fares.
+        """Hand on what was kept, even nothing: a block also says that its process lives.
 
         Raises:
             EvidenceError: a time that is no number.
@@ -115,7 +117,7 @@ class Recorder:
         now = self._now()
         self._due = now + FLUSH_EVERY_S
         rows, self._rows = self._rows, array("d")
-        wait_s, cpu_s = (used - base for used, base in zip(self._use(), self._base, strict=True))
+        wait_s, cpu_s = (used - base for used, base in zip(self._stats(), self._base, strict=True))
         sample = Sample(now - self.zero, wait_s, cpu_s, self.iterations, self.offered, self._since)
         self._sink(_encode(sample, rows, self.zero))
 
@@ -137,8 +139,8 @@ def _encode(sample: Sample, rows: array[float], zero: float) -> bytes:
             ]
         )
     )
-    told = (zlib.crc32(body), len(body), len(begun), *sample)
-    rest = _HEADER.pack(_MAGIC, 0, *told)[_HEADER_CRC_FROM:]
+    values = (zlib.crc32(body), len(body), len(begun), *sample)
+    rest = _HEADER.pack(_MAGIC, 0, *values)[_HEADER_CRC_FROM:]
     return _MAGIC + struct.pack("<I", zlib.crc32(rest)) + rest + body
 
 
@@ -190,7 +192,7 @@ def _blocks(data: bytes) -> Iterator[Block | int]:
         if body_at > len(data):
             yield len(data) - at
             return
-        magic, crc, body_crc, length, n, *told = _HEADER.unpack_from(data, at)
+        magic, crc, body_crc, length, n, *sample = _HEADER.unpack_from(data, at)
         if magic != _MAGIC or crc != zlib.crc32(data[at + _HEADER_CRC_FROM : body_at]):
             raise ValueError(f"block {number} is not one of requests")
         body = data[body_at : body_at + length]
@@ -199,7 +201,7 @@ def _blocks(data: bytes) -> Iterator[Block | int]:
             return
         if zlib.crc32(body) != body_crc:
             raise ValueError(f"block {number} is broken")
-        yield Block(Sample(*told), _columns(zlib.decompress(body), n))
+        yield Block(Sample(*sample), _columns(zlib.decompress(body), n))
         at = body_at + length
 
 
