@@ -39,7 +39,7 @@ RESULTS = Path(__file__).parent / "results" / "mutants.jsonl"
 SEED = 20261130
 AREAS = {
     "judging": (r"src/rampgate/judging/", 30),
-    "evidence": (r"src/rampgate/(runs/(?!demo)|evidence/)", 20),
+    "evidence": (r"src/rampgate/(runs|evidence)/(?!demo)", 20),
     "plan": (r"src/rampgate/(config|checks|plugin)/plan\.py", 15),
     "load": (r"src/rampgate/load/", 35),
 }
