@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the markers; when -m names a stage, load its settings and add the installed checks."""
     for stage in plan.STAGES:
         config.addinivalue_line("markers", f"{stage}: a check of the {stage} stage")
-    config.addinivalue_line("markers", "severity(weight): what a failure weighs, critical or warning")
+    config.addinivalue_line("markers", "severity(level): of a failure, critical or warning")
     config.addinivalue_line("markers", f"{ALONE}: nothing else may run beside this check")
     try:
         _configure(config)
@@ -127,9 +127,9 @@ def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, An
 
 
 def _worker(config: pytest.Config) -> dict[str, Any] | None:
-    """What the controller told this xdist worker, None in any other process."""
-    told: dict[str, Any] | None = getattr(config, "workerinput", {}).get(WORKER_KEY)
-    return told
+    """What the controller handed this xdist worker, None in any other process."""
+    worker: dict[str, Any] | None = getattr(config, "workerinput", {}).get(WORKER_KEY)
+    return worker
 
 
 def _add_checks(config: pytest.Config, stage: str) -> None:
@@ -155,6 +155,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     from rampgate.evidence import session
+    from rampgate.evidence.lock import target_lock
     from rampgate.stage.terminal import progress
 
     if worker := _worker(config):
@@ -165,10 +166,11 @@ def _begin(config: pytest.Config, stage_session: StageSession) -> None:
         stage_session.run.invocation, stage_session.lock_token = worker["invocation"], worker["lock_token"]
         return
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    say = reporter.write_line if reporter else print
+    write = reporter.write_line if reporter else print
     run_id = session.name_run()
-    lock = session.measuring(stage_session.setup.settings, run_id, wait=config.getoption("wait"), say=say)
-    stage_session.lock_token = stage_session.stack.enter_context(lock)
+    stage_session.lock_token = stage_session.stack.enter_context(
+        target_lock(stage_session.setup.settings, run_id, wait=config.getoption("wait"), progress=write)
+    )
     _, folder = session.begin(stage_session.setup, environ={session.RUN_VARIABLE: run_id})
     stage_session.run = session.open_journal(
         stage_session.setup, run_id, folder, session.process_name("main")
@@ -176,13 +178,13 @@ def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     stage_session.run.progress = progress(config)
     session.write_header(stage_session.run, stage_session.setup)
     if reporter:
-        # Our own lines tell each check as it ends, with its outcome in words.
+        # Our own lines report each check as it ends, with its outcome.
         reporter.showfspath = False
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker which run it joins. Settings travel through its pipe, never over the disk."""
+    """Hand an xdist worker the run that it joins. Settings travel through its pipe, never over the disk."""
     stage_session: StageSession | None = node.config.stash.get(STAGE_SESSION, None)
     if stage_session and stage_session.run:
         node.workerinput[WORKER_KEY] = {
@@ -227,7 +229,7 @@ def _name_checks(stage_session: StageSession, items: list[pytest.Item]) -> list[
     for item in items:
         check = check_id(item, stage)
         if check is None and item.get_closest_marker(stage):
-            severity_of(item)  # a weight that does not exist is told now, not when it would count
+            severity_of(item)  # a severity that does not exist is refused now, not when it would count
             own.append(item.nodeid)
         elif check is not None and check not in planned:
             unwanted.append(item)
@@ -263,7 +265,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Journal how a check ended, and give the report its outcome in our words."""
+    """Journal how a check ended, and give the report its outcome."""
     report = yield
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
@@ -273,7 +275,7 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, NeverRanError):
-        _tell(report, item, "never ran", str(error))
+        _attach(report, item, "never ran", str(error))
         return report
     own, message = own_outcome(item, call)
     expect = item.stash.get(EXPECT, None)
@@ -287,16 +289,16 @@ def pytest_runtest_makereport(
     )
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
     if isinstance(error, UnmetError | RampgateError):
-        _tell(report, item, outcome.value, stage_session.setup.redactor.text(str(error)))
+        _attach(report, item, outcome.value, stage_session.setup.redactor.text(str(error)))
     else:
-        _tell(report, item, outcome.value)
+        _attach(report, item, outcome.value)
     if isinstance(error, UnreachableError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {error}")
     return report
 
 
-def _tell(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str = "") -> None:
+def _attach(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str = "") -> None:
     """Put our outcome on the report; plain attributes travel from xdist's workers to the controller."""
     vars(report).update(rampgate=outcome, rampgate_check=item.stash[CHECK_ID], rampgate_text=text)
     if text:

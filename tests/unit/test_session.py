@@ -1,12 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import sys
-import tempfile
-import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +10,12 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.config import plan, policy
 from rampgate.config.settings import Settings
-from rampgate.errors import EvidenceError, RefusedError
+from rampgate.errors import EvidenceError
 from rampgate.evidence import journal, session
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Locks of these tests lie in a folder of their own."""
-    folder = tmp_path / "locks"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def setup(tmp_path: Path, *secrets: str, tests: int = 20, **settings: Any) -> session.Setup:
@@ -44,144 +30,6 @@ def setup(tmp_path: Path, *secrets: str, tests: int = 20, **settings: Any) -> se
         tests=tests,
         invocation=["pytest", "-m", "immediate"],
     )
-
-
-TARGET = Settings.model_validate({"target": {"api": "http://127.0.0.1:5"}})
-OTHER = Settings.model_validate({"target": {"api": "http://127.0.0.1:6"}})
-
-
-def silent(_text: str) -> None:
-    """Say nothing."""
-
-
-def test_a_second_run_on_a_target_is_refused_with_owner_and_age() -> None:
-    """Two runs at once would measure each other; the refusal says whom to ask."""
-    with session.measuring(TARGET, "run-a", wait=False, say=silent):
-        with pytest.raises(RefusedError) as caught, session.measuring(TARGET, "b", wait=False, say=silent):
-            pass
-        assert re.fullmatch(
-            r"this target is being measured by run run-a \(process \d+, since \d+ s\); wait .* --wait",
-            str(caught.value),
-        )
-
-
-def test_another_target_is_another_lock() -> None:
-    """Two deployments can be measured side by side."""
-    with (
-        session.measuring(TARGET, "a", wait=False, say=silent),
-        session.measuring(OTHER, "b", wait=False, say=silent),
-    ):
-        pass
-
-
-def test_a_process_of_the_run_measures_under_its_lock() -> None:
-    """Who knows the word in the lock belongs to the run that holds it; there is one such at a time."""
-    with session.measuring(TARGET, "a", wait=False, say=silent) as word:
-        of_the_run = {session.LOCK_VARIABLE: word}
-        with session.measuring(TARGET, "a", wait=False, say=silent, environ=of_the_run) as inner:
-            assert inner != word
-            for known in (of_the_run, {session.LOCK_VARIABLE: inner}):
-                with (
-                    pytest.raises(RefusedError, match="run a"),
-                    session.measuring(TARGET, "a", wait=False, say=silent, environ=known),
-                ):
-                    pass
-        with session.measuring(TARGET, "a", wait=False, say=silent, environ=of_the_run):
-            pass
-
-
-@pytest.mark.parametrize("word", ["", "guessed"])
-def test_who_does_not_know_the_word_is_refused(word: str) -> None:
-    """A variable left over in a shell lets nobody in."""
-    with (
-        session.measuring(TARGET, "a", wait=False, say=silent),
-        pytest.raises(RefusedError, match="run a"),
-        session.measuring(TARGET, "b", wait=False, say=silent, environ={session.LOCK_VARIABLE: word}),
-    ):
-        pass
-
-
-def test_the_word_of_a_run_that_has_ended_is_worth_nothing() -> None:
-    """Its process that outlived it takes the lock like anybody, and so keeps others out."""
-    with session.measuring(TARGET, "a", wait=False, say=silent) as word:
-        pass
-    environ = {session.LOCK_VARIABLE: word}
-    with (
-        session.measuring(TARGET, "a", wait=False, say=silent, environ=environ),
-        pytest.raises(RefusedError, match="run a"),
-        session.measuring(TARGET, "b", wait=False, say=silent, environ=environ),
-    ):
-        pass
-
-
-def test_one_address_is_one_target() -> None:
-    """A load run asks the API alone, and still meets the stage that names the same address twice."""
-    both = Settings.model_validate({"target": {"web": "http://127.0.0.1:5", "api": "http://127.0.0.1:5"}})
-    with (
-        session.measuring(TARGET, "a", wait=False, say=silent),
-        pytest.raises(RefusedError),
-        session.measuring(both, "b", wait=False, say=silent),
-    ):
-        pass
-
-
-def test_the_lock_is_free_when_the_run_has_ended() -> None:
-    """However it ended."""
-    with pytest.raises(ZeroDivisionError), session.measuring(TARGET, "a", wait=False, say=silent):
-        raise ZeroDivisionError
-    with session.measuring(TARGET, "b", wait=False, say=silent):
-        pass
-
-
-def test_waiting_for_the_other_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With ``wait`` the second run says once whom it waits for, and begins when the first has ended."""
-    said: list[str] = []
-    polls: list[float] = []
-    over = threading.Event()
-    holding = threading.Event()
-
-    def first() -> None:
-        with session.measuring(TARGET, "run-a", wait=False, say=silent):
-            holding.set()
-            over.wait(10)
-
-    def poll(seconds: float) -> None:
-        polls.append(seconds)
-        if len(polls) == 3:
-            over.set()
-            holder.join()
-
-    monkeypatch.setattr(time, "sleep", poll)
-    holder = threading.Thread(target=first)
-    holder.start()
-    assert holding.wait(10)
-    with session.measuring(TARGET, "run-b", wait=True, say=said.append):
-        assert len(polls) == 3
-    assert len(said) == 1
-    assert said[0].startswith("waiting for run run-a (process ")
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run": "a", "pid": 1, "since": "x"}'])
-def test_an_owner_that_cannot_be_read_is_another_run(tmp_path: Path, content: str) -> None:
-    """The refusal stands, even in the instant before the owner has written its name."""
-    path = tmp_path / "a.lock"
-    path.write_text(content, encoding="utf-8")
-    assert session._owner(path) == "another run"
-
-
-def test_a_lock_folder_of_somebody_else_is_refused(locks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who owns the folder could delete the lock under us."""
-    with session.measuring(TARGET, "a", wait=False, say=silent):
-        pass
-    folder = next(locks.iterdir())
-    uid = folder.stat().st_uid
-    monkeypatch.setattr(os, "getuid", lambda: uid + 1)
-    folder.rename(folder.with_name(f"rampgate-{uid + 1}"))
-    with (
-        pytest.raises(RefusedError, match="belongs to somebody else"),
-        session.measuring(TARGET, "a", wait=False, say=silent),
-    ):
-        pass
 
 
 def test_a_run_is_named_by_its_start_or_by_the_environment() -> None:

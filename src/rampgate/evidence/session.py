@@ -1,38 +1,28 @@
-"""Opens a run and closes it: lock, folder, header; end record, verdict, reports."""
+"""Starts a run, or joins one: its folder, its journal, its header."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
 import platform
 import sys
-import tempfile
-import time
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
 from rampgate.config import plan
-from rampgate.errors import RefusedError
 from rampgate.evidence import journal
 from rampgate.evidence.run import FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
     from rampgate.model.redact import Redactor
 
 RUN_VARIABLE = "RAMPGATE_RUN"
-LOCK_VARIABLE = "RAMPGATE_LOCK"
-"""By this a run hands what is measured on its behalf (the load run of a stage) its leave to measure."""
-_POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -112,7 +102,7 @@ def open_journal(
         folder: its folder.
         process: this writer's name.
         deadline: when the time budget ends; None: it begins now.
-        clock: tells the time.
+        clock: gives the time.
     """
     clock = clock or SystemClock()
     return Run(
@@ -131,7 +121,7 @@ def open_journal(
 
 
 def write_header(run: Run, setup: Setup) -> None:
-    """Write down what is asked before anything is measured."""
+    """Write the header, before anything is measured."""
     settings = setup.settings
     target = settings.target
     run.journal.write(
@@ -171,94 +161,6 @@ def write_header(run: Run, setup: Setup) -> None:
 def process_name(kind: str) -> str:
     """A name for this process's journal that no other process of the run has."""
     return f"{kind}-{os.getpid()}-{os.urandom(2).hex()}"
-
-
-@contextmanager
-def measuring(
-    settings: Settings,
-    run_id: str,
-    *,
-    wait: bool,
-    say: Callable[[str], None],
-    environ: Mapping[str, str] = os.environ,
-) -> Iterator[str]:
-    """Hold the target's lock: one measuring run per target at a time.
-
-    A process that a measuring run has started, and that knows the word in that run's lock, measures as part
-    of it; of those there may again be only one.
-
-    Args:
-        settings: name the target.
-        run_id: told to whoever is refused.
-        wait: wait for the other run instead of being refused.
-        say: told once when waiting begins.
-        environ: RAMPGATE_LOCK carries the word of the run that this process belongs to.
-
-    Yields:
-        The word that lets a process of this run measure too, through RAMPGATE_LOCK.
-
-    Raises:
-        RefusedError: another run measures, with its owner and age.
-    """
-    folder = Path(tempfile.gettempdir()) / f"rampgate-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise RefusedError(f"{folder}: belongs to somebody else; no lock can be kept there")
-    target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))
-    path = folder / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.lock"
-    given = environ.get(LOCK_VARIABLE, "")
-    with ExitStack() as held:
-        file = held.enter_context(path.open("a+", encoding="utf-8"))
-        if given and not _free(file.fileno()) and _word(path) == given:
-            path = path.with_suffix(".within.lock")
-            file = held.enter_context(path.open("a+", encoding="utf-8"))
-        _take(file.fileno(), path, wait=wait, say=say)
-        word = os.urandom(16).hex()
-        try:
-            file.truncate(0)
-            owner = {"pid": os.getpid(), "run": run_id, "since": time.time(), "word": word}
-            file.write(json.dumps(owner))
-            file.flush()
-            yield word
-        finally:
-            file.truncate(0)
-
-
-def _free(descriptor: int) -> bool:
-    """Whether nobody holds a lock; if so, this process holds it now."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _word(path: Path) -> str:
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["word"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def _take(descriptor: int, path: Path, *, wait: bool, say: Callable[[str], None]) -> None:
-    told = False
-    while not _free(descriptor):
-        owner = _owner(path)
-        if not wait:
-            raise RefusedError(f"this target is being measured by {owner}; wait for it with --wait")
-        if not told:
-            say(f"waiting for {owner}")
-            told = True
-        time.sleep(_POLL_S)
-
-
-def _owner(path: Path) -> str:
-    try:
-        owner: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        age = max(0, round(time.time() - owner["since"]))
-        return f"run {owner['run']} (process {owner['pid']}, since {age} s)"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another run"
 
 
 def invocation() -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError, ProbeError
 from rampgate.evidence import session
+from rampgate.evidence.lock import target_lock
 from rampgate.load import profile
 from rampgate.load.abort_monitors import AbortMonitors
 from rampgate.load.counters import DURATION, Counters
@@ -99,7 +100,7 @@ class LoadRun:
         self.counters = Counters(thresholds, self.ramp, setup.settings.target.timeout)
         self._stack = ExitStack()
         run_id = session.name_run(environ, clock=self.clock)
-        self._stack.enter_context(session.measuring(self.settings, run_id, wait=wait, say=progress))
+        self._stack.enter_context(target_lock(self.settings, run_id, wait=wait, progress=progress))
         with ExitStack() as undo:
             undo.push(self._stack)
             self._begin(run_id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError
 from rampgate.evidence import journal, session
+from rampgate.evidence.lock import LOCK_VARIABLE
 from rampgate.load import launch
 from rampgate.load.plan import SOURCE_VARIABLE, STAGE
 from rampgate.model.measurement import Measurement
@@ -102,7 +103,7 @@ class LoadRunner:
         environ = {
             **os.environ,
             session.RUN_VARIABLE: self._run.id,
-            session.LOCK_VARIABLE: self._stage.lock_token,
+            LOCK_VARIABLE: self._stage.lock_token,
             SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
         }
         path = self._run.folder / f"{self._run.journal.process}-load.log"
