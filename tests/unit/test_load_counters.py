@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,3 +148,12 @@ def test_what_timed_out_is_left_out_for_a_starved_generator() -> None:
     assert (failed.n, failed.failures) == (3, 2)
     assert failed.details["statuses"] == {"200": 1, "503": 1, "no answer": 1}
     assert failed.note.startswith("1 requests that timed out")
+
+
+@pytest.mark.parametrize(
+    ("status", "failures"), [(199, 1), (200, 0), (299, 0), (300, 1), (404, 1), (0, 1), (CUT, 0)]
+)
+def test_success_is_2xx_and_nothing_else(status: int, failures: int) -> None:
+    """A redirect is no answer of an endpoint, and neither is an error or silence."""
+    failed, _ = measured(row(status=status))
+    assert failed.failures == failures

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit import live_runs as runs
 
+from rampgate.io.cpu_pressure import STARVED
 from rampgate.load import live, terminal
 
 if TYPE_CHECKING:
@@ -96,6 +97,12 @@ def test_a_starved_generator_says_nothing_about_the_target(run: runs.Running) ->
     times = about(now, "patients")["bad: http_req_duration: p(95)>5000"]
     assert times.outcome == "undecided"
     assert times.sentence.startswith("undecided: the generator was starved")
+
+
+def test_a_tenth_of_waiting_is_not_starved_yet(run: runs.Running) -> None:
+    """Starved is more than the limit, here as in the verdict."""
+    run.run(20, wait=STARVED)
+    assert [each.starved for each in live.snapshot(run).generators] == [False]
 
 
 def test_a_starved_generator_excuses_no_failures(run: runs.Running) -> None:
