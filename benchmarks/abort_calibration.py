@@ -5,7 +5,7 @@
 Raw results go to benchmarks/results/abort.jsonl, a line per block of runs; a block that is there for the same
 watch and the same alpha is not run again. A run is 600 seconds of 200 requests; requests fail independently
 or in whole bunches. Beside the watch: the bank of bets that is restarted every 10 seconds by the clock. Then
-whole runs, which all watches of the default thresholds look at, with the grace for the critical ones.
+whole runs, which all abort monitors of the default thresholds look at, with the grace for the critical ones.
 """
 
 from __future__ import annotations
@@ -163,10 +163,10 @@ def blocks(alpha: float) -> list[Block]:
 
 def complete(alpha: float) -> list[dict[str, Any]]:
     """Run and append what is missing; every row that belongs to this code and alpha."""
-    told = (
+    text = (
         f"{inspect.getsource(abort.AbortTest)}{abort.BETS}{abort.ALARMS}{inspect.getsource(abort_monitors)}"
     )
-    code = hashlib.sha256(told.encode()).hexdigest()[:12]
+    code = hashlib.sha256(text.encode()).hexdigest()[:12]
     RESULTS.parent.mkdir(exist_ok=True)
     lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
     there = {json.dumps(row["block"]): row for row in map(json.loads, lines) if row["code"] == code}
@@ -195,7 +195,7 @@ def delay(row: dict[str, Any]) -> str:
 def print_spikes(rows: list[dict[str, Any]], alpha: float) -> None:
     """The table of the spikes."""
     print(f"Seconds to abort, median / p95 of {SPIKE_RUNS} runs, alpha {alpha:g}, calm at {CALM:.1%} before")
-    print("(floor: no valid test has a smaller median, even told the second in advance)\n")
+    print("(floor: no valid test has a smaller median, even given the second in advance)\n")
     print("| spike | limit | bunches of | watch | bank, restart at the spike | bank, 5 s later | floor |")
     print("|---|---|---|---|---|---|---|")
     for ours, aligned, late in zip(rows[::3], rows[1::3], rows[2::3], strict=True):

@@ -39,7 +39,7 @@ LONGEST_S = 60.0
 
 
 def main() -> None:
-    """Measure, keep each row, and tell the medians."""
+    """Measure, keep each row, and print the medians."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,8 +47,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RESULTS, help="rows are added to this file")
     given = parser.parse_args()
     code = revision()
-    told = demo.with_stack(demo.settings_of(demo.settings_file()), "full")
-    with demo.deployment(told) as ready:
+    settings = demo.with_stack(demo.settings_of(demo.settings_file()), "full")
+    with demo.deployment(settings) as ready:
         if ready["missing"]:
             raise SystemExit(f"not installed: {', '.join(ready['missing'])}")
         stop = threading.Event()
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def visit(api: str, stop: threading.Event) -> None:
-    """Requests at a steady pace until told to stop."""
+    """Requests at a steady pace until it shall stop."""
     with httpx.Client(base_url=api, timeout=5) as http:
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):

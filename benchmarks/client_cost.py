@@ -7,7 +7,7 @@ nginx (``apt-get install nginx-light``). Without k6 its row is left out; without
 and then the server is slower than the generators: only the CPU figures mean something.
 
 The journey is four GETs at once with the checks "status is 200" and "response time < 1000ms". The server is
-on core 0, each generator in turn on core 1, in interleaved rounds; told is the median with the least and the
+on core 0, each generator in turn on core 1, in interleaved rounds; printed are the median, the least and the
 most. Start-up is left out. *With bookkeeping* is what a load run does: every request in the recorder's
 columns and in Locust's request event with its statistics; *without* is the client alone.
 """
@@ -258,8 +258,8 @@ def k6(url: str, users: int, seconds: float, pause: float) -> dict[str, float]:
             subprocess.run([*command, f"--summary-export={summary}", script], check=True, capture_output=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        told = json.loads(summary.read_text(encoding="utf-8"))["metrics"]
-    passed = told["checks"]["passes"] / 2
+        metrics = json.loads(summary.read_text(encoding="utf-8"))["metrics"]
+    passed = metrics["checks"]["passes"] / 2
     return {"requests": passed, "cpu": costs[1] - costs[0], "wall": seconds}
 
 
@@ -271,8 +271,8 @@ def one(name: str, url: str, users: int, seconds: float, pause: float) -> dict[s
     command = ["taskset", "-c", GENERATOR_CORE, sys.executable, "-m", "benchmarks.client_cost", *arguments]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=env)
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def compare(url: str, rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
@@ -284,9 +284,9 @@ def compare(url: str, rounds: int, seconds: float) -> dict[str, list[dict[str, A
             ("calm", CALM_USERS, 2 * seconds, 1.0),
         ):
             for name in ("k6 http.batch", *GENERATORS):
-                told = one(name, url, users, length, pause)
-                if told:
-                    rows[load].append({"round": number, "name": name, **told})
+                measured = one(name, url, users, length, pause)
+                if measured:
+                    rows[load].append({"round": number, "name": name, **measured})
                     print(json.dumps({"load": load, **rows[load][-1]}), file=sys.stderr, flush=True)
     return rows
 

@@ -4,7 +4,7 @@
 
 Needs the extras ``demo`` and ``stores``. The reference deployment is started after its last step (scene
 ``advanced``), where every flag is at 25 %: the demo account is inside, the other outside. Both sides take
-turns in every round; told is the median over the rounds. MEASURES has one function per flag; each looks at
+turns in every round; printed is the median over the rounds. MEASURES has one function per flag; each looks at
 one side and returns figures by name.
 """
 

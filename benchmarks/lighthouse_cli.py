@@ -71,8 +71,8 @@ def cli(tools: Tools, url: str, cookie: str, folder: Path) -> float:
 def main() -> None:
     """Print the table."""
     tools = find_tools(os.environ)
-    told = demo.settings_of(demo.settings_file())
-    with demo.deployment(told) as ready, tempfile.TemporaryDirectory() as name:
+    settings = demo.settings_of(demo.settings_file())
+    with demo.deployment(settings) as ready, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "ready.json").touch(mode=0o600)
         (folder / "ready.json").write_text(json.dumps(ready), encoding="utf-8")

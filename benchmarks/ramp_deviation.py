@@ -129,8 +129,8 @@ def k6(folder: Path, program: str, ramp: Ramp) -> Polled:
     while process.poll() is None:
         with suppress(OSError, ValueError, KeyError):
             with urllib.request.urlopen(f"http://{address}/v1/status", timeout=1) as answer:
-                told: dict[str, Any] = json.load(answer)["data"]["attributes"]
-            polled.append((time.monotonic() - begun, int(told["vus"])))
+                status: dict[str, Any] = json.load(answer)["data"]["attributes"]
+            polled.append((time.monotonic() - begun, int(status["vus"])))
         time.sleep(POLL_S)
     while polled and polled[-1][1] < ramp.stages[-1].target - 2:  # after its end its users go
         polled.pop()
@@ -179,7 +179,7 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=["ours", "k6"])
     parser.add_argument("--json", type=Path, help="write the figures here, too")
-    told = parser.parse_args()
+    options = parser.parse_args()
     program = shutil.which(
         "k6", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     )
@@ -188,13 +188,13 @@ def main() -> None:
         line = ramp.scaled(1 / scale)
         with tempfile.TemporaryDirectory() as folder:
             rows: list[tuple[str, Polled, float]] = []
-            if told.only != "k6":
+            if options.only != "k6":
                 rows.append(("rampgate", ours(Path(folder), ramp, scale), 0.0))
-            if told.only != "k6" and scale > 1:
+            if options.only != "k6" and scale > 1:
                 rows.append(
                     ("rampgate --processes 2", ours(Path(folder), ramp, scale, "--processes", "2"), 0.0)
                 )
-            if told.only != "ours" and program:
+            if options.only != "ours" and program:
                 polled = k6(Path(folder), program, line)
                 rows.append(("k6", polled, fitted(polled, line)))
         for who, polled, zero in rows:
@@ -204,8 +204,8 @@ def main() -> None:
                 f"{name:36} {who:24} max {most:5.2f}  mean {mean:5.3f} users  ({len(polled)} looks)",
                 flush=True,
             )
-    if told.json:
-        told.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ FLAT = 1.25
 
 
 def progress() -> Progress:
-    """An hour, and nobody who reads along."""
+    """An hour, and no progress shown."""
     return Progress("backup", SystemClock(), 3600.0, lambda _: None)
 
 
@@ -101,10 +101,10 @@ def measure(store: str, address: str, folder: Path) -> dict[str, Any]:
 
 
 def measured(store: str, address: str, folder: Path) -> dict[str, Any]:
-    """The same in a process of its own, whose memory is nobody else's."""
+    """The same in a process of its own, whose peak memory is of this alone."""
     command = [sys.executable, "-m", "proofs.backups", "--measure", store, address, str(folder)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    result: dict[str, Any] = json.loads(told.splitlines()[-1])
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    result: dict[str, Any] = json.loads(output.splitlines()[-1])
     return result
 
 
@@ -114,9 +114,9 @@ def _without_a_document(folder: Path) -> None:
 
 
 def _without_an_index(folder: Path) -> None:
-    told = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-    told["indexes"].pop()
-    (folder / METADATA).write_text(json.dumps(told), encoding="utf-8")
+    metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    metadata["indexes"].pop()
+    (folder / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
 
 
 MONGODB_HARM: dict[str, Callable[[Path], None]] = {
@@ -143,9 +143,9 @@ def mongodb_mutations(uri: str, folder: Path) -> list[tuple[str, list[str]]]:
     found = []
     for name, harm in MONGODB_HARM.items():
         for summed in (False, True):
-            told, copy = harmed(name, folder, harm, summed=summed)
+            description, copy = harmed(name, folder, harm, summed=summed)
             proof = mongo_proof.prove(copy, mongo_proof.Scratch(uri), progress())
-            found.append((told, proof.differences))
+            found.append((description, proof.differences))
     return found
 
 
@@ -177,8 +177,8 @@ def redis_mutations(url: str, folder: Path) -> list[tuple[str, list[str]]]:
             names[name] = partial(_instead, snapshot)
         for name, harm in names.items():
             for summed in (False, True):
-                told, copy = harmed(name, folder, harm, summed=summed)
-                found.append((told, redis_proof.prove(copy, keys, progress()).differences))
+                description, copy = harmed(name, folder, harm, summed=summed)
+                found.append((description, redis_proof.prove(copy, keys, progress()).differences))
     return found
 
 
@@ -215,12 +215,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measure", nargs=3, metavar=("STORE", "ADDRESS", "FOLDER"), help=argparse.SUPPRESS)
     parser.add_argument("--store", choices=("mongodb", "redis"), help="only one of them")
-    told = parser.parse_args()
-    if told.measure:
-        print(json.dumps(measure(told.measure[0], told.measure[1], Path(told.measure[2]))))
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure[0], options.measure[1], Path(options.measure[2]))))
         return 0
     at = commit()
-    proved = [prove_store(store, at) for store in ((told.store,) if told.store else ("mongodb", "redis"))]
+    proved = [
+        prove_store(store, at) for store in ((options.store,) if options.store else ("mongodb", "redis"))
+    ]
     return 0 if all(proved) else 1
 
 

@@ -114,7 +114,7 @@ class Case:
         outcome: how that check must end.
         words: what the first reason must contain.
         settings: of the run, with the names of TARGET, STORES, CHANNEL to be filled in.
-        told: values in place of the good ones, given the world.
+        values: values in place of the good ones, given the world.
         around: prepares the run's folder, and tidies it up.
         scripts: further files of the run's folder.
         kib: how large a file of the run may be, None for any size.
@@ -128,7 +128,7 @@ class Case:
     outcome: str
     words: str
     settings: str = TARGET + STORES
-    told: Callable[[World], dict[str, str]] = lambda _: {}
+    values: Callable[[World], dict[str, str]] = lambda _: {}
     around: Callable[[Path], AbstractContextManager[None]] = nothing
     scripts: tuple[tuple[str, str], ...] = ()
     kib: int | None = None

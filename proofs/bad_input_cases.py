@@ -89,7 +89,7 @@ CASES = (
         MONGODB,
         "failed",
         "MongoDB refuses the account: ",
-        told=lambda world: {"mongodb": world.mongodb.replace(SECRETS[0], WRONG)},
+        values=lambda world: {"mongodb": world.mongodb.replace(SECRETS[0], WRONG)},
         whole=MISSING_MONGODB,
     ),
     Case(
@@ -97,7 +97,7 @@ CASES = (
         MONGODB,
         "failed",
         "MongoDB refuses the account: ",
-        told=lambda world: {"mongodb": world.mongodb.replace(f"app:{SECRETS[0]}@", "")},
+        values=lambda world: {"mongodb": world.mongodb.replace(f"app:{SECRETS[0]}@", "")},
         whole=MISSING_MONGODB,
     ),
     Case(
@@ -105,7 +105,7 @@ CASES = (
         REDIS,
         "failed",
         "Redis refuses the account: ",
-        told=lambda world: {"redis": world.redis.replace(SECRETS[1], WRONG)},
+        values=lambda world: {"redis": world.redis.replace(SECRETS[1], WRONG)},
         whole=MISSING_REDIS,
     ),
     Case(
@@ -113,23 +113,23 @@ CASES = (
         REDIS,
         "failed",
         "Redis refuses the account: ",
-        told=lambda world: {"redis": world.redis.replace(f":{SECRETS[1]}@", "")},
+        values=lambda world: {"redis": world.redis.replace(f":{SECRETS[1]}@", "")},
         whole=MISSING_REDIS,
     ),
     Case(
-        "MongoDB: nobody listens",
+        "MongoDB: nothing listens",
         MONGODB,
         "failed",
         "MongoDB does not answer: ",
-        told=lambda _: _mongodb(f"127.0.0.1:{free_port()}"),
+        values=lambda _: _mongodb(f"127.0.0.1:{free_port()}"),
         whole=MISSING_MONGODB,
     ),
     Case(
-        "Redis: nobody listens",
+        "Redis: nothing listens",
         REDIS,
         "failed",
         "Redis does not answer: ",
-        told=lambda _: {"redis": f"redis://:{WRONG}@127.0.0.1:{free_port()}/0"},
+        values=lambda _: {"redis": f"redis://:{WRONG}@127.0.0.1:{free_port()}/0"},
         whole=MISSING_REDIS,
     ),
     Case(
@@ -137,7 +137,7 @@ CASES = (
         MONGODB,
         "failed",
         ": timed out",
-        told=lambda world: _mongodb(world.silent),
+        values=lambda world: _mongodb(world.silent),
         whole=MISSING_MONGODB,
     ),
     Case(
@@ -145,7 +145,7 @@ CASES = (
         REDIS,
         "failed",
         "Redis does not answer: ",
-        told=lambda world: {"redis": f"redis://:{WRONG}@{world.silent}/0"},
+        values=lambda world: {"redis": f"redis://:{WRONG}@{world.silent}/0"},
         whole=MISSING_REDIS,
     ),
     Case(
@@ -153,7 +153,7 @@ CASES = (
         MONGODB,
         "error",
         "set allow_writes = true, or backups.scratch_mongodb",
-        told=lambda _: {"allow": "false"},
+        values=lambda _: {"allow": "false"},
         whole=MISSING_MONGODB,
     ),
     *(case for store in ("MongoDB", "Redis") for case in _full_disks(store)),
@@ -257,7 +257,7 @@ CASES = (
         "error",
         "found the scheme 'jsn'; did you mean json",
         TARGET + CHANNEL,
-        told=_channel("jsn://{at}/200/{secret}"),
+        values=_channel("jsn://{at}/200/{secret}"),
         whole=(),
     ),
     Case(
@@ -266,7 +266,7 @@ CASES = (
         "failed",
         "HTTP 302, a redirect; the message is not sent on",
         TARGET + CHANNEL,
-        told=_channel("json://{at}/302/{secret}"),
+        values=_channel("json://{at}/302/{secret}"),
         whole=(),
     ),
     Case(
@@ -275,7 +275,7 @@ CASES = (
         "failed",
         "HTTP 500",
         TARGET + CHANNEL,
-        told=_channel("json://{at}/500/{secret}"),
+        values=_channel("json://{at}/500/{secret}"),
         whole=(),
     ),
     Case(
@@ -284,7 +284,7 @@ CASES = (
         "failed",
         "no answer within 2 s",
         TARGET + CHANNEL,
-        told=_channel("json://{silent}/{secret}"),
+        values=_channel("json://{silent}/{secret}"),
         whole=(),
     ),
 )

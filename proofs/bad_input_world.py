@@ -36,7 +36,7 @@ _INTERNAL = {"admin", "local", "config"}
 
 @dataclass
 class World:
-    """The deployment, and the channels that alert nobody.
+    """The deployment, and the channels that alert no one.
 
     Args:
         web, api: of the deployment.
@@ -65,9 +65,9 @@ def world(folder: Path) -> Iterator[World]:
     with ExitStack() as stack:
         mongodb, redis = stack.enter_context(_stores(folder))
         command = [sys.executable, "-m", "pharmapilot", "--free-ports", "--scene", "start"]
-        told = DemoSettings(command=[*command, "--ready-file", "{ready}"])
+        settings = DemoSettings(command=[*command, "--ready-file", "{ready}"])
         with patch.dict(os.environ, PHARMAPILOT_MONGODB_URI=mongodb, PHARMAPILOT_REDIS_URL=redis):
-            ready = stack.enter_context(demo.deployment(told))
+            ready = stack.enter_context(demo.deployment(settings))
         _fill(redis)
         followed: list[str] = []
         address = stack.enter_context(serving(lambda handler: _answer(handler, followed)))
@@ -120,7 +120,7 @@ def _silent() -> Iterator[str]:
         yield f"127.0.0.1:{door.getsockname()[1]}"
 
 
-def held(world: World) -> Mapping[str, str]:
+def contents(world: World) -> Mapping[str, str]:
     """What the real stores hold: each collection and Redis database with its count and a digest."""
     from redis import Redis
 
@@ -157,8 +157,8 @@ def marked(mark: str, folder: Path) -> list[str]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             works_in = (path / "cwd").readlink()
-            told = f"{MARK}={mark}\0".encode() in (path / "environ").read_bytes()
-            if told or works_in.is_relative_to(folder):
+            has_mark = f"{MARK}={mark}\0".encode() in (path / "environ").read_bytes()
+            if has_mark or works_in.is_relative_to(folder):
                 words = (path / "cmdline").read_bytes().split(b"\0")
                 found.append(f"process {path.name} ({b' '.join(words).decode()[:60].strip()})")
         except OSError:  # it has ended

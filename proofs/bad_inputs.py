@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proofs.bad_input_cases import CASES
-from proofs.bad_input_world import MARK, SECRETS, files_of, held, marked, world
+from proofs.bad_input_world import MARK, SECRETS, contents, files_of, marked, world
 from proofs.faults import append, commit, results
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results" / "bad_inputs.jsonl"
 TIMEOUT_S = 60.0
 _LOCKS = f"rampgate-{os.getuid()}"
-"""Where the locks of targets are, which stay: a lock's file that is removed may be held by two."""
+"""Where the locks of targets are, which stay: a lock's file that is removed may be taken by two."""
 _TROUBLE = re.compile("ERROR: |rampgate: no verdict: ")
 _READABLE = 350
 _WRITTEN = ("reports", "backups", "__pycache__", ".pytest_cache")
@@ -46,12 +46,12 @@ def run(case: Case, seen: World) -> dict[str, Any]:
         project.mkdir()
         temporary.mkdir()
         good = {"web": seen.web, "api": seen.api, "mongodb": seen.mongodb, "redis": seen.redis}
-        told = {**good, "allow": "true", **case.told(seen)}
-        scripts = (("rampgate.toml", case.settings.format(**told)), ("pytest.ini", "[pytest]\n"))
+        values = {**good, "allow": "true", **case.values(seen)}
+        scripts = (("rampgate.toml", case.settings.format(**values)), ("pytest.ini", "[pytest]\n"))
         for file, text in (*scripts, *case.scripts):
             (project / file).write_text(text, encoding="utf-8")
         with case.around(project):
-            before = {"data": held(seen), "files": files_of(project), "temporary": files_of(temporary)}
+            before = {"data": contents(seen), "files": files_of(project), "temporary": files_of(temporary)}
             mark, began = secrets.token_hex(8), time.monotonic()
             done = _pytest(project, temporary, case, mark)
             seconds = round(time.monotonic() - began, 1)
@@ -116,7 +116,7 @@ def _changed(
     case: Case, before: dict[str, Any], seen: World, project: Path, temporary: Path, said: str
 ) -> list[str]:
     """What a run left or changed that it must not."""
-    now = held(seen)
+    now = contents(seen)
     data = before["data"]
     found = [f"data: {key}" for key in sorted(data.keys() | now.keys()) if data.get(key) != now.get(key)]
     after = files_of(project)
@@ -159,9 +159,9 @@ def right(case: Case, row: dict[str, Any]) -> bool:
 def show(row: dict[str, Any]) -> None:
     """One row of the table."""
     left = "; ".join(row["leftovers"]) or "none"
-    told = f"{row['case']:<54} {row['outcome']:<8} {row['code']:>4} {row['seconds']:>6}  {left}"
+    line = f"{row['case']:<54} {row['outcome']:<8} {row['code']:>4} {row['seconds']:>6}  {left}"
     mark = "" if row["right"] else "  <- wrong"
-    print(f"{told}\n    {row['first']}{mark}", flush=True)
+    print(f"{line}\n    {row['first']}{mark}", flush=True)
 
 
 def main() -> int:
@@ -169,10 +169,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--again", action="store_true", help="run every case again")
     parser.add_argument("--case", default="", help="only cases whose name contains this")
-    told = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
-    at, chosen = commit(), [case for case in CASES if told.case in case.name]
-    known = {} if told.again else {row["case"]: row for row in results(RESULTS, at)}
+    at, chosen = commit(), [case for case in CASES if options.case in case.name]
+    known = {} if options.again else {row["case"]: row for row in results(RESULTS, at)}
     wrong = 0
     print(f"{'case':<54} {'outcome':<8} exit {'s':>6}  left behind; below it the first line")
     with tempfile.TemporaryDirectory(prefix="rampgate-bad-inputs-") as folder, world(Path(folder)) as seen:

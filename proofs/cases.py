@@ -124,8 +124,8 @@ def run_case(case: Case, reports: Path, *pytest_args: str) -> Result:
         reports: where the run is written.
         pytest_args: further arguments of pytest.
     """
-    told = demo.settings_of(demo.settings_file())
-    with demo.deployment(told) as ready, tempfile.TemporaryDirectory() as folder:
+    settings = demo.settings_of(demo.settings_file())
+    with demo.deployment(settings) as ready, tempfile.TemporaryDirectory() as folder:
         ready_file = Path(folder) / "ready.json"
         ready_file.touch(mode=0o600)
         ready_file.write_text(json.dumps(ready), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""A server with known truth: answers when it is told to, and keeps how long each answer really took.
+"""A server with known truth: answers when it shall, and keeps how long each answer really took.
 
     python -m proofs.delay_server          prints {"url": ...} and serves until it is ended
 
 ``/-/become?{...}`` sets how it answers (see ``Ways``) and forgets what it kept, ``/-/fail?{...}`` switches a
-fault on and says when, ``/-/truth`` tells what it kept. Every other GET is served and kept: from its coming
+fault on and says when, ``/-/truth`` says what it kept. Every other GET is served and kept: from its coming
 to the kernel to the handing over of its answer to the kernel.
 """
 
@@ -102,10 +102,10 @@ class Truth:
         self.last = time.time()
 
     def gone(self) -> None:
-        """Nobody was there for an answer any more."""
+        """No one was there for an answer any more."""
         self.lost += 1
 
-    def told(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """All of it, times in ms and in seconds since the epoch."""
         pooled = [duration for each in self.durations.values() for duration in each]
         return {
@@ -131,7 +131,7 @@ class Now:
     truth = Truth(Ways())
 
 
-def told(path: str) -> bytes:
+def control(path: str) -> bytes:
     """Do what an own address says; the body of its answer."""
     what, _, query = path.removeprefix(OWN).partition("?")
     given = json.loads(unquote(query)) if query else {}
@@ -141,7 +141,7 @@ def told(path: str) -> bytes:
     elif what == "fail":
         for name, value in given.items():
             setattr(Now.truth.ways, name, value)
-    return json.dumps({"at": time.time(), **(Now.truth.told() if what == "truth" else {})}).encode()
+    return json.dumps({"at": time.time(), **(Now.truth.figures() if what == "truth" else {})}).encode()
 
 
 class Served:
@@ -165,8 +165,8 @@ class Served:
     def _ask(self, what: str, ways: dict[str, Any]) -> dict[str, Any]:
         url = f"{self.url}{OWN}{what}?{quote(json.dumps(ways))}"
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # our own server on loopback
-            told: dict[str, Any] = json.load(answer)
-        return told
+            truth: dict[str, Any] = json.load(answer)
+        return truth
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    sockets = Sockets(lambda: Now.truth, BODY, OWN, told)
+    sockets = Sockets(lambda: Now.truth, BODY, OWN, control)
     print(json.dumps({"url": f"http://127.0.0.1:{sockets.port}"}), flush=True)
     sockets.serve()
 

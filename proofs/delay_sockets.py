@@ -24,7 +24,7 @@ _MOST = 65_536
 
 
 class Answers(Protocol):
-    """Says what is answered, and is told what was."""
+    """Says what is answered, and hears what was."""
 
     def answer(self, path: str) -> tuple[float, int]:
         """Seconds until the answer, and its status."""
@@ -33,7 +33,7 @@ class Answers(Protocol):
         """An answer was handed over, so many seconds after its request came."""
 
     def gone(self) -> None:
-        """Nobody was there for an answer any more."""
+        """No one was there for an answer any more."""
 
 
 class Sockets:
@@ -42,16 +42,16 @@ class Sockets:
     Args:
         truth: what answers now; asked for each request.
         body: of each answer.
-        own: paths that begin so are answered at once, by ``told``, and not kept.
-        told: path -> body.
+        own: paths that begin so are answered at once, by ``control``, and not kept.
+        control: path -> body.
     """
 
     def __init__(
-        self, truth: Callable[[], Answers], body: bytes, own: str, told: Callable[[str], bytes]
+        self, truth: Callable[[], Answers], body: bytes, own: str, control: Callable[[str], bytes]
     ) -> None:
-        self._truth, self._body, self._own, self._told = truth, body, own, told
+        self._truth, self._body, self._own, self._control = truth, body, own, control
         self._selector = selectors.DefaultSelector()
-        self._held: dict[socket.socket, bytes] = {}
+        self._unread: dict[socket.socket, bytes] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -76,31 +76,31 @@ class Sockets:
             return
         ours.settimeout(0)
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._held[ours] = b""
+        self._unread[ours] = b""
         self._selector.register(ours, selectors.EVENT_READ, self._read)
 
     def _read(self, ours: socket.socket) -> None:
         try:
-            data, told, _, _ = ours.recvmsg(_MOST, _MOST)
+            data, ancillary, _, _ = ours.recvmsg(_MOST, _MOST)
         except BlockingIOError:
             return
         except OSError:
-            data, told = b"", []
+            data, ancillary = b"", []
         if not data:
             self._close(ours)
             return
-        held = self._held[ours] + data
-        while (end := held.find(b"\r\n\r\n")) >= 0:
-            path = held[:end].split(b" ", 2)[1].decode()
-            held = held[end + 4 :]
-            self._take(ours, path, told)
-        self._held[ours] = held
+        unread = self._unread[ours] + data
+        while (end := unread.find(b"\r\n\r\n")) >= 0:
+            path = unread[:end].split(b" ", 2)[1].decode()
+            unread = unread[end + 4 :]
+            self._take(ours, path, ancillary)
+        self._unread[ours] = unread
 
-    def _take(self, ours: socket.socket, path: str, told: list[tuple[int, int, bytes]]) -> None:
+    def _take(self, ours: socket.socket, path: str, ancillary: list[tuple[int, int, bytes]]) -> None:
         if path.startswith(self._own):
-            self._write(ours, 200, self._told(path))
+            self._write(ours, 200, self._control(path))
             return
-        truth, came = self._truth(), _came(told)
+        truth, came = self._truth(), _came(ancillary)
         delay, status = truth.answer(path)
 
         def answer() -> None:
@@ -121,19 +121,19 @@ class Sockets:
         return True
 
     def _close(self, ours: socket.socket) -> None:
-        if self._held.pop(ours, None) is not None:
+        if self._unread.pop(ours, None) is not None:
             self._selector.unregister(ours)
             ours.close()
 
 
-def _came(told: list[tuple[int, int, bytes]]) -> float:
+def _came(ancillary: list[tuple[int, int, bytes]]) -> float:
     """When the kernel had what was read, in seconds since the epoch.
 
     Raises:
         RuntimeError: the kernel does not say, and when we read it would be no truth.
     """
-    for _, kind, data in told:
+    for _, kind, data in ancillary:
         if kind == _SO_TIMESTAMPNS:
             seconds, nanoseconds = _STAMP.unpack(data)
             return float(seconds + nanoseconds / 1e9)
-    raise RuntimeError("the kernel does not tell when a request came: this proof needs Linux")
+    raise RuntimeError("the kernel does not say when a request came: this proof needs Linux")

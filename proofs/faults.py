@@ -54,8 +54,8 @@ def main() -> int:
         right = right and case.reason in str(row["reason"])
         wrong += not right
         mark = "" if right else f"   <- must be {case.verdict}, naming {case.reason}"
-        told = f"{row['case']:<36} {row['verdict']:<9} {row['exit_code']:>4} {row['seconds']:>6}"
-        print(f"{told}  {row['reason']}{mark}", flush=True)
+        line = f"{row['case']:<36} {row['verdict']:<9} {row['exit_code']:>4} {row['seconds']:>6}"
+        print(f"{line}  {row['reason']}{mark}", flush=True)
     return 1 if wrong else 0
 
 

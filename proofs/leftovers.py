@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _STAYS = (f"rampgate-{os.getuid()}", "pytest-of-")
-"""The locks of targets, whose file may be held by two once it is removed; and what pytest keeps itself."""
+"""The locks of targets, whose file may be taken by two once it is removed; and what pytest keeps itself."""
 _CACHES = ("__pycache__", ".pytest_cache")
 
 

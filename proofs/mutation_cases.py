@@ -74,7 +74,7 @@ def without_rules(ready: Ready) -> None:
     config = next(word.partition("=")[2] for word in words if word.startswith("--config.file="))
     settings = json.loads(Path(config).read_text(encoding="utf-8"))
     Path(config).write_text(json.dumps(settings | {"rule_files": []}), encoding="utf-8")
-    os.kill(ready["pids"]["prometheus"], signal.SIGHUP)  # as Prometheus is told to read it again
+    os.kill(ready["pids"]["prometheus"], signal.SIGHUP)  # it reads its configuration once more
     time.sleep(1)
 
 
@@ -291,7 +291,7 @@ MUTATIONS = (
     Mutation(
         FRONTEND,
         "frontend::bundle_has_not_grown",
-        "scripts that nobody uses",
+        "scripts that no page uses",
         switch("web", bundle_bloat={"kb": 40}),
         "bundle_growth",
         first="code::bundle_is_measured",

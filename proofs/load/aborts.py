@@ -71,16 +71,16 @@ def _run(spike: Spike, lasts: int, seed: int) -> Row:
             gate.until(lambda: server.truth()["asked"] >= before, process)
             switched = server.fail(fail_share=spike.share, bunch=spike.bunch)
             asked = server.truth()["asked"]
-            told = gate.ended(folder, process, lasts + ENDS_WITHIN_S)
+            finished = gate.ended(folder, process, lasts + ENDS_WITHIN_S)
             ended = time.time()
         truth = server.truth()
-    began = gate.began(told)
-    fired = _fired(told, began)
+    began = gate.began(finished)
+    fired = _fired(finished, began)
     shown = round(fired[0]["at"] - switched, 2) if fired else None
-    stopped = [found for found in map(STOPPED.match, told.verdict["notes"]) if found]
+    stopped = [found for found in map(STOPPED.match, finished.verdict["notes"]) if found]
     decided = round(began + float(stopped[0][1]) - switched, 2) if stopped else None
     return {
-        **told.summary,
+        **finished.summary,
         "shown_s": shown,
         "decided_s": decided,
         "stopped_by": stopped[0][2] if stopped else "",
@@ -89,25 +89,25 @@ def _run(spike: Spike, lasts: int, seed: int) -> Row:
         "fired": fired,
         "failed": truth["failed"],
         "asked_since": truth["asked"] - asked,
-        "right": (decided or 0) >= (shown or 0) > 0 and told.verdict["verdict"] != "promote",
+        "right": (decided or 0) >= (shown or 0) > 0 and finished.verdict["verdict"] != "promote",
     }
 
 
-def _fired(told: gate.Told, began: float) -> list[Row]:
-    """The watches that fired, the earliest first; each when the second that showed it was over."""
-    seen = [gate.measured(record) for record in told.records]
-    watches = [(each["labels"]["threshold"], each["details"]) for each in seen if _is_watch(each)]
+def _fired(finished: gate.Finished, began: float) -> list[Row]:
+    """The monitors that fired, the earliest first; each when the second that showed it was over."""
+    seen = [gate.measured(record) for record in finished.records]
+    monitors = [(each["labels"]["threshold"], each["details"]) for each in seen if _is_monitor(each)]
     return sorted(
         (
             {"threshold": name, "at": began + details["fired_at_s"] + 1, "enough": details["enough"]}
-            for name, details in watches
+            for name, details in monitors
             if details["fired_at_s"] is not None
         ),
         key=lambda row: float(row["at"]),
     )
 
 
-def _is_watch(seen: Row) -> bool:
+def _is_monitor(seen: Row) -> bool:
     return seen.get("metric") == EVIDENCE
 
 

@@ -41,21 +41,21 @@ BUSY_PER_CORE = 2
 ENDS_WITHIN_S = 150.0
 SEEN = 400
 """So many requests have been answered when something breaks in the middle of a run."""
-CALM = 'stages = "2s:20,{held}s:20"\npause = 0.2\n'
+CALM = 'stages = "2s:20,{plateau_s}s:20"\npause = 0.2\n'
 # A p95 that this server keeps with ease on a core of its own, and a generator that always wants the whole of
-# another: starved of it, it measures itself, and who believes it blames the target.
+# another: starved of it, it measures itself, and who believes it takes the target for slow.
 EAGER = (
-    'stages = "1s:100,{held}s:100"\npause = 0.005\n'
+    'stages = "1s:100,{plateau_s}s:100"\npause = 0.005\n'
     'thresholds = {{ http_req_duration = ["p(95)<50"], http_req_failed = ["rate<0.02"] }}\n'
 )
 
 
 def cases(*, short: bool) -> list[Case]:
     """Six ways to measure nothing, or not all."""
-    held = 10 if short else 30
+    plateau_s = 10 if short else 30
     hold, back = ("hold",), ("rollback",)
-    told: tuple[
-        tuple[str, Callable[[Served, Path, int], gate.Told], tuple[str, ...], tuple[str, ...]], ...
+    scenes: tuple[
+        tuple[str, Callable[[Served, Path, int], gate.Finished], tuple[str, ...], tuple[str, ...]], ...
     ] = (
         ("zero requests", _idle, hold, ("nothing was measured",)),
         ("dead from the start", _dead, back, ("failed",)),
@@ -65,67 +65,67 @@ def cases(*, short: bool) -> list[Case]:
         ("Ctrl-C in the middle", _interrupted, hold, ("interrupted",)),
     )
     return [
-        Case("closed", name, partial(_run, scene, (verdicts, blames), held), _line)
-        for name, scene, verdicts, blames in told
+        Case("closed", name, partial(_run, scene, (verdicts, reasons), plateau_s), _line)
+        for name, scene, verdicts, reasons in scenes
     ]
 
 
 def _run(
-    scene: Callable[[Served, Path, int], gate.Told],
+    scene: Callable[[Served, Path, int], gate.Finished],
     must: tuple[tuple[str, ...], tuple[str, ...]],
-    held: int,
+    plateau_s: int,
     _: int,
 ) -> Row:
     with serving() as server, tempfile.TemporaryDirectory(prefix="rampgate-closed-") as folder:
-        told = scene(server, Path(folder), held)
+        finished = scene(server, Path(folder), plateau_s)
         truth = server.truth() if server.process.poll() is None else {}
-    verdicts, blames = must
-    said = told.summary
-    failed = [check["check"] for check in told.verdict["checks"] if check["outcome"] == "failed"]
-    right = said["verdict"] in verdicts and any(
-        words in reason for words in blames for reason in told.verdict["reasons"]
+    verdicts, reasons = must
+    summary = finished.summary
+    failed = [check["check"] for check in finished.verdict["checks"] if check["outcome"] == "failed"]
+    right = summary["verdict"] in verdicts and any(
+        words in reason for words in reasons for reason in finished.verdict["reasons"]
     )
-    # The target is blamed by a check that failed: only where it really failed.
+    # A check that failed says that it was the target: only where it really failed.
     right = right and bool(failed) == ("rollback" in verdicts)
     return {
-        **said,
-        "must": {"verdict": verdicts, "reason": blames},
-        "reasons": told.verdict["reasons"],
+        **summary,
+        "must": {"verdict": verdicts, "reason": reasons},
+        "reasons": finished.verdict["reasons"],
         "failed": failed,
         "served": truth.get("n"),
         "truth_ms": truth.get("p95"),
         "right": right,
-        "generator_starved": told.starved,
-        "starved": False if scene is _starved else told.starved,
+        "generator_starved": finished.starved,
+        "starved": False if scene is _starved else finished.starved,
     }
 
 
-def _idle(server: Served, folder: Path, held: int) -> gate.Told:
-    gate.configure(folder, server.url, CALM.format(held=held))
+def _idle(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
+    gate.configure(folder, server.url, CALM.format(plateau_s=plateau_s))
     (folder / "idle.py").write_text(IDLE, encoding="utf-8")
     with gate.started(folder, "-f", "idle.py") as process:
-        return gate.ended(folder, process, held + ENDS_WITHIN_S)
+        return gate.ended(folder, process, plateau_s + ENDS_WITHIN_S)
 
 
-def _dead(server: Served, folder: Path, held: int) -> gate.Told:
-    gate.configure(folder, server.url, CALM.format(held=held))
+def _dead(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
+    gate.configure(folder, server.url, CALM.format(plateau_s=plateau_s))
     server.process.kill()
     server.process.wait()
     with gate.started(folder) as process:
-        return gate.ended(folder, process, held + ENDS_WITHIN_S)
+        return gate.ended(folder, process, plateau_s + ENDS_WITHIN_S)
 
 
-def _dies(server: Served, folder: Path, held: int) -> gate.Told:
-    gate.configure(folder, server.url, CALM.format(held=held))
+def _dies(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
+    gate.configure(folder, server.url, CALM.format(plateau_s=plateau_s))
     with gate.started(folder) as process:
         gate.until(lambda: server.truth()["n"] > SEEN, process)
         server.process.kill()
         server.process.wait()
-        return gate.ended(folder, process, held + ENDS_WITHIN_S)
+        return gate.ended(folder, process, plateau_s + ENDS_WITHIN_S)
 
 
-def _worker(server: Served, folder: Path, held: int) -> gate.Told:
-    gate.configure(folder, server.url, CALM.format(held=held))
+def _worker(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
+    gate.configure(folder, server.url, CALM.format(plateau_s=plateau_s))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -141,21 +141,21 @@ def _worker(server: Served, folder: Path, held: int) -> gate.Told:
         ]
         gate.until(lambda: server.truth()["n"] > SEEN, process)
         workers[0].kill()
-        return gate.ended(folder, process, held + ENDS_WITHIN_S)
+        return gate.ended(folder, process, plateau_s + ENDS_WITHIN_S)
 
 
-def _starved(server: Served, folder: Path, held: int) -> gate.Told:
-    gate.configure(folder, server.url, EAGER.format(held=held))
+def _starved(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
+    gate.configure(folder, server.url, EAGER.format(plateau_s=plateau_s))
     with busy(), gate.started(folder) as process:
-        return gate.ended(folder, process, held + ENDS_WITHIN_S)
+        return gate.ended(folder, process, plateau_s + ENDS_WITHIN_S)
 
 
-def _interrupted(server: Served, folder: Path, held: int) -> gate.Told:
-    gate.configure(folder, server.url, CALM.format(held=held))
+def _interrupted(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
+    gate.configure(folder, server.url, CALM.format(plateau_s=plateau_s))
     with gate.started(folder) as process:
         gate.until(lambda: server.truth()["n"] > SEEN, process)
         process.send_signal(signal.SIGINT)
-        return gate.ended(folder, process, held + ENDS_WITHIN_S)
+        return gate.ended(folder, process, plateau_s + ENDS_WITHIN_S)
 
 
 @contextmanager

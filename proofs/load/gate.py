@@ -77,7 +77,7 @@ def until(
 
 
 @dataclass(frozen=True)
-class Told:
+class Finished:
     """What a run came to.
 
     Args:
@@ -138,12 +138,12 @@ def measured(record: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def began(told: Told) -> float:
+def began(finished: Finished) -> float:
     """When the ramp began, of the last attempt where there were two, in seconds since the epoch."""
-    return float([record["began"] for record in told.records if record["type"] == "timeline"][-1])
+    return float([record["began"] for record in finished.records if record["type"] == "timeline"][-1])
 
 
-def ended(folder: Path, process: subprocess.Popen[bytes], seconds: float, log: str = "log") -> Told:
+def ended(folder: Path, process: subprocess.Popen[bytes], seconds: float, log: str = "log") -> Finished:
     """Wait for the end of a run and read what it left.
 
     Raises:
@@ -156,7 +156,7 @@ def ended(folder: Path, process: subprocess.Popen[bytes], seconds: float, log: s
         words = (folder / log).read_text(encoding="utf-8", errors="replace")
         raise RuntimeError(f"exit code {code} and no verdict:\n{words}")
     files = sorted(run.glob("load-*.bin"))
-    return Told(
+    return Finished(
         code,
         json.loads((run / "verdict.json").read_text(encoding="utf-8")),
         journal.read(run)[0],

@@ -77,9 +77,9 @@ def run(program: Path, folder: Path, load: tuple[str, str, float], paths: tuple[
     )
     if done.returncode not in {0, FAILED}:
         return {"error": f"exit code {done.returncode}: {done.stderr[-300:]}"}
-    told = json.loads((folder / "k6.json").read_text(encoding="utf-8"))["metrics"]
+    metrics = json.loads((folder / "k6.json").read_text(encoding="utf-8"))["metrics"]
     return {
-        "p95_ms": round(told["http_req_duration"]["p(95)"], 3),
+        "p95_ms": round(metrics["http_req_duration"]["p(95)"], 3),
         "gate": "failed" if done.returncode == FAILED else "passed",
-        "requests": told["http_reqs"]["count"],
+        "requests": metrics["http_reqs"]["count"],
     }

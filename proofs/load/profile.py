@@ -30,15 +30,15 @@ def _text(ramp: Ramp) -> str:
 
 
 def _run(ramp: Ramp, _: int) -> Row:
-    settings = demo.settings_file()
-    told = demo.settings_of(settings)
+    file = demo.settings_file()
+    settings = demo.settings_of(file)
     with (
-        demo.deployment(told) as ready,
+        demo.deployment(settings) as ready,
         tempfile.TemporaryDirectory(prefix="rampgate-profile-") as name,
     ):
         folder = Path(name)
-        overrides = {**demo.overrides(told, ready), "load.stages": _text(ramp)}
-        source = {"path": str(settings), "overrides": overrides, "from_environment": False}
+        overrides = {**demo.overrides(settings, ready), "load.stages": _text(ramp)}
+        source = {"path": str(file), "overrides": overrides, "from_environment": False}
         with gate.started(folder, environ={SOURCE_VARIABLE: json.dumps(source)}) as process:
             found = gate.ended(folder, process, ramp.duration + ENDS_WITHIN_S)
             ended = time.time()
@@ -57,11 +57,11 @@ def _run(ramp: Ramp, _: int) -> Row:
     }
 
 
-def _checks(found: gate.Told) -> dict[str, str]:
+def _checks(found: gate.Finished) -> dict[str, str]:
     return {check["check"]: check["outcome"] for check in found.verdict["checks"]}
 
 
-def _p95(found: gate.Told) -> dict[str, float]:
+def _p95(found: gate.Finished) -> dict[str, float]:
     """Each endpoint's over the plateau, and the whole run's."""
     seen = [(record.get("check"), gate.measured(record)) for record in found.records]
     return {

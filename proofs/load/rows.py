@@ -49,7 +49,7 @@ def proved() -> str:
 
 
 def complete(cases: Iterable[Case], path: Path, at: str) -> bool:
-    """Run what the file does not hold yet for this commit, print every row, and tell whether all are right.
+    """Run what the file does not hold yet for this commit, print every row, and return whether all are right.
 
     A row of a starved generator says nothing of the target: it stays, marked, and is run again, twice at
     the most. So is, with the next call, what broke.
@@ -89,9 +89,9 @@ def _run(case: Case, repeat: int) -> Row:
 
 
 def _print(case: Case, row: Row) -> None:
-    told = str(row["broke"]) if "broke" in row else case.line(row)
+    line = str(row["broke"]) if "broke" in row else case.line(row)
     marks = " (starved)" * bool(row["starved"]) + " <- wrong" * (not row["right"])
-    print(f"{case.part:<9} {case.name:<34} {told}{marks}", flush=True)
+    print(f"{case.part:<9} {case.name:<34} {line}{marks}", flush=True)
     sys.stdout.flush()
 
 

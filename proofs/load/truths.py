@@ -42,13 +42,13 @@ class Load:
 
 def cases(program: Path | None, *, short: bool) -> list[Case]:
     """Five truths around 1000 ms, and 100 users in lockstep on 20 ms."""
-    held = 10 if short else 40
+    plateau_s = 10 if short else 40
     found = []
     for slow in TRUTHS_MS[2:3] if short else TRUTHS_MS:
         ways = {"slow_ms": float(slow), "slow_share": SLOW_SHARE}
-        load = Load(f"1s:40,{held}s:40", 0.05, ways, held + 1)
+        load = Load(f"1s:40,{plateau_s}s:40", 0.05, ways, plateau_s + 1)
         found.append(_case("truths", f"6 % of answers after {slow} ms", load, program))
-    load = Load(f"0s:100,{held}s:100", 1.0, {}, held)
+    load = Load(f"0s:100,{plateau_s}s:100", 1.0, {}, plateau_s)
     return [*found, _case("lockstep", "100 users at once on 20 ms", load, program)]
 
 
@@ -64,19 +64,19 @@ def _case(part: str, name: str, load: Load, program: Path | None) -> Case:
 
 def _ours(server: Served, folder: Path, load: Load) -> Row:
     server.become(**load.ways)
-    # A trial: every request of the plateau is wanted, and what would have ended the run is told.
+    # A trial: every request of the plateau is wanted, and what would have ended the run is noted.
     gate.configure(folder, server.url, f'stages = "{load.stages}"\npause = {load.pause}\n{KEPT}')
     with gate.started(folder, "--", "--csv=locust") as process:
-        told = gate.ended(folder, process, load.seconds + _GRACE_S)
+        finished = gate.ended(folder, process, load.seconds + _GRACE_S)
     truth = server.truth()
-    judged = told.judgements(THRESHOLD)
+    judged = finished.judgements(THRESHOLD)
     decides = worst(judged)
     ours = {each["check"]: each["measured"] for each in judged}
     whole = ours["load/whole run"]
     where = side(truth["p95"], LIMIT_MS, decides["outcome"], decides["needed"])
     off = None if whole is None else round(whole - truth["p95"], 3)
     return {
-        **told.summary,
+        **finished.summary,
         "truth_ms": round(truth["p95"], 3),
         "ours_ms": whole,
         "off_ms": off,
@@ -104,8 +104,8 @@ def _k6(server: Served, folder: Path, load: Load, program: Path | None) -> dict[
     if program is None:
         return {"error": "k6 cannot be had"}
     server.become(**load.ways)
-    told = k6.run(program, folder, (server.url, load.stages, load.pause), gate.PATHS)
-    return {"truth_ms": round(server.truth()["p95"], 3), **told}
+    theirs = k6.run(program, folder, (server.url, load.stages, load.pause), gate.PATHS)
+    return {"truth_ms": round(server.truth()["p95"], 3), **theirs}
 
 
 def _line(row: Row) -> str:

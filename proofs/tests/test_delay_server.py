@@ -23,10 +23,10 @@ def test_the_truth_is_what_was_served() -> None:
         for number in range(100):
             assert truth.answer(path)[1] == 200
             truth.served(path, took * (number + 1), 200)
-    told = truth.told()
-    assert (told["n"], told["asked"], told["failed"]) == (200, 200, 0)
-    assert told["paths"] == {"/a": pytest.approx(95.0), "/b": pytest.approx(9500.0)}
-    assert told["p95"] == pytest.approx(9000.0)
+    figures = truth.figures()
+    assert (figures["n"], figures["asked"], figures["failed"]) == (200, 200, 0)
+    assert figures["paths"] == {"/a": pytest.approx(95.0), "/b": pytest.approx(9500.0)}
+    assert figures["p95"] == pytest.approx(9000.0)
     assert delay_server.p95([]) is None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from proofs.cases import ROOT
 from proofs.mutation_cases import MUTATIONS, Mutation
-from proofs.mutations import deployment, heal, looked, prepare
+from proofs.mutations import deployment, heal, prepare, run_check
 
 from rampgate.config.plan import STEPS
 
@@ -79,7 +79,7 @@ def test_a_step_that_did_not_take_effect_is_caught(
     prepare(mutation, path, tmp_path / "reports")
     mutation.inject(ready)
     try:
-        found = looked(mutation.stage, mutation.check, path, tmp_path / "reports")
+        found = run_check(mutation.stage, mutation.check, path, tmp_path / "reports")
     finally:
         heal(ready)
     assert found["outcome"] == "failed"
