@@ -150,4 +150,4 @@ def test_what_saw_nothing_is_no_baseline(tmp_path: Path, clinic: Clinic) -> None
     assert (told[ENDPOINT], told[VISITS]) == ("failed", "failed")
     reasons = json.dumps(made.verdict)
     assert "none of 200 requests was answered: HTTP 500" in reasons
-    assert "tells of no visit, not even of ours" in reasons
+    assert "reports no visit, not even ours" in reasons

@@ -45,7 +45,7 @@ class Journal:
         folder: the run's folder; must exist.
         process: a name of this writer, unique within the run.
         redactor: takes secrets out of every record before it is written.
-        clock: tells the time of a record.
+        clock: gives the time of a record.
     """
 
     def __init__(self, folder: Path, process: str, redactor: Redactor, clock: Clock) -> None:
@@ -129,8 +129,8 @@ def _clean_record(fields: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     elif seen is not None:
         record["measurement"] = seen
     metrics = fields["settings"].get("metrics", ()) if "settings" in fields else ()
-    for number, told in enumerate(metrics):
-        named = {key: told[key] for key in ("name", "unit") if key in told}
+    for number, metric in enumerate(metrics):
+        named = {key: metric[key] for key in ("name", "unit") if key in metric}
         record["settings"]["metrics"][number] |= named
     return record
 

@@ -52,7 +52,7 @@ class Run:
         settings: the settings in force.
         policy: the thresholds in force.
         journal: where this process writes.
-        clock: tells the time.
+        clock: gives the time.
         alpha_fail: the chance that one test may fail a healthy deployment.
         deadline: when the stage's time budget ends, on the clock's monotonic scale.
         invocation: the process whose header this part belongs to, "" when it is this one.

@@ -1,4 +1,4 @@
-"""Pictures of pages that somebody has accepted, in a folder that is kept with the deployment.
+"""The baselines of visual regression: pictures of pages that somebody has accepted.
 
     FOLDER/chromium-156.0.8078.79-1f0c2a9b/dashboard.png     by browser, version and a digest of its fonts
     FOLDER/accepted.jsonl                                    who accepted which, when, from which run
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 JOURNAL = "accepted.jsonl"
 _MAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TAKEN = "picture_taken"
-"""The metric of a measurement that tells of a picture: its file, digest and maker are in its details."""
+"""The metric of a picture: its file, digest and maker are in its details."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A picture that a run kept.
+class TakenPicture:
+    """A picture that a run took.
 
     Args:
         page: its name in the settings.
@@ -53,8 +53,8 @@ def file_name(page: str) -> str:
     return f"{name}.png"
 
 
-class AcceptedPictures:
-    """The folder of accepted pictures.
+class VisualBaselines:
+    """The folder of accepted pictures, kept with the deployment.
 
     Args:
         folder: where they are; need not exist.
@@ -77,19 +77,19 @@ class AcceptedPictures:
         except OSError as error:
             raise ProbeError(f"{path}: cannot be read: {error.strerror}") from None
         if (page, made_by, digest_of(picture)) not in self._entries():
-            raise ProbeError(f"{path}: by {self.folder / JOURNAL} nobody accepted this picture")
+            raise ProbeError(f"{path}: {self.folder / JOURNAL} has no line for this picture")
         return picture
 
     def others(self, page: str) -> list[str]:
         """The makers of other accepted pictures of a page."""
         return sorted(path.parent.name for path in self.folder.glob(f"*/{file_name(page)}"))
 
-    def accept(self, picture: bytes, kept: Kept, *, run: str, by: str, now: float) -> Path:
+    def accept(self, png: bytes, picture: TakenPicture, *, run: str, by: str, now: float) -> Path:
         """Accept a picture: from now on the page must look so.
 
         Args:
-            picture: PNG.
-            kept: what it shows, and who made it.
+            png: the file's content.
+            picture: what it shows, and which browser made it.
             run: the run that took it.
             by: who accepts it.
             now: seconds since the epoch.
@@ -100,15 +100,21 @@ class AcceptedPictures:
         Raises:
             EvidenceError: it cannot be written.
         """
-        path = self._path(kept.page, kept.made_by)
+        path = self._path(picture.page, picture.made_by)
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-        digest = digest_of(picture)
-        entry = {"at": at, "by": by, "run": run, "page": kept.page, "made_by": kept.made_by, "sha256": digest}
+        entry = {
+            "at": at,
+            "by": by,
+            "run": run,
+            "page": picture.page,
+            "made_by": picture.made_by,
+            "sha256": digest_of(png),
+        }
         fresh = path.with_name(f".{path.name}-{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(picture)
-            # Told first: a picture that nobody accepted is refused, a line without its picture is harmless.
+            fresh.write_bytes(png)
+            # The line first: a picture without one is refused, a line without its picture is harmless.
             with (self.folder / JOURNAL).open("ab", buffering=0) as file:
                 file.write(f"{json.dumps(entry, ensure_ascii=False)}\n".encode())
             fresh.replace(path)
@@ -132,20 +138,21 @@ class AcceptedPictures:
             raise ProbeError(f"{path}: cannot be read: {error}") from None
 
 
-def kept_by(records: Iterable[Mapping[str, Any]]) -> list[Kept]:
-    """The pictures that a run's journal tells of, the newest of each page; an empty file: none was kept."""
-    found: dict[str, Kept] = {}
+def taken_in(records: Iterable[Mapping[str, Any]]) -> list[TakenPicture]:
+    """The pictures in a run's journal, the newest of each page; without a file where none was to be kept."""
+    found: dict[str, TakenPicture] = {}
     for record in records:
         if record["type"] != "measurement" or record["measurement"].get("metric") != TAKEN:
             continue
-        told = record["measurement"].get("details", {})
-        page = str(told.get("page", ""))
-        found[page] = Kept(page, *(str(told.get(key, "")) for key in ("made_by", "file", "sha256")))
+        details = record["measurement"].get("details", {})
+        page = str(details.get("page", ""))
+        digest = (str(details.get(key, "")) for key in ("made_by", "file", "sha256"))
+        found[page] = TakenPicture(page, *digest)
     return list(found.values())
 
 
 def accept_run(folder: Path, pages: Sequence[str], *, by: str, now: float) -> list[Path]:
-    """Accept what a run has seen, into the folder that its own settings name.
+    """Accept the pictures that a run took, into the folder that its own settings name.
 
     Args:
         folder: of the run.
@@ -157,36 +164,36 @@ def accept_run(folder: Path, pages: Sequence[str], *, by: str, now: float) -> li
         Where the accepted pictures are.
 
     Raises:
-        EvidenceError: there is no such picture, it is not what the run saw, or it cannot be written.
+        EvidenceError: there is no such picture, it is not what the run took, or it cannot be written.
     """
     records, _ = journal.read(folder)
-    kept = {picture.page: picture for picture in kept_by(records) if picture.file}
-    if not kept:
+    taken = {picture.page: picture for picture in taken_in(records) if picture.file}
+    if not taken:
         raise EvidenceError(
             f"{folder}: no picture to accept: it checked none, or evidence.page_content was none"
         )
-    if wrong := [page for page in pages if page not in kept]:
-        raise EvidenceError(f"--page: found {wrong[0]!r}; accepted are {', '.join(kept)}")
+    if wrong := [page for page in pages if page not in taken]:
+        raise EvidenceError(f"--page: found {wrong[0]!r}; accepted are {', '.join(taken)}")
     settings = next(r["settings"] for r in records if r["type"] == "header" and "visual" in r["settings"])
-    accepted = AcceptedPictures(Path(settings["visual"]["folder"]))
-    chosen = [kept[page] for page in pages or kept]
-    pictures = [_whole(folder, picture) for picture in chosen]
+    baselines = VisualBaselines(Path(settings["visual"]["folder"]))
+    chosen = [taken[page] for page in pages or taken]
+    pictures = [_read(folder, picture) for picture in chosen]
     return [
-        accepted.accept(data, picture, run=folder.name, by=by, now=now)
-        for picture, data in zip(chosen, pictures, strict=True)
+        baselines.accept(png, picture, run=folder.name, by=by, now=now)
+        for picture, png in zip(chosen, pictures, strict=True)
     ]
 
 
-def _whole(folder: Path, kept: Kept) -> bytes:
-    """The picture, if it is the one that the journal tells of."""
-    path = folder / kept.file
+def _read(folder: Path, picture: TakenPicture) -> bytes:
+    """The file's content, if it is the one that the journal names."""
+    path = folder / picture.file
     try:
-        picture = path.read_bytes()
+        png = path.read_bytes()
     except OSError as error:
         raise EvidenceError(f"{path}: cannot be read: {error.strerror}") from None
-    if digest_of(picture) != kept.sha256 or not _MAKER.fullmatch(kept.made_by):
-        raise EvidenceError(f"{path}: is not the picture that the run's journal tells of")
-    return picture
+    if digest_of(png) != picture.sha256 or not _MAKER.fullmatch(picture.made_by):
+        raise EvidenceError(f"{path}: is not the picture in the run's journal")
+    return png
 
 
 def digest_of(picture: bytes) -> str:

@@ -23,7 +23,7 @@ class Place:
     Args:
         name: what reports call it.
         path: where it answers.
-        body: JMESPath of what must be there, "" when nobody knows.
+        body: JMESPath of what must be there, "" when it is not known.
         open: whether it answers to whoever is not signed in.
         remark: what is odd about its answer, "" when nothing is.
     """

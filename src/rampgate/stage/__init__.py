@@ -1,1 +1,1 @@
-"""A stage under pytest: fixtures, probes made from settings, and what is told as checks end."""
+"""A stage under pytest: its fixtures, the context that checks measure with, its lines on the terminal."""

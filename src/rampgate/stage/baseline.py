@@ -49,7 +49,7 @@ def vitals(context: StageContext, settings: BaselineSettings) -> list[Measuremen
     until = run.clock.monotonic() + _ARRIVES_S
     while not (measured := _vitals(context, settings)):
         if run.clock.monotonic() > until:
-            pytest.fail(f"no vitals to compare with: {settings.vitals} tells of no visit, not even of ours")
+            pytest.fail(f"no vitals to compare with: {settings.vitals} reports no visit, not even ours")
         run.clock.sleep(_POLL_S)
     return measured
 

@@ -1,4 +1,4 @@
-"""A check as pytest sees it: its stage, its id, its weight, and how it ended by itself."""
+"""A check as pytest sees it: its stage, its id, its severity, and how it ended by itself."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome 
 
 def clean_report(report: pytest.TestReport, redactor: Redactor) -> None:
     """Take secrets out of what pytest itself shows: a traceback, an assertion's values, captured output."""
-    shown = report.longreprtext
-    if (cleaned := redactor.text(shown)) != shown:
+    text = report.longreprtext
+    if (cleaned := redactor.text(text)) != text:
         report.longrepr = cleaned
-    report.sections = [(redactor.text(name), redactor.text(text)) for name, text in report.sections]
+    report.sections = [(redactor.text(name), redactor.text(output)) for name, output in report.sections]
 
 
 def severity_of(item: pytest.Item) -> Severity:
-    """The weight of a failure of the check's own: ``@pytest.mark.severity("critical")``, else warning."""
+    """The severity of a failure of the check's own: ``@pytest.mark.severity("critical")``, else warning."""
     mark = item.get_closest_marker("severity")
     try:
         return Severity(mark.args[0]) if mark else Severity.WARNING

@@ -68,7 +68,7 @@ def metrics(context: StageContext, settings: MonitoringSettings) -> Measurement:
     unasked = [name for name in _REPORTED if name not in known and context.run.policy.of(name)]
     if not unasked:
         return measured
-    named = f"thresholds on {' and '.join(unasked)} are never judged: no query, no [[metrics]] tells it"
+    named = f"thresholds on {' and '.join(unasked)} are never judged: no query and no [[metrics]] reports it"
     # What fails the check stands first; this fails nothing.
     return replace(measured, note=measured.note or named, details={**measured.details, "unasked": unasked})
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import UnreachableError
-from rampgate.evidence.visual_baselines import TAKEN, AcceptedPictures, Kept, digest_of, file_name
+from rampgate.evidence.visual_baselines import TAKEN, TakenPicture, VisualBaselines, digest_of, file_name
 from rampgate.model.measurement import Measurement
 from rampgate.probes.pictures import compare, size_of
 from rampgate.probes.visual import PicturedPage, take
@@ -52,8 +52,8 @@ class _Comparison:
         picture, note = self._take(), ""
         if not picture.up:
             return [self._down(picture)]
-        accepted = AcceptedPictures(self._settings.folder)
-        before = accepted.of(self._page.name, picture.made_by)
+        baselines = VisualBaselines(self._settings.folder)
+        before = baselines.of(self._page.name, picture.made_by)
         if before is None and self._settings.accept_first:
             before, note = self._accept(picture), "compared with a picture of a moment before"
             picture = self._take()
@@ -61,16 +61,16 @@ class _Comparison:
             taken = self._taken(picture)
             shown = {"now": taken.details["file"]} if self._keeps else {}
             self._expect.record(replace(taken, details={**taken.details, "pictures": shown}))
-            raise UnreachableError(self._how_to_accept(picture, accepted.others(self._page.name)))
+            raise UnreachableError(self._how_to_accept(picture, baselines.others(self._page.name)))
         return [self._taken(picture), self._compared(picture, before, note)]
 
     def _accept(self, picture: Picture) -> bytes:
         """Accept a picture for this run alone."""
         if self._keeps:
-            kept = Kept(self._page.name, picture.made_by, "", digest_of(picture.png))
-            accepted = AcceptedPictures(self._run.folder / FOLDER / "accepted")
+            taken = TakenPicture(self._page.name, picture.made_by, "", digest_of(picture.png))
+            baselines = VisualBaselines(self._run.folder / FOLDER / "accepted")
             now = self._run.clock.now()
-            accepted.accept(picture.png, kept, run=self._run.id, by="visual.accept_first", now=now)
+            baselines.accept(picture.png, taken, run=self._run.id, by="visual.accept_first", now=now)
         return picture.png
 
     def _take(self) -> Picture:

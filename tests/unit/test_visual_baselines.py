@@ -14,7 +14,7 @@ from tests.unit.fakes import FakeClock
 from rampgate.cli import main
 from rampgate.errors import ProbeError
 from rampgate.evidence.journal import Journal
-from rampgate.evidence.visual_baselines import JOURNAL, AcceptedPictures, digest_of, file_name
+from rampgate.evidence.visual_baselines import JOURNAL, VisualBaselines, digest_of, file_name
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_accepting_keeps_the_pictures_and_says_who(project: Path) -> None:
     done = accept("--by", "Grace")
     assert done.exit_code == 0
     assert f"accepted: looks/{MAKER}/patients.png" in done.output
-    pictures = AcceptedPictures(project / "looks")
+    pictures = VisualBaselines(project / "looks")
     assert pictures.of("dashboard", MAKER) == png()
     assert pictures.of("patients", MAKER) == png("red")
     assert pictures.of("dashboard", "chromium-9") is None
@@ -115,7 +115,7 @@ def test_a_picture_that_was_changed_since_is_refused(project: Path) -> None:
     (run / "visual" / "patients.png").write_bytes(png("black"))
     done = accept("--by", "Ada")
     assert done.exit_code == 2
-    assert "patients.png: is not the picture that the run's journal tells of" in done.output
+    assert "patients.png: is not the picture in the run's journal" in done.output
     assert not (project / "looks").exists()
 
 
@@ -124,8 +124,8 @@ def test_a_picture_that_nobody_accepted_is_not_compared_with(project: Path) -> N
     run_of(project, dashboard=png())
     accept("--by", "Ada")
     (project / "looks" / MAKER / "dashboard.png").write_bytes(png("black"))
-    with pytest.raises(ProbeError, match="nobody accepted this picture"):
-        AcceptedPictures(project / "looks").of("dashboard", MAKER)
+    with pytest.raises(ProbeError, match="has no line for this picture"):
+        VisualBaselines(project / "looks").of("dashboard", MAKER)
 
 
 def test_names_that_would_be_one_file_are_two() -> None:
