@@ -25,9 +25,9 @@ PREFIX = "rampgate_scratch_"
 PATIENTS = 1200
 
 
-def progress(say: Callable[[str], None] = lambda _: None, timeout_s: float = 60.0) -> Progress:
-    """Time enough, and nobody who reads along unless wanted."""
-    return Progress("backup", SystemClock(), timeout_s, say)
+def progress(show: Callable[[str], None] = lambda _: None, timeout_s: float = 60.0) -> Progress:
+    """Time enough; its lines go nowhere unless wanted."""
+    return Progress("backup", SystemClock(), timeout_s, show)
 
 
 @contextmanager
@@ -95,15 +95,14 @@ def fill_cache(url: str) -> None:
         other.set("elsewhere", "y")
 
 
-@contextmanager
-def saved(url: str, target: Path, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Keys]:
+def saved(url: str, target: Path, meanwhile: Callable[[], object] = lambda: None) -> Keys:
     """A backup of the cache between two readings; what happens meanwhile comes after the first."""
-    with Keys() as keys:
-        keys.read(BEFORE, url, 3.0, progress())
-        meanwhile()
-        redis_dump.take(redis_dump.RedisSource(url), target, progress())
-        keys.read(AFTER, url, 3.0, progress())
-        yield keys
+    keys = Keys()
+    keys.read(BEFORE, url, 3.0, progress())
+    meanwhile()
+    redis_dump.take(redis_dump.RedisSource(url), target, progress())
+    keys.read(AFTER, url, 3.0, progress())
+    return keys
 
 
 def flip(path: Path, at: int = -30) -> None:
@@ -122,5 +121,5 @@ def sum_again(folder: Path) -> None:
     """Make the list of hashes agree with what is on the disk, as if it had been written so."""
     sums = folder / files.SUMS
     lines = [line.split("  ", 1)[1] for line in sums.read_text(encoding="utf-8").splitlines()]
-    told = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in lines)
-    sums.write_text("".join(told), encoding="utf-8")
+    right = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in lines)
+    sums.write_text("".join(right), encoding="utf-8")

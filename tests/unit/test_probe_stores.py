@@ -14,7 +14,7 @@ from tests.unit.fakes import FakeClock
 from tests.unit.stores_fixture import free_port, valkey
 
 from rampgate.errors import ProbeError
-from rampgate.probes.store_words import redactor_of
+from rampgate.io.stores import redactor_of
 from rampgate.probes.stores import KEY_PREFIX, PREFIX, READ_ONLY, MongoProbe, RedisProbe, what_mongodb_is
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def test_what_answers_the_wire_protocol(status: dict[str, Any], name: str) -> No
     ("module", "probe"),
     [
         ("pymongo", lambda: MongoProbe("mongodb://127.0.0.1")),
-        ("redis.exceptions", lambda: RedisProbe("redis://x")),
+        ("redis.connection", lambda: RedisProbe("redis://x")),
     ],
 )
 def test_a_missing_library_names_the_cure(

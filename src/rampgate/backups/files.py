@@ -157,6 +157,13 @@ def settle(descriptor: int) -> None:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def flushed(path: Path) -> str:
+    """Flush a file that another program wrote; its sha256, read from the disk."""
+    with path.open("rb") as file:
+        settle(file.fileno())
+    return sha256_of(path)
+
+
 def sha256_of(path: Path) -> str:
     """Of a file as it is on the disk.
 

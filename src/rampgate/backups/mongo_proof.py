@@ -1,6 +1,6 @@
 """The proof of a MongoDB backup: read from disk, restored into scratch databases, compared.
 
-It is compared with what was read while it was dumped, as the manifest tells: a deployment goes on writing.
+It is compared with what was read while it was dumped, as the manifest says: a deployment goes on writing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.backups import files, mongo_source
-from rampgate.backups.documents import BrokenFileError, Content, batches, read, stem_of
+from rampgate.backups.content import BrokenFileError, Content, batches, read, stem_of
 from rampgate.backups.progress import Proof
-from rampgate.probes.store_words import cut, redactor_of
+from rampgate.io import stores
+from rampgate.io.guard import Guard
+from rampgate.io.stores import cut, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,11 +37,13 @@ class Scratch:
         uri: of the server.
         prefix: of the names of databases that may be made and dropped there.
         timeout_s: for finding the server and connecting.
+        guard: of where may be written.
     """
 
     uri: str = field(repr=False)
     prefix: str = "rampgate_scratch_"
     timeout_s: float = 3.0
+    guard: Guard = field(default_factory=Guard)
 
 
 def prove(folder: Path, scratch: Scratch, progress: Progress) -> Proof:
@@ -48,7 +52,7 @@ def prove(folder: Path, scratch: Scratch, progress: Progress) -> Proof:
     Args:
         folder: of the backup.
         scratch: where.
-        progress: tells how far it is.
+        progress: shows how far it is.
 
     Raises:
         ProbeError: it took too long.
@@ -59,12 +63,14 @@ def prove(folder: Path, scratch: Scratch, progress: Progress) -> Proof:
     if wrong:
         return proof
     described = _read_manifest(folder, proof)
-    with mongo_source.connected(scratch.uri, scratch.timeout_s, progress.left_s) as client:
+    with stores.mongodb(
+        scratch.uri, timeout_s=scratch.timeout_s, answer_s=progress.left_s, guard=scratch.guard
+    ) as client:
         _name_leftovers(client, scratch.prefix, proof)
-        for name in dict.fromkeys(told["database"] for told in described):
+        for name in dict.fromkeys(entry["database"] for entry in described):
             with _scratch_database(client, scratch.prefix) as database:
-                for told in (told for told in described if told["database"] == name):
-                    _Restored(folder, told, database, proof, progress, redactor_of(scratch.uri)).compare()
+                for entry in (entry for entry in described if entry["database"] == name):
+                    _Restored(folder, entry, database, proof, progress, redactor_of(scratch.uri)).compare()
     return proof
 
 
@@ -72,13 +78,12 @@ def _read_manifest(folder: Path, proof: Proof) -> list[dict[str, Any]]:
     from bson import json_util
 
     try:
-        told: list[dict[str, Any]] = json_util.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))[
-            "collections"
-        ]
+        manifest = json_util.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))
+        collections: list[dict[str, Any]] = manifest["collections"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         proof.differences.append(f"{files.MANIFEST} cannot be read: {error}")
         return []
-    return told
+    return collections
 
 
 def _name_leftovers(client: MongoClient[dict[str, Any]], prefix: str, proof: Proof) -> None:
@@ -103,15 +108,15 @@ class _Restored:
 
     Args:
         folder: of the backup.
-        told: of the collection by the manifest.
+        entry: of the collection in the manifest.
         database: to restore into.
         proof: takes what is found.
-        progress: tells how far it is.
+        progress: shows how far it is.
         safe: takes secrets out of errors.
     """
 
     folder: Path
-    told: Mapping[str, Any]
+    entry: Mapping[str, Any]
     database: Database[dict[str, Any]]
     proof: Proof
     progress: Progress
@@ -119,7 +124,7 @@ class _Restored:
 
     @property
     def _name(self) -> str:
-        return f"{self.told['database']}.{self.told['name']}"
+        return f"{self.entry['database']}.{self.entry['name']}"
 
     def _differs(self, text: str) -> None:
         self.proof.differences.append(f"{self._name}: {text}")
@@ -130,8 +135,8 @@ class _Restored:
         from bson.errors import InvalidBSON
         from pymongo.errors import OperationFailure
 
-        inside = self.folder / self.told["database"]
-        stem = inside / stem_of(inside, self.told["name"])
+        inside = self.folder / self.entry["database"]
+        stem = inside / stem_of(inside, self.entry["name"])
         path = stem.with_name(f"{stem.name}.metadata.json")
         try:
             metadata = json_util.loads(path.read_text(encoding="utf-8"))
@@ -140,11 +145,11 @@ class _Restored:
             return
         try:
             self._create(metadata)
-            if self.told["kind"] == "collection":
+            if self.entry["kind"] == "collection":
                 if self._insert(stem.with_name(f"{stem.name}.bson")):
-                    seen = mongo_source.content(self.database, self.told["name"], self.progress)
-                    self._same(seen, "come out of the backup")
-                self.proof.compared += int(self.told["documents"])
+                    restored = mongo_source.content(self.database, self.entry["name"], self.progress)
+                    self._same(restored, "come out of the backup")
+                self.proof.compared += int(self.entry["documents"])
                 # Only now: an index may be one that lets documents expire.
                 self._build(metadata.get("indexes", []))
                 self._compare_indexes()
@@ -156,16 +161,16 @@ class _Restored:
 
     def _create(self, metadata: Mapping[str, Any]) -> None:
         options = {key: value for key, value in metadata.get("options", {}).items() if key != "uuid"}
-        self.database.command({"create": self.told["name"], **options})
+        self.database.command({"create": self.entry["name"], **options})
 
     def _insert(self, path: Path) -> bool:
         """Restore the documents of a file; whether they are those that were dumped, and all were taken."""
         from bson.raw_bson import RawBSONDocument
         from pymongo.errors import BulkWriteError
 
-        target, seen = self.database[self.told["name"]], Content()
+        target, found = self.database[self.entry["name"]], Content()
         for batch in batches(read(path), mongo_source.BATCH, _BATCH_BYTES):
-            seen.add(batch)
+            found.add(batch)
             try:
                 target.insert_many(
                     [RawBSONDocument(document) for document in batch],
@@ -176,19 +181,19 @@ class _Restored:
                 first: dict[str, Any] = next(iter(error.details.get("writeErrors", [])), {})
                 self._differs(f"not every document can be written: {first.get('errmsg', error)}")
                 return False
-            done, wanted = seen.documents, self.told["documents"]
+            done, wanted = found.documents, self.entry["documents"]
             self.progress.at(f"{self._name}: {done:,} of {wanted:,} documents restored")
         # A server may mend what is wrong in a file, such as the numbering of a list: both are compared.
-        return self._same(seen, f"are in {path.name}")
+        return self._same(found, f"are in {path.name}")
 
-    def _same(self, seen: Content, where: str) -> bool:
+    def _same(self, found: Content, where: str) -> bool:
         """Whether documents are those that were dumped."""
-        dumped = int(self.told["documents"])
-        if seen.documents != dumped:
-            self._differs(f"{dumped:,} documents were dumped, {seen.documents:,} {where}")
-        elif seen.fingerprint != self.told["fingerprint"]:
+        dumped = int(self.entry["documents"])
+        if found.documents != dumped:
+            self._differs(f"{dumped:,} documents were dumped, {found.documents:,} {where}")
+        elif found.fingerprint != self.entry["fingerprint"]:
             self._differs(f"{dumped:,} documents were dumped, and as many others {where}")
-        return (seen.documents, seen.fingerprint) == (dumped, self.told["fingerprint"])
+        return (found.documents, found.fingerprint) == (dumped, self.entry["fingerprint"])
 
     def _build(self, indexes: list[dict[str, Any]]) -> None:
         wanted = [
@@ -197,11 +202,11 @@ class _Restored:
             if index["name"] != "_id_"
         ]
         if wanted:
-            self.database.command({"createIndexes": self.told["name"], "indexes": wanted})
+            self.database.command({"createIndexes": self.entry["name"], "indexes": wanted})
 
     def _compare_indexes(self) -> None:
-        wanted = {index["name"]: _plain(index) for index in self.told["indexes"]}
-        there = {index["name"]: _plain(index) for index in self.database[self.told["name"]].list_indexes()}
+        wanted = {index["name"]: _plain(index) for index in self.entry["indexes"]}
+        there = {index["name"]: _plain(index) for index in self.database[self.entry["name"]].list_indexes()}
         self.proof.compared += len(wanted)
         for name in sorted(wanted.keys() | there.keys()):
             if name not in there:
@@ -212,16 +217,16 @@ class _Restored:
                 self._differs(f"the index {name} is defined otherwise")
 
     def _compare_options(self) -> None:
-        cursor = self.database.list_collections(filter={"name": self.told["name"]})
+        cursor = self.database.list_collections(filter={"name": self.entry["name"]})
         there = next(iter(cursor), None)
         self.proof.compared += 1
         if there is None:
             self._differs("is missing")
-        elif dict(there.get("options", {})) != dict(self.told["options"]):
+        elif dict(there.get("options", {})) != dict(self.entry["options"]):
             self._differs("its options (validator, collation, cap ...) are others")
 
 
 def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
     """An index's definition, comparable: only its key has an order."""
-    told = {key: value for key, value in index.items() if key not in {"ns", "v"}}
-    return {**told, "key": list(dict(told["key"]).items())}
+    kept = {key: value for key, value in index.items() if key not in {"ns", "v"}}
+    return {**kept, "key": list(dict(kept["key"]).items())}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rampgate.backups.documents import Content, split
-from rampgate.backups.progress import StoreError
+from rampgate.backups.content import Content, split
 from rampgate.errors import ProbeError
-from rampgate.probes.store_words import cut, missing, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 BATCH = 500
 """Documents per batch; with documents of ordinary size some hundred kilobytes."""
 _INTERNAL = {"admin", "local", "config"}
-_UNAUTHORIZED = {13, 18}
-_LATER_MS = 250
-"""A server is looked for a little longer than for connecting: else nobody knows yet why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,45 +48,6 @@ class Collection:
         return f"{self.database}.{self.name}"
 
 
-@contextmanager
-def connected(uri: str, timeout_s: float, answer_s: float) -> Iterator[MongoClient[dict[str, Any]]]:
-    """A client of a server.
-
-    Args:
-        uri: where; account and TLS are in it.
-        timeout_s: for finding the server and connecting.
-        answer_s: for each answer.
-
-    Raises:
-        ProbeError: pymongo is missing, or the address is none.
-        StoreError: whatever the server did not do, in the context too.
-    """
-    try:
-        import pymongo
-        from pymongo.errors import ConfigurationError, PyMongoError
-    except ImportError as error:
-        raise missing("pymongo") from error
-    safe, ms = redactor_of(uri), max(1, round(timeout_s * 1000))
-    try:
-        client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            uri,
-            appname="rampgate",
-            serverSelectionTimeoutMS=ms + _LATER_MS,
-            connectTimeoutMS=ms,
-            socketTimeoutMS=max(1, round(answer_s * 1000)),
-        )
-    except (ConfigurationError, ValueError) as error:
-        raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
-    with client:
-        try:
-            client.admin.command("ping")
-            yield client
-        except PyMongoError as error:
-            refused = getattr(error, "code", None) in _UNAUTHORIZED
-            what = "refuses the account" if refused else "failed" if client.nodes else "does not answer"
-            raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
-
-
 def databases(client: MongoClient[dict[str, Any]], wanted: Sequence[str], scratch_prefix: str) -> list[str]:
     """The names of the databases to back up.
 
@@ -115,9 +71,11 @@ def databases(client: MongoClient[dict[str, Any]], wanted: Sequence[str], scratc
     except ConfigurationError:  # the address names none
         named = []
     names = list(wanted) or named or there
-    told = ", ".join(there) or "none"
     if absent := [name for name in names if name not in there]:
-        raise ProbeError(f"backups.databases: found {absent[0]!r}; accepted are those of the server: {told}")
+        accepted = ", ".join(there) or "none"
+        raise ProbeError(
+            f"backups.databases: found {absent[0]!r}; accepted are those of the server: {accepted}"
+        )
     if not names:
         raise ProbeError("there is no database to back up")
     return names
@@ -130,8 +88,8 @@ def described(database: Database[dict[str, Any]]) -> list[Collection]:
         ProbeError: there is a time series, which cannot be written back document by document.
     """
     found = []
-    for told in sorted(database.list_collections(), key=lambda told: str(told["name"])):
-        name, kind = told["name"], told.get("type", "collection")
+    for listed in sorted(database.list_collections(), key=lambda listed: str(listed["name"])):
+        name, kind = listed["name"], listed.get("type", "collection")
         if name.startswith("system."):
             continue
         if kind not in {"collection", "view"}:
@@ -142,8 +100,10 @@ def described(database: Database[dict[str, Any]]) -> list[Collection]:
         indexes = (
             tuple(dict(index) for index in database[name].list_indexes()) if kind == "collection" else ()
         )
-        identity = told.get("info", {}).get("uuid")
-        found.append(Collection(database.name, name, kind, dict(told.get("options", {})), indexes, identity))
+        identity = listed.get("info", {}).get("uuid")
+        found.append(
+            Collection(database.name, name, kind, dict(listed.get("options", {})), indexes, identity)
+        )
     return found
 
 
@@ -160,8 +120,15 @@ def raw_batches(database: Database[dict[str, Any]], name: str) -> Iterator[bytes
 
 def content(database: Database[dict[str, Any]], name: str, progress: Progress) -> Content:
     """What a collection holds now."""
-    seen = Content()
+    found = Content()
     for batch in raw_batches(database, name):
-        seen.add(split(batch))
-        progress.at(f"{database.name}.{name}: {seen.documents:,} documents read")
-    return seen
+        found.add(split(batch))
+        progress.at(f"{database.name}.{name}: {found.documents:,} documents read")
+    return found
+
+
+def as_json(data: Any) -> Any:
+    """BSON as JSON that keeps every type (canonical extended JSON)."""
+    from bson import json_util
+
+    return json.loads(json_util.dumps(data, json_options=json_util.CANONICAL_JSON_OPTIONS))

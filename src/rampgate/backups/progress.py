@@ -13,28 +13,25 @@ if TYPE_CHECKING:
 
     from rampgate.clock import Clock
 
-TOLD_EVERY_S = 5.0
-
-
-class StoreError(Exception):
-    """The store does not answer, refuses the account, or fails: the target's fault, not ours."""
+SHOWN_EVERY_S = 5.0
+ANSWER_S = 60.0
 
 
 class Progress:
-    """Tells how far a long piece of work is, a line every few seconds, and ends it when its time is over.
+    """Shows how far a long piece of work is, a line every few seconds, and ends it when its time is over.
 
     Args:
         what: the work, the beginning of each line.
-        clock: tells the time.
+        clock: gives the time.
         timeout_s: how long the work may take in all.
-        say: shows a line.
+        show: shows a line.
     """
 
-    def __init__(self, what: str, clock: Clock, timeout_s: float, say: Callable[[str], None]) -> None:
+    def __init__(self, what: str, clock: Clock, timeout_s: float, show: Callable[[str], None]) -> None:
         self.what = what
         self.clock = clock
-        self._say = say
-        self._begun = self._told = clock.monotonic()
+        self._show = show
+        self._begun = self._shown = clock.monotonic()
         self._timeout_s = timeout_s
 
     @property
@@ -44,7 +41,7 @@ class Progress:
 
     @property
     def left_s(self) -> float:
-        """Seconds that are left.
+        """Seconds that are left, more than 0.
 
         Raises:
             ProbeError: none are.
@@ -55,16 +52,24 @@ class Progress:
         return left
 
     def at(self, done: str) -> None:
-        """Say how far the work is, unless something was said a moment ago.
+        """Show how far the work is, unless a line was shown a moment ago.
 
         Raises:
             ProbeError: its time is over.
         """
-        assert self.left_s  # noqa: S101  # raises by itself when nothing is left
         now = self.clock.monotonic()
-        if now - self._told >= TOLD_EVERY_S:
-            self._told = now
-            self._say(f"{self.what}: {done}")
+        if self.left_s and now - self._shown >= SHOWN_EVERY_S:
+            self._shown = now
+            self._show(f"{self.what}: {done}")
+
+    @property
+    def answer_s(self) -> float:
+        """Seconds that one answer of a store is waited for: one that falls silent does not cost all the time.
+
+        Raises:
+            ProbeError: no time is left.
+        """
+        return min(ANSWER_S, self.left_s)
 
 
 @dataclass(frozen=True, slots=True)

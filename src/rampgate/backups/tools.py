@@ -1,61 +1,54 @@
-"""Programs that a backup uses: run with their secrets out of sight, watched, never left behind."""
+"""Programs that write a backup: run to their end, watched, and told of only without secrets."""
 
 from __future__ import annotations
 
-import shutil
 import signal
-import subprocess
-import tempfile
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING
 
+from rampgate.backups.files import MEGABYTE, size_of
 from rampgate.errors import ProbeError
+from rampgate.io.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rampgate.backups.progress import Progress
     from rampgate.model.redact import Redactor
 
 _POLL_S = 0.2
-_STOP_S = 10.0
-_LAST_CHARS = 4000
+_KEPT_LINES = 50
+_SHOWN_CHARS = 300
 
 
-@contextmanager
-def process(
-    command: Sequence[str], output: IO[bytes], folder: Path, environ: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A program for as long as the context lasts; its files are private, and it ends when we are killed.
+class Output:
+    """The last lines that a program wrote."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def add(self, line: str) -> None:
+        """Keep a line that is not empty."""
+        if line.strip():
+            self.lines.append(line.strip())
+
+    @property
+    def last(self) -> str:
+        """The last of them."""
+        return self.lines[-1][:_SHOWN_CHARS] if self.lines else "it wrote nothing"
+
+
+def start(command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> Process:
+    """Start a program whose files are private.
 
     Raises:
         ProbeError: it cannot be started.
     """
-    # A function to be run after the fork is not safe beside the threads of a database client.
-    guard = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
     try:
-        started = subprocess.Popen(
-            [*guard, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environ,
-            umask=0o077,
-        )
+        return Process(command, environ, folder, private=True)
     except OSError as error:
         raise ProbeError(f"{command[0]} cannot be started: {error.strerror}") from None
-    try:
-        yield started
-    finally:
-        if started.poll() is None:
-            started.terminate()
-            try:
-                started.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                started.kill()
-                started.wait()
 
 
 def run(
@@ -64,38 +57,30 @@ def run(
     progress: Progress,
     folder: Path,
     environ: Mapping[str, str] | None = None,
-) -> None:
-    """Run a program to its end, telling how many bytes it has written.
+) -> list[str]:
+    """Run a program to its end, showing how many bytes it has written.
 
     Args:
         command: without secrets: everybody can read it.
-        safe: takes secrets out of its last words.
+        safe: takes secrets out of its last line.
         progress: ends it when the time is over.
         folder: where it works, and writes.
         environ: its environment, None for ours.
 
+    Returns:
+        The last lines that it wrote.
+
     Raises:
-        ProbeError: it did not end with 0; with its last words.
+        ProbeError: it did not end with 0; with its last line.
     """
-    from rampgate.backups.files import MEGABYTE, size_of
-
-    with tempfile.TemporaryFile() as output, process(command, output, folder, environ) as started:
-        while True:
-            try:
-                code = started.wait(min(_POLL_S, progress.left_s))
-                break
-            except subprocess.TimeoutExpired:
-                progress.at(f"{size_of(folder) / MEGABYTE:,.1f} MB written")
-        if code != 0:
-            raise ProbeError(f"{command[0]} {_ended(code)}: {safe.text(last_words(output))}")
-
-
-def _ended(code: int) -> str:
-    return f"ended with {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
-
-
-def last_words(output: IO[bytes]) -> str:
-    """The last line that a program wrote."""
-    output.seek(max(0, output.seek(0, 2) - _LAST_CHARS))
-    lines = output.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "it said nothing"
+    output = Output()
+    process = start(command, folder, environ)
+    try:
+        while not process.wait_for(min(_POLL_S, progress.left_s), output.add):
+            progress.at(f"{size_of(folder) / MEGABYTE:,.1f} MB written")
+    finally:
+        code = process.end(output.add)
+    if code != 0:
+        ended = f"ended with {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
+        raise ProbeError(f"{command[0]} {ended}: {safe.text(output.last)}")
+    return list(output.lines)

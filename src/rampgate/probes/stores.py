@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
+from rampgate.io import stores
+from rampgate.io.stores import StoreError, cut, redactor_of
 from rampgate.model.measurement import Measurement
-from rampgate.probes.store_words import cut, missing, redactor_of, up_measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pymongo import MongoClient
     from redis import Redis
@@ -26,8 +26,13 @@ KEY_PREFIX = "rampgate:probe:"
 """What we write to Redis is a key of this name."""
 KEY_LIFE_S = 30
 READ_ONLY = "read only: allow_writes = false"
-_AUTHENTICATION_FAILED = 18
-_MONGO_TIMEOUTS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+
+
+def up_measurement(service: str, value: float, clock: Clock, start: float, **more: Any) -> Measurement:
+    """``mongodb_up`` or ``redis_up``."""
+    return Measurement(
+        f"{service}_up", n=1, value=value, labels={"service": service}, start=start, end=clock.now(), **more
+    )
 
 
 @dataclass(frozen=True)
@@ -54,38 +59,20 @@ class MongoProbe:
         Raises:
             ProbeError: pymongo is missing, or the address is none.
         """
-        try:
-            import pymongo
-            from pymongo.errors import ConfigurationError, PyMongoError
-        except ImportError as error:
-            raise missing("pymongo") from error
-        safe = redactor_of(self.uri)
-        ms = max(1, round(self.timeout_s * 1000))
-        options: dict[str, Any] = dict.fromkeys(_MONGO_TIMEOUTS, ms)
         start = self.clock.now()
         try:
-            client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
-                self.uri, appname="rampgate", retryReads=False, retryWrites=False, **options
-            )
-        except (ConfigurationError, ValueError) as error:
-            raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
-        with client:
-            try:
+            with stores.mongodb(self.uri, timeout_s=self.timeout_s) as client:
                 details = self._ping(client)
-            except PyMongoError as error:
-                note = f"MongoDB does not answer: {cut(safe, error)}"
-                if getattr(error, "code", None) == _AUTHENTICATION_FAILED:
-                    note = f"MongoDB refuses the account: {cut(safe, error)}"
-                return [up_measurement("mongodb", 0.0, self.clock, start, note=note)]
-            note = "" if self.allow_writes else READ_ONLY
-            up = up_measurement("mongodb", 1.0, self.clock, start, note=note, details=details)
-            return [up, self._round_trip(client, safe)] if self.allow_writes else [up]
+                note = "" if self.allow_writes else READ_ONLY
+                up = up_measurement("mongodb", 1.0, self.clock, start, note=note, details=details)
+                return [up, self._round_trip(client, redactor_of(self.uri))] if self.allow_writes else [up]
+        except StoreError as error:
+            return [up_measurement("mongodb", 0.0, self.clock, start, note=str(error))]
 
     def _ping(self, client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
         """Ping, then what the server says of itself, as far as it lets us ask."""
         from pymongo.errors import OperationFailure
 
-        client.admin.command("ping")  # opens the connection, which is not part of the time
         begun = self.clock.monotonic()
         client.admin.command("ping")
         ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
@@ -168,50 +155,19 @@ class RedisProbe:
         Raises:
             ProbeError: redis-py is missing, or the address is none.
         """
+        safe, start = redactor_of(self.url), self.clock.now()
         try:
-            from redis.exceptions import AuthenticationError, RedisError
-        except ImportError as error:
-            raise missing("redis") from error
-        safe = redactor_of(self.url)
-        start = self.clock.now()
-        with self._client(safe) as client:
-            try:
-                client.ping()  # opens the connection, which is not part of the time
+            with stores.redis(self.url, timeout_s=self.timeout_s) as client:
                 begun = self.clock.monotonic()
                 client.ping()
                 ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
-            except (RedisError, OSError) as error:
-                refused = isinstance(error, AuthenticationError) or "NOAUTH" in str(error)
-                what = "refuses the account" if refused else "does not answer"
-                return [
-                    up_measurement("redis", 0.0, self.clock, start, note=f"Redis {what}: {cut(safe, error)}")
-                ]
-            details = {**self._identity(client), "ping_ms": ping_ms}
-            note = "" if self.allow_writes else READ_ONLY
-            up = up_measurement("redis", 1.0, self.clock, start, note=note, details=details)
-            rate = self._hit_rate(client, safe)  # before our own look-up counts as a hit
-            return [up, rate, self._round_trip(client, safe)] if self.allow_writes else [up, rate]
-
-    @contextmanager
-    def _client(self, safe: Redactor) -> Iterator[Redis]:
-        """A client that tries once: a retry would hide what we came to see."""
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        try:
-            client = Redis.from_url(
-                self.url,
-                socket_timeout=self.timeout_s,
-                socket_connect_timeout=self.timeout_s,
-                retry=Retry(NoBackoff(), 0),
-                client_name="rampgate",
-                decode_responses=True,
-            )
-        except ValueError as error:
-            raise ProbeError(f"the Redis address cannot be used: {cut(safe, error)}") from None
-        with client:
-            yield client
+                details = {**self._identity(client), "ping_ms": ping_ms}
+                note = "" if self.allow_writes else READ_ONLY
+                up = up_measurement("redis", 1.0, self.clock, start, note=note, details=details)
+                rate = self._hit_rate(client, safe)  # before our own look-up counts as a hit
+                return [up, rate, self._round_trip(client, safe)] if self.allow_writes else [up, rate]
+        except StoreError as error:
+            return [up_measurement("redis", 0.0, self.clock, start, note=str(error))]
 
     def _identity(self, client: Redis) -> dict[str, Any]:
         """Which program, which version."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rampgate.backups import files, mongo_dump, mongo_proof, redis_dump, redis_proof
-from rampgate.backups.progress import Progress, StoreError
+from rampgate.backups.progress import Progress
 from rampgate.backups.redis_keys import AFTER, BEFORE, Keys
 from rampgate.errors import ProbeError, RefusedError
+from rampgate.io.stores import StoreError
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -114,9 +115,9 @@ def mongodb(context: StageContext, settings: BackupSettings, store: MongoSetting
             "set allow_writes = true, or backups.scratch_mongodb to another server"
         )
     uri = settings.scratch_mongodb or store.uri
-    context.guard.check(uri)
+    context.guard.check(uri)  # before anything is written
     source = mongo_dump.MongoSource(store.uri, settings.databases, settings.scratch_prefix, store.timeout)
-    scratch = mongo_proof.Scratch(uri, settings.scratch_prefix, store.timeout)
+    scratch = mongo_proof.Scratch(uri, settings.scratch_prefix, store.timeout, context.guard)
     return StoreBackup(
         "mongodb",
         run,
@@ -149,14 +150,14 @@ class RedisBackup:
         """As StoreBackup.measure."""
         source = self.source
         redis_proof.server_programs()  # before anything is written
-        with Keys() as keys:
+        keys = Keys()
 
-            def take(folder: Path, progress: Progress) -> Taken:
-                keys.read(BEFORE, source.url, source.timeout_s, progress)
-                return redis_dump.take(source, folder, progress)
+        def take(folder: Path, progress: Progress) -> Taken:
+            keys.read(BEFORE, source.url, source.timeout_s, progress)
+            return redis_dump.take(source, folder, progress)
 
-            def prove(folder: Path, progress: Progress) -> Proof:
-                keys.read(AFTER, source.url, source.timeout_s, progress)
-                return redis_proof.prove(folder, keys, progress)
+        def prove(folder: Path, progress: Progress) -> Proof:
+            keys.read(AFTER, source.url, source.timeout_s, progress)
+            return redis_proof.prove(folder, keys, progress)
 
-            return StoreBackup("redis", self.run, self.settings, take, prove).measure()
+        return StoreBackup("redis", self.run, self.settings, take, prove).measure()

@@ -1,22 +1,18 @@
-"""BSON documents as bytes: counted, hashed whatever their order, and read from mongodump's files."""
+"""What a collection holds, whatever the order of its documents, and the names of its files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_SIZE = struct.Struct("<i")
-_SMALLEST = 5
-_LARGEST = 64 << 20
 _MODULUS = 1 << 256
 _LONGEST_NAME = 208
 
@@ -27,7 +23,7 @@ class BrokenFileError(Exception):
 
 @dataclass(slots=True)
 class Content:
-    """What a collection holds, whatever the order: how many documents, and the sum of their SHA-256.
+    """How many documents a collection holds, and the sum of their SHA-256.
 
     The sum modulo 2^256 is an additive multiset hash: no two sets of documents that differ by an accident
     share it, and it takes the same memory for any number of them.
@@ -52,50 +48,39 @@ class Content:
 
 
 def split(batch: bytes) -> Iterator[bytes]:
-    """The documents of a batch of raw BSON.
+    """The documents of a batch of raw BSON, as they are.
 
     Raises:
-        BrokenFileError: a length that cannot be.
+        bson.errors.InvalidBSON: it is none.
     """
-    at = 0
-    while at < len(batch):
-        size = _size(batch[at : at + _SIZE.size], at)
-        if at + size > len(batch):
-            raise BrokenFileError(f"ends in the middle of a document, at byte {at:,}")
-        yield batch[at : at + size]
-        at += size
+    from bson import decode_iter
+    from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
+
+    return (bytes(document.raw) for document in decode_iter(batch, DEFAULT_RAW_BSON_OPTIONS))
 
 
 def read(path: Path) -> Iterator[bytes]:
-    """The documents of a file, one at a time.
+    """The documents of a file as they are, one at a time.
 
     Raises:
         BrokenFileError: it is truncated, or holds something else.
         OSError: it cannot be read.
     """
-    at = 0
+    from bson import decode_file_iter
+    from bson.errors import InvalidBSON
+    from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS
+
+    whole = 0
     with path.open("rb") as file:
-        while head := file.read(_SIZE.size):
-            size = _size(head, at)
-            document = head + file.read(size - _SIZE.size)
-            if len(document) < size:
-                raise BrokenFileError(f"ends in the middle of a document, at byte {at:,}")
-            if document[-1]:
-                raise BrokenFileError(f"holds no document at byte {at:,}")
-            yield document
-            at += size
+        try:
+            for document in decode_file_iter(file, DEFAULT_RAW_BSON_OPTIONS):
+                yield bytes(document.raw)
+                whole += 1
+        except InvalidBSON as error:
+            raise BrokenFileError(f"is broken after {whole:,} documents: {error}") from None
 
 
-def _size(head: bytes, at: int) -> int:
-    if len(head) < _SIZE.size:
-        raise BrokenFileError(f"ends in the middle of a document, at byte {at:,}")
-    size: int = _SIZE.unpack(head)[0]
-    if not _SMALLEST <= size <= _LARGEST:
-        raise BrokenFileError(f"holds no document at byte {at:,}")
-    return size
-
-
-def batches(documents: Iterable[bytes], count: int, size: int) -> Iterator[list[bytes]]:
+def batches(documents: Iterable[bytes], count: int, size: int) -> Iterator[list[Any]]:
     """Documents in lists of at most ``count`` and about ``size`` bytes."""
     batch, held = [], 0
     for document in documents:

@@ -1,0 +1,221 @@
+"""Who writes a dump of MongoDB: mongodump where it is installed, else pymongo; both alike to use.
+
+mongodump says nothing of what it read. So each collection is hashed before and after: what did not change
+meanwhile must be in its files exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from rampgate.backups import files, mongo_source, tools
+from rampgate.backups.content import BrokenFileError, Content, file_name, read, split, stem_of
+from rampgate.errors import ProbeError
+from rampgate.io.process import run
+from rampgate.io.stores import redactor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymongo import MongoClient
+
+    from rampgate.backups.mongo_source import Collection
+    from rampgate.backups.progress import Progress
+
+_VERSION_S = 10.0
+
+
+@dataclass(slots=True)
+class Dumped:
+    """What was written.
+
+    Args:
+        sums: relative path of a file -> its sha256.
+        contents: ``database.collection`` -> what is in its file.
+        notes: sentences for the reader.
+    """
+
+    sums: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class Writer(Protocol):
+    """Writes the files of collections in mongodump's layout."""
+
+    @property
+    def name(self) -> str:
+        """What it is, with its version where it has one of its own."""
+
+    def dump(
+        self,
+        client: MongoClient[dict[str, Any]],
+        listed: Sequence[Collection],
+        folder: Path,
+        progress: Progress,
+    ) -> Dumped:
+        """Write documents and description of each collection.
+
+        Args:
+            client: of the server.
+            listed: the collections.
+            folder: to write into.
+            progress: shows how far it is.
+
+        Raises:
+            ProbeError: it failed, or what it wrote is not what the server holds.
+        """
+
+
+def writer_for(uri: str) -> Writer:
+    """Who writes the dump of a server on this machine."""
+    program = shutil.which("mongodump")
+    return Mongodump(program, uri) if program else PymongoWriter()
+
+
+class PymongoWriter:
+    """Reads each collection once, and hashes its documents as they pass by."""
+
+    name = "pymongo"
+
+    def dump(
+        self,
+        client: MongoClient[dict[str, Any]],
+        listed: Sequence[Collection],
+        folder: Path,
+        progress: Progress,
+    ) -> Dumped:
+        """As Writer.dump."""
+        dumped = Dumped()
+        for found in listed:
+            (folder / found.database).mkdir(mode=0o700, exist_ok=True)
+            stem = f"{found.database}/{file_name(found.name)}"
+            if found.kind == "collection":
+                database = client[found.database]
+                expected, content = database[found.name].estimated_document_count(), Content()
+                with files.NewFile(folder / f"{stem}.bson") as file:
+                    for batch in mongo_source.raw_batches(database, found.name):
+                        file.write(batch)
+                        content.add(split(batch))
+                        progress.at(
+                            f"{found.full_name}: {content.documents:,} of about {expected:,} documents"
+                        )
+                dumped.sums[f"{stem}.bson"], dumped.contents[found.full_name] = file.sha256, content
+            with files.NewFile(folder / f"{stem}.metadata.json") as file:
+                file.write(_metadata(found).encode())
+            dumped.sums[f"{stem}.metadata.json"] = file.sha256
+        return dumped
+
+
+def _metadata(found: Collection) -> str:
+    """What mongorestore wants to know of a collection."""
+    identity = {} if found.identity is None else {"uuid": bytes(found.identity).hex()}
+    return json.dumps(
+        {
+            "options": mongo_source.as_json(found.options),
+            "indexes": mongo_source.as_json(list(found.indexes)),
+            "collectionName": found.name,
+            "type": found.kind,
+            **identity,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Mongodump:
+    """mongodump, whose address goes to it in a private file.
+
+    Args:
+        program: its path.
+        uri: of the server.
+    """
+
+    program: str
+    uri: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The first line of what it says of itself."""
+        try:
+            done = run([self.program, "--version"], timeout_s=_VERSION_S, env=os.environ)
+        except (OSError, subprocess.TimeoutExpired):
+            return "mongodump"
+        return (done.stdout.splitlines() or ["mongodump"])[0].strip()
+
+    def dump(
+        self,
+        client: MongoClient[dict[str, Any]],
+        listed: Sequence[Collection],
+        folder: Path,
+        progress: Progress,
+    ) -> Dumped:
+        """As Writer.dump."""
+        before = _contents(client, listed, progress)
+        with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
+            config = Path(private) / "mongodump.yaml"
+            with files.NewFile(config) as file:
+                file.write(f"uri: {json.dumps(without_database(self.uri))}\n".encode())
+            for name in dict.fromkeys(found.database for found in listed):
+                command = [self.program, f"--config={config}", f"--db={name}", f"--out={folder}"]
+                tools.run(command, redactor_of(self.uri), progress, folder)
+        dumped = Dumped(_flushed(folder), _read_back(listed, folder))
+        after = _contents(client, listed, progress)
+        for full_name, content in dumped.contents.items():
+            if before[full_name] != after[full_name]:
+                dumped.notes.append(f"{full_name} was written to meanwhile: not compared with the server")
+            elif content != before[full_name]:
+                raise ProbeError(
+                    f"{self.program}: {full_name} holds {before[full_name].documents:,} documents that did "
+                    f"not change meanwhile, and what was dumped is different: {content.documents:,}"
+                )
+        return dumped
+
+
+def without_database(uri: str) -> str:
+    """The address without its database, which may not stand beside --db; the account's database stays."""
+    parts = urlsplit(uri)
+    database, query = parts.path.lstrip("/"), parts.query
+    if database and "@" in parts.netloc and "authsource=" not in query.lower():
+        query = f"{query}&authSource={database}".lstrip("&")
+    return urlunsplit((parts.scheme, parts.netloc, "/", query, ""))
+
+
+def _contents(
+    client: MongoClient[dict[str, Any]], listed: Sequence[Collection], progress: Progress
+) -> dict[str, Content]:
+    return {
+        found.full_name: mongo_source.content(client[found.database], found.name, progress)
+        for found in listed
+        if found.kind == "collection"
+    }
+
+
+def _read_back(listed: Sequence[Collection], folder: Path) -> dict[str, Content]:
+    """What the files hold."""
+    contents = {}
+    for found in listed:
+        if found.kind == "collection":
+            inside = folder / found.database
+            path = inside / f"{stem_of(inside, found.name)}.bson"
+            contents[found.full_name] = content = Content()
+            try:
+                content.add(read(path))
+            except FileNotFoundError:
+                raise ProbeError(f"mongodump wrote no {path.name} for {found.full_name}") from None
+            except BrokenFileError as error:
+                raise ProbeError(f"mongodump wrote {path.name}, which {error}") from None
+    return contents
+
+
+def _flushed(folder: Path) -> dict[str, str]:
+    """Flush every file, and its hash."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): files.flushed(path) for path in paths}

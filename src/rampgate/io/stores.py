@@ -1,0 +1,199 @@
+"""The one door to the stores: clients with time-outs that try once, and errors without secrets."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from rampgate.errors import ProbeError
+from rampgate.model.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymongo import MongoClient
+
+    from rampgate.io.guard import Guard
+
+_ERROR_CHARS = 200
+_MORE = (", full error", " (configured timeouts", ", Timeout: ")
+"""What pymongo's errors go on with, which says nothing more to a reader."""
+_SECRET_OPTION = re.compile("password|username|token|properties", re.IGNORECASE)
+_UNAUTHORIZED = {13, 18}
+_LATER_MS = 250
+"""A server is looked for a little longer than for connecting: else nobody knows yet why there is none."""
+_REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username", "Authentication", "AUTH failed")
+_OWN = ("timeout", "socket_timeout", "socket_connect_timeout", "protocol", "decode_responses", "tls")
+
+
+class StoreError(Exception):
+    """The store does not answer, refuses the account, or fails: the target's fault, not ours."""
+
+
+@contextmanager
+def mongodb(
+    uri: str, *, timeout_s: float, answer_s: float | None = None, guard: Guard | None = None
+) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A client of a MongoDB server that has answered a ping.
+
+    Args:
+        uri: where; account and TLS are in it.
+        timeout_s: for finding the server and connecting.
+        answer_s: for each answer, None: timeout_s.
+        guard: of where we may write; None: nothing is written.
+
+    Raises:
+        ProbeError: pymongo is missing, or the address is none.
+        RefusedError: the guard does not allow the host.
+        StoreError: whatever the server did not do, in the context too.
+    """
+    try:
+        import pymongo
+        from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+    except ImportError as error:
+        raise _missing("pymongo") from error
+    if guard is not None:
+        guard.check(uri)
+    safe, ms = redactor_of(uri), max(1, round(timeout_s * 1000))
+    try:
+        client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
+            uri,
+            appname="rampgate",
+            retryReads=False,
+            retryWrites=False,
+            serverSelectionTimeoutMS=ms + _LATER_MS,
+            connectTimeoutMS=ms,
+            socketTimeoutMS=ms if answer_s is None else max(1, round(answer_s * 1000)),
+        )
+    except (ConfigurationError, ValueError) as error:
+        raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
+    with client:
+        try:
+            client.admin.command("ping")
+            yield client
+        except PyMongoError as error:
+            refused, gone = (
+                getattr(error, "code", None) in _UNAUTHORIZED,
+                isinstance(error, ConnectionFailure),
+            )
+            what = "refuses the account" if refused else "does not answer" if gone else "failed"
+            raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
+
+
+def redis_address(url: str) -> dict[str, Any]:
+    """Host, account and TLS options of a Redis address, as redis-py names them.
+
+    Raises:
+        ProbeError: redis-py is missing, or the address is none.
+    """
+    try:
+        from redis.connection import SSLConnection, parse_url
+    except ImportError as error:
+        raise _missing("redis") from error
+    try:
+        address: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]  # redis-py leaves it so
+    except ValueError as error:
+        raise ProbeError(f"the Redis address cannot be used: {cut(redactor_of(url), error)}") from None
+    return {**address, "tls": address.get("connection_class") is SSLConnection}
+
+
+@contextmanager
+def redis(
+    url: str,
+    *,
+    timeout_s: float,
+    answer_s: float | None = None,
+    database: int | None = None,
+    raw: bool = False,
+) -> Iterator[Any]:
+    """A client of a Redis server that has answered a ping.
+
+    Args:
+        url: where; account and TLS are in it.
+        timeout_s: for connecting, and for the first answer: who says nothing then is not waited for.
+        answer_s: for each later answer, None: timeout_s.
+        database: number of the database, None: that of the address.
+        raw: give answers as they come, as bytes, and leave no trace in the eviction order.
+
+    Raises:
+        ProbeError: redis-py is missing, or the address is none.
+        StoreError: whatever the server did not do, in the context too.
+    """
+    address = redis_address(url)
+    from redis.exceptions import RedisError
+
+    try:
+        with _redis(address, timeout_s, timeout_s, database, raw=raw) as client:
+            client.execute_command("PING")
+            if answer_s is None:
+                yield client
+                return
+        with _redis(address, timeout_s, answer_s, database, raw=raw) as client:
+            if raw:
+                with suppress(RedisError):  # not every server knows it
+                    client.execute_command("CLIENT", "NO-TOUCH", "ON")
+            yield client
+    except (RedisError, OSError) as error:
+        raise StoreError(_redis_failure(cut(redactor_of(url), error), error)) from None
+
+
+@contextmanager
+def _redis(
+    address: dict[str, Any], timeout_s: float, answer_s: float, database: int | None, *, raw: bool
+) -> Iterator[Any]:
+    from redis import ConnectionPool, Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    kept = {key: value for key, value in address.items() if key not in _OWN}
+    options: dict[str, Any] = {
+        "socket_timeout": answer_s,
+        "retry": Retry(NoBackoff(), 0),
+        "client_name": "rampgate",
+    }
+    options |= {"protocol": 2} if raw else {"decode_responses": True}
+    options |= {} if database is None else {"db": database}
+    options |= {} if "path" in kept else {"socket_connect_timeout": timeout_s}
+    pool = ConnectionPool(**{**kept, **options})
+    client: Any = Redis(connection_pool=pool)
+    if raw:
+        client.response_callbacks.clear()
+    try:
+        yield client
+    finally:
+        pool.disconnect()
+
+
+def _redis_failure(text: str, error: Exception) -> str:
+    from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError  # noqa: A004  # its own names
+
+    if any(word in text for word in _REFUSED) or isinstance(error, AuthenticationError):
+        return f"Redis refuses the account: {text}"
+    gone = isinstance(error, ConnectionError | TimeoutError | OSError)
+    return f"Redis {'does not answer' if gone else 'failed'}: {text}"
+
+
+def _missing(library: str) -> ProbeError:
+    return ProbeError(f"{library} is not installed: pip install 'rampgate[stores]'")
+
+
+def redactor_of(address: str) -> Redactor:
+    """Takes the account of an address out of any text."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return Redactor()
+    userinfo = parts.netloc.rpartition("@")[0]
+    user, _, password = userinfo.partition(":")
+    options = {value for key, value in parse_qsl(parts.query) if _SECRET_OPTION.search(key)}
+    return Redactor({userinfo, password, unquote(password), unquote(user)} | options)
+
+
+def cut(safe: Redactor, error: Exception) -> str:
+    """The first sentence of an error without secrets."""
+    text = safe.text(str(error))
+    for more in _MORE:
+        text = text.partition(more)[0]
+    return text[:_ERROR_CHARS]
