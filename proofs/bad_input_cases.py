@@ -158,16 +158,6 @@ CASES = (
     ),
     *(case for store in ("MongoDB", "Redis") for case in _full_disks(store)),
     Case(
-        "Redis: full disk of temporary files",
-        REDIS,
-        "error",
-        "what Redis holds cannot be noted down: database or disk is full",
-        TARGET + ONLY_REDIS,
-        around=disk("../temporary", "128k"),
-        whole=(),
-        root=True,
-    ),
-    Case(
         "full disk of reports, from the beginning",
         MONGODB,
         "no verdict",

@@ -291,6 +291,16 @@ def test_without_a_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch
         redis_proof.server_programs()
 
 
+def test_without_a_place_for_temporary_files_it_is_one_line(
+    cache_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server is started, and the folder is named."""
+    keys = saved(cache_url, tmp_path / "redis")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ProbeError, match=r"no folder for the scratch server: No such file .*gone"):
+        prove(tmp_path / "redis", keys, progress())
+
+
 def test_a_copy_larger_than_memory_is_not_tried(cache_url: str, tmp_path: Path) -> None:
     """The machine that checks is not driven out of memory; the line says how much there is."""
     keys = saved(cache_url, tmp_path / "redis")

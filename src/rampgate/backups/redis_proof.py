@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,8 @@ def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
         return proof
     servers = server_programs()
     _must_fit_into_memory(folder)
-    with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
-        work, snapshot = Path(private), (folder / SNAPSHOT).resolve()
+    with _private_folder() as work:
+        snapshot = (folder / SNAPSHOT).resolve()
         program = _reader(servers, snapshot, work, proof, progress)
         if program is None:
             return proof
@@ -77,6 +77,23 @@ def prove(folder: Path, keys: Keys, progress: Progress) -> Proof:
             raise ProbeError(f"the scratch server on the copy: {error}") from None
     _compare(keys, proof, round(progress.clock.now() * 1000))
     return proof
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder for the scratch server.
+
+    Raises:
+        ProbeError: it cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-"))
+        except OSError as error:
+            raise ProbeError(
+                f"no folder for the scratch server: {error.strerror} ({error.filename}); TMPDIR says where"
+            ) from None
+        yield Path(folder)
 
 
 def _compare(keys: Keys, proof: Proof, now_ms: int) -> None:
