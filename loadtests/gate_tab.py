@@ -20,7 +20,7 @@ from rampgate.evidence import verdicts
 from rampgate.load import live, terminal
 from rampgate.load.slices import SLICES
 from rampgate.outcome import Outcome
-from rampgate.report import words
+from rampgate.report import sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def ended(folder: Path) -> dict[str, Any]:
         EvidenceError: there is no readable journal.
     """
     decided = verdicts.judge(folder)
-    names = words.short_names(decided.checks)
+    names = sentences.short_names(decided.checks)
     return {
         "phase": "ended",
         "run": clean(decided.run, 100),
         "verdict": decided.decision.value,
-        "says": words.reason(decided),
+        "says": sentences.reason(decided),
         # Of the slices that are not asked for, only what counts: a failure.
         "thresholds": [
             live.told(judgement, names[result.check], about(judgement), judged=True)._asdict()

@@ -81,6 +81,7 @@ class Story:
         seen: Measurement,
         *thresholds: str,
         severity: Severity = Severity.WARNING,
+        remarks: dict[str, Any] | None = None,
         **of: Any,
     ) -> None:
         """A measurement, held against thresholds."""
@@ -97,6 +98,7 @@ class Story:
                 looks=1,
                 outcome="a remark",
                 sentence="a remark",
+                **(remarks or {}),
             )
 
     def shown(self, check: str, seen: Measurement) -> None:

@@ -75,7 +75,10 @@ def test_unanswered_requests_are_slow_ones() -> None:
 
     assert judgement.outcome is FAILED
     assert (judgement.measured, judgement.high) == (None, None)
-    assert "p95 of 200 requests lies beyond every answer; 100 of 200" in judgement.sentence
+    assert (
+        "100 of 200 requests failed (5 % allowed); p95 of 200 requests lies beyond every answer"
+        in judgement.sentence
+    )
 
 
 def test_shown_bounds_do_not_contradict_the_outcome() -> None:

@@ -20,14 +20,14 @@ from rampgate.outcome import Outcome
 @pytest.mark.parametrize(
     ("text", "seen", "says"),
     [
-        ("error_rate < 2%", {"n": 100}, "nobody counted which of them"),
+        ("error_rate < 2%", {"n": 100}, "which of them failed was not counted"),
         ("error_rate < 2%", {"n": 100, "failures": 101}, "101 of 100 is no count"),
         ("error_rate < 2%", {"n": 100, "failures": -1}, "-1 of 100 is no count"),
         ("error_rate < 2%", {"n": -1, "failures": 0}, "-1 observations"),
         ("error_rate < 2%", {"n": 100, "failures": 0, "value": math.nan}, "is no number: nan"),
-        ("flag_share == 25%", {"n": 20_000}, "nobody counted which of them"),
+        ("flag_share == 25%", {"n": 20_000}, "which of them failed was not counted"),
         ("flag_share == 25%", {"n": 20_000, "failures": 20_001}, "is no count"),
-        ("flag_mismatches == 0", {"n": 20_000}, "nobody counted which of them"),
+        ("flag_mismatches == 0", {"n": 20_000}, "which of them failed was not counted"),
         ("flag_mismatches <= 5", {"n": 20_000, "failures": -1}, "is no count"),
         ("up == 1", {"value": math.nan}, "up is no number: nan"),
         ("up == 1", {"value": math.inf}, "up is no number: inf"),
@@ -35,13 +35,13 @@ from rampgate.outcome import Outcome
         ("time_to_healthy < 30s", {"value": 1.0, "unit": "ms"}, "measured in ms, asked for in s"),
         ("up == 1", {"value": 1.0, "unit": "ms"}, "measured in ms, asked for in a plain number"),
         ("api_response_time_p95 < 500ms", {"n": 9, "exceedances": {500.0: 0}}, "499.99999999999994 ms"),
-        ("api_response_time_p95 <= 500ms", {"n": 9, "exceedances": {499.0: 0}}, "nobody counted the"),
+        ("api_response_time_p95 <= 500ms", {"n": 9, "exceedances": {499.0: 0}}, "were not counted"),
         ("api_response_time_p95 <= 500ms", {"n": 9, "exceedances": {500.0: 10}}, "10 of 9 is no count"),
         ("api_response_time_p95 <= 500ms", {"n": 9, "exceedances": {500.0: 0}, "unit": "s"}, "measured in s"),
     ],
 )  # fmt: skip
 def test_broken_instruments(text: str, seen: dict[str, Any], says: str) -> None:
-    """A number that is none and a count that nobody made are errors, which say nothing about the target."""
+    """A number that is none and a count that was not made are errors, which say nothing about the target."""
     judgement = held(text, **seen)
 
     assert judgement.outcome is ERROR

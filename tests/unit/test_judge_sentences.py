@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from tests.unit.judging import ALPHA, held, latencies
 
-from rampgate.judging import phrases
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
 from rampgate.model import statistics
 from rampgate.model.measurement import Measurement
-from rampgate.model.metrics import METRICS
+from rampgate.model.metrics import METRICS, Kind
 from rampgate.outcome import Severity
 
 
@@ -20,65 +19,74 @@ from rampgate.outcome import Severity
     [
         (
             "error_rate < 2%", False, {"n": 6000, "failures": 13},
-            "error rate 0.217 % of 6,000 (at most 0.473 % at 99.9 %) is below 2 %",
+            "13 of 6,000 requests failed: 0.217 %, at most 0.473 % at 99.9 %, 2 % allowed",
         ),
         (
             "error_rate <= 2%", False, {"n": 200, "failures": 40},
-            "error rate 20 % of 200 (at least 12.1 % at 99.9 %) is above 2 %",
+            "40 of 200 requests failed: 20 %, at least 12.1 % at 99.9 %, 2 % allowed",
         ),
         (
             "error_rate < 2%", False, {"n": 200, "failures": 0, "start": 10.0, "end": 11.0},
-            "undecided: 0 of 200 failed, 2 % allowed: needs about 150 more requests, 1 s at this rate",
+            (
+                "undecided: 0 of 200 requests failed, 2 % allowed: "
+                "needs about 150 more requests, 1 s at this rate"
+            ),
         ),
         (
             "error_rate < 2%", False, {"n": 200, "failures": 3, "start": 10.0, "end": 11.0},
-            "undecided: 3 of 200 failed, 2 % allowed: needs about 7,000 more requests, 35 s at this rate",
+            (
+                "undecided: 3 of 200 requests failed, 2 % allowed: "
+                "needs about 7,000 more requests, 35 s at this rate"
+            ),
         ),
         ("user_feedback_score > 1", False, {"n": 40, "value": 4}, "user feedback score 4 of 40 is above 1"),
         ("user_feedback_score > 1", False, {"n": 1, "value": 4.5}, "user feedback score 4.5 is above 1"),
         (
             "error_rate < 2%", False, {"n": 200, "failures": 0},
-            "undecided: 0 of 200 failed, 2 % allowed: needs about 150 more requests",
+            "undecided: 0 of 200 requests failed, 2 % allowed: needs about 150 more requests",
         ),
         (
             "error_rate < 2%", False, {"n": 200, "failures": 4},
             (
-                "undecided: 4 of 200 failed, 2 % allowed: "
-                "the observed rate sits at the limit, where no number decides"
+                "undecided: 4 of 200 requests failed, 2 % allowed: "
+                "what was observed sits at the limit, where no number decides"
             ),
         ),
         (
             "error_rate > 5%", True, {"n": 6000, "failures": 13},
-            'error rate 0.217 % of 6,000 (at most 0.473 % at 99.9 %) does not trigger "error_rate > 5%"',
+            "13 of 6,000 requests failed: 0.217 %, at most 0.473 % at 99.9 %, 5 % allowed",
         ),
         (
             "error_rate > 5%", True, {"n": 200, "failures": 40},
-            'error rate 20 % of 200 (at least 12.1 % at 99.9 %) triggers "error_rate > 5%"',
+            "40 of 200 requests failed: 20 %, at least 12.1 % at 99.9 %, 5 % allowed",
         ),
         (
             "error_rate > 5%", True, {"note": "connection refused"},
-            "looked, saw nothing: no requests, at least 135 needed for error_rate > 5% (connection refused)",
+            "nothing was measured: no requests, at least 135 needed for error_rate > 5% (connection refused)",
         ),
-        ("up == 0", True, {"value": 0.0}, 'up 0 triggers "up == 0"'),
+        ("up == 0", True, {"value": 0.0}, "up 0 is equal to 0"),
         ("up == 1", False, {"value": 0.0}, "does not answer"),
         ("mongodb_up == 1", False, {"value": 0.0}, "mongodb up 0 is not 1"),
-        ("up == 1", False, {}, "looked, saw nothing: no values, at least 1 needed for up == 1"),
+        ("up == 1", False, {}, "nothing was measured: no values, at least 1 needed for up == 1"),
         ("cache_hit_rate >= 80%", False, {"value": 70.0, "unit": "%"}, "cache hit rate 70 % is below 80 %"),
-        ("flag_mismatches == 0", False, {"n": 2000, "failures": 3}, "flag mismatches 3 of 2,000 is not 0"),
+        (
+            "flag_mismatches == 0", False, {"n": 2000, "failures": 3},
+            "3 of 2,000 decisions are not as expected",
+        ),
         (
             "jobs_down == 0", False, {"n": 3, "failures": 1, "note": "api: connection refused"},
-            "1 of 3 scrape jobs not up, 0 wanted: api: connection refused",
+            "1 of 3 scrape jobs are not up: api: connection refused",
         ),
-        ("jobs_down == 0", False, {"n": 3, "failures": 0}, "0 of 3 scrape jobs not up"),
+        ("jobs_down == 0", False, {"n": 3, "failures": 0}, "all 3 scrape jobs are up"),
         ("jobs_down < 2", False, {"n": 3, "failures": 1}, "jobs down 1 of 3 is below 2"),
         (
             "backup_differences == 0", False, {"n": 5212, "failures": 0},
-            "5,212 comparisons with the backup, differences: 0",
+            "5,212 comparisons with the backup, no difference",
         ),
-        ("command_exit_code == 0", False, {"value": 2.0}, "ended with 2, 0 wanted"),
+        ("command_exit_code == 0", False, {"value": 2.0}, "ended with exit code 2"),
         ("job_done == 1", False, {"value": 1.0}, "the job was done in time"),
         ("job_done == 1", False, {"value": 0.0, "note": "queued"}, "the job was not done in time: queued"),
-        ("job_done == 0", True, {"value": 0.0}, 'job done 0 triggers "job_done == 0"'),
+        ("job_done == 0", True, {"value": 0.0}, "job done 0 is equal to 0"),
         ("visual_difference == 0", False, {"value": 0.0, "unit": "%"}, "looks as accepted"),
         ("visual_difference == 0", False, {"value": 3.21, "unit": "%"}, "3.21 % of the pixels differ"),
         ("visual_difference < 5%", False, {"value": 3.0, "unit": "%"}, "visual difference 3 % is below 5 %"),
@@ -115,11 +123,10 @@ def test_sentences_of_latencies() -> None:
     values = [300.0] * 169 + [812.0] * 31
 
     assert judge(good, latencies(good, values), alpha_fail=ALPHA).sentence == (
-        "p95 of 200 requests is 813 ms; 31 of 200 took 500 ms or more (5 % allowed): above the limit"
+        "p95 of 200 requests is 813 ms; 31 of 200 took 500 ms or more (5 % allowed)"
     )
     assert judge(trigger, latencies(trigger, values), alpha_fail=ALPHA).sentence == (
-        "p95 of 200 requests is 813 ms; 0 of 200 took over 5,000 ms (5 % allowed): "
-        'does not trigger "api_response_time_p95 > 5000ms"'
+        "p95 of 200 requests is 813 ms; 0 of 200 took over 5,000 ms (5 % allowed)"
     )
     few = [300.0] * 195 + [812.0] * 5
     assert judge(good, latencies(good, few), alpha_fail=ALPHA).sentence == (
@@ -157,6 +164,48 @@ def test_json_is_plain_and_rounded() -> None:
     assert held("up == 1").to_json()["measured"] is None
 
 
-def test_words_of_their_own_are_of_metrics_that_there_are() -> None:
-    """A metric that is renamed takes its words along."""
-    assert {*phrases._STATES, *phrases._COUNTED} <= set(METRICS)
+def test_a_metric_that_brings_sentences_is_a_state_or_counts() -> None:
+    """Every metric that is one or zero, or that counts what is wrong, says so in words of its own."""
+    own = [metric for metric in METRICS.values() if metric.good]
+    assert {metric.kind for metric in own} == {Kind.COUNT, Kind.VALUE}
+    plain = {metric.name for metric in METRICS.values() if metric.kind is Kind.COUNT and not metric.good}
+    assert plain <= {"database_connection_failures"}
+    for metric in own:
+        assert metric.good.format(k=0, n=5, versions="1.0.0") != metric.bad.format(k=2, n=5)
+
+
+def test_a_page_is_told_by_what_it_answered() -> None:
+    """The probe's own sentence stands for the number."""
+    note = "/patients answered HTTP 500 (expected 2xx)"
+    assert held("page_up == 1", value=0.0, note=note).sentence == note
+    assert held("page_up == 1", value=1.0).sentence == "the page comes"
+
+
+def test_versions_are_told_by_name() -> None:
+    """Whoever deploys reads which version answered."""
+    seen: dict[str, Any] = {"n": 50, "details": {"versions": {"1.0.0": {"a": 50}}}}
+    assert held("wrong_version == 0", value=0.0, **seen).sentence == "all 50 answers came from 1.0.0"
+    note = "expected 1.1.0, answered by 1.0.0"
+    assert held("wrong_version == 0", value=50.0, note=note, **seen).sentence == (
+        "50 of 50 answers came from another version: expected 1.1.0, answered by 1.0.0"
+    )
+
+
+def test_a_failed_request_is_told_as_failed() -> None:
+    """With its statuses, the most frequent first, and never as one that took too long."""
+    threshold = parse("http_req_duration_p95 < 500ms")
+    details = {"statuses": {"200": 150, "503": 38, "time-out": 12}}
+    few = replace(latencies(threshold, [300.0] * 150, unanswered=50), details=details)
+    assert judge(threshold, few, alpha_fail=ALPHA).sentence == (
+        "50 of 200 requests failed (HTTP 503 × 38, time-out × 12) (5 % allowed); "  # noqa: RUF001 - a times sign
+        "p95 of 200 requests lies beyond every answer"
+    )
+    slow = replace(latencies(threshold, [300.0] * 100 + [900.0] * 50, unanswered=50), details={})
+    assert (
+        "50 of 200 requests failed, 50 more took 500 ms or more"
+        in judge(threshold, slow, alpha_fail=ALPHA).sentence
+    )
+    rate = Measurement("http_req_failed", n=200, failures=200, details={"statuses": {"401": 200}})
+    assert judge(parse("http_req_failed < 2%"), rate, alpha_fail=ALPHA).sentence.startswith(
+        "all 200 requests failed (HTTP 401): 100 %, at least "
+    )

@@ -172,7 +172,7 @@ def test_a_terminal_is_told_what_is_not_met(run: runs.Running) -> None:
     )
     assert lines[1] == "so far: ROLLBACK: 12 of 12 limits failed, 0 undecided"
     assert lines[2].startswith(
-        "  failed: all requests, bad: http_req_failed: rate>0.05: http req failed 25 % of 3,201"
+        "  failed: all requests, bad: http_req_failed: rate>0.05: 800 of 3,201 requests failed"
     )
     assert lines[5] == "  and 9 more"
     assert lines[6] == "  abort: rate<0.02 has 90.1 % of the evidence that it takes"

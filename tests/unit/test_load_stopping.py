@@ -9,7 +9,7 @@ from rampgate.judging.verdict import decide, dumps
 from rampgate.load import run as load
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import words
+from rampgate.report import sentences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def test_failures_above_the_warning_stop_the_run_and_hold(tmp_path: Path) -> Non
     decided = running.end()
     found = outcomes(decided)
     assert (decided.decision, found["abort"]) == (Decision.HOLD, FAILED)
-    assert decided.reasons[0].startswith("load/abort: http_req_failed: rate<0.02: abort evidence ")
+    assert decided.reasons[0].startswith("load/abort: http_req_failed: rate<0.02 was broken")
     assert f"second {second} of the run showed it" in decided.reasons[0]
     assert any(note.startswith("stopped after") for note in decided.notes)
     assert dumps(decide(running.records)) == dumps(decided)
@@ -89,7 +89,7 @@ def test_whoever_reads_the_report_is_told_of_both_kinds_of_tests(tmp_path: Path)
     for abort, tests in (("on", 28 + 2), ("off", 28)):
         running = Running(settings(tmp_path, load={"abort": abort}))
         running.go_on(46)
-        assert f"once in 1,000 runs ({tests} tests share that)" in words.chance(running.end())
+        assert f"once in 1,000 runs ({tests} tests share that)" in sentences.chance(running.end())
 
 
 def test_slow_answers_stop_the_run(tmp_path: Path) -> None:
@@ -110,8 +110,9 @@ def test_a_run_that_stops_before_its_plateau_holds_for_its_cause_first(tmp_path:
     decided = running.end()
     found = outcomes(decided)
     assert (found["abort"], found["plateau[one]"], found["plateau[two]"]) == (FAILED, SKIPPED, SKIPPED)
-    told = [reason.partition(":")[0] for reason in decided.reasons]
-    assert told[:1] + told[-2:] == ["load/abort", "load/plateau[one]", "load/plateau[two]"]
+    first = decided.findings[0]
+    assert first.reason.startswith("load/abort: ")
+    assert {"load/plateau[one]", "load/plateau[two]"} <= {result.check for result in first.consequences}
     assert decided.decision is Decision.HOLD
 
 

@@ -213,7 +213,7 @@ def test_the_first_screen_tells_what_to_do(tmp_path: Path) -> None:
     for told in (
         "ROLLBACK",
         "production 1.4.0 at 25 %",
-        'triggers "error_rate > 5%" (and 4 more)',
+        "5 % allowed (and 4 more)",
         "roll the percentage back, then: pytest -m immediate",
         "at most once in 1,000 runs (32 tests share that)",
     ):

@@ -13,7 +13,7 @@ from tests.unit.test_report_html import Page
 from rampgate.evidence import journal
 from rampgate.judging import results, verdict
 from rampgate.model.measurement import Measurement
-from rampgate.report import html, junit, markdown, table, words
+from rampgate.report import html, junit, markdown, sentences, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +58,6 @@ def test_every_report_names_the_step_of_a_deploy(tmp_path: Path, steps: list[str
 def test_other_stages_are_named_alone(tmp_path: Path) -> None:
     """A stage without steps is named as it is."""
     found = decided(tmp_path, "predeploy")
-    assert words.stages(found) == ["predeploy"]
-    assert words.subject(found) == RELEASE
+    assert sentences.stages(found) == ["predeploy"]
+    assert sentences.subject(found) == RELEASE
     assert "step" not in Page(html.dumps(found)).text

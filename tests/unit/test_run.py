@@ -116,7 +116,7 @@ def test_it_says_what_it_waits_for(tmp_path: Path) -> None:
     run = started(tmp_path, progress=said.append)
     Expect(run, "the-check").sequentially(Endpoint(run.clock, 0.0), SIZES)  # type: ignore[arg-type]  # as above
     assert len(said) == 1
-    assert said[0].startswith("the-check: items: undecided: 0 of 200 failed")
+    assert said[0].startswith("the-check: items: undecided: 0 of 200 requests failed")
 
 
 def test_every_look_is_evidence_and_only_the_last_is_judged(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ class Expect:
             for measurement in total.values():
                 self._journal(measurement)
             waiting = max(judged, key=lambda j: (j.outcome is Outcome.FAILED, j.outcome is Outcome.UNDECIDED))
-            self.run.progress(f"{self.check}: {waiting.told(self.check)}")
+            self.run.progress(f"{self.check}: {waiting.line(self.check)}")
         for measurement in total.values():
             self._evaluate(measurement, None, split)
 
@@ -180,7 +180,7 @@ class Expect:
         """What was not met, the worst first."""
         unmet = [j for j in self.judgements if j.outcome is not Outcome.PASSED]
         unmet.sort(key=lambda j: (j.outcome is not self.outcome, j.severity is not Severity.CRITICAL))
-        return [f"{j.outcome.value} ({j.severity.value}): {j.told(self.check)}" for j in unmet]
+        return [f"{j.outcome.value} ({j.severity.value}): {j.line(self.check)}" for j in unmet]
 
     def _seen(self, seen: Iterable[Measurement | Probe]) -> Iterable[Measurement]:
         for thing in seen:

@@ -1,6 +1,6 @@
 """One measurement held against one threshold. Pure: the same two give the same judgement, always.
 
-no data                                    undecided   looked, saw nothing
+no data                                    undecided   nothing was measured
 a number that is none, a missing count     error       the instrument is broken
 rate, quantile                             exact binomial, three-way at alpha_pass and alpha_fail
 share                                      failed when equality is rejected at alpha_fail, else passed
@@ -14,8 +14,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rampgate.judging import phrases
-from rampgate.judging.rules import RULES, Case, Finding, count_of, looked_saw_nothing
+from rampgate.judging import sentences
+from rampgate.judging.rules import RULES, Case, Finding, count_of, nothing_measured
 from rampgate.judging.threshold import Aggregation
 from rampgate.outcome import Outcome, Severity
 
@@ -43,7 +43,7 @@ class Judgement:
         limit: in ``unit``.
         unit: canonical: "" for fractions and plain numbers, ms, s, %.
         n: observations.
-        needed: about how many more decide; 0 when decided, None when nobody can say.
+        needed: about how many more decide; 0 when decided, None when that is not known.
         sentence: one comparison, for a reader.
         bad: whether the threshold's text says what is bad.
     """
@@ -64,9 +64,10 @@ class Judgement:
     sentence: str = ""
     bad: bool = False
 
-    def told(self, check: str) -> str:
-        """The sentence, led by what it is about where the check's own name does not say so."""
-        about = ", ".join(value for value in self.labels.values() if value and value not in check)
+    def line(self, check: str) -> str:
+        """The sentence, led by what it is about where neither it nor the check's name says so."""
+        known = f"{check} {self.sentence}"
+        about = ", ".join(value for value in self.labels.values() if value and value not in known)
         return f"{about}: {self.sentence}" if about else self.sentence
 
     def to_json(self) -> dict[str, Any]:
@@ -124,11 +125,11 @@ def _find(case: Case, unreliable: str) -> Finding:
     if flaw := _flaw(case.threshold, case.seen):
         return Finding(Outcome.ERROR, f"error: {flaw}", needed=None)
     nothing = _nothing(case.threshold, case.seen)
-    finding = looked_saw_nothing(case) if nothing else RULES[case.threshold.aggregation](case)
+    finding = nothing_measured(case) if nothing else RULES[case.threshold.aggregation](case)
     if unreliable and finding.outcome in {Outcome.PASSED, Outcome.FAILED}:
         says = f"undecided: {unreliable}: {finding.says}"
         return finding._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
-    if finding.outcome is Outcome.FAILED and case.seen.note:
+    if finding.outcome is Outcome.FAILED and case.seen.note and case.seen.note not in finding.says:
         # The probe's own words say more than the number: which version, what was wrong with a body.
         return finding._replace(says=f"{finding.says}: {case.seen.note}")
     return finding
@@ -170,7 +171,7 @@ def _flaw(threshold: Threshold, seen: Measurement) -> str:
     if seen.metric != threshold.metric:
         return f"measured {seen.metric}, asked for {threshold.metric}"
     if not all(math.isfinite(number) for number in numbers):
-        return f"{phrases.words(threshold)} is no number: {', '.join(str(number) for number in numbers)}"
+        return f"{sentences.subject(threshold)} is no number: {', '.join(str(number) for number in numbers)}"
     timed = threshold.aggregation in {Aggregation.QUANTILE, Aggregation.VALUE}
     if timed and seen.unit and seen.unit != threshold.unit:
         return f"measured in {seen.unit}, asked for in {threshold.unit or 'a plain number'}"
@@ -183,7 +184,7 @@ def _counting_flaw(threshold: Threshold, seen: Measurement) -> str:
     edge = threshold.edge
     if edge is not None:
         if edge not in seen.exceedances:
-            return f"nobody counted the {phrases.noun(threshold)} above {edge!r} ms, for {threshold}"
+            return f"the {sentences.noun(threshold)} above {edge!r} ms were not counted, for {threshold}"
         count: float | None = seen.exceedances[edge]
     elif threshold.aggregation in {Aggregation.RATE, Aggregation.SHARE}:
         count = seen.failures
@@ -192,7 +193,7 @@ def _counting_flaw(threshold: Threshold, seen: Measurement) -> str:
     else:
         return ""
     if count is None:
-        return f"{seen.n:,} {phrases.noun(threshold)}, and nobody counted which of them"
+        return f"{seen.n:,} {sentences.noun(threshold)}, and which of them failed was not counted"
     if count < 0 or (count > seen.n and threshold.aggregation is not Aggregation.COUNT):
         return f"{count:,} of {seen.n:,} is no count"
     return ""

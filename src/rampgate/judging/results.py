@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.threshold import parse
@@ -60,7 +60,21 @@ class CheckResult:
             return f"{self.check}: {self.message or 'never ran'}"
         bad = [j for j in self.judgements if j.outcome is self.outcome]
         bad.sort(key=lambda j: j.severity is not Severity.CRITICAL)
-        return f"{self.check}: {bad[0].told(self.check) if bad else self.message or self.outcome}"
+        return f"{self.check}: {bad[0].line(self.check) if bad else self.message or self.outcome}"
+
+
+class Finding(NamedTuple):
+    """One cause that keeps a deployment from being promoted.
+
+    Args:
+        reason: in a sentence.
+        cause: the check that found it, None where it is none of a check's (a run without an end).
+        consequences: checks that came to no pass for the same cause.
+    """
+
+    reason: str
+    cause: CheckResult | None = None
+    consequences: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Verdict:
 
     Args:
         decision: what may happen to the deployment.
-        reasons: why not promote, the weightiest first.
+        findings: why not promote, one a cause, the weightiest first.
         checks: how each check of the plan ended, in the order of the plan.
         stages: that were checked.
         complete: whether everything in the plan ran to its end.
@@ -80,7 +94,7 @@ class Verdict:
     """
 
     decision: Decision
-    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
     checks: tuple[CheckResult, ...]
     stages: tuple[str, ...]
     complete: bool
@@ -93,6 +107,11 @@ class Verdict:
     def run(self) -> str:
         """The run's id."""
         return str(self.headers[0].get("run", "")) if self.headers else ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why not promote, the weightiest first."""
+        return tuple(finding.reason for finding in self.findings)
 
     @property
     def never_ran(self) -> tuple[str, ...]:

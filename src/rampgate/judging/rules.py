@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.judging import phrases, wording
+from rampgate.judging import sentences
 from rampgate.judging.threshold import Aggregation, Threshold
-from rampgate.model import statistics
+from rampgate.model import formats, statistics
 from rampgate.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def count_of(seen: Measurement) -> float | None:
     return seen.value if seen.failures is None else seen.failures
 
 
-def looked_saw_nothing(case: Case) -> Finding:
+def nothing_measured(case: Case) -> Finding:
     """No data is never a pass."""
     threshold, note = case.threshold, case.seen.note
     fewest = threshold.min_n or 1
     if threshold.aggregation in {Aggregation.RATE, Aggregation.QUANTILE}:
         best = statistics.needed(0, 0, threshold.allowed, case.alpha_pass, case.alpha_fail)
         fewest = max(fewest, best or 1)
-    says = f"looked, saw nothing: no {phrases.noun(threshold)}, at least {fewest:,} needed for {threshold}"
+    says = f"nothing was measured: no {sentences.noun(threshold)}, at least {fewest:,} needed for {threshold}"
     return Finding(Outcome.UNDECIDED, f"{says} ({note})" if note else says, needed=fewest)
 
 
@@ -68,16 +68,15 @@ def _rate(case: Case) -> Finding:
     outcome, more = _exact(case, k)
     low = statistics.lower(k, seen.n, case.alpha_fail)
     high = statistics.upper(k, seen.n, case.alpha_pass)
-    point = f"{phrases.words(threshold)} {wording.percent(k / seen.n)} of {seen.n:,}"
+    says, limit = sentences.failed(threshold, seen), sentences.limit(threshold)
     if outcome is Outcome.UNDECIDED:
-        says = f"undecided: {k:,} of {seen.n:,} failed, {phrases.wanted(threshold)}: "
-        says += phrases.forecast(threshold, seen, more)
+        says = f"undecided: {says}, {limit} allowed: {sentences.forecast(threshold, seen, more)}"
     elif outcome is Outcome.PASSED:
-        says = f"{point} (at most {wording.percent(high)} at {wording.confidence(case.alpha_pass)}) "
-        says += phrases.ruling(threshold, passed=True)
+        bound = f"at most {formats.percent(high)} at {formats.confidence(case.alpha_pass)}"
+        says = f"{says}: {formats.percent(k / seen.n)}, {bound}, {limit} allowed"
     else:
-        says = f"{point} (at least {wording.percent(low)} at {wording.confidence(case.alpha_fail)}) "
-        says += phrases.ruling(threshold, passed=False)
+        bound = f"at least {formats.percent(low)} at {formats.confidence(case.alpha_fail)}"
+        says = f"{says}: {formats.percent(k / seen.n)}, {bound}, {limit} allowed"
     return Finding(outcome, says, k / seen.n, low, high, more)
 
 
@@ -89,19 +88,14 @@ def _quantile(case: Case) -> Finding:
     k = seen.exceedances[edge]
     outcome, more = _exact(case, k)
     measured, low, high = _display(case, outcome, q)
-    place = f"p{wording.number(100 * q)} of {seen.n:,} {phrases.noun(threshold)}"
     unknown = "lies beyond every answer" if seen.histogram else "is not known"
-    value = unknown if measured is None else f"is {wording.number(measured)} ms"
-    beyond = (
-        f"took {phrases.limit(threshold)} or more"
-        if edge < threshold.limit
-        else f"took over {phrases.limit(threshold)}"
-    )
-    counts = f"{k:,} of {seen.n:,} {beyond} ({wording.percent(threshold.allowed)} allowed)"
+    value = unknown if measured is None else f"is {formats.number(measured)} ms"
+    place = f"p{formats.number(100 * q)} of {seen.n:,} {sentences.noun(threshold)} {value}"
+    says = sentences.slow(threshold, seen, k)
+    # What failed is told as failed, before any time.
+    says = f"{says}; {place}" if k and sentences.unanswered(seen) else f"{place}; {says}"
     if outcome is Outcome.UNDECIDED:
-        says = f"undecided: {place} {value}; {counts}: {phrases.forecast(threshold, seen, more)}"
-    else:
-        says = f"{place} {value}; {counts}: {phrases.verdict(threshold, passed=outcome is Outcome.PASSED)}"
+        says = f"undecided: {says}: {sentences.forecast(threshold, seen, more)}"
     return Finding(outcome, says, measured, low, high, more)
 
 
@@ -136,9 +130,9 @@ def _share(case: Case) -> Finding:
     threshold, seen = case.threshold, case.seen
     k = seen.failures or 0
     low, high = statistics.share_interval(k, seen.n, case.alpha_fail)
-    between = f"{wording.percent(low)} to {wording.percent(high)} at {wording.confidence(case.alpha_fail)}"
-    point = f"on for {wording.percent(k / seen.n)} of {seen.n:,} users ({between})"
-    limit = wording.percent(threshold.limit)
+    between = f"{formats.percent(low)} to {formats.percent(high)} at {formats.confidence(case.alpha_fail)}"
+    point = f"on for {formats.percent(k / seen.n)} of {seen.n:,} users ({between})"
+    limit = formats.percent(threshold.limit)
     if statistics.two_sided(k, seen.n, threshold.limit) <= case.alpha_fail:
         return Finding(Outcome.FAILED, f"{point}, which is not {limit}", k / seen.n, low, high)
     if seen.n < threshold.min_n:
@@ -150,7 +144,7 @@ def _share(case: Case) -> Finding:
 
 def _median(case: Case) -> Finding:
     threshold, scores = case.threshold, case.seen.values
-    listed = ", ".join(wording.number(score) for score in scores)
+    listed = ", ".join(formats.number(score) for score in scores)
     more = max(statistics.FEWEST_SCORES, threshold.min_n) - len(scores)
     if more > 0:
         says = f"undecided: {len(scores)} scores ({listed}): needs {more} more"
@@ -158,22 +152,20 @@ def _median(case: Case) -> Finding:
     alpha = statistics.MODEL_ALPHA / case.looks
     middle, low, high = statistics.median_bounds(scores, alpha)
     good, limit = threshold.good()
-    point = f"median {wording.number(middle)} of {len(scores)} scores ({listed}; "
-    point += f"{wording.number(low)} to {wording.number(high)} by the model)"
-    if _COMPARE[good](low, limit):
-        return Finding(Outcome.PASSED, f"{point} {phrases.ruling(threshold, passed=True)}", middle, low, high)
-    if not _COMPARE[good](high, limit):
-        return Finding(
-            Outcome.FAILED, f"{point} {phrases.ruling(threshold, passed=False)}", middle, low, high
-        )
-    says = f"undecided: {point}, {phrases.wanted(threshold)}: needs more runs"
+    point = f"median {formats.number(middle)} of {len(scores)} scores ({listed}; "
+    point += f"{formats.number(low)} to {formats.number(high)} by the model)"
+    passed = _COMPARE[good](low, limit)
+    if passed or not _COMPARE[good](high, limit):
+        outcome = Outcome.PASSED if passed else Outcome.FAILED
+        return Finding(outcome, f"{point} {sentences.compared(threshold, passed=passed)}", middle, low, high)
+    says = f"undecided: {point}, {sentences.wanted(threshold)}: needs more runs"
     return Finding(Outcome.UNDECIDED, says, middle, low, high, None)
 
 
 def _counted(case: Case) -> Finding:
     count = count_of(case.seen) or 0
     return _compared(
-        case, count, f"{phrases.words(case.threshold)} {wording.number(count)} of {case.seen.n:,}"
+        case, count, f"{sentences.subject(case.threshold)} {formats.number(count)} of {case.seen.n:,}"
     )
 
 
@@ -181,7 +173,7 @@ def _valued(case: Case) -> Finding:
     value = case.seen.value or 0.0
     unit = f" {case.threshold.unit}" if case.threshold.unit else ""
     of = f" of {case.seen.n:,}" if case.seen.n > 1 else ""
-    point = f"{phrases.words(case.threshold)} {wording.number(value)}{unit}{of}"
+    point = f"{sentences.subject(case.threshold)} {formats.number(value)}{unit}{of}"
     return _compared(case, value, point)
 
 
@@ -190,13 +182,13 @@ def _compared(case: Case, value: float, point: str) -> Finding:
     threshold, n = case.threshold, case.seen.n
     if n < threshold.min_n:
         more = threshold.min_n - n
-        says = f"undecided: {point}: {n:,} {phrases.noun(threshold)}, needs {more:,} more"
+        says = f"undecided: {point}: {n:,} {sentences.noun(threshold)}, needs {more:,} more"
         return Finding(Outcome.UNDECIDED, says, value, needed=more)
     good, limit = threshold.good()
     passed = _COMPARE[good](value, limit)
     outcome = Outcome.PASSED if passed else Outcome.FAILED
-    says = phrases.plain(threshold, case.seen, value, passed=passed)
-    return Finding(outcome, says or f"{point} {phrases.ruling(threshold, passed=passed)}", value)
+    says = sentences.stated(threshold, case.seen, value, passed=passed)
+    return Finding(outcome, says or f"{point} {sentences.compared(threshold, passed=passed)}", value)
 
 
 RULES: dict[Aggregation, Callable[[Case], Finding]] = {

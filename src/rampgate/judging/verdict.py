@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging.causes import findings
 from rampgate.judging.next_steps import next_command
-from rampgate.judging.results import CheckResult, Record, Verdict, result_of
+from rampgate.judging.results import CheckResult, Finding, Record, Verdict, result_of
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
 
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-SCHEMA = 1
+SCHEMA = 2
 _NO_ROLLBACK = {"predeploy", "rollback"}
 _LOAD = "load"
 _TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
 _NO_TEST = f": {_BAD_EXITS[5]}"
-_LOAD_CUT = f"{_LOAD}: {_BAD_EXITS[2]}"
 
 
 def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
@@ -45,17 +45,17 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
     stages = tuple(dict.fromkeys(h["stage"] for h in headers))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
-    reasons = _reasons(results, why_not, headers, not_configured) or _unexplained(records)
+    found = _findings(results, why_not, headers, not_configured) or _unexplained(records)
     # The load run of a stage is a part of it; by itself it may roll back.
     own = [stage for stage in stages if stage != _LOAD] or stages
     may_roll_back = any(stage not in _NO_ROLLBACK for stage in own)
     if any(result.critical for result in results) and may_roll_back:
         decision = Decision.ROLLBACK
     else:
-        decision = Decision.HOLD if reasons else Decision.PROMOTE
+        decision = Decision.HOLD if found else Decision.PROMOTE
     return Verdict(
         decision=decision,
-        reasons=tuple(reasons),
+        findings=tuple(found),
         checks=results,
         stages=stages,
         complete=complete and not any(r.outcome is None for r in results),
@@ -82,7 +82,7 @@ def _plan(records: Sequence[Record]) -> dict[str, bool]:
 
 def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[bool, list[str]]:
     ends = {record["process"]: record for record in records if record["type"] == "end"}
-    why: list[str] = [] if headers else ["no header: nobody knows what should have been checked"]
+    why: list[str] = [] if headers else ["no header: what should have been checked is not known"]
     for header in headers:
         end = ends.get(header["process"])
         if end is None:
@@ -93,10 +93,10 @@ def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[boo
     return not why, why
 
 
-def _unexplained(records: Sequence[Record]) -> list[str]:
+def _unexplained(records: Sequence[Record]) -> list[Finding]:
     """A failure that the runner counted and no check tells of: one outside the plan, or before any check."""
     failed = any(r["type"] == "end" and r.get("status") == _TESTS_FAILED for r in records)
-    return ["the run ended with a failure that no check explains"] if failed else []
+    return [Finding("the run ended with a failure that no check explains")] if failed else []
 
 
 def _gaps(records: Sequence[Record]) -> list[str]:
@@ -115,39 +115,25 @@ def _not_configured(headers: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(subject for header in headers for subject in header.get("not_configured", ())))
 
 
-def _reasons(
+def _findings(
     results: Sequence[CheckResult],
     why_incomplete: Sequence[str],
     headers: Sequence[Record],
     not_configured: Sequence[str],
-) -> list[str]:
+) -> list[Finding]:
     """Why not promote, the weightiest first; none means promote."""
-
-    def weight(result: CheckResult) -> int:
-        order = (Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED, Outcome.SKIPPED)
-        if result.critical:
-            return -1
-        return order.index(result.outcome) if result.outcome in order else len(order)
-
     holding = [
         result
         for result in results
         if result.outcome is not Outcome.PASSED
         and (result.required or result.outcome not in {None, Outcome.SKIPPED})
     ]
-    ran = [result for result in sorted(holding, key=weight) if result.outcome is not None]
-    failed = [result.reason for result in ran if result.outcome is Outcome.FAILED]
-    others = [result.reason for result in ran if result.outcome is not Outcome.FAILED]
-    # Whatever a load run could not decide, it could not because it was interrupted.
-    cut = [why for why in why_incomplete if why == _LOAD_CUT]
-    incomplete = [why for why in why_incomplete if why != _LOAD_CUT]
     if not results:  # of an empty plan no test can be executed: that is no reason of its own
-        incomplete = [why for why in incomplete if not why.endswith(_NO_TEST)]
-    never = [result.reason for result in holding if result.outcome is None]
+        why_incomplete = [why for why in why_incomplete if not why.endswith(_NO_TEST)]
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
     empty = [] if results else ["the plan is empty: nothing is configured that this stage could check"]
-    return [*failed, *cut, *others, *empty, *incomplete, *missing, *never]
+    return [*map(Finding, empty), *findings(holding, why_incomplete), *map(Finding, missing)]
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
@@ -161,6 +147,9 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "exit_code": int(verdict.decision.exit_code),
         "reason": verdict.reasons[0] if verdict.reasons else "everything in the plan passed",
         "reasons": list(verdict.reasons),
+        "consequences": {
+            f.reason: [r.check for r in f.consequences] for f in verdict.findings if f.consequences
+        },
         "next": next_command(verdict),
         "complete": verdict.complete,
         "release": headers[-1].get("release", {}) if headers else {},

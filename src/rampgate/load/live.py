@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rampgate.evidence.run import FALSE_PASS_PER_CHECK
 from rampgate.io.cpu_pressure import STARVED
-from rampgate.judging import wording
 from rampgate.judging.judge import judge
 from rampgate.load.counters import DURATION
+from rampgate.model import formats
 from rampgate.outcome import Outcome, Severity
-from rampgate.report import words
+from rampgate.report import sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -231,10 +231,10 @@ def told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
         about=clean(about, 200),
         over=over,
         judged=judged,
-        threshold=words.limit(judgement),
+        threshold=sentences.limit(judgement),
         severity=judgement.severity.value,
-        value="" if value is None else words.amount(judgement.metric, value, judgement.unit),
-        bound=words.bound(judgement),
+        value="" if value is None else sentences.amount(judgement.metric, value, judgement.unit),
+        bound=sentences.bound(judgement),
         n=judgement.n,
         outcome=judgement.outcome.value,
         sentence=clean(judgement.sentence),
@@ -254,7 +254,7 @@ def _so_far(held: Iterable[Held], troubles: Sequence[str], until: float | None) 
     if troubles:
         return UNDECIDED, clean("; ".join(troubles))
     if until is None or until > 0:
-        wait = "" if until is None else f": it begins in {wording.duration(until)}"
+        wait = "" if until is None else f": it begins in {formats.duration(until)}"
         return UNDECIDED, f"the endpoints are judged over the plateau{wait}"
     return (UNDECIDED, counts) if open_ or not judged else ("promote", f"all {len(judged)} limits are met")
 
@@ -282,8 +282,8 @@ def _stage(ramp: Ramp, elapsed: float) -> Stage | None:
     if index is None:
         return None
     origin, target = ramp.origin(index), ramp.stages[index].target
-    users = f"{wording.number(target)} users"
-    name = users if origin == target else f"{wording.number(origin)} to {users}"
+    users = f"{formats.number(target)} users"
+    name = users if origin == target else f"{formats.number(origin)} to {users}"
     return Stage(index + 1, len(ramp.stages), name, round(max(0.0, ramp.ends[index] - elapsed), 1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampgate.judging import wording
+from rampgate.model import formats
 from rampgate.outcome import Outcome
 from rampgate.report.text import clean
 
@@ -22,10 +22,10 @@ def terminal_lines(now: Snapshot) -> list[str]:
         if now.stage
         else "end"
     )
-    share = f" ({wording.percent(now.failures / now.requests)})" if now.requests else ""
-    times = "" if now.p95 is None else f" | p95 {wording.number(now.p95)} ms"
+    share = f" ({formats.percent(now.failures / now.requests)})" if now.requests else ""
+    times = "" if now.p95 is None else f" | p95 {formats.number(now.p95)} ms"
     head = (
-        f"{_clock(now.elapsed)} | stage {stage} | users {now.users} of {wording.number(now.ideal)}"
+        f"{_clock(now.elapsed)} | stage {stage} | users {now.users} of {formats.number(now.ideal)}"
         f" | {now.rate} req/s | failed {now.failures:,}{share}{times}"
     )
     lines = [head, f"so far: {now.verdict.upper()}: {now.says}"]
@@ -37,7 +37,7 @@ def terminal_lines(now: Snapshot) -> list[str]:
     near = max(now.aborts, key=lambda each: each.share, default=None)
     if near is not None and near.share > 0:
         lines.append(
-            f"  abort: {near.threshold} has {wording.percent(near.share)} of the evidence that it takes"
+            f"  abort: {near.threshold} has {formats.percent(near.share)} of the evidence that it takes"
         )
     return [clean(line, 400) for line in lines]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name in thresholds, kind, canonical unit, and what it says."""
+    """One metric.
+
+    Args:
+        name: in thresholds.
+        kind: how it is counted.
+        unit: canonical.
+        says: what it is, in a sentence.
+        good: the sentence when all is well, of a metric that is one or zero, or counts what is wrong. It may
+            name ``{n}`` observations, and ``{versions}``.
+        bad: the sentence when it is not, which may name ``{k}``, the wrong ones, too; "" where the note of
+            the measurement says it. Of a rate: what failed.
+    """
 
     name: str
     kind: Kind
     unit: str
     says: str
+    good: str = ""
+    bad: str = ""
 
 
 _ALL = (
@@ -111,7 +124,82 @@ _ALL = (
     Metric("database_connection_failures", Kind.COUNT, "", "failed connections to the database"),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+_SENTENCES = {
+    "body_failure_rate": ("", "answers had a wrong body"),
+    "abort_evidence": ("no limit was broken while the load ran", ""),
+    "up": ("answers", "does not answer"),
+    "mongodb_up": ("MongoDB answers", ""),
+    "redis_up": ("Redis answers", ""),
+    "mongodb_round_trip": (
+        "a document that was written is read back",
+        "a document that was written is not read back",
+    ),
+    "redis_round_trip": ("a key that was written is read back", "a key that was written is not read back"),
+    "sign_in_up": ("a known-good account can sign in", ""),
+    "page_up": ("the page comes", ""),
+    "wrong_version": ("all {n} answers came from {versions}", "{k} of {n} answers came from another version"),
+    "flag_mismatches": ("all {n} decisions are as expected", "{k} of {n} decisions are not as expected"),
+    "flag_changed": (
+        "all {n} decisions were the same when asked again",
+        "{k} of {n} decisions changed when asked again",
+    ),
+    "flag_on_when_off": (
+        "off for all {n} users",
+        "on for {k} of {n} users, though it must be off for everybody",
+    ),
+    "monitor_up": ("answers that it is healthy", "does not answer that it is healthy"),
+    "jobs_down": ("all {n} scrape jobs are up", "{k} of {n} scrape jobs are not up"),
+    "rules_missing": ("all {n} alerting rules are loaded", "{k} of {n} alerting rules are not loaded"),
+    "metrics_missing": ("all {n} metrics are delivered", "{k} of {n} metrics are not delivered"),
+    "alert_delivered": ("the channel took the message", "the message was not delivered"),
+    "backup_taken": ("a whole backup was written", "no whole backup was written"),
+    "backup_differences": (
+        "{n} comparisons with the backup, no difference",
+        "{k} differences in {n} comparisons with the backup",
+    ),
+    "command_exit_code": ("ended with exit code 0", "ended with exit code {k}"),
+    "flag_start_mismatches": (
+        "all {n} values of flags are as at the start",
+        "{k} of {n} values of flags are not as at the start",
+    ),
+    "flag_sources_differ": ("the sources agree on all {n} flags", "the sources differ on {k} of {n} flags"),
+    "flag_scenario_mismatches": (
+        "all {n} decisions are as planned",
+        "{k} of {n} decisions are not as planned",
+    ),
+    "flag_nesting_broken": (
+        "no user of {n} lost the flag as the percentage rose",
+        "{k} of {n} times a user lost the flag as the percentage rose",
+    ),
+    "testers_unreached": ("all {n} testers get the flag", "{k} of {n} testers do not get the flag"),
+    "visual_difference": ("looks as accepted", "{k} % of the pixels differ"),
+    "flag_off_when_on": ("all {n} flags that must be on are on", "{k} of {n} flags that must be on are off"),
+    "visit_seen": ("a visit is counted", "a visit is not counted"),
+    "cache_misses": (
+        "all {n} repeated requests were answered from the cache",
+        "{k} of {n} repeated requests were not answered from the cache",
+    ),
+    "query_uses_index": ("answered from an index", "not answered from an index"),
+    "paging_repeats": ("no item of {n} came twice", "{k} of {n} items came twice"),
+    "paging_gaps": ("{n} items read, none left out", "{k} items left out, {n} read"),
+    "theme_switched": ("the switch changes the theme", "the switch does not change the theme"),
+    "console_errors": ("no error on the console", "errors on the console: {k}"),
+    "service_worker_active": ("a service worker controls the page", "no service worker controls the page"),
+    "offline_page_up": ("the page comes without a network", "the page does not come without a network"),
+    "list_rows_too_many": (
+        "the list never had too many rows, counted {n} times",
+        "the list had too many rows {k} of {n} times",
+    ),
+    "list_reached_end": ("the list can be read to its end", "the list cannot be read to its end"),
+    "job_done": ("the job was done in time", "the job was not done in time"),
+}
+"""The sentences of metrics that have their own: ``Metric.good`` and ``Metric.bad``."""
+
+METRICS: dict[str, Metric] = {
+    metric.name: replace(metric, good=good, bad=bad)
+    for metric in _ALL
+    for good, bad in [_SENTENCES.get(metric.name, ("", ""))]
+}
 """Every built-in metric by name; settings may add their own."""
 
 ALIASES: dict[str, str] = {"performance_score": "lighthouse_performance_score"}

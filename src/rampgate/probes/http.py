@@ -223,7 +223,7 @@ class PageProbe:
         if self.quote and answer.body and not good:
             # Quoted before it is cut, for half a secret at the end would not be recognised.
             details["body"] = self.quote(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
-        note = "" if good else f"{self.path} answered {answer.trouble}"
+        note = "" if good else f"{self.path} answered {answer.trouble} (expected 2xx)"
         if not good and "location" in details:
             note += f", a redirect to {details['location']}"
         return [

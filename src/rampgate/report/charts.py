@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rampgate.judging import wording
+from rampgate.model import formats
 from rampgate.model.measurement import GROWTH
 from rampgate.model.metrics import Kind
-from rampgate.report import svg, words
+from rampgate.report import sentences, svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ _TICKS = (1, 2, 5)
 
 def position(judgement: Judgement) -> str:
     """A bar: the limit and what lies beyond it, the value and its bounds; "" where none makes sense."""
-    kind, value = words.kind_of(judgement.metric), judgement.measured
+    kind, value = sentences.kind_of(judgement.metric), judgement.measured
     if kind not in {Kind.RATE, Kind.LATENCY, Kind.SHARE, Kind.SCORE} or value is None:
         return ""
     low = value if judgement.low is None else judgement.low
@@ -41,7 +41,7 @@ def position(judgement: Judgement) -> str:
     def x(number: float) -> float:
         return _INSET + (_BAR_WIDTH - 2 * _INSET) * min(1.0, max(0.0, number / span))
 
-    says = f"measured {words.measured(judgement)}, limit {words.limit(judgement)}"
+    says = f"measured {sentences.measured(judgement)}, limit {sentences.limit(judgement)}"
     bar, limit = svg.drawing(_BAR_WIDTH, _BAR_HEIGHT, "position", says), x(judgement.limit)
     svg.rect(bar, "track", (0, 8), (_BAR_WIDTH, 6))
     if kind in {Kind.RATE, Kind.LATENCY}:
@@ -88,14 +88,14 @@ def spread(
         return _MARGIN + (_WIDTH - 2 * _MARGIN) * (math.log10(value) - low) / (high - low)
 
     total = sum(counts.values())
-    says = f"{total:,} answers from {wording.number(smallest)} to {wording.number(largest)} {unit}"
-    says += "".join(f"; limit {name} at {wording.number(limit)} {unit}" for name, limit in lines.items())
+    says = f"{total:,} answers from {formats.number(smallest)} to {formats.number(largest)} {unit}"
+    says += "".join(f"; limit {name} at {formats.number(limit)} {unit}" for name, limit in lines.items())
     curve = svg.drawing(_WIDTH, _HEIGHT, "spread", says)
     _bars(curve, counts, (low, high))
     svg.line(curve, "axis", (_MARGIN, _FLOOR), (_WIDTH - _MARGIN, _FLOOR))
     for tick in _ticks(low, high):
         svg.line(curve, "axis", (x(tick), _FLOOR), (x(tick), _FLOOR + 4))
-        svg.text(curve, "tick", (x(tick), _FLOOR + 15), wording.number(tick))
+        svg.text(curve, "tick", (x(tick), _FLOOR + 15), formats.number(tick))
     for number, (name, limit) in enumerate(lines.items()):
         svg.line(curve, "limit", (x(limit), _TOP - 6), (x(limit), _FLOOR))
         side = "end" if x(limit) > _WIDTH / 2 else "start"

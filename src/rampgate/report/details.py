@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rampgate.judging import wording
+from rampgate.model import formats
 
 MOST = 40
 """Entries of one table or list that are shown; the rest is counted."""
@@ -75,7 +75,7 @@ def scalar(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return str(value)
-    return wording.number(value) if isinstance(value, float) else str(value)
+    return formats.number(value) if isinstance(value, float) else str(value)
 
 
 def _pairs(data: Mapping[Any, Any], depth: int) -> Pairs:

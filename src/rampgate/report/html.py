@@ -13,10 +13,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.judging import wording
 from rampgate.judging.next_steps import next_command
+from rampgate.model import formats
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import charts, details, evidence, load, words
+from rampgate.report import charts, details, evidence, load, sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ SYMBOLS = {
     "error": "!",
     "failed": "\N{MULTIPLICATION X}",
     "shown": "\N{MIDDLE DOT}",
-    words.NEVER_RAN: "\N{WHITE CIRCLE}",
+    sentences.NEVER_RAN: "\N{WHITE CIRCLE}",
 }
 _DECISIONS = {Decision.PROMOTE: "\N{CHECK MARK}", Decision.HOLD: "\N{DOUBLE VERTICAL LINE}"}
 
@@ -98,16 +98,16 @@ def dumps(verdict: Verdict) -> str:
     page = {
         "verdict": verdict.decision.value,
         "symbol": _DECISIONS.get(verdict.decision, "\N{MULTIPLICATION X}"),
-        "subject": words.subject(verdict),
-        "reason": words.reason(verdict),
+        "subject": sentences.subject(verdict),
+        "reason": sentences.reason(verdict),
         "next": next_command(verdict),
-        "chance": words.chance(verdict),
+        "chance": sentences.chance(verdict),
         "counts": _counts(verdict),
         "facts": _facts(verdict, verdict.records),
         "checks": checks,
         "pictured": any(finding.pictures for check in checks for finding in check.findings),
         "drawn": any(finding.bar for check in checks for finding in check.findings),
-        "other_reasons": words.other_reasons(verdict),
+        "other_reasons": sentences.other_reasons(verdict),
         "load": load.section(verdict, verdict.records),
         "drawn_by_us": _markup,
         "not_configured": verdict.not_configured,
@@ -139,8 +139,8 @@ def environment() -> Environment:
 
 def _counts(verdict: Verdict) -> list[tuple[str, int]]:
     """Outcome -> how many checks, the worst first."""
-    outcomes = [words.outcome_of(result) for result in verdict.checks]
-    order = ["failed", "error", "undecided", words.NEVER_RAN, "skipped", "passed"]
+    outcomes = [sentences.outcome_of(result) for result in verdict.checks]
+    order = ["failed", "error", "undecided", sentences.NEVER_RAN, "skipped", "passed"]
     return [(word, outcomes.count(word)) for word in order if word in outcomes]
 
 
@@ -151,9 +151,9 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
     begun, ended = (records[0]["time"], records[-1]["time"]) if records else (0.0, 0.0)
     facts = [
         ("run", verdict.run),
-        ("stage", ", ".join(words.stages(verdict))),
+        ("stage", ", ".join(sentences.stages(verdict))),
         ("begun", _utc(begun)),
-        ("took", wording.duration(ended - begun)),
+        ("took", formats.duration(ended - begun)),
         ("target", " ".join(str(target[key]) for key in ("name", "web", "api") if target.get(key))),
         ("tools", ", ".join(f"{name} {version}" for name, version in sorted(tool.items()))),
         ("platform", str(first.get("platform", ""))),
@@ -166,9 +166,11 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
 
 def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
     """What is not passed first, the weightiest of it at the top; then the rest, and what is no check's."""
-    names = words.short_names(verdict.checks)
+    names = sentences.short_names(verdict.checks)
     seen = evidence.gather(verdict, records)
-    bad = [result for result, _ in words.unmet(verdict)]
+    unmet = [each.result for each in sentences.unmet(verdict) if each.result]
+    others = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r not in unmet]
+    bad = [*unmet, *others]
     good = [result for result in verdict.checks if result.outcome is Outcome.PASSED]
     checks = [
         _check(f"c{number}", result, names[result.check], seen.pop(result.check, []))
@@ -185,7 +187,7 @@ def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
 
 
 def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen]) -> Check:
-    outcome = words.outcome_of(result)
+    outcome = sentences.outcome_of(result)
     # What the probe said of the measurement, and its pictures, stand once, with the first of its judgements.
     first = {id(each.judgements[0]): each.measurement for each in seen if each.judgements}
     findings = [_finding(j, result.check, first.get(id(j))) for j in result.judgements]
@@ -195,9 +197,9 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
         id=result.check,
         name=name,
         outcome=outcome,
-        remark=words.remark(result),
-        message=words.own_message(result),
-        seconds=f"{wording.number(result.seconds)} s" if result.seconds else "",
+        remark=sentences.remark(result),
+        message=sentences.own_message(result),
+        seconds=f"{formats.number(result.seconds)} s" if result.seconds else "",
         findings=findings,
         observations=[_observation(each, result.check) for each in seen],
     )
@@ -208,12 +210,12 @@ def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Find
     return Finding(
         outcome=judgement.outcome.value,
         severity=judgement.severity.value if judgement.outcome is Outcome.FAILED else "",
-        sentence=words.told(judgement, check),
+        sentence=sentences.judged(judgement, check),
         # Some sentences quote the note themselves.
         note="" if note in judgement.sentence else note,
-        measured=words.measured(judgement),
+        measured=sentences.measured(judgement),
         bar=_markup(charts.position(judgement)),
-        limit=words.limit(judgement),
+        limit=sentences.limit(judgement),
         n=f"{judgement.n:,}" if judgement.n else "",
         pictures=evidence.pictures(seen) if seen else [],
     )
@@ -221,16 +223,24 @@ def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Find
 
 def _shown(measurement: Measurement, check: str) -> Finding:
     n = f"{measurement.n:,}" if measurement.n else ""
-    value, pictures = words.shown_value(measurement), evidence.pictures(measurement)
+    value, pictures = sentences.shown_value(measurement), evidence.pictures(measurement)
     return Finding(
-        "shown", "", words.title(measurement, check), measurement.note, value, _markup(""), "", n, pictures
+        "shown",
+        "",
+        sentences.title(measurement, check),
+        measurement.note,
+        value,
+        _markup(""),
+        "",
+        n,
+        pictures,
     )
 
 
 def _observation(seen: evidence.Seen, check: str) -> Observation:
     measurement = seen.measurement
     return Observation(
-        title=words.title(measurement, check),
+        title=sentences.title(measurement, check),
         role=seen.role,
         facts=_numbers(measurement),
         note=measurement.note,
@@ -246,15 +256,15 @@ def _numbers(seen: Measurement) -> list[tuple[str, str]]:
     if seen.failures is not None:
         facts.append(("counted among them", f"{seen.failures:,}"))
     if seen.value is not None:
-        facts.append(("value", words.amount(seen.metric, seen.value, seen.unit)))
+        facts.append(("value", sentences.amount(seen.metric, seen.value, seen.unit)))
     if seen.values:
         listed = seen.values[: details.MOST]
-        facts.append(("values", " ".join(words.amount(seen.metric, each, seen.unit) for each in listed)))
+        facts.append(("values", " ".join(sentences.amount(seen.metric, each, seen.unit) for each in listed)))
     for edge, count in sorted(seen.exceedances.items()):
-        facts.append((f"at or over {wording.number(edge)} {seen.unit}", f"{count:,}"))
+        facts.append((f"at or over {formats.number(edge)} {seen.unit}", f"{count:,}"))
     facts += load.quantiles(seen)
     if seen.start:
-        facts += [("from", _utc(seen.start)), ("for", wording.duration(max(0.0, seen.end - seen.start)))]
+        facts += [("from", _utc(seen.start)), ("for", formats.duration(max(0.0, seen.end - seen.start)))]
     return facts
 
 
@@ -264,7 +274,7 @@ def _curve(seen: evidence.Seen) -> Markup:
         return _markup("")
     unit = seen.measurement.unit
     limits = {
-        clean(f"{wording.number(judgement.limit)} {unit}", 40): judgement.limit
+        clean(f"{formats.number(judgement.limit)} {unit}", 40): judgement.limit
         for judgement in seen.judgements
         if judgement.limit > 0
     }
@@ -277,7 +287,7 @@ def _header(header: Record) -> dict[str, Any]:
 
     settings = json.dumps(header.get("settings", {}), indent=2, sort_keys=True, ensure_ascii=False)
     return {
-        "stage": words.stage(header),
+        "stage": sentences.stage(header),
         "process": header.get("process", ""),
         "chance": details.node(header.get("chance", {})),
         "plan": details.node([entry.get("check", "") for entry in header.get("plan", ())]),

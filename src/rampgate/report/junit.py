@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from rampgate.judging.next_steps import next_command
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import words
+from rampgate.report import sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ def dumps(verdict: Verdict) -> str:
     A run that may not be promoted never looks green: what holds it apart from its checks (no end, an empty
     plan, a required check that was skipped) is a test case of its own, ``verdict``.
     """
-    suite = ET.Element("testsuite", name=f"rampgate {' '.join(words.stages(verdict))}".strip())
+    suite = ET.Element("testsuite", name=f"rampgate {' '.join(sentences.stages(verdict))}".strip())
     _properties(suite, verdict)
     cases = [_case(suite, result) for result in verdict.checks]
     if verdict.decision is not Decision.PROMOTE:
-        apart = words.other_reasons(verdict)
+        apart = sentences.other_reasons(verdict)
         red = any(case.find(tag) is not None for case in cases for tag in _BAD)
         if apart or not red:
             _verdict_case(suite, verdict, apart or [clean(why) for why in verdict.reasons])
@@ -41,21 +41,21 @@ def dumps(verdict: Verdict) -> str:
 
 def _properties(suite: ET.Element, verdict: Verdict) -> None:
     release = verdict.headers[-1].get("release", {}) if verdict.headers else {}
-    told = {
+    stated = {
         "run": verdict.run,
         "verdict": verdict.decision.value,
-        "reason": words.reason(verdict),
+        "reason": sentences.reason(verdict),
         "next": next_command(verdict),
         **{key: release.get(key) for key in ("environment", "version", "percentage")},
     }
     properties = ET.SubElement(suite, "properties")
-    for name, value in told.items():
+    for name, value in stated.items():
         if value not in (None, ""):
             ET.SubElement(properties, "property", name=name, value=clean(value, _MESSAGE))
 
 
 def _case(suite: ET.Element, result: CheckResult) -> ET.Element:
-    where = words.place(result.check)
+    where = sentences.place(result.check)
     case = ET.SubElement(
         suite,
         "testcase",
@@ -63,14 +63,14 @@ def _case(suite: ET.Element, result: CheckResult) -> ET.Element:
         name=clean(where.name, 300) or "check",
         time=f"{result.seconds:.3f}",
     )
-    sentences = words.sentences(result)
+    found = sentences.of_check(result)
     if result.outcome is Outcome.FAILED:
         severity = "critical" if result.critical else "warning"
-        _add(case, "failure", severity, sentences)
+        _add(case, "failure", severity, found)
     elif result.outcome is Outcome.SKIPPED or (result.outcome is None and not result.required):
-        _add(case, "skipped", words.outcome_of(result), sentences)
+        _add(case, "skipped", sentences.outcome_of(result), found)
     elif result.outcome is not Outcome.PASSED:
-        _add(case, "error", words.outcome_of(result), sentences)
+        _add(case, "error", sentences.outcome_of(result), found)
     return case
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.judging import wording
+from rampgate.model import formats
 from rampgate.model.metrics import Kind
 from rampgate.outcome import Outcome, worst
-from rampgate.report import charts, evidence, timeline, words
+from rampgate.report import charts, evidence, sentences, timeline
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def quantiles(seen: Measurement) -> list[tuple[str, str]]:
     exact = {name: seen.details[f"{name}_ms"] for name in found if f"{name}_ms" in seen.details}
     found |= {name: value for name, value in exact.items() if isinstance(value, int | float | None)}
     return [
-        (name, f"{wording.number(value)} {seen.unit}") for name, value in found.items() if value is not None
+        (name, f"{formats.number(value)} {seen.unit}") for name, value in found.items() if value is not None
     ]
 
 
@@ -129,7 +129,7 @@ def _tables(seen: Mapping[str, Sequence[Seen]]) -> list[Table]:
 
 
 def _table(title: str, seen: Iterable[Seen]) -> Table:
-    counted = [each for each in seen if words.kind_of(each.measurement.metric) in _COUNTED]
+    counted = [each for each in seen if sentences.kind_of(each.measurement.metric) in _COUNTED]
     found = dict.fromkeys(name for each in counted for name in each.measurement.labels)
     names = sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
     rows: dict[tuple[str, ...], list[Seen]] = {}
@@ -141,7 +141,9 @@ def _table(title: str, seen: Iterable[Seen]) -> Table:
 
 
 def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
-    counted = next((e.measurement for e in group if words.kind_of(e.measurement.metric) is Kind.RATE), None)
+    counted = next(
+        (e.measurement for e in group if sentences.kind_of(e.measurement.metric) is Kind.RATE), None
+    )
     timed = next((e.measurement for e in group if e.measurement.histogram), None)
     times = dict(quantiles(timed)) if timed else {}
     requests = counted or timed
@@ -150,14 +152,14 @@ def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
     return Row(
         labels=tuple(clean(label, 200) for label in labels),
         requests=f"{requests.n:,}" if requests else "",
-        failed=f"{failed:,} ({wording.percent(failed / counted.n)})"
+        failed=f"{failed:,} ({formats.percent(failed / counted.n)})"
         if counted and counted.n and failed is not None
         else "",
         median=times.get("median", ""),
         p95=times.get("p95", ""),
         p99=times.get("p99", ""),
         worst=times.get("worst", ""),
-        connect=f"{wording.number(connect)} ms" if isinstance(connect, int | float) else "",
+        connect=f"{formats.number(connect)} ms" if isinstance(connect, int | float) else "",
         outcome=_outcome(group),
     )
 
@@ -201,7 +203,7 @@ def _plateau(seen: Mapping[str, Sequence[Seen]]) -> Iterator[Seen]:
 
 def _limits(seen: Iterable[Seen]) -> dict[str, float]:
     return {
-        clean(f"{wording.number(judgement.limit)} {judgement.unit}", 40): judgement.limit
+        clean(f"{formats.number(judgement.limit)} {judgement.unit}", 40): judgement.limit
         for each in seen
         for judgement in each.judgements
         if judgement.limit > 0
@@ -231,20 +233,20 @@ def _facts(seen: Mapping[str, Sequence[Seen]]) -> list[Fact]:
     return [
         Fact(
             check=clean(check.removeprefix(PREFIX), 200),
-            about=words.about(dict(each.measurement.labels), check),
-            value=words.shown(each.measurement),
-            limit=", ".join(words.limit(judgement) for judgement in each.judgements),
+            about=sentences.about(dict(each.measurement.labels), check),
+            value=sentences.shown(each.measurement),
+            limit=", ".join(sentences.limit(judgement) for judgement in each.judgements),
             outcome=_outcome([each]),
             more=_more(each.measurement),
         )
         for check, found in seen.items()
         for each in found
-        if words.kind_of(each.measurement.metric) not in _COUNTED
+        if sentences.kind_of(each.measurement.metric) not in _COUNTED
     ]
 
 
 def _more(seen: Measurement) -> str:
     """The numbers beside the measured one, in words."""
     told = {name: value for name, value in seen.details.items() if isinstance(value, int | float)}
-    shown = ", ".join(f"{clean(name.replace('_', ' '), 60)} {wording.number(v)}" for name, v in told.items())
+    shown = ", ".join(f"{clean(name.replace('_', ' '), 60)} {formats.number(v)}" for name, v in told.items())
     return "; ".join(text for text in (seen.note, shown) if text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import CheckResult, Verdict
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import words
+from rampgate.report import groups, sentences
 from rampgate.report.text import clean
 
 LARGEST = 64 * 1024
@@ -32,47 +32,52 @@ _ICONS = {
 def dumps(verdict: Verdict) -> str:
     """summary.md: at most LARGEST bytes; what does not fit is counted and left to report.html."""
     parts = [
-        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(words.subject(verdict))}",
-        _escaped(words.reason(verdict)),
+        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(sentences.subject(verdict))}",
+        _escaped(sentences.reason(verdict)),
     ]
     if command := next_command(verdict):
         parts.append(f"**Next:** {_escaped(command)}")
-    if unmet := words.unmet(verdict):
-        bad = [result for result, _ in unmet]
-        parts += [_table(verdict, bad), _details("Why", _why(verdict), is_open=True)]
-    passed = [result for result in verdict.checks if result.outcome is Outcome.PASSED]
-    if passed:
-        counted = f"{len(passed):,} passed {'check' if len(passed) == 1 else 'checks'}"
-        parts.append(_details(counted, _table(verdict, passed)))
-    parts += [*_remarks(verdict), _escaped(words.chance(verdict)), f"Run {_escaped(verdict.run)}"]
+    names = sentences.short_names(verdict.checks)
+    if unmet := sentences.unmet(verdict):
+        bad = [each.result for each in unmet if each.result]
+        parts += [
+            _table([row for result in bad for row in _rows(result, names[result.check])]) if bad else "",
+            _details("Why", _why(verdict), is_open=True),
+        ]
+    if passed := groups.passed(verdict):
+        count = sum(len(group.results) for group in passed)
+        counted = f"{count:,} passed {'check' if count == 1 else 'checks'}"
+        rows = [_row(group.name, group.summary, "", "", Outcome.PASSED.value) for group in passed]
+        parts.append(_details(counted, _table(rows)))
+    parts += [*_remarks(verdict), _escaped(sentences.chance(verdict)), f"Run {_escaped(verdict.run)}"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(verdict: Verdict, results: Iterable[CheckResult]) -> str:
-    names = words.short_names(verdict.checks)
-    rows = [row for result in results for row in _rows(result, names[result.check])]
+def _table(rows: list[str]) -> str:
     head = "| check | measured | limit | n | outcome |\n|---|---|---|--:|---|"
     return f"{head}\n{_fitting(rows, '| … {} more rows are in report.html | | | | |')}"
 
 
 def _rows(result: CheckResult, name: str) -> Iterable[str]:
-    outcome = _loud(words.outcome_of(result))
+    outcome = _loud(sentences.outcome_of(result))
     if result.outcome not in {judgement.outcome for judgement in result.judgements}:
         yield _row(name, "", "", "", outcome)
         name = ""
     for judgement in result.judgements:
-        about = words.about(dict(judgement.labels), result.check)
+        if not sentences.counts(judgement, result):
+            continue
+        about = sentences.about(dict(judgement.labels), result.check)
         failed = judgement.outcome is Outcome.FAILED
         yield _row(
             f"{name} ({about})" if about else name,
-            words.measured(judgement),
-            words.limit(judgement),
+            sentences.short(judgement),
+            sentences.limit(judgement),
             f"{judgement.n:,}" if judgement.n else "",
             _loud(judgement.outcome.value) + (f" ({judgement.severity.value})" if failed else ""),
         )
         name = ""
     for seen in result.shown:
-        yield _row(name, words.shown(seen), "", f"{seen.n:,}" if seen.n else "", "shown")
+        yield _row(name, sentences.shown(seen), "", f"{seen.n:,}" if seen.n else "", "shown")
         name = ""
 
 
@@ -85,14 +90,17 @@ def _loud(outcome: str) -> str:
 
 
 def _why(verdict: Verdict) -> str:
-    names = words.short_names(verdict.checks)
-    lines = [f"- {_escaped(why)}" for why in words.other_reasons(verdict)]
-    for alike in words.unmet_alike(verdict):
-        first = alike.results[0]
-        weight = " (critical)" if first.critical else ""
-        named = ", ".join(names[result.check] for result in alike.results)
-        lines.append(f"- **{_loud(words.outcome_of(first))}**{weight} {_escaped(named)}")
-        lines += [f"  - {_escaped(sentence)}" for sentence in alike.sentences if sentence != words.NEVER_RAN]
+    names = sentences.short_names(verdict.checks)
+    lines = []
+    for unmet in sentences.unmet(verdict):
+        if unmet.result:
+            weight = " (critical)" if unmet.result.critical else ""
+            named = _escaped(names[unmet.result.check])
+            lines.append(f"- **{_loud(sentences.outcome_of(unmet.result))}**{weight} {named}")
+        inner = "  - " if unmet.result else "- "
+        said = [each for each in unmet.sentences if each != sentences.NEVER_RAN]
+        lines += [f"{inner}{_escaped(sentence)}" for sentence in said]
+        lines += [f"  - {_escaped(sentences.consequence(*each))}" for each in unmet.consequences]
     return _fitting(lines, "- … {} more lines are in report.html")
 
 
@@ -133,26 +141,26 @@ def annotations(verdict: Verdict) -> list[str]:
     """GitHub's ``::error`` lines: the verdict, then the weightiest checks; none when promoted."""
     if verdict.decision is Decision.PROMOTE:
         return []
-    names = words.short_names(verdict.checks)
-    holding = [(result, says) for result, says in words.unmet(verdict) if result.required or result.outcome]
+    names = sentences.short_names(verdict.checks)
     lines = [
         _annotation(
-            f"{verdict.decision.name} {words.subject(verdict)}",
-            f"{words.reason(verdict)}. Next: {next_command(verdict)}",
+            f"{verdict.decision.name} {sentences.subject(verdict)}",
+            f"{sentences.reason(verdict)}. Next: {next_command(verdict)}",
         )
     ]
-    for result, says in holding[: ANNOTATIONS - 1]:
-        title = f"{words.outcome_of(result).upper()} {names[result.check]}"
-        lines.append(_annotation(title, "\n".join(says[:5])))
+    for unmet in [each for each in sentences.unmet(verdict) if each.result][: ANNOTATIONS - 1]:
+        if unmet.result and (unmet.result.required or unmet.result.outcome):
+            title = f"{sentences.outcome_of(unmet.result).upper()} {names[unmet.result.check]}"
+            lines.append(_annotation(title, "\n".join(unmet.sentences[:5])))
     return lines
 
 
 def _annotation(title: str, message: str) -> str:
     """One workflow command, escaped as GitHub's own toolkit does it."""
     data: dict[str, str | int | None] = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-    told = clean(message, 1_000, lines=True).translate(str.maketrans(data))
+    text = clean(message, 1_000, lines=True).translate(str.maketrans(data))
     name = clean(title, 200).translate(str.maketrans({**data, ":": "%3A", ",": "%2C"}))
-    return f"::error title={name}::{told}"
+    return f"::error title={name}::{text}"
 
 
 def github_summary(verdict: Verdict, environ: Mapping[str, str]) -> None:

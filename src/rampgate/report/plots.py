@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.judging import wording
+from rampgate.model import formats
 from rampgate.report import svg
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _frame(plot: Element, axes: Axes, scale: _Scale) -> None:
         height = scale.y(tick)
         assert height is not None  # noqa: S101  # ticks of a logarithmic scale are above 0
         svg.line(plot, "grid", (_LEFT, height), (_RIGHT, height))
-        svg.text(plot, "tick end", (_LEFT - 4, height + 3.5), wording.number(tick))
+        svg.text(plot, "tick end", (_LEFT - 4, height + 3.5), formats.number(tick))
     step = next((step for step in _TIMES if axes.end / step <= _MOST_TICKS), axes.end)
     for number in range(int(axes.end / step) + 1):
         x = _x(axes, number * step)
@@ -172,7 +172,7 @@ def _words(axes: Axes, lines: Sequence[Line], limits: Sequence[Limit]) -> str:
     for line in lines:
         seen = [value for value in line.values if value is not None]
         if seen:
-            between = f"{wording.number(min(seen))} to {wording.number(max(seen))}{unit}"
+            between = f"{formats.number(min(seen))} to {formats.number(max(seen))}{unit}"
             says.append(f"{line.name} {between}")
     says += [f"limit {limit.name}" for limit in limits]
     if axes.stages:

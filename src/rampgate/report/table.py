@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.judging.next_steps import next_command
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import words
+from rampgate.report import groups, sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _STYLES = {
     "undecided": "yellow",
     "error": "magenta",
     "failed": "bold red",
-    words.NEVER_RAN: "yellow",
+    sentences.NEVER_RAN: "yellow",
 }
 _DECISIONS = {
     Decision.PROMOTE: "bold white on green",
@@ -61,7 +61,7 @@ def console(file: TextIO | None = None) -> Console:
 
 
 def render(verdict: Verdict, console: Console, *, folder: Path | None) -> None:
-    """Print the table of judgements, what is not passed and why, and the decision.
+    """Print what is not passed, a line for each group that is, why not, and the decision.
 
     Args:
         verdict: what to show.
@@ -69,10 +69,7 @@ def render(verdict: Verdict, console: Console, *, folder: Path | None) -> None:
         folder: the run's folder, named as the place of the report; None when nothing was written.
     """
     if verdict.checks:
-        table = _table(verdict, console)
-        console.print(table)
-        if any("(+" in str(cell) for column in table.columns for cell in column.cells):
-            console.print(_text(console, "(+1): one further limit of the same measurement, met too", "dim"))
+        console.print(_table(verdict, console))
     _why(verdict, console)
     _remarks(verdict, console)
     _decision(verdict, console, folder)
@@ -91,54 +88,32 @@ def _table(verdict: Verdict, console: Console) -> Table:
         table.add_column("limit", overflow="fold")
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
-    names = words.short_names(verdict.checks)
-    for result in verdict.checks:
-        for (name, measured, limit, n, outcome), style in _rows(result, names[result.check]):
-            numbers = ["\n".join(filter(None, (measured, limit)))] if stacked else [measured, limit]
-            cells = [_text(console, cell) for cell in (name, *numbers, n)]
-            table.add_row(*cells, _outcome(console, outcome), style=style)
+    names = sentences.short_names(verdict.checks)
+    unmet = [each.result for each in sentences.unmet(verdict) if each.result]
+    rows = [row for result in unmet for row in _rows(result, names[result.check])]
+    rows += [[group.name, group.summary, "", "", Outcome.PASSED.value] for group in groups.passed(verdict)]
+    for name, measured, limit, n, outcome in rows:
+        numbers = ["\n".join(filter(None, (measured, limit)))] if stacked else [measured, limit]
+        table.add_row(*(_text(console, cell) for cell in (name, *numbers, n)), _outcome(console, outcome))
     return table
 
 
-def _rows(result: CheckResult, name: str) -> list[tuple[list[str], str]]:
-    """The rows of one check, named in the first of them, each with its style."""
-    rows = [(row, "") for row in _judged(result)]
+def _rows(result: CheckResult, name: str) -> list[list[str]]:
+    """The rows of a check that is not passed, named in the first: what is behind its outcome."""
+    kept: dict[tuple[object, ...], list[Judgement]] = {}
+    for judgement in result.judgements:
+        if judgement.outcome is not Outcome.PASSED and sentences.counts(judgement, result):
+            key = judgement.metric, *sorted(judgement.labels.items()), judgement.outcome
+            kept.setdefault(key, []).append(judgement)
+    worst = [(sentences.weightiest(alike), len(alike) - 1) for alike in kept.values()]
+    worst.sort(key=lambda each: each[0].outcome is not Outcome.FAILED)
+    rows = [_row(judgement, result.check, more) for judgement, more in worst]
     # What the check came to by itself, where no judgement says the same; why it did stands below the table.
     if result.outcome not in {judgement.outcome for judgement in result.judgements}:
-        rows.insert(0, (["", "", "", "", words.outcome_of(result)], ""))
-    for seen in result.shown:
-        about = words.about(dict(seen.labels), result.check)
-        rows.append(([about, words.shown(seen), "", f"{seen.n:,}" if seen.n else "", "shown"], "dim"))
-    # A label stands once, above all that is about it.
-    for (row, _), (above, _) in reversed(list(zip(rows[1:], rows, strict=False))):
-        row[0] = "" if row[0] == above[0] else row[0]
-    first = rows[0][0]
-    first[0] = f"{name} ({first[0]})" if first[0] else name
-    return [(row if row is first else [f"  {row[0]}", *row[1:]], style) for row, style in rows]
-
-
-def _judged(result: CheckResult) -> list[list[str]]:
-    """A row for each judgement; those that passed are told together where they say the same.
-
-    Of several limits that one measurement keeps the nearest stands for all, for the others are kept the more;
-    of several things with the same measured value the first stands with the count of the others.
-    """
-    limits: dict[tuple[object, ...], list[Judgement]] = {}
-    for number, judgement in enumerate(result.judgements):
-        own = () if judgement.outcome is Outcome.PASSED else (number,)
-        labels = tuple(sorted(judgement.labels.items()))
-        key = (*own, judgement.metric, labels, words.measured(judgement), judgement.n)
-        limits.setdefault(key, []).append(judgement)
-    alike: dict[tuple[object, ...], tuple[list[str], list[str]]] = {}
-    for number, group in enumerate(limits.values()):
-        nearest = min(group, key=lambda j: abs(j.limit - (j.measured or 0.0)))
-        row = _row(nearest, result.check, len(group) - 1)
-        own = () if nearest.outcome is Outcome.PASSED else (number,)
-        alike.setdefault((*own, *row[1:]), (row, []))[1].append(row[0])
-    for row, names in alike.values():
-        others = len(set(names)) - 1
-        row[0] += f" and {others} more" if others > 0 else ""
-    return [row for row, _ in alike.values()]
+        rows.insert(0, ["", "", "", "", sentences.outcome_of(result)])
+    for row in rows:
+        row[0] = f"  {row[0]}" if row is not rows[0] else f"{name} ({row[0]})" if row[0] else name
+    return rows
 
 
 def _row(judgement: Judgement, check: str, more: int) -> list[str]:
@@ -146,9 +121,9 @@ def _row(judgement: Judgement, check: str, more: int) -> list[str]:
     if judgement.outcome is Outcome.FAILED:
         outcome += f" {judgement.severity.value}"
     return [
-        words.about(dict(judgement.labels), check),
-        words.measured(judgement),
-        words.limit(judgement) + (f" (+{more})" if more else ""),
+        sentences.about(dict(judgement.labels), check),
+        sentences.short(judgement),
+        sentences.limit(judgement) + (f" (+{more})" if more else ""),
         f"{judgement.n:,}" if judgement.n else "",
         outcome,
     ]
@@ -156,24 +131,26 @@ def _row(judgement: Judgement, check: str, more: int) -> list[str]:
 
 def _outcome(console: Console, outcome: str) -> Text:
     """Readable without colour: what holds the deployment is in capitals."""
-    word, _, severity = outcome.partition(" ") if outcome != words.NEVER_RAN else (outcome, "", "")
-    shown = word if word in _QUIET or word == "shown" else word.upper()
+    word, _, severity = outcome.partition(" ") if outcome != sentences.NEVER_RAN else (outcome, "", "")
+    shown = word if word in _QUIET else word.upper()
     return _text(console, f"{shown}\n{severity}" if severity else shown, _STYLES.get(word, ""))
 
 
 def _why(verdict: Verdict, console: Console) -> None:
-    """Every check that is not passed, with its sentences, wrapped and never cut."""
-    names = words.short_names(verdict.checks)
-    for alike in words.unmet_alike(verdict):
-        first = alike.results[0]
-        word = words.outcome_of(first)
-        weight = f" ({remark})" if (remark := words.remark(first)) else ""
+    """Every finding with its sentences and what followed from it, wrapped and never cut."""
+    names = sentences.short_names(verdict.checks)
+    for unmet in sentences.unmet(verdict):
         console.print()
-        heading = _text(console, word.upper(), _STYLES[word])
-        named = ", ".join(names[result.check] for result in alike.results)
-        heading.append(_encodable(console, f"{weight}  {named}"))
-        console.print(heading)
-        _indented(console, [sentence for sentence in alike.sentences if sentence != word])
+        if unmet.result is None:
+            console.print(_text(console, "HOLD", _STYLES[sentences.NEVER_RAN]))
+        else:
+            word = sentences.outcome_of(unmet.result)
+            weight = f" ({remark})" if (remark := sentences.remark(unmet.result)) else ""
+            heading = _text(console, word.upper(), _STYLES[word])
+            heading.append(_encodable(console, f"{weight}  {names[unmet.result.check]}"))
+            console.print(heading)
+        followed = [sentences.consequence(*each) for each in unmet.consequences]
+        _indented(console, [*(each for each in unmet.sentences if each != sentences.NEVER_RAN), *followed])
 
 
 def _remarks(verdict: Verdict, console: Console) -> None:
@@ -197,13 +174,15 @@ def _indented(console: Console, sentences: Sequence[str]) -> None:
 def _decision(verdict: Verdict, console: Console, folder: Path | None) -> None:
     console.print()
     line = _text(console, verdict.decision.name, _DECISIONS[verdict.decision])
-    line.append(_encodable(console, f"  {words.subject(verdict)}  \N{EM DASH} {words.reason(verdict)}"))
+    line.append(
+        _encodable(console, f"  {sentences.subject(verdict)}  \N{EM DASH} {sentences.reason(verdict)}")
+    )
     # A log is searched by line: only a terminal may break the decision over several.
     console.print(line, soft_wrap=not console.is_terminal)
     for title, text in (
         ("next", clean(next_command(verdict))),
         ("report", clean(folder / "report.html") if folder else ""),
-        ("chance", words.chance(verdict)),
+        ("chance", sentences.chance(verdict)),
     ):
         if text:
             unbroken = title != "chance" and not console.is_terminal

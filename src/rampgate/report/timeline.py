@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.judging import wording
 from rampgate.judging.threshold import parse
+from rampgate.model import formats
 from rampgate.model.metrics import METRICS, Kind
 from rampgate.report import plots
 
@@ -131,8 +131,8 @@ def stage_names(timeline: Timeline) -> list[str]:
     """The ramp's stages in words: ``10 to 50 users until 7:00``."""
     found, origin = [], 0.0
     for end, target in timeline.stages:
-        users = f"{wording.number(target)} users"
-        moves = users if origin == target else f"{wording.number(origin)} to {users}"
+        users = f"{formats.number(target)} users"
+        moves = users if origin == target else f"{formats.number(origin)} to {users}"
         found.append(f"{moves} until {plots.clock(end)}")
         origin = target
     return found
@@ -149,10 +149,10 @@ def _limits(records: Iterable[Record]) -> tuple[list[plots.Limit], list[plots.Li
             continue
         _, limit = threshold.good()
         if kind is Kind.RATE:
-            name = wording.percent(limit)
+            name = formats.percent(limit)
             rates.setdefault(name, plots.Limit(name, 100 * limit))
         else:
-            name = f"p{wording.number(100 * (threshold.quantile or 0.0))} {wording.number(limit)} ms"
+            name = f"p{formats.number(100 * (threshold.quantile or 0.0))} {formats.number(limit)} ms"
             times.setdefault(name, plots.Limit(name, limit))
     return list(rates.values()), list(times.values())
 

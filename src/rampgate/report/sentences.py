@@ -6,8 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.judging import wording
-from rampgate.model import statistics
+from rampgate.model import formats, statistics
 from rampgate.model.metrics import METRICS, Kind
 from rampgate.outcome import Outcome
 from rampgate.report.text import clean
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.results import CheckResult, Record, Verdict
+    from rampgate.judging.results import CheckResult, Finding, Record, Verdict
     from rampgate.model.measurement import Measurement
 
 NEVER_RAN = "never ran"
@@ -84,7 +83,7 @@ def release(verdict: Verdict) -> str:
     named = verdict.headers[-1].get("release", {}) if verdict.headers else {}
     version = named.get("version") or "(no expected version)"
     percentage = named.get("percentage")
-    at = "(no percentage)" if percentage is None else f"at {wording.number(percentage)} %"
+    at = "(no percentage)" if percentage is None else f"at {formats.number(percentage)} %"
     return clean(f"{named.get('environment') or '(no environment)'} {version} {at}", 300)
 
 
@@ -100,8 +99,16 @@ def measured(judgement: Judgement) -> str:
     """What was measured, with the bound that decided: ``0.21 % (at most 0.43 %)``."""
     if judgement.measured is None:
         return "no value"
-    bounded = f" ({told})" if (told := bound(judgement)) else ""
-    return f"{_quantile(judgement)}{amount(judgement.metric, judgement.measured, judgement.unit)}{bounded}"
+    bounded = f" ({side})" if (side := bound(judgement)) else ""
+    return f"{quantile(judgement)}{amount(judgement.metric, judgement.measured, judgement.unit)}{bounded}"
+
+
+def short(judgement: Judgement) -> str:
+    """What was measured, in a cell: of a metric that brings sentences, the beginning of its sentence."""
+    metric = METRICS.get(judgement.metric)
+    if metric and metric.good and judgement.measured is not None:
+        return clean(judgement.sentence.partition(": ")[0], 80)
+    return measured(judgement)
 
 
 def bound(judgement: Judgement) -> str:
@@ -112,12 +119,12 @@ def bound(judgement: Judgement) -> str:
     )
     kind = kind_of(judgement.metric)
     if kind in {Kind.RATE, Kind.LATENCY} and judgement.outcome is not Outcome.UNDECIDED:
-        told, side = (high, "at most") if judgement.outcome is Outcome.PASSED else (low, "at least")
-        return f"{side} {told}" if told else ""
+        number, side = (high, "at most") if judgement.outcome is Outcome.PASSED else (low, "at least")
+        return f"{side} {number}" if number else ""
     return f"{low} to {high}" if low and high else ""
 
 
-def _quantile(judgement: Judgement) -> str:
+def quantile(judgement: Judgement) -> str:
     """``p95 ``, read from the threshold's own text, "" where it is about none."""
     found = _PERCENTILE.search(judgement.source) if kind_of(judgement.metric) is Kind.LATENCY else None
     return f"p{found[1]} " if found else ""
@@ -126,8 +133,8 @@ def _quantile(judgement: Judgement) -> str:
 def amount(metric: str, value: float, unit: str) -> str:
     """A number as its metric is read: rates and shares in %, times with their unit, counts whole."""
     if kind_of(metric) in {Kind.RATE, Kind.SHARE}:
-        return wording.percent(value)
-    return f"{wording.number(value)} {'' if unit == 'score' else unit}".rstrip()
+        return formats.percent(value)
+    return f"{formats.number(value)} {'' if unit == 'score' else unit}".rstrip()
 
 
 def kind_of(metric: str) -> Kind:
@@ -161,9 +168,9 @@ def shown_value(measurement: Measurement) -> str:
     if measurement.value is not None:
         return amount(measurement.metric, measurement.value, measurement.unit)
     if measurement.failures is not None and measurement.n:
-        return wording.percent(measurement.failures / measurement.n)
+        return formats.percent(measurement.failures / measurement.n)
     if (middle := measurement.histogram and measurement.histogram.quantile(0.5)) is not None:
-        return f"median {wording.number(middle or 0.0)} {measurement.unit}".rstrip()
+        return f"median {formats.number(middle or 0.0)} {measurement.unit}".rstrip()
     return "no value"
 
 
@@ -180,41 +187,70 @@ def remark(result: CheckResult) -> str:
 
 
 class Unmet(NamedTuple):
-    """Checks that are not passed for the same reasons."""
+    """A finding as reports write it.
 
-    results: tuple[CheckResult, ...]
+    Args:
+        result: the check that found it, None where it is none of a check's.
+        sentences: why, the weightiest first.
+        consequences: how the checks that came to no pass for the same cause ended, and their names.
+    """
+
+    result: CheckResult | None
     sentences: tuple[str, ...]
+    consequences: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-def unmet_alike(verdict: Verdict) -> list[Unmet]:
-    """The same as unmet(), with checks that came to the same for the same reasons told together."""
-    found: dict[tuple[object, ...], Unmet] = {}
-    for result, says in unmet(verdict):
-        key = (result.outcome, remark(result), *says)
-        alike = found.get(key, Unmet((), tuple(says)))
-        found[key] = Unmet((*alike.results, result), alike.sentences)
-    return list(found.values())
+def unmet(verdict: Verdict) -> list[Unmet]:
+    """Every finding, the weightiest first, then checks that came to no pass and hold nothing."""
+    names = short_names(verdict.checks)
+    found = [Unmet(each.cause, _why(each), _ended(each.consequences, names)) for each in verdict.findings]
+    told = {r.check for each in verdict.findings for r in (each.cause, *each.consequences) if r}
+    rest = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in told]
+    return [*found, *(Unmet(result, tuple(of_check(result))) for result in rest)]
 
 
-def unmet(verdict: Verdict) -> list[tuple[CheckResult, list[str]]]:
-    """The checks that are not passed, the weightiest first, each with all its sentences."""
-    order = [Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED, None, Outcome.SKIPPED]
-    bad = [result for result in verdict.checks if result.outcome is not Outcome.PASSED]
-    bad.sort(key=lambda result: (not result.critical, order.index(result.outcome)))
-    return [(result, sentences(result)) for result in bad]
+def _why(finding: Finding) -> tuple[str, ...]:
+    return tuple(of_check(finding.cause)) if finding.cause else (clean(finding.reason),)
 
 
-def sentences(result: CheckResult) -> list[str]:
+def _ended(results: Sequence[CheckResult], names: dict[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Outcome -> the names of the checks that ended so."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        found.setdefault(outcome_of(result), []).append(names[result.check])
+    return tuple((outcome, tuple(named)) for outcome, named in found.items())
+
+
+def consequence(outcome: str, named: Sequence[str]) -> str:
+    """What followed from a finding, in a line: ``for the same cause skipped: a, b, c``."""
+    return f"for the same cause {outcome}: {', '.join(named)}"
+
+
+def of_check(result: CheckResult) -> list[str]:
     """Why a check is not passed: its judgements that are not, critical ones first, and its own message."""
-    held = [j for j in result.judgements if j.outcome is not Outcome.PASSED]
+    held = [j for j in result.judgements if j.outcome is not Outcome.PASSED and counts(j, result)]
+    alike: dict[tuple[object, ...], list[Judgement]] = {}
+    for j in held:
+        alike.setdefault((j.metric, *sorted(j.labels.items()), j.outcome), []).append(j)
+    held = [weightiest(each) for each in alike.values()]
     held.sort(key=lambda j: (j.outcome is not Outcome.FAILED, j.severity.value != "critical"))
-    found = [told(j, result.check) for j in held]
+    found = [judged(j, result.check) for j in held]
     if message := own_message(result):
         found.insert(0, message)
     return found or [outcome_of(result)]
 
 
-def told(judgement: Judgement, check: str) -> str:
+def counts(judgement: Judgement, result: CheckResult) -> bool:
+    """Whether a judgement is behind the outcome of its check: an advisory one that is undecided is not."""
+    return not (judgement.outcome is Outcome.UNDECIDED and result.outcome is Outcome.PASSED)
+
+
+def weightiest(alike: Sequence[Judgement]) -> Judgement:
+    """Of several limits of one measurement the one that weighs most, and of those the farthest."""
+    return min(alike, key=lambda j: (j.severity.value != "critical", -abs(j.limit - (j.measured or 0.0))))
+
+
+def judged(judgement: Judgement, check: str) -> str:
     """A judgement's sentence, after the labels that neither it nor the check's name tells."""
     sentence = clean(judgement.sentence)
     labels = about({k: v for k, v in judgement.labels.items() if v not in judgement.sentence}, check)
@@ -229,8 +265,7 @@ def own_message(result: CheckResult) -> str:
 
 def other_reasons(verdict: Verdict) -> list[str]:
     """Why not promote, apart from the checks: no end, an empty plan, a demanded subject that is missing."""
-    of_checks = {result.reason for result in verdict.checks}
-    return [clean(why) for why in verdict.reasons if why not in of_checks]
+    return [clean(finding.reason) for finding in verdict.findings if finding.cause is None]
 
 
 def chance(verdict: Verdict) -> str:

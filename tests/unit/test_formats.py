@@ -1,6 +1,6 @@
 import pytest
 
-from rampgate.judging import wording
+from rampgate.model import formats
 
 
 @pytest.mark.parametrize(
@@ -13,14 +13,14 @@ from rampgate.judging import wording
 )  # fmt: skip
 def test_numbers(value: float, text: str) -> None:
     """Three digits where there are fewer, thousands apart, no trailing zeros."""
-    assert wording.number(value) == text
+    assert formats.number(value) == text
 
 
 def test_percentages() -> None:
     """A fraction is read per cent."""
-    assert wording.percent(0.0021667) == "0.217 %"
-    assert wording.percent(0.02) == "2 %"
-    assert wording.percent(1) == "100 %"
+    assert formats.percent(0.0021667) == "0.217 %"
+    assert formats.percent(0.02) == "2 %"
+    assert formats.percent(1) == "100 %"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_percentages() -> None:
 )
 def test_confidence(alpha: float, text: str) -> None:
     """A confidence is never rounded up to 100 %."""
-    assert wording.confidence(alpha) == text
+    assert formats.confidence(alpha) == text
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_confidence(alpha: float, text: str) -> None:
 )
 def test_forecasts_are_rounded_up(count: int, text: str) -> None:
     """A forecast has two digits and promises no less than it takes."""
-    assert wording.about(count) == text
+    assert formats.about(count) == text
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_forecasts_are_rounded_up(count: int, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     """A duration is told in the unit that fits, rounded up."""
-    assert wording.duration(seconds) == text
+    assert formats.duration(seconds) == text

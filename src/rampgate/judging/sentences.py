@@ -1,0 +1,145 @@
+"""What a judgement says, in the words of whoever runs the service.
+
+A metric that is one or zero, or that counts what is wrong, brings its own sentences (``Metric.good`` and
+``Metric.bad``); the others are a number beside its limit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rampgate.judging.threshold import Aggregation, Threshold
+from rampgate.model import formats
+from rampgate.model.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from rampgate.model.measurement import Measurement
+
+_IS = {"<": "below", "<=": "at most", ">": "above", ">=": "at least", "==": "equal to", "!=": "other than"}
+_IS_NOT = {"<": "not below", "<=": "above", ">": "not above", ">=": "below", "==": "not", "!=": "equal to"}
+_NOUNS = {
+    Aggregation.RATE: "requests",
+    Aggregation.QUANTILE: "requests",
+    Aggregation.SHARE: "users",
+    Aggregation.COUNT: "observations",
+    Aggregation.MEDIAN: "scores",
+    Aggregation.VALUE: "values",
+}
+_OF_ANY_LIMIT = {"abort_evidence"}
+"""Metrics whose sentences fit whatever the limit is."""
+_MOST_STATUSES = 4
+
+
+def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: bool) -> str:
+    """The sentence that a metric brings: ``all 3 scrape jobs are up``.
+
+    "" where it brings none, or where the threshold is another than the one that the sentence is about.
+    """
+    metric = METRICS.get(threshold.metric)
+    exact = threshold.limit if threshold.good()[0] == "==" and not threshold.bad else None
+    fits = exact == 0 or (exact == 1 and value in {0, 1}) or threshold.metric in _OF_ANY_LIMIT
+    if metric is None or not metric.good or not fits:
+        return ""
+    if not passed and not metric.bad:
+        return seen.note
+    versions = seen.details.get("versions")
+    named = ", ".join(map(str, versions)) if isinstance(versions, dict) else "one version"
+    template = metric.good if passed else metric.bad
+    return template.format(k=formats.number(value), n=f"{seen.n:,}", versions=named)
+
+
+def subject(threshold: Threshold) -> str:
+    """The metric in words: ``error rate``."""
+    return threshold.metric.replace("_", " ")
+
+
+def noun(threshold: Threshold) -> str:
+    """What is counted: ``requests``."""
+    return _NOUNS[threshold.aggregation]
+
+
+def limit(threshold: Threshold) -> str:
+    """The limit with its unit: ``2 %``, ``500 ms``, ``85``."""
+    if threshold.aggregation in {Aggregation.RATE, Aggregation.SHARE}:
+        return formats.percent(threshold.limit)
+    return f"{formats.number(threshold.limit)} {threshold.unit}".rstrip()
+
+
+def wanted(threshold: Threshold) -> str:
+    """The good side: ``at least 85 expected``."""
+    return f"{_IS[threshold.good()[0]]} {limit(threshold)} expected"
+
+
+def compared(threshold: Threshold, *, passed: bool) -> str:
+    """On which side of its limit it lies: ``is below 2 %``."""
+    operator, _ = threshold.good()
+    return f"is {(_IS if passed else _IS_NOT)[operator]} {limit(threshold)}"
+
+
+def failed(threshold: Threshold, seen: Measurement) -> str:
+    """How many failed, and how: ``40 of 200 requests failed (HTTP 503)``."""
+    metric, count = METRICS.get(threshold.metric), seen.failures or 0
+    says = f"{_of(count, seen.n)} {metric.bad if metric and metric.bad else 'requests failed'}"
+    how = statuses(seen.details)
+    return f"{says} ({how})" if count and how else says
+
+
+def slow(threshold: Threshold, seen: Measurement, beyond: int) -> str:
+    """How many failed, and how many more took too long; a failure is never told as a time.
+
+    Args:
+        threshold: about a quantile.
+        seen: what was measured.
+        beyond: how many lie above its edge, those that failed among them.
+    """
+    lost = min(beyond, unanswered(seen))
+    edge, end = threshold.edge, threshold.limit
+    at_least = edge is not None and edge < end
+    took = f"took {limit(threshold)} or more" if at_least else f"took over {limit(threshold)}"
+    allowed = f"({formats.percent(threshold.allowed)} allowed)"
+    if not lost:
+        return f"{beyond:,} of {seen.n:,} {took} {allowed}"
+    how = statuses(seen.details)
+    says = f"{_of(lost, seen.n)} requests failed{f' ({how})' if how else ''}"
+    if beyond == lost:
+        return f"{says} {allowed}"
+    return f"{says}, {beyond - lost:,} more {took} {allowed}"
+
+
+def unanswered(seen: Measurement) -> int:
+    """How many of the requests that were timed have no time, for they failed."""
+    if seen.histogram is None:
+        return 0
+    return max(0, seen.n - sum(seen.histogram.counts.values()))
+
+
+def statuses(details: Mapping[str, Any]) -> str:
+    """What stood in place of a good answer, the most frequent first."""
+    counted = details.get("statuses")
+    wrong = {
+        f"HTTP {name}" if name.isdecimal() else name: count
+        for name, count in (counted.items() if isinstance(counted, dict) else ())
+        if isinstance(count, int) and count > 0 and not name.startswith("2") and name != "not waited for"
+    }
+    if len(wrong) == 1:
+        return next(iter(wrong))
+    ordered = sorted(wrong.items(), key=lambda each: -each[1])
+    listed = [f"{name} \N{MULTIPLICATION SIGN} {count:,}" for name, count in ordered]
+    return ", ".join([*listed[:_MOST_STATUSES], *(["…"] if len(listed) > _MOST_STATUSES else [])])
+
+
+def forecast(threshold: Threshold, seen: Measurement, more: int | None) -> str:
+    """How much more it takes: ``needs about 900 more requests, 5 s at this rate``."""
+    if more is None:
+        return "what was observed sits at the limit, where no number decides"
+    says = f"needs about {formats.about(more)} more {noun(threshold)}"
+    if seen.n and seen.end > seen.start:
+        says += f", {formats.duration(more * (seen.end - seen.start) / seen.n)} at this rate"
+    return says
+
+
+def _of(count: int, n: int) -> str:
+    return f"all {n:,}" if count == n > 1 else f"{count:,} of {n:,}"

@@ -1,0 +1,84 @@
+"""The checks that passed, a line for each group of them: a file of checks, or a load run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.model import formats
+from rampgate.model.metrics import Kind
+from rampgate.outcome import Outcome
+from rampgate.report import sentences
+from rampgate.report.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rampgate.judging.judge import Judgement
+    from rampgate.judging.results import CheckResult, Verdict
+
+_MOST = 4
+
+
+class Group(NamedTuple):
+    """Checks that passed.
+
+    Args:
+        name: of the group, with how many checks it has.
+        summary: the worst of what was measured, in a line.
+        results: the checks.
+    """
+
+    name: str
+    summary: str
+    results: tuple[CheckResult, ...]
+
+
+def passed(verdict: Verdict) -> list[Group]:
+    """The groups, in the order of the plan."""
+    found: dict[tuple[str, str], list[CheckResult]] = {}
+    for result in verdict.checks:
+        if result.outcome is Outcome.PASSED:
+            where = sentences.place(result.check)
+            found.setdefault((where.stage, where.file), []).append(result)
+    stages = {stage for stage, _ in found}
+    return [
+        Group(_name(stage, file, len(results), several=len(stages) > 1), summary(results), tuple(results))
+        for (stage, file), results in found.items()
+    ]
+
+
+def summary(results: Iterable[CheckResult]) -> str:
+    """The worst that was measured of each metric; of what is only counted, the sentence."""
+    worst: dict[str, Judgement] = {}
+    for judgement in (each for result in results for each in result.judgements):
+        key = sentences.quantile(judgement) + judgement.metric
+        known = worst.get(key)
+        if judgement.measured is not None and (known is None or _worse(judgement, known)):
+            worst[key] = judgement
+    lines = [line for judgement in worst.values() if (line := _line(judgement))]
+    return "; ".join([*lines[:_MOST], *(["…"] if len(lines) > _MOST else [])])
+
+
+def _name(stage: str, file: str, count: int, *, several: bool) -> str:
+    parts = [stage if several or not file else "", file.replace("_", " ")]
+    checks = "1 check" if count == 1 else f"{count:,} checks"
+    return clean(f"{': '.join(part for part in parts if part) or 'others'} ({checks})", 200)
+
+
+def _worse(one: Judgement, other: Judgement) -> bool:
+    high = (one.measured or 0.0) > (other.measured or 0.0)
+    return not high if sentences.kind_of(one.metric) is Kind.SCORE else high
+
+
+def _line(judgement: Judgement) -> str:
+    """What is worth a word of one judgement; a state that is as it should be is not."""
+    kind, value = sentences.kind_of(judgement.metric), judgement.measured or 0.0
+    amount = sentences.amount(judgement.metric, value, judgement.unit)
+    subject = judgement.metric.replace("_", " ")
+    if kind is Kind.RATE:
+        return f"{subject} {amount} at most"
+    if kind is Kind.LATENCY:
+        return f"{sentences.quantile(judgement)}{amount} at most"
+    if kind is Kind.SCORE:
+        return f"{subject.removeprefix('lighthouse ')} {formats.number(value)} at least"
+    return judgement.sentence if kind is Kind.COUNT else ""
