@@ -115,6 +115,12 @@ def test_looks_add_up() -> None:
     assert both.details == {"deep": [1, {"x": None}], "second": 1}
 
 
+def test_statuses_of_both_are_added() -> None:
+    """How many requests got which status is said of all requests, not of the last series alone."""
+    series = [Measurement("a", details={"statuses": each}) for each in ({"200": 3, "503": 1}, {"503": 2})]
+    assert merge(*series).details == {"statuses": {"200": 3, "503": 3}}
+
+
 def test_a_count_that_one_look_lacks_is_not_made_up() -> None:
     """Failures that nobody counted are not none."""
     assert merge(Measurement("a", n=1, failures=0), Measurement("a", n=1)).failures is None

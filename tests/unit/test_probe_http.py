@@ -57,7 +57,8 @@ def test_never_healthy_is_evidence_against_the_target(answer: httpx.Response | E
     assert up.value == 0.0
     assert healthy.value is None
     assert sum(clock.slept) == 2.0
-    assert up.note.startswith("not healthy in 2.0 s")
+    assert up.note.startswith("http://target.test/health ")
+    assert up.note.endswith(", for 2.0 s")
 
 
 def test_without_patience_there_is_one_attempt() -> None:
@@ -149,7 +150,8 @@ def test_the_expected_version_everywhere_counts_no_wrong_answer() -> None:
     clients = always(OK)
     seen = version(clients, "1.0.0")
     assert (seen.metric, seen.value, seen.n) == ("wrong_version", 0.0, 50)
-    assert seen.details["versions"] == {"1.0.0": {"a": 50}}
+    assert seen.details["versions"] == {"1.0.0": 50}
+    assert seen.details["instances"] == {"1.0.0": {"a": 50}}
     assert clients.made == 50
 
 
@@ -157,22 +159,23 @@ def test_a_mix_of_versions_is_counted_by_instance() -> None:
     """An old instance left behind a balancer is found and named."""
     seen = version(mixed(), "1.0.0", 8)
     assert (seen.value, seen.n) == (2.0, 8)
-    assert seen.details["versions"] == {"1.0.0": {"a": 4, "b": 2}, "0.9.0": {"c": 2}}
-    assert seen.note == "expected 1.0.0, answered by 0.9.0, 1.0.0"
+    assert seen.details["versions"] == {"0.9.0": 2, "1.0.0": 6}
+    assert seen.details["instances"] == {"1.0.0": {"a": 4, "b": 2}, "0.9.0": {"c": 2}}
+    assert seen.note == "2 from 0.9.0, 6 from 1.0.0 (expected 1.0.0)"
 
 
 def test_a_mix_of_versions_is_wrong_without_an_expected_one() -> None:
     """Without an expectation the commonest version stands for it: a mix is still found and named."""
     seen = version(mixed(), None, 4)
     assert (seen.value, seen.n) == (1.0, 4)
-    assert seen.note == "no expected version configured, answered by 0.9.0, 1.0.0"
+    assert seen.note == "1 from 0.9.0, 3 from 1.0.0 (expected version not configured)"
 
 
 def test_one_version_is_right_without_an_expected_one() -> None:
     """Without an expectation a single version is no failure, and the note names it."""
     seen = version(always(httpx.Response(200, json={"version": "1.0.0"})), None, 3)
     assert (seen.value, seen.n) == (0.0, 3)
-    assert seen.note == "no expected version configured, answered by 1.0.0"
+    assert seen.note == "3 from 1.0.0 (expected version not configured)"
 
 
 def test_no_version_at_all_is_wrong_without_an_expected_one() -> None:
@@ -194,7 +197,7 @@ def test_no_answer_is_no_evidence_on_versions_and_soon_given_up() -> None:
     """A dead target has no version; fifty time-outs are not waited for."""
     clients = always(httpx.ReadTimeout("slow"))
     seen = version(clients, "1.0.0")
-    assert (seen.value, seen.n, seen.details["unanswered"]) == (None, 0, 3)
+    assert (seen.value, seen.n, seen.details["statuses"]) == (None, 0, {"time-out": 3})
     assert len(clients.requests) == 3
 
 
@@ -220,12 +223,19 @@ def test_a_page_that_comes_is_up() -> None:
     assert seen.details["ms"] >= 0
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(404), httpx.Response(500), REFUSED])
-def test_a_page_that_does_not_come_is_down(answer: httpx.Response | Exception) -> None:
-    """Anything but 2xx is no page."""
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (httpx.Response(404), "/patients answered HTTP 404 (expected 2xx)"),
+        (httpx.Response(500), "/patients answered HTTP 500 (expected 2xx)"),
+        (REFUSED, "/patients gave no answer (ConnectError: Connection refused)"),
+        (httpx.ReadTimeout("slow"), "/patients did not answer in time (ReadTimeout: slow)"),
+    ],
+)
+def test_a_page_that_does_not_come_is_down(answer: httpx.Response | Exception, note: str) -> None:
+    """Anything but 2xx is no page, and the note says what came in its place."""
     seen = page(answer)
-    assert seen.value == 0.0
-    assert "/patients answered" in seen.note
+    assert (seen.value, seen.note, seen.details["path"]) == (0.0, note, "/patients")
 
 
 def test_a_redirect_is_no_page_and_its_query_stays_out() -> None:

@@ -13,7 +13,7 @@ from tests.unit.fakes import RUN_ID, FakeClock, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.http import client
-from rampgate.probes.monitoring import PLACES, MonitorProbe
+from rampgate.probes.monitoring import PATHS, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[str]:
 def health(service: str, answers: Mapping[str, Answer]) -> Measurement:
     """One look at a service."""
     with answering(answers) as address, client(address, run_id=RUN_ID, timeout_s=5) as http:
-        return MonitorProbe(http, service, PLACES[service], FakeClock()).measure()[0]
+        return MonitorProbe(http, service, PATHS[service], FakeClock()).measure()[0]
 
 
 @contextmanager

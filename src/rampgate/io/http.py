@@ -71,6 +71,17 @@ class Answer:
         """One short text: the error, or the status."""
         return self.error or f"HTTP {self.status}"
 
+    @property
+    def sentence(self) -> str:
+        """What happened, where 2xx was expected: ``answered HTTP 500 (expected 2xx)``."""
+        if self.status is not None:
+            return f"answered HTTP {self.status} (expected 2xx)"
+        return f"{'did not answer in time' if self.timed_out else 'gave no answer'} ({self.error})"
+
+    def find(self, expression: str) -> Any:
+        """What a JMESPath expression finds in a 2xx answer, None where there is none or it does not fit."""
+        return find(expression, self.json()) if self.ok else None
+
     def json(self) -> Any:
         """The body as JSON, None when it is not JSON."""
         try:
@@ -184,6 +195,11 @@ def get_here(client: httpx.Client, path: str) -> Answer:
         if site_of(path) != site:
             return answer
     return Answer(None, answer.ms, error=f"more than {_MOST_REDIRECTS} redirects")
+
+
+def address_of(client: httpx.Client) -> str:
+    """Where a client's paths begin, without user and password."""
+    return str(client.base_url.copy_with(username=None, password=None)).rstrip("/")
 
 
 def site_of(url: str) -> str:

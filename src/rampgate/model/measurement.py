@@ -137,7 +137,7 @@ class Measurement:
 
 
 def merge(first: Measurement, second: Measurement) -> Measurement:
-    """Both looks as one: counts added, values in order, labels and metric of the first.
+    """Both as one: counts and statuses added, values in order, labels and metric of the first.
 
     Raises:
         ValueError: they are not of one metric, or count exceedances at different edges.
@@ -156,8 +156,16 @@ def merge(first: Measurement, second: Measurement) -> Measurement:
         labels=first.labels,
         start=first.start,
         note=second.note or first.note,
-        details={**first.details, **second.details},
+        details={**first.details, **second.details, **_statuses(first.details, second.details)},
     )
+
+
+def _statuses(*details: Mapping[str, Any]) -> dict[str, Any]:
+    """``statuses``, how many requests ended how, of both; nothing where one has none."""
+    counted = [each.get("statuses") for each in details]
+    if not all(isinstance(each, dict) for each in counted):
+        return {}
+    return {"statuses": dict(sum(map(Counter, counted), Counter[str]()))}
 
 
 def _finite(value: float | None) -> float | str | None:

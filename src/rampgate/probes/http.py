@@ -1,4 +1,4 @@
-"""Is it up, which version answers, does a page come, can one sign in: one look each."""
+"""Is it up, which version answers, does a page come, can one sign in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.io.http import Answer, ask, check_path, find, is_2xx
+from rampgate.io.http import Answer, address_of, ask, check_path, find
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -55,19 +55,30 @@ class HealthProbe:
             ProbeError: we could not measure.
         """
         attempts: list[dict[str, Any]] = []
+        statuses: Counter[str] = Counter()
         with self.client_factory() as client:
             start, begun = self.clock.now(), self.clock.monotonic()
             while True:
                 at = self.clock.monotonic() - begun
                 answer = ask(client, "GET", self.path)
-                attempts.append(_attempt(at, answer))
+                attempts.append(_details(self.path, answer) | {"at_s": round(at, 3)})
+                statuses[answer.outcome] += 1
                 elapsed = self.clock.monotonic() - begun
                 if answer.ok or elapsed + BETWEEN_ATTEMPTS_S > self.patience_s:
                     break
                 if len(attempts) == 1:
                     self.progress(answer.trouble)
                 self.clock.sleep(BETWEEN_ATTEMPTS_S)
-        note = "" if answer.ok else f"not healthy in {elapsed:.1f} s; last: {answer.trouble}"
+            address = address_of(client) + self.path
+        note = "" if answer.ok else f"{address} {answer.sentence}"
+        if note and self.patience_s:
+            note += f", for {elapsed:.1f} s"
+        details = {
+            "path": self.path,
+            "status": answer.status,
+            "statuses": dict(statuses),
+            "attempts": attempts,
+        }
         common: dict[str, Any] = {
             "labels": {"service": self.service},
             "n": len(attempts),
@@ -76,14 +87,9 @@ class HealthProbe:
             "note": note,
         }
         return [
-            Measurement("up", value=float(answer.ok), details={"attempts": attempts}, **common),
+            Measurement("up", value=float(answer.ok), details=details, **common),
             Measurement("time_to_healthy", "s", value=elapsed if answer.ok else None, **common),
         ]
-
-
-def _attempt(at: float, answer: Answer) -> dict[str, Any]:
-    """One attempt as evidence: seconds since the first, status or error, milliseconds."""
-    return {"at_s": round(at, 3), "status": answer.status, "error": answer.error, "ms": round(answer.ms, 1)}
 
 
 @dataclass(frozen=True)
@@ -128,19 +134,16 @@ class VersionProbe:
             ProbeError: we could not measure.
         """
         start = self.clock.now()
-        seen: dict[str, Counter[str]] = {}
-        answered, lost = self._ask_all(seen)
-        most = max(seen, key=lambda version: seen[version].total(), default=UNKNOWN)
+        instances, statuses = self._ask_all()
+        versions = {version: count.total() for version, count in sorted(instances.items())}
+        answered = sum(versions.values())
+        most = max(versions, key=versions.__getitem__, default=UNKNOWN)
         right = self.expected if self.expected is not None else most if most != UNKNOWN else None
-        wrong = sum(count.total() for version, count in seen.items() if version != right)
-        expected = (
-            f"expected {self.expected}" if self.expected is not None else "no expected version configured"
-        )
-        if not answered:
-            note = "no answer that names a version"
-        else:
-            message = f"{expected}, answered by {', '.join(sorted(seen))}"
-            note = message if wrong or self.expected is None else ""
+        wrong = answered - versions.get(right, 0) if right is not None else answered
+        note = "" if answered else f"{self.path}: no answer that names a version"
+        if answered and (wrong or self.expected is None):
+            counted = ", ".join(f"{count} from {version}" for version, count in versions.items())
+            note = f"{counted} (expected {self.expected or 'version not configured'})"
         return [
             Measurement(
                 "wrong_version",
@@ -151,30 +154,35 @@ class VersionProbe:
                 end=self.clock.now(),
                 note=note,
                 details={
+                    "path": self.path,
                     "expected": self.expected,
-                    "versions": {version: dict(count) for version, count in sorted(seen.items())},
-                    "unanswered": lost,
+                    "versions": versions,
+                    "instances": {version: dict(count) for version, count in sorted(instances.items())},
+                    "statuses": dict(statuses),
                 },
             )
         ]
 
-    def _ask_all(self, seen: dict[str, Counter[str]]) -> tuple[int, int]:
-        """Fill in who answered; return how many answered and how many did not."""
-        answered = lost = in_a_row = 0
+    def _ask_all(self) -> tuple[dict[str, Counter[str]], Counter[str]]:
+        """Version -> instance -> answers, and how each request ended."""
+        instances: dict[str, Counter[str]] = {}
+        statuses: Counter[str] = Counter()
+        in_a_row = 0
         for _ in range(self.connections):
             with self.client_factory() as client:
                 answer = ask(client, "GET", self.path)
+            statuses[answer.outcome] += 1
             if answer.status is None:
-                lost, in_a_row = lost + 1, in_a_row + 1
+                in_a_row += 1
                 if in_a_row == LOST_IN_A_ROW:
                     break
                 continue
-            answered, in_a_row = answered + 1, 0
+            in_a_row = 0
             body = answer.json()
             version = _named(find(self.version_path, body))
             instance = UNKNOWN if self.instance_path is None else _named(find(self.instance_path, body))
-            seen.setdefault(version, Counter())[instance] += 1
-        return answered, lost
+            instances.setdefault(version, Counter())[instance] += 1
+        return instances, statuses
 
 
 def _named(value: Any) -> str:
@@ -191,7 +199,6 @@ class PageProbe:
         client: gets it.
         path: the page's address.
         name: the label ``page``.
-        ok: which statuses are good.
         clock: for start and end.
         quote: takes secrets out of the body of a page that failed, which is then kept; None: it is not.
     """
@@ -199,7 +206,6 @@ class PageProbe:
     client: httpx.Client
     path: str
     name: str
-    ok: Callable[[int], bool] = is_2xx
     clock: Clock = field(default_factory=SystemClock)
     quote: Callable[[str], str] | None = None
 
@@ -211,26 +217,20 @@ class PageProbe:
         """
         start = self.clock.now()
         answer = ask(self.client, "GET", self.path)
-        good = answer.status is not None and self.ok(answer.status)
-        details: dict[str, Any] = {
-            "status": answer.status,
-            "bytes": len(answer.body),
-            "ms": round(answer.ms, 1),
-            "error": answer.error,
-        }
+        details = _details(self.path, answer) | {"bytes": len(answer.body)}
         if "location" in answer.headers:
             details["location"] = urlsplit(answer.headers["location"]).path  # a query may carry a secret
-        if self.quote and answer.body and not good:
+        if self.quote and answer.body and not answer.ok:
             # Quoted before it is cut, for half a secret at the end would not be recognised.
             details["body"] = self.quote(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
-        note = "" if good else f"{self.path} answered {answer.trouble} (expected 2xx)"
-        if not good and "location" in details:
+        note = "" if answer.ok else f"{self.path} {answer.sentence}"
+        if note and "location" in details:
             note += f", a redirect to {details['location']}"
         return [
             Measurement(
                 "page_up",
                 n=1,
-                value=float(good),
+                value=float(answer.ok),
                 labels={"page": self.name},
                 start=start,
                 end=self.clock.now(),
@@ -281,13 +281,12 @@ class SignInProbe:
         """
         start = self.clock.now()
         answer = ask(self.client, "POST", self.path, body=dict(self.body))
-        found = find(self.token_path, answer.json()) if self.token_path is not None and answer.ok else None
+        found = answer.find(self.token_path) if self.token_path is not None else None
         token = found if isinstance(found, str) and found else None
         good = answer.ok and (self.token_path is None or token is not None)
+        note = "" if good else f"sign-in of a known-good account: {self.path} {answer.sentence}"
         if answer.ok and not good:
-            note = f"sign-in answered {answer.status} without a token"
-        else:
-            note = "" if good else f"sign-in of a known-good account answered {answer.trouble}"
+            note = f"sign-in: {self.path} answered {answer.trouble} without a token at {self.token_path!r}"
         measurement = Measurement(
             "sign_in_up",
             n=1,
@@ -295,6 +294,11 @@ class SignInProbe:
             start=start,
             end=self.clock.now(),
             note=note,
-            details={"status": answer.status, "ms": round(answer.ms, 1), "error": answer.error},
+            details=_details(self.path, answer),
         )
         return measurement, token
+
+
+def _details(path: str, answer: Answer) -> dict[str, Any]:
+    """One answer as evidence."""
+    return {"path": path, "status": answer.status, "ms": round(answer.ms, 1), "error": answer.error}

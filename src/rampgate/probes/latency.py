@@ -7,7 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from rampgate.io.http import Answer, ClientFactory
+    from rampgate.io.http import ClientFactory
 
 COLD_START = 20
 """The first requests to an endpoint: judged as errors, reported apart as times."""
@@ -65,43 +65,13 @@ class BodyCheck:
         return "" if amount >= self.minimum else f"{self.expression} is {amount:g}, below {self.minimum:g}"
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What one thread saw: outcome counts, times, texts."""
+class _Request(NamedTuple):
+    """One request: the key to count it by, milliseconds, and what is wrong with the answer or its body."""
 
-    sent: int = 0
-    answered_2xx: int = 0
-    body_failures: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    texts: dict[str, None] = field(default_factory=dict)
-    body_texts: dict[str, None] = field(default_factory=dict)
-    good_ms: list[float] = field(default_factory=list)
-    all_ms: list[float] = field(default_factory=list)
-
-    def add(self, answer: Answer, body_failure: str) -> None:
-        """Count one answer."""
-        self.sent += 1
-        self.outcomes[answer.outcome] += 1
-        self.all_ms.append(answer.ms)
-        if not answer.ok:
-            self.texts[answer.trouble] = None
-            return
-        self.answered_2xx += 1
-        self.good_ms.append(answer.ms)
-        if body_failure:
-            self.body_failures += 1
-            self.body_texts[body_failure] = None
-
-    def include(self, other: _Seen) -> None:
-        """Add what another thread saw."""
-        self.sent += other.sent
-        self.answered_2xx += other.answered_2xx
-        self.body_failures += other.body_failures
-        self.outcomes.update(other.outcomes)
-        self.texts.update(other.texts)
-        self.body_texts.update(other.body_texts)
-        self.good_ms.extend(other.good_ms)
-        self.all_ms.extend(other.all_ms)
+    outcome: str
+    ms: float
+    error: str
+    body_error: str
 
 
 @dataclass
@@ -117,7 +87,6 @@ class EndpointProbe:
         body_check: what a good body holds, None when it is not checked.
         concurrency: requests at once.
         timeout_s: per request.
-        budget_s: seconds for one look, None for no limit; what is not sent by then is not sent.
         clock: for start and end.
     """
 
@@ -129,19 +98,18 @@ class EndpointProbe:
     body_check: BodyCheck | None = None
     concurrency: int = 4
     timeout_s: float = 10.0
-    budget_s: float | None = None
     clock: Clock = field(default_factory=SystemClock)
     _warm: bool = field(default=False, init=False, repr=False)
 
     def measure(self, n: int) -> list[Measurement]:
         """``error_rate``, ``api_response_time`` and, with a body check, ``body_failure_rate``.
 
-        The first look sends COLD_START requests more, later ones one more per thread, to open connections:
+        The first call sends COLD_START requests more, later ones one more per thread, to open connections:
         their errors and bodies count, their times are only reported. An answer that is not 2xx, or never
         came, lies above every edge.
 
         Args:
-            n: requests whose times are measured; fewer when all time out or the budget ends (see the note).
+            n: requests whose times are measured; fewer when all time out (see the note).
 
         Raises:
             ProbeError: we could not measure.
@@ -149,88 +117,86 @@ class EndpointProbe:
         start = self.clock.now()
         first = not self._warm
         patience = Patience(TIMEOUTS_IN_A_ROW * self.concurrency)
-        deadline = None if self.budget_s is None else self.clock.monotonic() + self.budget_s
         with ExitStack() as stack, ThreadPoolExecutor(self.concurrency) as pool:
             clients = [stack.enter_context(self.client_factory()) for _ in range(self.concurrency)]
 
-            def phase(requests: int) -> _Seen:
-                total = _Seen()
+            def phase(requests: int) -> list[_Request]:
                 shares = _shares(requests, self.concurrency)
-                for seen in pool.map(lambda c, k: self._series(c, k, patience, deadline), clients, shares):
-                    total.include(seen)
-                return total
+                series = pool.map(lambda c, k: self._series(c, k, patience), clients, shares)
+                return [request for each in series for request in each]
 
             cold = phase(COLD_START if first else self.concurrency)
             warm = phase(n)
         self._warm = True
-        note = "" if warm.sent == n else f"{warm.sent} of {n} sent: {_why_stopped(patience)}"
+        note = "" if len(warm) == n else f"{len(warm)} of {n} sent: one request after another timed out"
         common = {"labels": {"endpoint": self.name}, "start": start, "end": self.clock.now(), "note": note}
-        return self._measurements(cold, warm, common, first=first)
+        measured = [self._errors(cold + warm, common), self._times(warm, cold if first else None, common)]
+        return measured if self.body_check is None else [*measured, self._bodies(cold + warm, common)]
 
-    def _series(self, client: httpx.Client, count: int, patience: Patience, deadline: float | None) -> _Seen:
+    def _series(self, client: httpx.Client, count: int, patience: Patience) -> list[_Request]:
         """One thread's requests, one after another."""
-        seen = _Seen()
+        done: list[_Request] = []
         for _ in range(count):
-            if patience.ended or (deadline is not None and self.clock.monotonic() >= deadline):
+            if patience.ended:
                 break
             answer = ask(client, self.method, self.path, timeout_s=self.timeout_s)
             patience.note(lost=answer.timed_out)
-            checked = self.body_check is not None and answer.ok
-            seen.add(answer, self.body_check.failure(answer.json()) if self.body_check and checked else "")
-        return seen
+            body_error = self.body_check.failure(answer.json()) if self.body_check and answer.ok else ""
+            error = "" if answer.ok else answer.trouble
+            done.append(_Request(answer.outcome, answer.ms, error, body_error))
+        return done
 
-    def _measurements(
-        self, cold: _Seen, warm: _Seen, common: dict[str, Any], *, first: bool
-    ) -> list[Measurement]:
-        """What was seen, as measurements."""
-        both = _Seen()
-        both.include(cold)
-        both.include(warm)
-        details: dict[str, Any] = {"statuses": dict(sorted(both.outcomes.items()))}
-        if both.texts:
-            details["errors"] = list(both.texts)[:_EXAMPLES]
-        failures = both.sent - both.answered_2xx
-        fields = common | {"note": next(iter(both.texts), common["note"])}
-        errors = Measurement("error_rate", n=both.sent, failures=failures, details=details, **fields)
-        times = self._times(warm, cold if first else None, common)
-        return [errors, times] if self.body_check is None else [errors, times, self._bodies(both, common)]
+    def _errors(self, requests: Sequence[_Request], common: Mapping[str, Any]) -> Measurement:
+        """How many got no 2xx answer."""
+        failed = [request.error for request in requests if request.error]
+        details = self._details(requests) | ({"errors": _examples(failed)} if failed else {})
+        fields = {**common, "note": failed[0] if failed else common["note"]}
+        return Measurement("error_rate", n=len(requests), failures=len(failed), details=details, **fields)
 
-    def _times(self, warm: _Seen, cold: _Seen | None, common: dict[str, Any]) -> Measurement:
+    def _times(
+        self, warm: Sequence[_Request], cold: Sequence[_Request] | None, common: Mapping[str, Any]
+    ) -> Measurement:
         """Exact counts above each edge; a failure lies above all of them."""
-        failed = warm.sent - warm.answered_2xx
-        details: dict[str, Any] = _median_and_worst(warm.good_ms)
+        times = [request.ms for request in warm if not request.error]
+        failed = len(warm) - len(times)
+        details = self._details(warm) | _median_and_worst(times)
         if cold is not None:
-            details["cold_start"] = {"n": cold.sent, **_median_and_worst(cold.all_ms)}
+            details["cold_start"] = {"n": len(cold), **_median_and_worst([request.ms for request in cold])}
         return Measurement(
             "api_response_time",
             "ms",
-            n=warm.sent,
-            exceedances={edge: failed + sum(map(above, warm.good_ms)) for edge, above in self.edges.items()},
-            histogram=Histogram.of(warm.good_ms),
+            n=len(warm),
+            exceedances={edge: failed + sum(map(above, times)) for edge, above in self.edges.items()},
+            histogram=Histogram.of(times),
             details=details,
             **common,
         )
 
-    def _bodies(self, both: _Seen, common: dict[str, Any]) -> Measurement:
+    def _bodies(self, requests: Sequence[_Request], common: Mapping[str, Any]) -> Measurement:
         """How many 2xx answers were empty or foreign."""
+        good = [request for request in requests if not request.error]
+        failed = [request.body_error for request in good if request.body_error]
         check = self.body_check
         details: dict[str, Any] = {"check": f"{check.expression} >= {check.minimum:g}"} if check else {}
-        if both.body_texts:
-            details["failed"] = list(both.body_texts)[:_EXAMPLES]
-        fields = common | {"note": next(iter(both.body_texts), common["note"])}
-        return Measurement(
-            "body_failure_rate", n=both.answered_2xx, failures=both.body_failures, details=details, **fields
-        )
+        if failed:
+            details["failed"] = _examples(failed)
+        fields = {**common, "note": failed[0] if failed else common["note"]}
+        return Measurement("body_failure_rate", n=len(good), failures=len(failed), details=details, **fields)
+
+    def _details(self, requests: Sequence[_Request]) -> dict[str, Any]:
+        """Where they went, and how many ended how."""
+        statuses = Counter(request.outcome for request in requests)
+        return {"path": self.path, "statuses": dict(sorted(statuses.items()))}
+
+
+def _examples(texts: Sequence[str]) -> list[str]:
+    """The first different ones."""
+    return list(dict.fromkeys(texts))[:_EXAMPLES]
 
 
 def _shares(total: int, parts: int) -> Sequence[int]:
     """A total in parts that differ by one at most."""
     return [total // parts + (index < total % parts) for index in range(parts)]
-
-
-def _why_stopped(patience: Patience) -> str:
-    """Why fewer requests were sent than asked for."""
-    return "one request after another timed out" if patience.ended else "the time budget was used up"
 
 
 def _median_and_worst(values: Sequence[float]) -> dict[str, float | None]:

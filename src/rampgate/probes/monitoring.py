@@ -7,18 +7,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.io.http import Answer, ask, find, unusable
+from rampgate.io.http import Answer, address_of, ask, find, unusable
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     import httpx
 
-PLACES = {
+PATHS = {
     "prometheus": ("/-/ready", "/-/healthy"),
     "alertmanager": ("/-/ready", "/-/healthy"),
     "grafana": ("/api/health",),
 }
-"""Service -> where it tells its health; the next place is asked where there is none (404)."""
+"""Service -> where it answers for its health; the next path is asked where there is none (404)."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class MonitorProbe:
     Args:
         client: of its address.
         service: the label ``service``.
-        places: paths, the first that is there decides.
+        paths: the first that is there decides.
         clock: for start and end.
     """
 
     client: httpx.Client
     service: str
-    places: tuple[str, ...]
+    paths: tuple[str, ...]
     clock: Clock = field(default_factory=SystemClock)
 
     def measure(self) -> list[Measurement]:
@@ -44,8 +44,8 @@ class MonitorProbe:
             ProbeError: we could not measure.
         """
         start = self.clock.now()
-        for place in self.places:
-            answer = ask(self.client, "GET", place)
+        for path in self.paths:
+            answer = ask(self.client, "GET", path)
             if answer.status != HTTPStatus.NOT_FOUND:
                 break
         trouble = unusable(answer) or (_grafana(answer) if self.service == "grafana" else "")
@@ -57,8 +57,8 @@ class MonitorProbe:
                 labels={"service": self.service},
                 start=start,
                 end=self.clock.now(),
-                note=trouble and f"{_address(self.client)}{place}: {trouble}",
-                details={"status": answer.status, "ms": round(answer.ms, 1), "place": place},
+                note=trouble and f"{address_of(self.client)}{path}: {trouble}",
+                details={"path": path, "status": answer.status, "ms": round(answer.ms, 1)},
             )
         ]
 
@@ -70,8 +70,3 @@ def _grafana(answer: Answer) -> str:
     if state == "ok":
         return ""
     return f"its database is {state!r}" if isinstance(body, dict) and state else "a body that is not its JSON"
-
-
-def _address(client: httpx.Client) -> str:
-    """The client's address, without a user and password."""
-    return str(client.base_url.copy_with(username=None, password=None)).rstrip("/")

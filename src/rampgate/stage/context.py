@@ -246,12 +246,11 @@ class StageContext:
             service,
             self.run.clock,
             patience,
-            lambda trouble: self.run.progress(f"{address}: {trouble}; waiting up to {patience:g} s"),
+            lambda found: self.run.progress(f"{address} {found}; waiting up to {patience:g} s"),
         ).measure()
         up, healthy = _first(measured, "up"), _first(measured, "time_to_healthy")
         # One observation, however many attempts it took: those are evidence.
-        details = {**up.details, "healthy_after_s": healthy.value}
-        return replace(up, n=1, note=up.note and f"{address} {up.note}", details=details)
+        return replace(up, n=1, details={**up.details, "healthy_after_s": healthy.value})
 
     def client(self, service: str, *, signed_in: bool, guarded: bool = False) -> httpx.Client:
         """A client of a service, with this process's session when asked.

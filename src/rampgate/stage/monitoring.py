@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rampgate.errors import UnreachableError
 from rampgate.io.http import client
 from rampgate.io.prometheus import Prometheus
-from rampgate.probes.monitoring import PLACES, MonitorProbe
+from rampgate.probes.monitoring import PATHS, MonitorProbe
 from rampgate.probes.prometheus import PrometheusProbe
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def health(context: StageContext, settings: MonitoringSettings, service: str) ->
 
     def measure() -> Measurement:
         with _client(context, settings, service) as http:
-            places = PLACES.get(service) or (settings.performance or "",)
-            return MonitorProbe(http, service, places, context.run.clock).measure()[0]
+            paths = PATHS.get(service) or (settings.performance or "",)
+            return MonitorProbe(http, service, paths, context.run.clock).measure()[0]
 
     return context.run.once(f"monitoring-{service}", measure)
 
