@@ -65,7 +65,10 @@ from rampgate.outcome import Severity
             "nothing was measured: no requests, at least 135 needed for error_rate > 5% (connection refused)",
         ),
         ("up == 0", True, {"value": 0.0}, "up 0 is equal to 0"),
-        ("up == 1", False, {"value": 0.0}, "does not answer"),
+        (
+            "up == 1", False, {"value": 0.0, "note": "/health answered HTTP 503 (expected 2xx)"},
+            "/health answered HTTP 503 (expected 2xx)",
+        ),
         ("mongodb_up == 1", False, {"value": 0.0}, "mongodb up 0 is not 1"),
         ("up == 1", False, {}, "nothing was measured: no values, at least 1 needed for up == 1"),
         ("cache_hit_rate >= 80%", False, {"value": 70.0, "unit": "%"}, "cache hit rate 70 % is below 80 %"),
@@ -183,11 +186,11 @@ def test_a_page_is_told_by_what_it_answered() -> None:
 
 def test_versions_are_told_by_name() -> None:
     """Whoever deploys reads which version answered."""
-    seen: dict[str, Any] = {"n": 50, "details": {"versions": {"1.0.0": {"a": 50}}}}
+    seen: dict[str, Any] = {"n": 50, "details": {"versions": {"1.0.0": 50}}}
     assert held("wrong_version == 0", value=0.0, **seen).sentence == "all 50 answers came from 1.0.0"
-    note = "expected 1.1.0, answered by 1.0.0"
+    note = "50 from 1.0.0 (expected 1.1.0)"
     assert held("wrong_version == 0", value=50.0, note=note, **seen).sentence == (
-        "50 of 50 answers came from another version: expected 1.1.0, answered by 1.0.0"
+        "50 of 50 answers came from another version: 50 from 1.0.0 (expected 1.1.0)"
     )
 
 

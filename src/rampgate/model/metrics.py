@@ -127,7 +127,7 @@ _ALL = (
 _SENTENCES = {
     "body_failure_rate": ("", "answers had a wrong body"),
     "abort_evidence": ("no limit was broken while the load ran", ""),
-    "up": ("answers", "does not answer"),
+    "up": ("answers", ""),
     "mongodb_up": ("MongoDB answers", ""),
     "redis_up": ("Redis answers", ""),
     "mongodb_round_trip": (
