@@ -52,6 +52,9 @@ def test_expects_too_much(expect):
 def test_expects_nothing(expect):
     pass
 
+def test_names_a_former_fixture(look):
+    pass
+
 @pytest.mark.extended
 def test_of_two_stages():
     pass
@@ -78,8 +81,10 @@ def test_ones_own_checks_count(project: Project) -> None:
         "expects_and_passes": "passed",
         "expects_too_much": "failed",
         "expects_nothing": "error",
+        "names_a_former_fixture": "error",
         "of_two_stages": "passed",
     }
+    assert "fixture look: is called stage_context" in ran.told
     assert ran.outcomes[HEALTH] == "passed"
 
 

@@ -76,26 +76,24 @@ class StageContext:
 
     def version(self, version: subjects.VersionSettings) -> VersionProbe:
         """Which version answers over fresh connections."""
-        service = "api" if self._settings.target.api else "web"
-        self.need(service)
+        self.need(self._main_service)
         return VersionProbe(
-            partial(self.client, service, signed_in=False),
+            partial(self.client, self._main_service, signed_in=False),
             version.path,
             version.value,
             version.instance,
             version.expected,
             version.connections,
-            service,
+            self._main_service,
             self.run.clock,
         )
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
-        self.need(self._login_service, *login.needs)
-        with self.client(self._login_service, signed_in=False) as http:
-            measurement, token = SignInProbe(
-                http, login.path, login.body, login.token, self.run.clock
-            ).sign_in()
+        self.need(self._main_service, *login.needs)
+        with self.client(self._main_service, signed_in=False) as http:
+            probe = SignInProbe(http, login.path, login.body, login.token, self.run.clock)
+            measurement, token = probe.sign_in()
             self._session = (token, http.cookies) if measurement.value else None
             cookies = (cookie.value for cookie in http.cookies.jar)
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
@@ -288,7 +286,7 @@ class StageContext:
         return (target.web if service == "web" else target.api) or target.api or target.web or ""
 
     @property
-    def _login_service(self) -> str:
+    def _main_service(self) -> str:
         return "api" if self._settings.target.api else "web"
 
     def _signed_in(self) -> tuple[str | None, httpx.Cookies]:
@@ -310,10 +308,9 @@ class StageContext:
             return None
 
     def _may_write(self, address: str) -> bool:
-        if not self._settings.allow_writes:
-            return False
-        self.guard.check(address)
-        return True
+        if self._settings.allow_writes:
+            self.guard.check(address)
+        return self._settings.allow_writes
 
 
 def _first(measured: list[Measurement], metric: str) -> Measurement:
