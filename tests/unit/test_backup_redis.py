@@ -404,11 +404,34 @@ def test_no_room_for_the_snapshot_is_an_error_and_leaves_nothing(cache_url: str,
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(ProbeError, match=r"-cli was ended by SIGXFSZ|File too large"):
+        with pytest.raises(
+            ProbeError, match=r"redis cannot be written: File too large; nothing of it is kept"
+        ):
             redis_dump.take(redis_dump.RedisSource(cache_url), tmp_path / "b" / "redis", progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ("Error writing data to file: No space left on device", "No space left on device"),
+        ("Error opening '/b/dump.rdb': Permission denied", "Permission denied"),
+    ],
+)
+def test_a_disk_that_redis_cli_cannot_write_to_is_ours_to_mend(
+    cache_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str, says: str
+) -> None:
+    """The words of the system, as when we write ourselves; never the store's fault."""
+    program = tmp_path / "bin" / "redis-cli"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "{last}"; exit 1\n', encoding="utf-8")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(ProbeError, match=rf"cannot be written: {says}; nothing of it is kept"):
+        redis_dump.take(redis_dump.RedisSource(cache_url), tmp_path / "b" / "redis", progress())
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(

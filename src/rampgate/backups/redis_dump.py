@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ _SERVERS_FAULT = (
     *("AUTH failed", "Could not connect", "Could not negotiate"),
 )
 """In the last line of redis-cli where the server is to blame, not this machine."""
+_NOT_WRITTEN = re.compile("Error (?:writing data to file|opening '[^']*'): (.+)")
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,12 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
 def _snapshot(
     program: str, url: str, address: Mapping[str, Any], folder: Path, progress: Progress
 ) -> tuple[str, list[str]]:
-    """Let redis-cli write the snapshot; its hash, and notes."""
+    """Let redis-cli write the snapshot; its hash, and notes.
+
+    Raises:
+        OSError: no room for it, or no right to write it.
+        StoreError: Redis is to blame.
+    """
     path = folder / SNAPSHOT
     command = [program, *options(address), "--rdb", str(path.resolve())]
     secret = address.get("password", "")
@@ -143,6 +150,8 @@ def _snapshot(
         text = str(error)
         if any(words in text for words in _SERVERS_FAULT):
             raise StoreError(f"Redis hands out no snapshot: {text.partition(': ')[2]}") from None
+        if not_written := _NOT_WRITTEN.search(text):
+            raise OSError(0, not_written[1]) from None
         raise
     if not path.exists():
         raise ProbeError(f"{program} wrote no snapshot")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from collections import deque
 from typing import TYPE_CHECKING
@@ -71,6 +73,7 @@ def run(
         The last lines that it wrote.
 
     Raises:
+        OSError: a file became larger than is allowed.
         ProbeError: it did not end with 0; with its last line.
     """
     output = Output()
@@ -80,6 +83,8 @@ def run(
             progress.at(f"{size_of(folder) / MEGABYTE:,.1f} MB written")
     finally:
         code = process.end(output.add)
+    if code == -signal.SIGXFSZ:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     if code != 0:
         ended = f"ended with {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
         raise ProbeError(f"{command[0]} {ended}: {safe.text(output.last)}")
