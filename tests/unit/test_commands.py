@@ -96,11 +96,11 @@ def test_command_that_ends_with_0_passes_and_its_output_is_kept(tmp_path: Path) 
     ("code", "value", "note"),
     [
         ("print('a\\nb\\n\\nc\\nd'); raise SystemExit(3)", 3, "its last words: b | c | d"),
-        ("raise SystemExit(3)", 3, "it said nothing"),
+        ("raise SystemExit(3)", 3, "it wrote nothing"),
         ("print('\\x1b[31mred\\x1b[0m\\a'); raise SystemExit(1)", 1, "its last words: red"),
-        ("import os; os.kill(os.getpid(), 9)", -9, "ended by SIGKILL; it said nothing"),
-        ("import os; os.kill(os.getpid(), 15)", -15, "ended by SIGTERM; it said nothing"),
-        ("import os; os.abort()", -6, "ended by SIGABRT; it said nothing"),
+        ("import os; os.kill(os.getpid(), 9)", -9, "ended by SIGKILL; it wrote nothing"),
+        ("import os; os.kill(os.getpid(), 15)", -15, "ended by SIGTERM; it wrote nothing"),
+        ("import os; os.abort()", -6, "ended by SIGABRT; it wrote nothing"),
     ],
 )
 def test_command_that_fails_is_told_with_its_last_words(

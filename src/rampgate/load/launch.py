@@ -55,7 +55,7 @@ def load_test() -> dict[str, Any]:
 
 
 def follow(
-    started: Sequence[str], environ: Mapping[str, str], seconds: float, say: Callable[[str], None]
+    started: Sequence[str], environ: Mapping[str, str], seconds: float, on_line: Callable[[str], None]
 ) -> int:
     """Run a process to its end. It ends with us, in order and with everything that it started.
 
@@ -63,7 +63,7 @@ def follow(
         started: its command.
         environ: its environment.
         seconds: how long it may take.
-        say: takes each line that it writes, and "" about twice a second when it writes none.
+        on_line: takes each line that it writes, and "" about twice a second when it writes none.
 
     Returns:
         Its exit code, negative when a signal ended it.
@@ -78,21 +78,21 @@ def follow(
         raise ProbeError(f"{started[0]}: does not start: {error.strerror}") from None
     in_time = False
     try:
-        in_time = process.wait_for(seconds, say)
+        in_time = process.wait_for(seconds, on_line)
     finally:
         if not in_time:
-            _stop(process, say)
-        code = process.end(say)
+            _stop(process, on_line)
+        code = process.end(on_line)
     if not in_time:
         raise ProbeError(f"the load run was stopped: its time, {seconds:.0f} s, was used up")
     return code
 
 
-def _stop(process: Process, say: Callable[[str], None]) -> None:
+def _stop(process: Process, on_line: Callable[[str], None]) -> None:
     """Ask it to stop; whoever interrupts the waiting, or waits too long, kills it."""
     try:
         process.interrupt()
-        if not process.wait_for(STOP_WITHIN_S, say):
+        if not process.wait_for(STOP_WITHIN_S, on_line):
             process.kill()
     except BaseException:
         process.kill()

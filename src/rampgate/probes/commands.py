@@ -51,7 +51,7 @@ class CommandProbe:
         command: what is run.
         logs: a folder for its whole output.
         clean: takes secrets out of a text.
-        say: shows a line of progress.
+        progress: shows a line.
         left_s: what is left of the stage's time, in seconds.
         clock: for start and end.
     """
@@ -59,7 +59,7 @@ class CommandProbe:
     command: Command
     logs: Path
     clean: Callable[[str], str]
-    say: Callable[[str], None]
+    progress: Callable[[str], None]
     left_s: float
     clock: Clock = field(default_factory=SystemClock)
     _words: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_WORDS))
@@ -154,13 +154,13 @@ class CommandProbe:
         self._words.append(plain)
         if time.monotonic() - self._told >= _SHOWN_EVERY_S:
             self._told = time.monotonic()
-            self.say(f"{self.command.name}: {plain[:_SHOWN]}")
+            self.progress(f"{self.command.name}: {plain[:_SHOWN]}")
 
     def _note(self, code: int, *, in_time: bool) -> str:
         if in_time and code == 0:
             return ""
         words = " | ".join(self._words)
-        end = f"its last words: {words[-_SHOWN:]}" if words else "it said nothing"
+        end = f"its last words: {words[-_SHOWN:]}" if words else "it wrote nothing"
         if not in_time:
             return f"did not end within {self.command.timeout_s:g} s and was ended; {end}"
         return f"ended by {signal.Signals(-code).name}; {end}" if code < 0 else end
