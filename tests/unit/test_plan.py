@@ -113,6 +113,32 @@ def test_off_means_off_is_due_only_where_a_flag_is_off(expected: dict[str, float
     assert "immediate/flags::flags_reach_the_expected_share" not in checks
 
 
+@pytest.mark.parametrize(
+    ("load", "target", "due"),
+    [
+        (True, {"api": "http://a"}, True),
+        (True, {"web": "http://b"}, True),
+        (False, {"api": "http://a"}, False),
+        (True, {}, False),
+    ],
+)
+def test_a_load_run_is_due_where_there_is_an_endpoint_for_it(
+    load: bool, target: dict[str, str], due: bool
+) -> None:
+    """It needs an address, of the API or of the web server, and an endpoint that is for load."""
+    endpoints = [{"name": "x", "path": "/x", "load": load}]
+    settings = Settings.model_validate({"target": target, "endpoints": endpoints})
+    assert bool(plan.make("extended", settings).checks) is due
+
+
+def test_a_picture_that_nobody_has_accepted_holds_nothing() -> None:
+    """The pages of [visual] are planned, and not required."""
+    pages = [{"name": "p", "path": "/p"}]
+    settings = Settings.model_validate({"pages": pages, "visual": {"pages": ["p"]}})
+    (planned,) = (each for each in plan.make("predeploy", settings).checks if "visual" in each.check)
+    assert planned == Planned("predeploy/visual::page_looks_as_accepted[p]", required=False)
+
+
 def test_the_installed_checks_are_read_without_being_imported() -> None:
     """The plan of the immediate stage names every installed check once."""
     planned = made(
