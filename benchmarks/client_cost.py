@@ -164,7 +164,7 @@ def visitors(url: str, users: int, seconds: float, pause: float) -> Spent:
     work.now = work.Work(settings, {"Authorization": "Bearer t"}, recorder, _broken)
     journey.begin(work.now)
     try:
-        return _locust(journey.Visitor, users, seconds)
+        return _locust(journey.LoadUser, users, seconds)
     finally:
         journey.end()
         work.now.end()

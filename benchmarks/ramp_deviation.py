@@ -59,7 +59,7 @@ from locust import User, events, task
 from rampgate.load.launch import load_test
 
 gate = load_test()
-globals().update({name: thing for name, thing in gate.items() if name != "Visitor"})
+globals().update({name: thing for name, thing in gate.items() if name != "LoadUser"})
 from rampgate_loadtests import work
 
 

@@ -1,14 +1,14 @@
 """The master of several workers: who measures what, and how the evidence comes in while the run is on.
 
-    rampgate-hello    worker -> master   it listens; repeated until it is told of a run
+    rampgate-hello    worker -> master   it listens; repeated until it gets a run
     rampgate-prepare  master -> worker   which run this is, and which share of it is the worker's
     rampgate-ready    worker -> master   it could begin now
     rampgate-begin    master -> worker   when the ramp began
     rampgate-rows     worker -> master   a block of evidence, about once a second, requests or not
     rampgate-trouble  worker -> master   something broke on our side
-    rampgate-end      both ways          end now; all is told
+    rampgate-end      both ways          end now; all is sent
 
-Between two nodes Locust's messages keep their order: what is told before the end arrives before it.
+Between two nodes Locust's messages keep their order: what is sent before the end arrives before it.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ ROWS, TROUBLE, END = "rampgate-rows", "rampgate-trouble", "rampgate-end"
 READY_WITHIN_S = 30.0
 LOST_AFTER_S = 3.0
 """How long Locust must have missed a worker until it is lost: one that was only held up comes back."""
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 _GRACE_S = 10.0
 
 
 class Coordinator:
-    """The workers of a run, seen from the master.
+    """The workers of a run, as the master has them.
 
     Args:
         runner: the master.
         measured: the run that is on.
-        options: what the command line says to the load, for the workers.
+        options: those of the command line, for the workers.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Coordinator:
         self._runner = runner
         self._measured = measured
         self._options = options
-        self._heard: set[str] = set()
-        self._telling: set[str] = set()
+        self._listening: set[str] = set()
+        self._reporting: set[str] = set()
         self._ready: set[str] = set()
         self._ended: set[str] = set()
         self._begun = False
@@ -78,73 +78,73 @@ class Coordinator:
         runner.greenlet.spawn(self._watch)
 
     @property
-    def there(self) -> list[str]:
+    def present(self) -> list[str]:
         """The nodes of the workers that could take part."""
         clients = self._runner.clients
         return [client.id for client in clients.ready + clients.running + clients.spawning]
 
     def prepare(self, run: LoadRun, accounts: Sequence[Account]) -> None:
-        """Tell each worker of the run, before Locust tells it that a test starts.
+        """Hand each worker the run, before Locust has it start a test.
 
-        Locust connects a worker before its locustfile listens: what it is told until then is lost. One that
+        Locust connects a worker before its locustfile listens: what it is sent until then is lost. One that
         has just ended a run is not ready for the next at once.
         """
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
-            there = set(self.there)
-            if there <= self._heard and self._ended <= there:
+            there = set(self.present)
+            if there <= self._listening and self._ended <= there:
                 break
-            gevent.sleep(LOOK_EVERY_S / 10)
-        self._sinks, self._telling, self._ready, self._begun = {}, set(), set(), False
+            gevent.sleep(CHECK_EVERY_S / 10)
+        self._sinks, self._reporting, self._ready, self._begun = {}, set(), set(), False
         self._ended = set()
-        self._accounts, self._of = cohorts.marks(accounts), len(self.there)
-        for share, node in enumerate(self.there):
-            self._tell(run, node, share)
+        self._accounts, self._of = cohorts.marks(accounts), len(self.present)
+        for share, node in enumerate(self.present):
+            self._assign(run, node, share)
 
     def begin(self, run: LoadRun) -> None:
         """Begin the ramp, everywhere at once, when all workers are ready."""
         deadline = time.monotonic() + READY_WITHIN_S
-        while self._telling - self._ready and time.monotonic() < deadline:
-            gevent.sleep(LOOK_EVERY_S / 10)
-        if late := self._telling - self._ready:
+        while self._reporting - self._ready and time.monotonic() < deadline:
+            gevent.sleep(CHECK_EVERY_S / 10)
+        if late := self._reporting - self._ready:
             run.trouble(
                 f"{', '.join(sorted(map(self._name, late)))}: not ready within {READY_WITHIN_S:.0f} s"
             )
         run.start()
         self._begun = True
-        for node in self._ready & self._telling:
+        for node in self._ready & self._reporting:
             self._runner.send_message(BEGIN, self._when(run), client_id=node)
 
     def gather(self, run: LoadRun, seconds: float) -> None:
-        """Let every worker end, and wait for what it still has to tell; who does not is lost.
+        """Let every worker end, and wait for what it still has to send; who does not is lost.
 
         Args:
             run: the run.
             seconds: how long requests in flight may take.
         """
-        for node in sorted(self._telling):
+        for node in sorted(self._reporting):
             self._runner.send_message(END, None, client_id=node)
         deadline = time.monotonic() + seconds + _GRACE_S
         try:
-            while self._telling and time.monotonic() < deadline:
-                self._look(run)
-                gevent.sleep(LOOK_EVERY_S)
+            while self._reporting and time.monotonic() < deadline:
+                self._check(run)
+                gevent.sleep(CHECK_EVERY_S)
         except (KeyboardInterrupt, gevent.GreenletExit):
-            pass  # whoever asks again does not want to wait; what is missing is lost
-        for node in sorted(self._telling):
+            pass  # whoever interrupts twice does not want to wait; what is missing is lost
+        for node in sorted(self._reporting):
             self._lose(run, node)
 
-    def _tell(self, run: LoadRun, node: str, share: int) -> None:
-        self._telling.add(node)
+    def _assign(self, run: LoadRun, node: str, share: int) -> None:
+        self._reporting.add(node)
         self._sinks[node] = run.sink(self._name(node))
-        told = {
+        assignment = {
             "run": run.id,
             "share": [share, self._of],
             "options": dict(self._options()),
-            "meant": meant(run.settings),
+            "settings": shared_settings(run.settings),
             "accounts": self._accounts,
         }
-        self._runner.send_message(PREPARE, told, client_id=node)
+        self._runner.send_message(PREPARE, assignment, client_id=node)
 
     @staticmethod
     def _when(run: LoadRun) -> dict[str, Any]:
@@ -154,24 +154,24 @@ class Coordinator:
     def _joined(self, client_id: str, **_: Any) -> None:
         run = self._measured()
         if run is not None and self._of and client_id not in self._sinks:
-            self._tell(run, client_id, len(self._sinks))
+            self._assign(run, client_id, len(self._sinks))
 
     def _watch(self) -> None:
         while True:
-            gevent.sleep(LOOK_EVERY_S)
+            gevent.sleep(CHECK_EVERY_S)
             if (run := self._measured()) is not None:
-                self._look(run)
+                self._check(run)
 
-    def _look(self, run: LoadRun) -> None:
-        """Who has gone without having told all is lost."""
-        there = {
+    def _check(self, run: LoadRun) -> None:
+        """Who has gone without having sent all is lost."""
+        present = {
             client.id for client in self._runner.clients.all if client not in self._runner.clients.missing
         }
-        for node in sorted(self._telling - there):
+        for node in sorted(self._reporting - present):
             self._lose(run, node)
 
     def _lose(self, run: LoadRun, node: str) -> None:
-        self._telling.discard(node)
+        self._reporting.discard(node)
         run.lost(self._name(node))
 
     def _name(self, node: str) -> str:
@@ -179,7 +179,7 @@ class Coordinator:
         return f"worker{index + 1}"
 
     def _hello(self, msg: Any, **_: Any) -> None:
-        self._heard.add(msg.node_id)
+        self._listening.add(msg.node_id)
 
     def _is_ready(self, msg: Any, **_: Any) -> None:
         if run := self._of_now(msg):
@@ -197,7 +197,7 @@ class Coordinator:
 
     def _end(self, msg: Any, **_: Any) -> None:
         if self._of_now(msg):
-            self._telling.discard(msg.node_id)
+            self._reporting.discard(msg.node_id)
             self._ended.add(msg.node_id)
 
     def _of_now(self, msg: Any) -> LoadRun | None:
@@ -206,7 +206,7 @@ class Coordinator:
         return run if run is not None and msg.data["run"] == run.id else None
 
 
-def meant(settings: Settings) -> dict[str, Any]:
+def shared_settings(settings: Settings) -> dict[str, Any]:
     """What master and workers must agree on; without secrets."""
     load = settings.load.model_dump(mode="json", exclude={"accounts"})
     endpoints = [endpoint.model_dump(mode="json") for endpoint in settings.endpoints if endpoint.load]

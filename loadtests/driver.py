@@ -28,7 +28,7 @@ TICK_S = 0.1
 """How often the driver looks when no user is due before."""
 _GOING = {STATE_INIT, STATE_SPAWNING, STATE_RUNNING}
 _RETRY_S = 1.0
-_SAID_FOR_EACH_USER = (
+_PER_USER = (
     "Ramping to",
     "All users spawned",
     "Sending spawn jobs",
@@ -38,7 +38,7 @@ _SAID_FOR_EACH_USER = (
 
 
 class Steps(LoadTestShape):
-    """Says to Locust that there is a shape; ``Driver`` follows it."""
+    """Shows Locust that there is a shape; ``Driver`` follows it."""
 
     @property
     def use_common_options(self) -> bool:  # type: ignore[override]  # Locust asks the instance
@@ -69,7 +69,7 @@ class Driver:
         self._measured = measured
         self._begin = begin
         self._users = 0
-        self._told = self._fell = -1e9
+        self._asked_at = self._fell_at = -1e9
 
     def install(self) -> None:
         """Take the place of Locust's loop wherever the shape is ours."""
@@ -97,7 +97,7 @@ class Driver:
         """From the first user to the last, or until the run ends early or is stopped."""
         runner = self._runner
         runner.shape_greenlet = gevent.getcurrent()  # whoever stops the run stops this, too
-        runner.start(0, 1)  # nobody yet, but the test begins, and with it the run
+        runner.start(0, 1)  # no user yet, but the test begins, and with it the run
         if runner.spawning_greenlet:
             runner.spawning_greenlet.join()
         run = self._measured()
@@ -105,13 +105,13 @@ class Driver:
             self._begin(run)
             self._follow(run)
         runner.shape_greenlet = runner.shape_last_tick = None
-        # The master's quit alone would leave the workers no time for what they still have to tell.
+        # The master's quit alone would leave the workers no time for what they still have to send.
         runner.stop()
 
     def _follow(self, run: LoadRun) -> None:
         steps = deque(profile.of(run.settings.load).steps())
-        self._users, self._told, self._fell = 0, -1e9, -1e9
-        while self._runner.state in _GOING and self._there(run):
+        self._users, self._asked_at, self._fell_at = 0, -1e9, -1e9
+        while self._runner.state in _GOING and self._has_workers(run):
             now = run.elapsed
             self._set(self._due(steps, now), now)
             run.count_users(self._runner.user_count)
@@ -129,19 +129,19 @@ class Driver:
     def _set(self, wanted: int, now: float) -> None:
         """Ask Locust for so many users."""
         if wanted < self._users:
-            self._fell = now
+            self._fell_at = now
         elif wanted == self._users and not self._is_short(now):
             return
-        self._told = now
+        self._asked_at = now
         self._runner.start(wanted, max(1, abs(wanted - self._users)))
         self._users = wanted
 
     def _is_short(self, now: float) -> bool:
         """Whether users are missing who were leaving when Locust was asked for more: it counted them in."""
-        recent = now - self._fell < self._runner.environment.stop_timeout + _RETRY_S
-        return recent and now - self._told >= _RETRY_S and self._runner.user_count < self._users
+        recent = now - self._fell_at < self._runner.environment.stop_timeout + _RETRY_S
+        return recent and now - self._asked_at >= _RETRY_S and self._runner.user_count < self._users
 
-    def _there(self, run: LoadRun) -> bool:
+    def _has_workers(self, run: LoadRun) -> bool:
         if isinstance(self._runner, MasterRunner) and self._runner.worker_count == 0:
             run.trouble("there is no worker to send the load")
             return False
@@ -149,5 +149,5 @@ class Driver:
 
 
 def _is_news(record: Any) -> bool:
-    """Not what Locust says for each single user."""
-    return not str(record.msg).startswith(_SAID_FOR_EACH_USER)
+    """Not what Locust logs for each single user."""
+    return not str(record.msg).startswith(_PER_USER)

@@ -33,7 +33,7 @@ _SIGN_IN_NAME = "sign-in"
 _GC_THRESHOLDS = (50_000, 20, 100)
 
 
-class Ground:
+class Shared:
     """What the users of this process share: one libcurl, and the accounts."""
 
     multi: Multi | None = None
@@ -49,27 +49,27 @@ def begin(on: Work, accounts: Sequence[Account] = ()) -> Multi:
         accounts: of the whole run, sorted into cohorts; this process takes its share of them.
     """
     end()
-    Ground.multi = Multi(on.settings.allowed_hosts)
-    Ground.roster = Roster(accounts, on.index, on.of) if accounts else None
-    # What is there now stays; looking through it again and again costs an eighth of the process's time.
+    Shared.multi = Multi(on.settings.allowed_hosts)
+    Shared.roster = Roster(accounts, on.index, on.of) if accounts else None
+    # What is there now stays; looking through it each time costs an eighth of the process's time.
     gc.collect()
     gc.freeze()
-    Ground.gc_thresholds = gc.get_threshold()
+    Shared.gc_thresholds = gc.get_threshold()
     gc.set_threshold(*_GC_THRESHOLDS)
-    return Ground.multi
+    return Shared.multi
 
 
 def end() -> None:
     """The run is over in this process: every connection is closed."""
-    if Ground.multi:
-        Ground.multi.close()
-        gc.set_threshold(*Ground.gc_thresholds)
+    if Shared.multi:
+        Shared.multi.close()
+        gc.set_threshold(*Shared.gc_thresholds)
         gc.unfreeze()
-    Ground.multi = Ground.roster = None
+    Shared.multi = Shared.roster = None
 
 
-class Asked:
-    """An endpoint as one user asks it."""
+class EndpointRequest:
+    """The request of one user to an endpoint."""
 
     __slots__ = ("index", "method", "name", "request", "url")
 
@@ -78,7 +78,7 @@ class Asked:
         self.method, self.url = request.method, request.url
 
 
-class Visitor(User):
+class LoadUser(User):
     """A user of the run that is on, with its own connections, cookies and, where there are several, account.
 
     An endpoint of weight 1 is asked once in each visit, one of weight 3 three times, one of weight 0.1 in
@@ -91,13 +91,13 @@ class Visitor(User):
         self.work = work.now
         self.host = self.work.settings.target.api
         super().__init__(environment)
-        multi = Ground.multi or begin(self.work)
-        self.roster = Ground.roster
+        multi = Shared.multi or begin(self.work)
+        self.roster = Shared.roster
         self.account: Account | None = None
         self.cohort = NO_COHORT
-        limit = self.work.settings.target.timeout
-        self.session = Session(multi, self.host or "", self.work.headers, timeout_s=limit)
-        self.asked: list[Asked] | None = None
+        timeout = self.work.settings.target.timeout
+        self.session = Session(multi, self.host or "", self.work.headers, timeout_s=timeout)
+        self.requests: list[EndpointRequest] | None = None
         self._evenly = all(endpoint.weight == 1 for endpoint in self.work.endpoints)
 
     def on_start(self) -> None:
@@ -122,12 +122,12 @@ class Visitor(User):
     def visit(self) -> None:
         """Each endpoint as often as its weight says, all at the same time; first of all sign in."""
         self.work.begins()
-        if self.asked is None:
-            self.asked = self.sign_in()
-        if self.asked:
-            self.ask(self.asked if self._evenly else self._weighed(self.asked))
+        if self.requests is None:
+            self.requests = self.sign_in()
+        if self.requests:
+            self.send(self.requests if self._evenly else self._weighed(self.requests))
 
-    def sign_in(self) -> list[Asked] | None:
+    def sign_in(self) -> list[EndpointRequest] | None:
         """The endpoints, to be asked within a session; None when sign-in failed."""
         login = self.work.settings.login
         if login is None:
@@ -136,26 +136,26 @@ class Visitor(User):
         if not token:
             body = {**login.body, **(self.account.body if self.account else {})}
             request = self.session.prepare("POST", login.path, json=body, keep=KEEP)
-            answer = self.ask([Asked(SIGN_IN, _SIGN_IN_NAME, request)])[0]
+            answer = self.send([EndpointRequest(SIGN_IN, _SIGN_IN_NAME, request)])[0]
             if answer.error or not is_2xx(answer.status):
                 return None
             token = find(login.token, answer.json())
         return self._endpoints({"Authorization": f"Bearer {token}"} if isinstance(token, str) else {})
 
-    def ask(self, asked: Sequence[Asked]) -> list[Answer]:
+    def send(self, requests: Sequence[EndpointRequest]) -> list[Answer]:
         """Send all at the same time and record each one, however it ends.
 
         Raises:
             ProbeError: something could not be sent from here, which says nothing about the target.
         """
         wall = time.time()
-        batch = self.session.send([one.request for one in asked])
+        batch = self.session.send([each.request for each in requests])
         try:
             self._join(batch)
         finally:
             # Who is stopped for good takes its requests along: they end here, as failed ones.
             answers = batch.end()
-            own = self._record(asked, answers, batch.begun, wall)
+            own = self._record(requests, answers, batch.begun, wall)
         if own:
             raise ProbeError(own)
         return answers
@@ -170,11 +170,13 @@ class Visitor(User):
                 batch.join()
             raise
 
-    def _record(self, asked: Sequence[Asked], answers: list[Answer], begun: float, wall: float) -> str:
-        """Tell the run's recorder and Locust's listeners; what failed on this side is returned instead."""
+    def _record(
+        self, requests: Sequence[EndpointRequest], answers: list[Answer], begun: float, wall: float
+    ) -> str:
+        """Hand each to the recorder and Locust's listeners; what failed on this side is returned instead."""
         add, cohort, fire, own = self.work.recorder.add, self.cohort, self.environment.events.request.fire, ""
         context = self.context()
-        for one, answer in zip(asked, answers, strict=True):
+        for each, answer in zip(requests, answers, strict=True):
             if answer.own:
                 own = answer.error
                 continue
@@ -182,34 +184,34 @@ class Visitor(User):
                 continue
             status, error, ms = answer.status, answer.error, answer.duration_ms
             good = 200 <= status < 300  # noqa: PLR2004  # is_2xx, for each request of a run
-            add(one.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status)
+            add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status)
             wrong = None if good and not error else CatchResponseError(error or f"HTTP {status}")
             fire(
-                request_type=one.method,
-                name=one.name,
+                request_type=each.method,
+                name=each.name,
                 response_time=ms,
                 response_length=answer.size,
                 response=answer,
                 context=context,
                 exception=wrong,
                 start_time=wall,
-                url=one.url,
+                url=each.url,
             )
         return own
 
-    def _endpoints(self, session: dict[str, str]) -> list[Asked]:
+    def _endpoints(self, headers: dict[str, str]) -> list[EndpointRequest]:
         return [
-            Asked(
+            EndpointRequest(
                 index,
                 endpoint.name,
-                self.session.prepare(endpoint.method, endpoint.path, session if endpoint.sign_in else None),
+                self.session.prepare(endpoint.method, endpoint.path, headers if endpoint.sign_in else None),
             )
             for index, endpoint in enumerate(self.work.endpoints)
         ]
 
-    def _weighed(self, asked: list[Asked]) -> list[Asked]:
-        chosen: list[Asked] = []
-        for one in asked:
-            often, rest = divmod(self.work.endpoints[one.index].weight, 1)
-            chosen += [one] * (int(often) + (random.random() < rest))  # noqa: S311  # a choice, no secret
+    def _weighed(self, requests: list[EndpointRequest]) -> list[EndpointRequest]:
+        chosen: list[EndpointRequest] = []
+        for each in requests:
+            often, rest = divmod(self.work.endpoints[each.index].weight, 1)
+            chosen += [each] * (int(often) + (random.random() < rest))  # noqa: S311  # a choice, no secret
         return chosen

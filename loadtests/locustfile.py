@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from loadtests import coordinator, driver, gate_tab, journey, work, worker
     from loadtests.driver import Steps
-    from loadtests.journey import Visitor
+    from loadtests.journey import LoadUser
     from rampgate.judging.results import Verdict
 else:
     # What lies beside this file, as a package of a name that no project has: a user's own client.py stays.
@@ -44,9 +44,9 @@ else:
     sys.modules.setdefault(_spec.name, importlib.util.module_from_spec(_spec))
     from rampgate_loadtests import coordinator, driver, gate_tab, journey, work, worker
     from rampgate_loadtests.driver import Steps
-    from rampgate_loadtests.journey import Visitor
+    from rampgate_loadtests.journey import LoadUser
 
-__all__ = ["Gate", "Steps", "Visitor"]
+__all__ = ["Gate", "LoadUser", "Steps"]
 
 
 class Gate:
@@ -56,7 +56,7 @@ class Gate:
     interrupted: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
-    master: ClassVar[coordinator.Coordinator | None] = None
+    coordinator: ClassVar[coordinator.Coordinator | None] = None
     worker: ClassVar[worker.Worker | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     config: ClassVar[str | None] = None
@@ -80,36 +80,37 @@ def add_options(parser: Any, **_: Any) -> None:
 
 def prepare(environment: Any, **_: Any) -> None:
     """Check everything before anything is sent; headless, begin the run."""
-    told = environment.parsed_options
+    options = environment.parsed_options
     # Until there is a verdict: no evidence never passes. A worker has none of its own.
     is_worker = isinstance(environment.runner, WorkerRunner)
     environment.process_exit_code = ExitCode.PROMOTE if is_worker else ExitCode.HOLD
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
-    Gate.config, Gate.options = told.rampgate_config, {"users": told.num_users, "duration": told.run_time}
+    Gate.config = options.rampgate_config
+    Gate.options = {"users": options.num_users, "duration": options.run_time}
     # Registered here, after Locust's own: on leaving they are asked in reverse, and evidence goes first.
     events.quitting.add_listener(stop)  # type: ignore[no-untyped-call]  # Locust's events carry no types
     if is_worker:
-        Gate.worker = worker.Worker(environment.runner, lambda options: _setup(environment, options).settings)
+        Gate.worker = worker.Worker(environment.runner, lambda given: _setup(environment, given).settings)
         gevent.signal_handler(signal.SIGINT, interrupt, environment, gevent.getcurrent())
         return
     if isinstance(environment.runner, MasterRunner):
-        Gate.master = coordinator.Coordinator(
+        Gate.coordinator = coordinator.Coordinator(
             environment.runner, lambda: Gate.run, lambda: _options(environment)
         )
     gate_tab.install(environment, Gate)
-    begins = Gate.master.begin if Gate.master else load.LoadRun.start
+    begins = Gate.coordinator.begin if Gate.coordinator else load.LoadRun.start
     driver.Driver(environment.runner, lambda: Gate.run, begins).install()
     try:
         setup = _setup(environment, _options(environment))
         environment.host = setup.settings.target.api
-        if told.headless:
-            Gate.run = load.LoadRun(setup, wait=told.wait, progress=_tell)
+        if options.headless:
+            Gate.run = load.LoadRun(setup, wait=options.wait, progress=_print)
     except RampgateError as error:
-        _tell(str(error))
+        _print(str(error))
         sys.exit(error.exit_code)
-    if told.headless:
-        gate_tab.watch_terminal(Gate, told)
+    if options.headless:
+        gate_tab.watch_terminal(Gate, options)
         # Locust listens for SIGTERM only after a headless run. Thrown from the hub, neither signal can break
         # into the judging.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -123,7 +124,7 @@ def interrupt(environment: Any, main: Any) -> None:
         gevent.kill(main, KeyboardInterrupt)
     elif work.now and not work.now.hurried:
         work.now.hurried = True
-        _tell("interrupted again: requests under way are not waited for, and are left out")
+        _print("interrupted twice: requests under way are not waited for, and are left out")
         environment.stop_timeout = 0.0
         environment.runner.user_greenlets.kill(block=False)
 
@@ -138,8 +139,8 @@ def begin(environment: Any, **_: Any) -> None:
         Gate.worker.begin()
         return
     try:
-        Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), progress=_tell)
-        workers = len(Gate.master.there) if Gate.master else 1
+        Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), progress=_print)
+        workers = len(Gate.coordinator.present) if Gate.coordinator else 1
         users = profile.of(run.settings.load).users
         accounts = cohorts.choose(run.settings, workers=workers or 1, users=users, run_id=run.id)
     except RampgateError as error:
@@ -148,8 +149,8 @@ def begin(environment: Any, **_: Any) -> None:
             judge(environment)
         environment.process_exit_code = error.exit_code
         raise StopTest(str(error)) from None
-    if Gate.master:
-        Gate.master.prepare(run, accounts)
+    if Gate.coordinator:
+        Gate.coordinator.prepare(run, accounts)
     else:
         work.now = work.Work(run.settings, run.headers, run.recorder("own"), run.trouble)
         journey.begin(work.now, accounts)
@@ -170,8 +171,8 @@ def judge(environment: Any, **_: Any) -> None:
         if run is None:
             return
         environment.process_exit_code = ExitCode.INTERNAL
-        if Gate.master:
-            Gate.master.gather(run, environment.stop_timeout)
+        if Gate.coordinator:
+            Gate.coordinator.gather(run, environment.stop_timeout)
         elif work.now:
             work.now.end()
             journey.end()
@@ -199,9 +200,9 @@ def show(**_: Any) -> None:
 
 
 def _options(environment: Any) -> dict[str, Any]:
-    """What the command line, or the web page's form, says to the load."""
-    told = environment.parsed_options
-    given = {name: getattr(told, name) for name in ("time_scale", "duration", "rate", "abort")}
+    """The options of the load, from the command line or the web page's form."""
+    options = environment.parsed_options
+    given = {name: getattr(options, name) for name in ("time_scale", "duration", "rate", "abort")}
     return {**Gate.options, **{name: value for name, value in given.items() if value not in {None, ""}}}
 
 
@@ -212,7 +213,7 @@ def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     return load.prepare(settings, redactor, session.invocation())
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.writelines(f"rampgate: {line}\n" for line in text.splitlines())
 
 

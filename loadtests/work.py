@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.load.times import Recorder
 
-TELL_EVERY_S = 0.9
+FLUSH_EVERY_S = 0.9
 """How often a process hands on its evidence, requests or not; the recorder itself does so after 1 s."""
 _NO_MORE_S = 86_400.0
 
@@ -31,10 +31,10 @@ class Work:
     """One generating process of one run.
 
     Args:
-        settings: of the run, the command line's word in them.
+        settings: of the run, the command line's options in them.
         headers: what every request carries.
         recorder: takes each request as it ends; its zero is the ramp's.
-        trouble: told what broke on our side.
+        trouble: takes what broke on our side.
         share: which of the generating processes this is, and how many there are.
 
     Attributes:
@@ -56,10 +56,10 @@ class Work:
         self.trouble = trouble
         self.index, self.of = share
         self.hurried = False
-        meant = profile.of(settings.load)
-        self._tickets = None if meant.rate is None else profile.Tickets(meant, *share)
-        self._visitor = local()
-        self._telling = gevent.spawn(self._tell)
+        load = profile.of(settings.load)
+        self._tickets = None if load.rate is None else profile.Tickets(load, *share)
+        self._user = local()
+        self._flushing = gevent.spawn(self._keep_flushing)
 
     @property
     def elapsed(self) -> float:
@@ -79,25 +79,25 @@ class Work:
         ticket = self._tickets.take(self.elapsed)
         if ticket is None:
             return _NO_MORE_S
-        self._visitor.ticket = ticket
+        self._user.ticket = ticket
         return max(0.0, ticket - self.elapsed)
 
     def begins(self) -> None:
         """A visit begins."""
         if self._tickets is None:
             self.recorder.iterations += 1
-        elif (ticket := self._visitor.__dict__.pop("ticket", None)) is not None:
+        elif (ticket := self._user.__dict__.pop("ticket", None)) is not None:
             self._tickets.begun(ticket, self.elapsed)
             self.recorder.iterations = self._tickets.achieved
 
     def end(self) -> None:
         """Hand on what is left."""
-        self._telling.kill()
+        self._flushing.kill()
         self._flush()
 
-    def _tell(self) -> None:
+    def _keep_flushing(self) -> None:
         while True:
-            gevent.sleep(TELL_EVERY_S)
+            gevent.sleep(FLUSH_EVERY_S)
             self._flush()
 
     def _flush(self) -> None:

@@ -1,4 +1,4 @@
-"""A worker: it generates load as the master tells it, and tells the master all that it measures."""
+"""A worker: it generates load as the master asks, and sends the master all that it measures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rampgate.load.plan import headers_of
 from rampgate.load.times import Recorder
 
 from . import journey, work
-from .coordinator import BEGIN, END, HELLO, PREPARE, READY, ROWS, TROUBLE, boot_id, meant
+from .coordinator import BEGIN, END, HELLO, PREPARE, READY, ROWS, TROUBLE, boot_id, shared_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,61 +28,61 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
 
 HELLO_EVERY_S = 0.5
-"""How often a worker says that it listens, until it is told of a run."""
+"""How often a worker reports that it listens, until it gets a run."""
 
 
 class Worker:
-    """One worker: it generates load, and tells the master all that it measures.
+    """One worker: it generates load, and sends the master all that it measures.
 
     Args:
         runner: the worker.
-        settings_of: makes the settings of the load, given the command line's word, and checks them.
+        settings_of: makes the settings of the load, given the command line's options, and checks them.
     """
 
     def __init__(self, runner: WorkerRunner, settings_of: Callable[[Mapping[str, Any]], Settings]) -> None:
         self._runner = runner
         self._settings_of = settings_of
-        self._told: dict[str, Any] = {}
-        # Told to start a user, Locust makes a whole parser for each option: a quarter of a second of CPU.
+        self._assignment: dict[str, Any] = {}
+        # Asked to start a user, Locust makes a whole parser for each option: a quarter of a second of CPU.
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
-        runner.register_message(PREPARE, self._told_to_prepare)
-        runner.register_message(BEGIN, self._told_to_begin)
-        runner.register_message(END, self._told_to_end, concurrent=True)
+        runner.register_message(PREPARE, self._on_prepare)
+        runner.register_message(BEGIN, self._on_begin)
+        runner.register_message(END, self._on_end, concurrent=True)
         runner.greenlet.spawn(self._hello)
 
     def begin(self) -> None:
-        """Locust says that a test starts: get ready for the run that the master has told of.
+        """Locust starts a test: get ready for the run that the master has handed out.
 
         Raises:
-            StopTest: this worker cannot take part, which the master is told.
+            StopTest: this worker cannot take part, which the master gets to know.
         """
-        told = self._told
-        if not told:
-            raise StopTest("the master has told of no run; is it started with the same locustfile?")
+        assignment = self._assignment
+        if not assignment:
+            raise StopTest("the master has sent no run; is it started with the same locustfile?")
         try:
-            settings = self._settings_of(told["options"])
-            accounts = cohorts.marked(settings, told["accounts"])
+            settings = self._settings_of(assignment["options"])
+            accounts = cohorts.marked(settings, assignment["accounts"])
         except RampgateError as error:
             self._runner.environment.process_exit_code = error.exit_code
             self.trouble(str(error))
             self._send(END, {})
             gevent.spawn(self._runner.quit)
             raise StopTest(str(error)) from None
-        for key, there in told["meant"].items():
-            if meant(settings)[key] != there:
+        for key, value in assignment["settings"].items():
+            if shared_settings(settings)[key] != value:
                 self.trouble(f"its settings differ from the master's in {key}")
-        recorder = Recorder(self._tell, SystemClock())
-        headers = headers_of(settings, told["run"])
-        index, of = told["share"]
+        recorder = Recorder(self._send_block, SystemClock())
+        headers = headers_of(settings, assignment["run"])
+        index, of = assignment["share"]
         work.now = work.Work(settings, headers, recorder, self.trouble, (index, of))
         journey.begin(work.now, accounts)
         self._send(READY, {})
 
     def end(self) -> None:
-        """All users have gone: tell what is left, once."""
-        doing, work.now = work.now, None
-        if doing is not None:
-            doing.end()
+        """All users have gone: send what is left, once."""
+        ending, work.now = work.now, None
+        if ending is not None:
+            ending.end()
             journey.end()
             self._send(END, {})
             # Locust's worker sleeps this long before it listens again; nothing is in flight any more.
@@ -93,27 +93,27 @@ class Worker:
         self._send(TROUBLE, {"text": text})
 
     def _hello(self) -> None:
-        """Say that this worker listens, until the master, which may not listen yet, tells of a run."""
-        while not self._told:
+        """Report that this worker listens, until the master, which may not listen yet, sends a run."""
+        while not self._assignment:
             self._send(HELLO, {})
             gevent.sleep(HELLO_EVERY_S)
 
-    def _told_to_prepare(self, msg: Any, **_: Any) -> None:
-        self._told = msg.data
+    def _on_prepare(self, msg: Any, **_: Any) -> None:
+        self._assignment = msg.data
 
-    def _told_to_begin(self, msg: Any, **_: Any) -> None:
+    def _on_begin(self, msg: Any, **_: Any) -> None:
         """The ramp has begun: exactly then on the master's machine, later by the message's way on another."""
-        told = msg.data
-        here = told["boot"] and told["boot"] == boot_id()
+        begun = msg.data
+        here = begun["boot"] and begun["boot"] == boot_id()
         if work.now is not None:
-            work.now.recorder.begin(told["zero"] if here else time.monotonic() - told["elapsed"])
+            work.now.recorder.begin(begun["zero"] if here else time.monotonic() - begun["elapsed"])
 
-    def _told_to_end(self, **_: Any) -> None:
+    def _on_end(self, **_: Any) -> None:
         if self._runner.state not in {STATE_CLEANUP, STATE_STOPPED}:
             self._runner.stop()
 
-    def _tell(self, block: bytes) -> None:
+    def _send_block(self, block: bytes) -> None:
         self._send(ROWS, {"block": block})
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
-        self._runner.send_message(kind, {"run": self._told.get("run"), **data})
+        self._runner.send_message(kind, {"run": self._assignment.get("run"), **data})

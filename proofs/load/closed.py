@@ -26,7 +26,7 @@ IDLE = """
 from locust import User, constant, task
 from rampgate.load.launch import load_test
 
-globals().update({name: thing for name, thing in load_test().items() if name != "Visitor"})
+globals().update({name: thing for name, thing in load_test().items() if name != "LoadUser"})
 
 
 class Idle(User):

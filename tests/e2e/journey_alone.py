@@ -29,7 +29,7 @@ def main(settings: Settings, accounts: list[Account], stop_timeout: int) -> dict
     recorder = Recorder(blocks.append, SystemClock())
     work.now = work.Work(settings, {"X-Rampgate-Run": "r1"}, recorder, troubles.append)
     multi = journey.begin(work.now, accounts)
-    environment = Environment(user_classes=[journey.Visitor])
+    environment = Environment(user_classes=[journey.LoadUser])
     for event, listener in (
         (environment.events.request, lambda **told: events.append(told)),
         (environment.events.user_error, lambda exception, **_: troubles.append(str(exception))),

@@ -31,7 +31,7 @@ import gevent
 from locust import User, task
 from rampgate.load.launch import load_test
 
-globals().update({name: thing for name, thing in load_test().items() if name != "Visitor"})
+globals().update({name: thing for name, thing in load_test().items() if name != "LoadUser"})
 from rampgate_loadtests import work
 
 

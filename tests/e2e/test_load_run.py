@@ -348,7 +348,7 @@ def test_an_error_in_the_journey_is_not_swallowed(tmp_path: Path) -> None:
         "import locustfile\n"
         "from locust import task\n"
         "Steps = locustfile.Steps\n"
-        "class Journey(locustfile.Visitor):\n"
+        "class Journey(locustfile.LoadUser):\n"
         "    @task\n"
         "    def broken(self):\n"
         "        raise KeyError('the journey')\n",
