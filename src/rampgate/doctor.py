@@ -72,6 +72,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     if settings:
         yield _reports(settings)
         yield from _services(settings)
+        yield from _redis_programs(settings)
     yield from _browser(settings)
     yield from _monitoring_programs()
 
@@ -137,6 +138,21 @@ def _reports(settings: Settings) -> Finding:
     writable = os.access(folder, os.W_OK)
     says = f"{folder}: {free / 1024**3:.1f} GiB free" if writable else f"{folder}: not writable"
     return Finding("reports", writable and free > _ROOM, says, "free some space, or choose another `reports`")
+
+
+def _redis_programs(settings: Settings) -> Iterator[Finding]:
+    """What a backup of Redis is written and tried with, where one is configured."""
+    from rampgate.backups import redis_dump, redis_proof
+    from rampgate.io import stores
+
+    if settings.backups is None or settings.redis is None:
+        return
+    try:
+        writer = redis_dump.client_program(stores.redis_address(settings.redis.url))
+        yield Finding("redis programs", good=True, says=f"{writer}, {redis_proof.server_programs()[0]}")
+    except ProbeError as error:
+        what, _, mend = str(error).partition(": ")
+        yield Finding("redis programs", good=False, says=what, mend=mend)
 
 
 def _services(settings: Settings) -> Iterator[Finding]:

@@ -15,9 +15,11 @@ from redis import Redis
 from tests.unit.backups import fill_cache, flip, progress, saved, sum_again, truncate
 from tests.unit.stores_fixture import free_port, valkey
 
+from rampgate import doctor
 from rampgate.backups import files, redis_dump, redis_proof, tools
 from rampgate.backups.redis_keys import BEFORE, SKEW_MS, Keys, shown
 from rampgate.backups.redis_proof import prove
+from rampgate.config.loading import load
 from rampgate.errors import ProbeError
 from rampgate.io import stores
 from rampgate.io.stores import StoreError
@@ -474,3 +476,21 @@ def test_a_sample_is_fixed_by_the_first_reading(cache_url: str) -> None:
     keys.read(BEFORE, cache_url, 3.0, progress())
     assert keys.step == 1
     assert keys.counts[BEFORE] == {0: (KEYS - 1, 1), 3: (1, 0)}
+
+
+def test_doctor_names_what_writes_and_what_tries_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both programs, or which one is missing and what installs it, before a stage needs them."""
+    (tmp_path / "rampgate.toml").write_text(
+        'environment = "test"\n[redis]\nurl = "redis://:canary@h/0"\n[backups]\n', encoding="utf-8"
+    )
+    settings, _ = load(tmp_path / "rampgate.toml")
+    (found,) = doctor._redis_programs(settings)
+    assert found.good
+    assert "-cli, " in found.says
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    (found,) = doctor._redis_programs(settings)
+    assert found.lacking
+    assert found.mend == "apt-get install redis-tools"
