@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.stage.checks import STAGE_SESSION
+from rampgate.stage.items import STAGE_SESSION
 
 if TYPE_CHECKING:
     import pytest

@@ -15,7 +15,7 @@ import pytest
 from rampgate.config import plan
 from rampgate.errors import ConfigurationError, RampgateError, UnreachableError
 from rampgate.outcome import Outcome
-from rampgate.stage.checks import (
+from rampgate.stage.items import (
     ALONE,
     CHECK_ID,
     EXPECT,
@@ -128,8 +128,7 @@ def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, An
 
 def _worker(config: pytest.Config) -> dict[str, Any] | None:
     """What the controller handed this xdist worker, None in any other process."""
-    worker: dict[str, Any] | None = getattr(config, "workerinput", {}).get(WORKER_KEY)
-    return worker
+    return getattr(config, "workerinput", {}).get(WORKER_KEY)
 
 
 def _add_checks(config: pytest.Config, stage: str) -> None:
@@ -171,12 +170,8 @@ def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     stage_session.lock_token = stage_session.stack.enter_context(
         target_lock(stage_session.setup.settings, run_id, wait=config.getoption("wait"), progress=write)
     )
-    _, folder = session.begin(stage_session.setup, environ={session.RUN_VARIABLE: run_id})
-    stage_session.run = session.open_journal(
-        stage_session.setup, run_id, folder, session.process_name("main")
-    )
+    stage_session.run = session.start(stage_session.setup, run_id, "main")
     stage_session.run.progress = progress(config)
-    session.write_header(stage_session.run, stage_session.setup)
     if reporter:
         # Our own lines report each check as it ends, with its outcome.
         reporter.showfspath = False

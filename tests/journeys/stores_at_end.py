@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from proofs.leftovers import names
 
-from rampgate.stage.checks import STAGE_SESSION
+from rampgate.stage.items import STAGE_SESSION
 
 if TYPE_CHECKING:
     import pytest

@@ -41,16 +41,16 @@ def test_a_run_is_named_by_its_start_or_by_the_environment() -> None:
 
 def test_a_joined_run_is_the_same_folder(tmp_path: Path) -> None:
     """Both invocations write into it."""
-    environ = {"RAMPGATE_RUN": "release-7"}
-    first = session.begin(setup(tmp_path), environ=environ)
-    assert session.begin(setup(tmp_path), environ=environ) == first
-    assert first == ("release-7", (tmp_path / "reports" / "release-7").resolve())
+    runs = [session.start(setup(tmp_path), "release-7", "main") for _ in range(2)]
+    assert [run.id for run in runs] == ["release-7"] * 2
+    assert {run.folder for run in runs} == {(tmp_path / "reports" / "release-7").resolve()}
+    assert len(journal.read(runs[0].folder)[0]) == 2
 
 
 def test_a_strange_name_of_a_run_is_refused(tmp_path: Path) -> None:
     """It would become a folder somewhere else."""
     with pytest.raises(EvidenceError, match="RAMPGATE_RUN"):
-        session.begin(setup(tmp_path), environ={"RAMPGATE_RUN": "../x"})
+        session.start(setup(tmp_path), "../x", "main")
 
 
 def test_the_budget_of_false_failures_is_shared(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_tests_that_may_end_the_run_have_half_of_the_budget(tmp_path: Path) -> N
     """The header says both chances, and only where there are such tests."""
     made = replace(setup(tmp_path, tests=20), abort_tests=2)
     assert [made.alpha_fail, made.alpha_abort] == pytest.approx([2.5e-5, 2.5e-4])
-    session.write_header(session.open_journal(made, "run-1", tmp_path, "main", clock=FakeClock()), made)
-    (header,), _ = journal.read(tmp_path)
+    run = session.start(made, "run-1", "main", clock=FakeClock())
+    (header,), _ = journal.read(run.folder)
     assert header["chance"] == {
         "false_fail_per_run": 1e-3,
         "tests": 20,
@@ -97,9 +97,8 @@ def test_the_header_says_what_is_asked(tmp_path: Path) -> None:
         version={"expected": "1.4.0"},
         stages={"immediate": {"require": ["redis"]}},
     )
-    run = session.open_journal(made, "run-1", tmp_path, "main", clock=FakeClock())
-    session.write_header(run, made)
-    (header,), _ = journal.read(tmp_path)
+    run = session.start(made, "run-1", "main", clock=FakeClock())
+    (header,), _ = journal.read(run.folder)
     assert header["run"] == "run-1"
     assert header["release"] == {"environment": "production", "version": "1.4.0", "percentage": 25}
     assert header["target"]["api"] == "http://127.0.0.1:5"
@@ -117,14 +116,12 @@ def test_the_header_says_what_is_asked(tmp_path: Path) -> None:
 def test_the_header_names_steps_and_is_followed_by_what_a_reader_must_know(tmp_path: Path) -> None:
     """Steps stand in the header, where there are any; notes are events, which every report shows."""
     made = setup(tmp_path)
-    session.write_header(session.open_journal(made, "a", tmp_path, "main", clock=FakeClock()), made)
-    (header,), _ = journal.read(tmp_path)
+    run = session.start(made, "a", "main", clock=FakeClock())
+    (header,), _ = journal.read(run.folder)
     assert "steps" not in header
-    other = tmp_path / "other"
-    other.mkdir()
     made = replace(made, steps=["backend"], notes=["not installed: prometheus"])
-    session.write_header(session.open_journal(made, "b", other, "main", clock=FakeClock()), made)
-    (header, event), _ = journal.read(other)
+    other = session.start(made, "b", "main", clock=FakeClock())
+    (header, event), _ = journal.read(other.folder)
     assert header["steps"] == ["backend"]
     assert (event["type"], event["text"]) == ("event", "not installed: prometheus")
 

@@ -70,19 +70,24 @@ def name_run(environ: Mapping[str, str] = os.environ, *, clock: Clock | None = N
     return environ.get(RUN_VARIABLE) or journal.new_run_id((clock or SystemClock()).now())
 
 
-def begin(
-    setup: Setup, *, clock: Clock | None = None, environ: Mapping[str, str] = os.environ
-) -> tuple[str, Path]:
-    """Make (or join) the run's folder; the target's lock is taken before, for this moves ``latest``.
+def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None) -> Run:
+    """Start an invocation, in a run of its own or in one that it joins: folder, journal, header.
 
-    Returns:
-        The run's id, and its folder.
+    The target's lock is taken before, for this moves ``latest``.
+
+    Args:
+        setup: what the run is made of.
+        run_id: its id.
+        kind: of this process, for the name of its journal.
+        clock: gives the time.
 
     Raises:
         EvidenceError: the folder cannot be written.
     """
-    run_id = name_run(environ, clock=clock)
-    return run_id, journal.start_run(setup.settings.reports, run_id).resolve()
+    folder = journal.start_run(setup.settings.reports, run_id).resolve()
+    run = open_journal(setup, run_id, folder, process_name(kind), clock=clock)
+    _write_header(run, setup)
+    return run
 
 
 def open_journal(
@@ -94,7 +99,7 @@ def open_journal(
     deadline: float | None = None,
     clock: Clock | None = None,
 ) -> Run:
-    """This process's part in a run: a journal of its own. The header is written by write_header.
+    """This process's part in a run that has started: a journal of its own.
 
     Args:
         setup: what the run is made of.
@@ -120,7 +125,7 @@ def open_journal(
     )
 
 
-def write_header(run: Run, setup: Setup) -> None:
+def _write_header(run: Run, setup: Setup) -> None:
     """Write the header, before anything is measured."""
     settings = setup.settings
     target = settings.target

@@ -110,11 +110,8 @@ class LoadRun:
 
     def _begin(self, run_id: str) -> None:
         """Make the run's folder, or enter it, and write down what is asked."""
-        run_id, folder = session.begin(self.setup, environ={session.RUN_VARIABLE: run_id})
-        process = session.process_name(self.setup.stage)
-        self._run = session.open_journal(self.setup, run_id, folder, process, clock=self.clock)
-        self._files = Files(folder, process)
-        session.write_header(self._run, self.setup)
+        self._run = session.start(self.setup, run_id, self.setup.stage, clock=self.clock)
+        self._files = Files(self._run.folder, self._run.journal.process)
 
     def start(self) -> None:
         """The ramp begins now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.errors import ConfigurationError
-from rampgate.stage.checks import CHECK_ID, EXPECT, STAGE_SESSION
+from rampgate.stage.items import CHECK_ID, EXPECT, STAGE_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate.stage.checks import STAGE_SESSION
+from rampgate.stage.items import STAGE_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
