@@ -437,4 +437,4 @@ def test_the_order_of_equal_times_does_not_matter_to_the_decision(good: list[Rec
 
 def test_the_verdict_names_its_schema() -> None:
     """Programs that read verdict.json know by this number which keys it has."""
-    assert to_json(decide([]))["schema"] == 1
+    assert to_json(decide([]))["schema"] == 2
