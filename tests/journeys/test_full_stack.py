@@ -20,8 +20,7 @@ from rampgate import demo
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError
 from rampgate.io.http import client
-from rampgate.probes.monitoring import PATHS, MonitorProbe
-from rampgate.probes.prometheus import PrometheusProbe
+from rampgate.probes.monitoring import PATHS, MonitorProbe, PrometheusProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -221,7 +221,7 @@ def test_output_is_kept_without_secrets(tmp_path: Path) -> None:
     told = Told(
         tmp_path, "print('key s3cret'); raise SystemExit(1)", clean=lambda t: t.replace("s3cret", "*")
     )
-    told._told -= 100
+    told._reported -= 100
     assert told.code() == 1
     assert (told.log, told.seen.note, told.shown) == ("key *\n", "its last words: key *", ["build: key *"])
 

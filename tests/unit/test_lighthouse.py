@@ -379,5 +379,5 @@ def test_a_second_starved_audit_in_a_row_is_an_error(tmp_path: Path) -> None:
     """Once is all: a machine that cannot audit must say so."""
     page = AuditedPage("patients", URL, "mobile", lambda: 200)
     auditor = FakeAuditor(lhr(), broken("NO_NAVSTART"), broken("NO_NAVSTART"), lhr(0.9))
-    with pytest.raises(ProbeError, match="run 1 again"):
+    with pytest.raises(ProbeError, match="run 1 retry"):
         LighthouseProbe(auditor, page, tmp_path, FakeClock(), waited=starving(0.5)).measure(1)

@@ -114,8 +114,8 @@ def test_a_store_at_the_start_values_agrees() -> None:
     ("changes", "says"),
     [
         ({"apiCaching": {"percentage": 25}}, "apiCaching: at 25 % instead of 0 %"),
-        ({"apiCaching": {"enabled": True}}, "apiCaching: on, but at 0 %, which reaches nobody"),
-        ({"performanceMonitoring": {"percentage": 0}}, "on, but at 0 %, which reaches nobody"),
+        ({"apiCaching": {"enabled": True}}, "apiCaching: on, but at 0 %, which reaches no user"),
+        ({"performanceMonitoring": {"percentage": 0}}, "on, but at 0 %, which reaches no user"),
         ({"apiCaching": {"enabled": "no"}}, "'no' is neither on nor off"),
         ({"apiCaching": {"name": "x"}}, "apiCaching: not in the store"),
     ],
@@ -206,7 +206,7 @@ def played(
     probe = FlagProbe(clients, "/{flag}/{user}", "enabled", BulkForm(f"{STORE}/evaluate"), clock=FakeClock())
     with clients() as admin:
         rollout = ScratchRollout(
-            admin, STORE, probe, salted=False, semantics=semantics, clock=FakeClock(), say=lambda _: None
+            admin, STORE, probe, salted=False, semantics=semantics, clock=FakeClock(), progress=lambda _: None
         )
         seen = rollout.measure(PLAN)
     return {" ".join([found.metric, *found.labels.values()]): found for found in seen}
@@ -244,7 +244,7 @@ def test_a_user_who_loses_the_flag_breaks_the_nesting() -> None:
 
 
 def test_testers_are_told_when_the_percentage_comes_first() -> None:
-    """With the percentage before overrides, testing at 0 % reaches nobody: as planned, and warned of."""
+    """With the percentage before overrides, testing at 0 % reaches no user: as planned, and warned of."""
     service = ScratchService()
     service.semantics = "seed"
     seen = played(service, "seed")

@@ -13,8 +13,7 @@ from tests.unit.fakes import RUN_ID, FakeClock, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.http import client
-from rampgate.probes.monitoring import PATHS, MonitorProbe
-from rampgate.probes.prometheus import PrometheusProbe
+from rampgate.probes.monitoring import PATHS, MonitorProbe, PrometheusProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

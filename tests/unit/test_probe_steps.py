@@ -8,7 +8,7 @@ from tests.unit.fakes import Clients, FakeClock
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.probes.backend_step import BackendProbe, JobForm, PagingForm
-from rampgate.probes.visit_step import Counted, parse_selector, seen, series_of
+from rampgate.probes.visit_step import Counted, parse_selector, series_of, visit_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,11 +206,11 @@ def counted(*values: float | None) -> Counted:
 def test_a_visit_is_seen_when_the_count_rises(values: tuple[float | None, ...], value: float) -> None:
     """A series that begins with the visit counts, one that stays or falls does not."""
     made: list[int] = []
-    found = seen(counted(*values), lambda: made.append(1), 3.0, FakeClock())
+    found = visit_counted(counted(*values), lambda: made.append(1), 3.0, FakeClock())
     assert (found.value, made) == (value, [1])
 
 
 def test_a_visit_that_is_not_seen_says_what_was() -> None:
     """Before, after, and how long was waited."""
-    found = seen(counted(3, 3), lambda: None, 3.0, FakeClock())
+    found = visit_counted(counted(3, 3), lambda: None, 3.0, FakeClock())
     assert found.note == "visits_total: 3 before, 3 3.0 s after"

@@ -30,10 +30,10 @@ def test_flags_reach_the_expected_share(
 
 
 def test_flags_are_sticky(flags: FlagSettings, stage_context: StageContext, expect: Expect) -> None:
-    """Asked again over fresh connections, every user gets the same answer."""
+    """On a second request over a fresh connection, every user gets the same answer."""
     expect(*stage_context.flags(flags).sticky())
 
 
 def test_flags_off_mean_off(flags_off: FlagSettings, stage_context: StageContext, expect: Expect) -> None:
-    """A flag that must be off is on for nobody."""
+    """A flag that must be off is on for no user."""
     expect(*stage_context.flags(flags_off).off())

@@ -145,7 +145,7 @@ class SignedInBrowser:
             await page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
             return await work(page)
         finally:
-            with contextlib.suppress(Exception):  # the browser is gone; what the work met is told
+            with contextlib.suppress(Exception):  # the browser is gone; what the work met is raised
                 await page.close()
 
     def close(self) -> None:

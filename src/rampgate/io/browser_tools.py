@@ -222,7 +222,7 @@ def playwright_builds(environ: Mapping[str, str]) -> list[Path]:
 
 
 def version_of(program: Path, environ: Mapping[str, str]) -> str:
-    """The version that ``program --version`` prints, "" when it does not start or tells none."""
+    """The version that ``program --version`` prints, "" when it does not start or prints none."""
     try:
         done = run([str(program), "--version"], timeout_s=20, env=environ)
     except (OSError, subprocess.TimeoutExpired):

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 STARVED = 0.1
-"""What waited for a processor for more than this share of the time is starved: a look, a load generator."""
+"""What waited for a processor for more than this share of the time is starved: an audit, a load generator."""
 _TOTAL = re.compile(r"^some .*total=(\d+)", re.MULTILINE)
 
 
 def cpu_wait_s(source: Path = Path("/proc/pressure/cpu")) -> float | None:
-    """Seconds since boot in which some task was ready and had no processor, None where nobody counts.
+    """Seconds since boot in which some task was ready and had no processor, None where it is not counted.
 
     Linux's pressure stall information; see the kernel's documentation, accounting/psi.
     """

@@ -1,1 +1,1 @@
-"""The instruments: each looks at one side of a deployment and returns measurements."""
+"""The instruments: each measures one side of a deployment and returns measurements."""

@@ -75,7 +75,7 @@ class BrowserAuditor(SignedInBrowser):
         try:
             self._audit_tab(tab, url, form_factor, out)
         finally:
-            # A tab that cannot be closed must not hide what the audit said; the next tab will tell.
+            # A tab that cannot be closed must not hide what the audit said; the next tab will show it.
             with contextlib.suppress(ProbeError):
                 self._run(page.close(), STEP_S, "closing a tab")
         return read_result(out)

@@ -11,7 +11,7 @@ import httpx
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
-from rampgate.io.http import Answer, ask, find
+from rampgate.io.http import Answer, ask
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -53,11 +53,9 @@ class BackendProbe:
             for place, text in places.items():
                 address = address.replace(place, quote(text, safe=""))
             answer = ask(self.client, "GET", address)
-            found = find(value, answer.json()) if answer.ok else None
+            found = answer.find(value)
             if found is not True:
-                wrong[flag] = (
-                    "off" if found is False else (answer.trouble if not answer.ok else "no decision")
-                )
+                wrong[flag] = "off" if found is False else "no decision" if answer.ok else answer.trouble
         return self._measured(
             "flag_off_when_on",
             start,
@@ -72,14 +70,14 @@ class BackendProbe:
         The first request may fill the cache and is not counted.
 
         Args:
-            path: asked again and again.
+            path: of the request.
             requests: how often, the first included.
-            header: of the answer, that tells.
+            header: of the answer, that says where it came from.
             hit: its value when the cache answered, in any case of letters.
         """
         start = self.clock.now()
         answers = [ask(self.client, "GET", path) for _ in range(requests)][1:]
-        values = [_told(answer, header) for answer in answers]
+        values = [_header(answer, header) for answer in answers]
         missed = [found for found in values if found.lower() != hit.lower()]
         return self._measured(
             "cache_misses",
@@ -106,20 +104,20 @@ class BackendProbe:
         answer = ask(self.client, "GET", path)
         if not answer.ok:
             raise ProbeError(f"{path}: {answer.trouble}; accepted is a 2xx answer that explains the query")
-        stage, examined, returned = (find(place, answer.json()) for place in places)
+        stage, examined, returned = map(answer.find, places)
         if not isinstance(stage, str):
             raise ProbeError(f"{path}: found no stage at {places[0]!r}; accepted is text such as IXSCAN")
         indexed = any(part in stage.upper() for part in _INDEXED)
         counted = isinstance(examined, int) and isinstance(returned, int)
         wasted = counted and examined > max(_WASTE, _WASTE * returned)
-        seen = f"{stage}, {examined} examined for {returned} returned" if counted else stage
+        note = f"{stage}, {examined} examined for {returned} returned" if counted else stage
         return self._measured(
             "query_uses_index",
             start,
             n=1,
             value=float(indexed and not wasted),
             labels={"query": name},
-            note=seen,
+            note=note,
             details={"stage": stage, "examined": examined, "returned": returned},
         )
 
@@ -129,19 +127,19 @@ class BackendProbe:
         Args:
             path: takes the work.
             body: describes it.
-            state_of: where its state is told.
+            state_of: where its state stands.
         """
         start, begun = self.clock.now(), self.clock.monotonic()
         answer = ask(self.client, "POST", path, body=dict(body))
-        number = find(state_of.id, answer.json()) if answer.ok else None
+        number = answer.find(state_of.id)
         if not isinstance(number, str | int):
             note = answer.trouble if not answer.ok else f"the answer has no id at {state_of.id!r}"
             return [self._measured("job_done", start, n=1, value=0.0, note=f"POST {path}: {note}")]
         asked = state_of.path.replace("{id}", quote(str(number), safe=""))
         state: Any = None
         while self.clock.monotonic() - begun < state_of.within:
-            seen = ask(self.client, "GET", asked)
-            state = find(state_of.state, seen.json()) if seen.ok else seen.trouble
+            answer = ask(self.client, "GET", asked)
+            state = answer.find(state_of.state) if answer.ok else answer.trouble
             if state == state_of.done:
                 seconds = self.clock.monotonic() - begun
                 done = self._measured("job_done", start, n=1, value=1.0)
@@ -155,7 +153,7 @@ class BackendProbe:
 
         Args:
             form: how the list is read.
-            total: how many items there truly are; None when it is not known, and then no gap can be seen:
+            total: how many items there truly are; None when it is not known, and then no gap can be found:
                 no value.
 
         Raises:
@@ -168,8 +166,7 @@ class BackendProbe:
         repeated = len(items) - len(distinct)
         gaps = None if total is None else max(0, total - len(distinct))
         repeats = [item for item in distinct if items.count(item) > 1][:_EXAMPLES] if repeated else []
-        seen = f"{len(distinct):,} items on {len(pages):,} pages"
-        message = seen + (f" of {total:,}" if total is not None else "; the number of all is not known")
+        known = f" of {total:,}" if total is not None else "; the number of all is not known"
         return [
             self._measured(
                 "paging_repeats",
@@ -183,7 +180,7 @@ class BackendProbe:
                 start,
                 n=len(distinct),
                 value=None if gaps is None or not items else float(gaps),
-                note=message,
+                note=f"{len(distinct):,} items on {len(pages):,} pages{known}",
             ),
         ]
 
@@ -194,7 +191,7 @@ class BackendProbe:
             ProbeError: there is no number.
         """
         answer = ask(self.client, "GET", path)
-        found = find(value, answer.json()) if answer.ok else None
+        found = answer.find(value)
         if not isinstance(found, int) or isinstance(found, bool):
             message = answer.trouble if not answer.ok else f"{found!r} at {value!r}"
             raise ProbeError(f"{path}: found {message}; accepted is the number of items")
@@ -206,12 +203,12 @@ class BackendProbe:
             extra = {} if cursor is None else {form.parameter: str(cursor)}
             path = str(httpx.URL(form.path).copy_merge_params(extra))
             answer = ask(self.client, "GET", path)
-            items = find(form.items, answer.json()) if answer.ok else None
+            items = answer.find(form.items)
             if not isinstance(items, list):
                 message = answer.trouble if not answer.ok else f"no list at {form.items!r}"
                 raise ProbeError(f"{path}: found {message}; accepted is a page of items")
             yield items
-            cursor = find(form.cursor, answer.json())
+            cursor = answer.find(form.cursor)
             if cursor is None:
                 return
         raise ProbeError(f"{form.path}: has no end within {form.pages} pages")
@@ -222,7 +219,7 @@ class BackendProbe:
 
 @dataclass(frozen=True)
 class JobForm:
-    """Where the state of queued work is told.
+    """Where the state of queued work stands.
 
     Args:
         id: JMESPath of its id in the answer to the request.
@@ -258,7 +255,7 @@ class PagingForm:
     pages: int
 
 
-def _told(answer: Answer, header: str) -> str:
+def _header(answer: Answer, header: str) -> str:
     if not answer.ok:
         return answer.trouble
     return answer.headers.get(header.lower(), "no such header")

@@ -51,7 +51,7 @@ class CommandProbe:
         command: what is run.
         logs: a folder for its whole output.
         clean: takes secrets out of a text.
-        progress: shows a line.
+        progress: takes a line of progress.
         left_s: what is left of the stage's time, in seconds.
         clock: for start and end.
     """
@@ -64,7 +64,7 @@ class CommandProbe:
     clock: Clock = field(default_factory=SystemClock)
     _words: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_WORDS))
     _room: int = KEPT_CHARACTERS
-    _told: float = field(default_factory=time.monotonic)
+    _reported: float = field(default_factory=time.monotonic)
 
     def measure(self) -> list[Measurement]:
         """``command_exit_code`` (negative: the signal that ended it) and ``command_time``.
@@ -108,13 +108,13 @@ class CommandProbe:
         """Program and arguments, the program where it is.
 
         Raises:
-            ConfigurationError: as look.
+            ConfigurationError: as measure.
         """
         command, key = self.command, f"commands.{self.command.name}"
         if not command.folder.is_dir():
             raise ConfigurationError(f"{key}.folder: found {str(command.folder)!r}; accepted is a folder")
         parts = [sys.executable if part == PYTHON else part for part in command.parts]
-        # A path is meant as seen from the command's folder.
+        # A path is relative to the command's folder.
         place = str(command.folder.resolve() / parts[0]) if "/" in parts[0] else parts[0]
         program = shutil.which(place)
         if program is None:
@@ -152,8 +152,8 @@ class CommandProbe:
         if not plain:
             return
         self._words.append(plain)
-        if time.monotonic() - self._told >= _SHOWN_EVERY_S:
-            self._told = time.monotonic()
+        if time.monotonic() - self._reported >= _SHOWN_EVERY_S:
+            self._reported = time.monotonic()
             self.progress(f"{self.command.name}: {plain[:_SHOWN]}")
 
     def _note(self, code: int, *, in_time: bool) -> str:

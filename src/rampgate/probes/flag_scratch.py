@@ -28,7 +28,7 @@ FLAG = "rampgateScratch"
 """The one flag of the store."""
 USERS = 2_000
 OVERRIDDEN = 20
-"""Of these users, so many are told on and so many off by name; and so many more by their workspace."""
+"""Of these users, so many are overridden on and so many off by name; as many again by workspace."""
 _EXAMPLES = 5
 
 
@@ -51,7 +51,7 @@ class ScratchRollout:
         salted: whether the bucket depends on the flag's name.
         semantics: whether overrides come before the percentage.
         clock: for start and end.
-        say: takes a line of progress.
+        progress: takes a line of progress.
     """
 
     admin: httpx.Client
@@ -60,7 +60,7 @@ class ScratchRollout:
     salted: bool
     semantics: Semantics
     clock: Clock
-    say: Callable[[str], None]
+    progress: Callable[[str], None]
 
     def measure(self, percentages: Sequence[float]) -> list[Measurement]:
         """Who is on at each percentage, whether it stays so, and who loses the flag as it rises.
@@ -74,16 +74,19 @@ class ScratchRollout:
         """
         start = self.clock.now()
         cast = _cast(fresh_users(USERS))
-        seen: dict[float, Decisions] = {}
+        by_percentage: dict[float, Decisions] = {}
         found: list[Measurement] = []
         with self._store():
             for percentage in percentages:
                 self._fill(percentage, cast)
                 decisions = self.probe.decisions([FLAG], cast.users)
-                seen[percentage] = decisions[FLAG]
+                by_percentage[percentage] = decisions[FLAG]
                 found.append(self._compared(percentage, cast, decisions[FLAG]))
-            found += self.probe.sticky(cast.users, {FLAG: seen[percentages[-1]]})
-        found += [_nesting(cast, seen), self._testers(cast, seen[percentages[0]], percentages[0])]
+            found += self.probe.sticky(cast.users, {FLAG: by_percentage[percentages[-1]]})
+        found += [
+            _nesting(cast, by_percentage),
+            self._testers(cast, by_percentage[percentages[0]], percentages[0]),
+        ]
         end = self.clock.now()
         return [replace(measurement, start=start, end=end) for measurement in found]
 
@@ -95,7 +98,7 @@ class ScratchRollout:
         finally:
             removed = ask(self.admin, "DELETE", self.path)
             if not removed.ok:
-                self.say(f"{self.path}: could not be removed: {removed.trouble}")
+                self.progress(f"{self.path}: could not be removed: {removed.trouble}")
 
     def _fill(self, percentage: float, cast: Cast) -> None:
         flag = {
@@ -146,7 +149,7 @@ class ScratchRollout:
         ]
         lost = sum(on is not True for on in testers)
         note = (
-            f"at {percentage:g} % an override reaches nobody: internal testing is not possible before the "
+            f"at {percentage:g} % an override reaches no user: internal testing is not possible before the "
             "rollout begins (the percentage comes before overrides)"
         )
         return Measurement("testers_unreached", n=len(testers), value=float(lost), note=note if lost else "")
@@ -168,16 +171,16 @@ def _cast(users: list[User]) -> Cast:
     return Cast(users, by_user, by_workspace)
 
 
-def _nesting(cast: Cast, seen: dict[float, Decisions]) -> Measurement:
+def _nesting(cast: Cast, by_percentage: dict[float, Decisions]) -> Measurement:
     """``flag_nesting_broken``: whoever has a flag keeps it while the percentage rises."""
-    rising = sorted(seen)
+    rising = sorted(by_percentage)
     lost = [
         {"user": user.user, "on_at": lower, "off_at": higher}
         for lower, higher in pairwise(rising)
-        for user, before, after in zip(cast.users, seen[lower], seen[higher], strict=True)
+        for user, before, after in zip(cast.users, by_percentage[lower], by_percentage[higher], strict=True)
         if before and after is False
     ]
-    unknown = sum(decisions.count(None) for decisions in seen.values())
+    unknown = sum(decisions.count(None) for decisions in by_percentage.values())
     steps = max(0, len(rising) - 1)
     return Measurement(
         "flag_nesting_broken",

@@ -1,4 +1,4 @@
-"""The start values of flags, as each source tells: dotenv file, store, deployment."""
+"""The start values of flags, as each source has them: dotenv file, store, deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
-from rampgate.io.http import ask, find
+from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def of_store(http: httpx.Client, path: str, expression: str, flags: Sequence[str
     answer = ask(http, "GET", path)
     if not answer.ok:
         raise ProbeError(f"flags.start.store: {path}: {answer.trouble}; accepted is a 2xx answer")
-    rows = find(expression, answer.json())
+    rows = answer.find(expression)
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 3 for row in rows):  # noqa: PLR2004  # name, on, percentage
         raise ProbeError(
             f"flags.start.store: {path}: found no list of [name, on, percentage] at {expression!r}"
@@ -108,7 +108,7 @@ def of_store(http: httpx.Client, path: str, expression: str, flags: Sequence[str
         if on[flag] is None:
             troubles[flag] = "not in the store" if flag not in known else f"{found!r} is neither on nor off"
         elif on[flag] and percentages[flag] == 0:
-            troubles[flag] = "on, but at 0 %, which reaches nobody"
+            troubles[flag] = "on, but at 0 %, which reaches no user"
     return Stated(on, percentages, troubles)
 
 

@@ -1,4 +1,4 @@
-"""For whom is a flag on: asked one by one or in bulk, for users that nobody could prepare for."""
+"""For whom is a flag on: asked one by one or in bulk, for users that no answer was prepared for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.io.http import Patience, ask, check_path, find
+from rampgate.io.http import Patience, ask, check_path
 from rampgate.model.measurement import Measurement
 from rampgate.probes.flag_users import BulkForm, User, fresh_users
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BulkForm", "FlagProbe", "User", "fresh_users"]
 
 ATTEMPTS = 3
-"""A decision that gets no answer, or a 5xx, is asked for again: availability is another check's business."""
+"""A decision that gets no answer, or a 5xx, is retried: availability is another check's business."""
 LOST_IN_A_ROW = 3
 """Per thread; then nothing more is asked."""
 SINGLES_PER_CONNECTION = 50
@@ -108,26 +108,24 @@ class FlagProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        again = self.decisions(list(before), users)
+        after = self.decisions(list(before), users)
         measurements = []
         for flag, first in before.items():
-            pairs = list(zip(users, first, again[flag], strict=True))
+            pairs = list(zip(users, first, after[flag], strict=True))
             known = [(user, a, b) for user, a, b in pairs if a is not None and b is not None]
-            changed = [{**_name(user), "first": a, "again": b} for user, a, b in known if a != b]
+            changed = [{**_name(user), "first": a, "second": b} for user, a, b in known if a != b]
             measurements.append(
-                self._count(
-                    "flag_changed", flag, len(changed), len(pairs) - len(known), (len(pairs), changed)
-                )
+                self._count("flag_changed", flag, changed, len(pairs) - len(known), len(pairs))
             )
         return measurements
 
     def off_means_off(self, flag: str, users: Sequence[User], decisions: Decisions) -> Measurement:
         """``flag_on_when_off``: users who get a flag that must be off for everybody.
 
-        No value when nobody gets it, but some decision is missing.
+        No value when no user gets it, but some decision is missing.
         """
         on = [_name(user) for user, got in zip(users, decisions, strict=True) if got]
-        return self._count("flag_on_when_off", flag, len(on), decisions.count(None), (len(users), on))
+        return self._count("flag_on_when_off", flag, on, decisions.count(None), len(users))
 
     def share(self, flag: str, decisions: Decisions) -> Measurement:
         """``flag_share``: n users, of whom ``failures`` have it on; no count when a decision is missing."""
@@ -171,7 +169,7 @@ class FlagProbe:
     ) -> dict[str, Decisions]:
         """The decisions for one group; all None when the answer is not one {flag: bool} per user."""
         answer = self._ask(client, "POST", bulk.path, patience, bulk.body(flags, users))
-        results: Any = find(bulk.results, answer.json()) if answer is not None else None
+        results: Any = answer.find(bulk.results) if answer is not None else None
         whole = isinstance(results, list) and len(results) == len(users)
         if not whole or not all(isinstance(result, dict) for result in results):
             if answer is not None:
@@ -186,7 +184,7 @@ class FlagProbe:
         for place, text in places.items():
             path = path.replace(place, quote(text, safe=""))
         answer = self._ask(client, "GET", path, patience)
-        return None if answer is None else self._decision(flag, find(self.value, answer.json()))
+        return None if answer is None else self._decision(flag, answer.find(self.value))
 
     def _ask(
         self, client: httpx.Client, method: str, path: str, patience: Patience, body: Any = None
@@ -213,7 +211,7 @@ class FlagProbe:
         return None
 
     def _trouble(self, text: str) -> None:
-        """Count why a decision is missing, or had to be asked for again."""
+        """Count why a decision is missing, or had to be retried."""
         with self._lock:
             self._troubles[text] = self._troubles.get(text, 0) + 1
 
@@ -244,25 +242,23 @@ class FlagProbe:
             },
         )
 
-    def _count(
-        self, metric: str, flag: str, bad: int, lost: int, seen: tuple[int, list[dict[str, Any]]]
-    ) -> Measurement:
-        """A count of what was certainly bad; no value when none was, but not all was seen."""
-        n, examples = seen
+    def _count(self, metric: str, flag: str, bad: Sequence[dict[str, Any]], lost: int, n: int) -> Measurement:
+        """A count of what was certainly bad; no value when none was, but some decision is missing."""
         return self._measurement(
             metric,
             {"flag": flag},
             lost,
             n=n,
-            value=float(bad) if n and (bad or not lost) else None,
-            details={"examples": examples[:_EXAMPLES]},
+            value=float(len(bad)) if n and (bad or not lost) else None,
+            details={"examples": bad[:_EXAMPLES]},
         )
 
     def _measurement(
         self, metric: str, labels: Mapping[str, str], lost: int, *, details: dict[str, Any], **counted: Any
     ) -> Measurement:
         """A measurement that names the decisions it did not get."""
-        details = details | ({"unanswered": lost} if lost else {})
+        path = self.bulk.path if self.bulk else self.single
+        details = {"path": path} | details | ({"unanswered": lost} if lost else {})
         if self._troubles:
             details["troubles"] = dict(list(self._troubles.items())[:_EXAMPLES])
         start, end = self._span

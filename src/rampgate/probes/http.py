@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rampgate.io.http import ClientFactory
 
 BETWEEN_ATTEMPTS_S = 0.5
-"""How long a health probe waits before it asks again."""
+"""How long a health probe waits before a retry."""
 LOST_IN_A_ROW = 3
 """After that many connections in a row without an answer, the rest is not tried."""
 QUOTED_CHARS = 4_000
@@ -127,7 +127,7 @@ class VersionProbe:
     def measure(self) -> list[Measurement]:
         """``wrong_version``: how many answers were of another version, or named none.
 
-        Without an expected version the one that most answers name stands for it, so that a mix is seen.
+        Without an expected version the one that most answers name stands for it, so that a mix is found.
         Without any answer there is no value.
 
         Raises:

@@ -95,7 +95,7 @@ class LighthouseProbe:
         folder: the run's folder; results go into ``lighthouse/`` below it.
         clock: for the time.
         kept: Lighthouse's result -> what of it is written; None: nothing is, the scores are in the journal.
-        waited: seconds that this machine has waited for a processor so far, None where nobody knows.
+        waited: seconds that this machine has waited for a processor so far, None where it is not counted.
     """
 
     def __init__(
@@ -129,20 +129,20 @@ class LighthouseProbe:
             ProbeError: an audit gave no score, or scored another page. No run is left out silently.
         """
         start = self._clock.now()
-        seen: _Runs = {}
+        audits: _Runs = {}
         try:
             if not self._warm:
-                self._audit_fed("warm-up", seen)
+                self._audit_fed("warm-up", audits)
                 self._warm = True
             for _ in range(runs):
                 self._count += 1
                 name = f"run {self._count}"
-                seen[name] = self._audit_fed(name, seen)
+                audits[name] = self._audit_fed(name, audits)
         except _PageDownError as down:
-            return [self._page_down(down, start, seen)]
-        return [self._measurement(category, start, seen) for category in CATEGORIES]
+            return [self._page_down(down, start, audits)]
+        return [self._measurement(category, start, audits) for category in CATEGORIES]
 
-    def _audit_fed(self, name: str, seen: _Runs) -> dict[str, Any]:
+    def _audit_fed(self, name: str, audits: _Runs) -> dict[str, Any]:
         """One audit; one that broke while this machine was starved is repeated once, and both are kept."""
         began, before = self._clock.monotonic(), self._waited()
         try:
@@ -152,8 +152,8 @@ class LighthouseProbe:
             if before is None or after is None or seconds <= 0 or (after - before) / seconds <= STARVED:
                 raise
             share = round((after - before) / seconds, 3)
-            seen[f"{name}, starved"] = {"error": str(error), "waited_for_a_processor": share}
-            return self._audit(f"{name} again")
+            audits[f"{name}, starved"] = {"error": str(error), "waited_for_a_processor": share}
+            return self._audit(f"{name} retry")
 
     def _audit(self, name: str) -> dict[str, Any]:
         began = self._clock.monotonic()
@@ -183,10 +183,10 @@ class LighthouseProbe:
         error = result.get("runtimeError") or {}
         if code := str(error.get("code", "")):
             self._attribute(name, code, _bare_text(str(error.get("message", ""))))
-        shown = str(result.get("finalDisplayedUrl", ""))
-        if _place(shown) != _place(self._page.url):
+        displayed = str(result.get("finalDisplayedUrl", ""))
+        if _place(displayed) != _place(self._page.url):
             raise ProbeError(
-                f"{self._where(name)}: Lighthouse was led to {_bare(shown) or 'no page'} instead of "
+                f"{self._where(name)}: Lighthouse was led to {_bare(displayed) or 'no page'} instead of "
                 f"{_bare(self._page.url)}; is the browser signed in?"
             )
         scores = {}
@@ -207,7 +207,7 @@ class LighthouseProbe:
             message = f"{message} (but a plain GET answers with {answer})"
         raise ProbeError(f"{self._where(name)}: {code}: {message}")
 
-    def _page_down(self, down: _PageDownError, start: float, seen: _Runs) -> Measurement:
+    def _page_down(self, down: _PageDownError, start: float, audits: _Runs) -> Measurement:
         return Measurement(
             metric="page_up",
             n=1,
@@ -216,15 +216,15 @@ class LighthouseProbe:
             start=start,
             end=self._clock.now(),
             note=str(down),
-            details=dict(seen),
+            details=dict(audits),
         )
 
-    def _measurement(self, category: str, start: float, seen: _Runs) -> Measurement:
+    def _measurement(self, category: str, start: float, audits: _Runs) -> Measurement:
         return Measurement(
             metric=f"lighthouse_{category}_score",
             unit="score",
-            n=sum(category in run for run in seen.values()),
-            values=tuple(run[category] for run in seen.values() if category in run),
+            n=sum(category in run for run in audits.values()),
+            values=tuple(run[category] for run in audits.values() if category in run),
             labels={"page": self._page.name, "form_factor": self._page.form_factor},
             start=start,
             end=self._clock.now(),
@@ -233,7 +233,7 @@ class LighthouseProbe:
                     **({"score": run[category]} if category in run else {}),
                     **{key: value for key, value in run.items() if key not in CATEGORIES},
                 }
-                for name, run in seen.items()
+                for name, run in audits.items()
             },
         )
 
@@ -268,6 +268,6 @@ def _bare_text(text: str) -> str:
 
 
 def _slug(text: str) -> str:
-    """The text as part of a file name; a checksum keeps apart what would look the same."""
+    """The text as part of a file name; a checksum keeps apart what would be the same."""
     safe = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
     return safe if safe == text else f"{safe or 'page'}-{zlib.crc32(text.encode()):08x}"

@@ -1,16 +1,21 @@
-"""Whether a monitoring service answers that it is healthy."""
+"""Whether the monitoring is healthy, and what Prometheus lacks of what is expected of it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.errors import ConfigurationError
 from rampgate.io.http import Answer, address_of, ask, find, unusable
+from rampgate.io.prometheus import ERROR_CHARS, Prometheus, sample
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import httpx
 
 PATHS = {
@@ -19,6 +24,8 @@ PATHS = {
     "grafana": ("/api/health",),
 }
 """Service -> where it answers for its health; the next path is asked where there is none (404)."""
+_NAMED = 5
+"""So many names are in the note; all are in the evidence."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +77,130 @@ def _grafana(answer: Answer) -> str:
     if state == "ok":
         return ""
     return f"its database is {state!r}" if isinstance(body, dict) and state else "a body that is not its JSON"
+
+
+@dataclass(frozen=True)
+class PrometheusProbe:
+    """Counts what Prometheus, or what speaks its API, lacks of what is expected.
+
+    Args:
+        client: of its address.
+        clock: for start and end.
+    """
+
+    client: httpx.Client
+    clock: Clock = field(default_factory=SystemClock)
+
+    def jobs(self, expected: Sequence[str]) -> Measurement:
+        """``jobs_down``: jobs with a target that does not answer, or without one; of those expected.
+
+        A job is up when each of its targets was reached at its last scrape (``/api/v1/targets``) and its
+        ``up`` series say so too (``/api/v1/query``).
+
+        Args:
+            expected: names of jobs; empty: all that there are.
+
+        Raises:
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        start, prometheus = self.clock.now(), Prometheus(self.client)
+        targets = prometheus.objects("/api/v1/targets", {"state": "active"}, "activeTargets")
+        series = prometheus.objects("/api/v1/query", {"query": "up"}, "result")
+        jobs = list(expected) or sorted({_job(target.get("labels")) for target in targets})
+        down = {job: why for job in jobs if (why := _down(job, targets, series))}
+        return self._count("jobs_down", jobs, down, start)
+
+    def rules(self, expected: Sequence[str]) -> Measurement:
+        """``rules_missing``: expected alerting rules that are not loaded, or that cannot be evaluated.
+
+        Raises:
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        start = self.clock.now()
+        groups = Prometheus(self.client).objects("/api/v1/rules", {"type": "alert"}, "groups")
+        loaded = {
+            str(rule.get("name")): rule
+            for group in groups
+            for rule in group.get("rules", ())
+            if rule.get("type") == "alerting"
+        }
+        missing = {}
+        for name in expected:
+            if name not in loaded:
+                missing[name] = "not loaded"
+            elif loaded[name].get("health") == "err":
+                missing[name] = f"cannot be evaluated: {loaded[name].get('lastError', '')[:ERROR_CHARS]}"
+        return self._count("rules_missing", expected, missing, start)
+
+    def metrics(self, wanted: Mapping[str, str]) -> Measurement:
+        """``metrics_missing``: metrics whose query gives no finite number now.
+
+        Args:
+            wanted: name -> PromQL.
+
+        Raises:
+            ConfigurationError: queries that are no PromQL, all at once.
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        start = self.clock.now()
+        problems, missing = [], {}
+        for name, query in wanted.items():
+            try:
+                why = _no_number(Prometheus(self.client).query(query))
+            except ConfigurationError as error:
+                problems.append(f"monitoring.metrics.{name}: found {query!r}; {error}")
+                continue
+            if why:
+                missing[name] = why
+        if problems:
+            raise ConfigurationError(problems)
+        return self._count("metrics_missing", list(wanted), missing, start)
+
+    def _count(
+        self, metric: str, expected: Sequence[str], bad: Mapping[str, str], start: float
+    ) -> Measurement:
+        """What is wrong of what was expected; with nothing expected there is no evidence."""
+        reasons = [f"{name}: {why}" for name, why in list(bad.items())[:_NAMED]]
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        return Measurement(
+            metric,
+            n=len(expected),
+            value=float(len(bad)) if expected else None,
+            start=start,
+            end=self.clock.now(),
+            note="; ".join(reasons) + more,
+            details={"expected": list(expected), "bad": dict(bad)},
+        )
+
+
+def _job(labels: Any) -> str:
+    return str(labels.get("job", "")) if isinstance(labels, dict) else ""
+
+
+def _down(job: str, targets: Sequence[Mapping[str, Any]], series: Sequence[Mapping[str, Any]]) -> str:
+    """Why a job is not up, "" when it is."""
+    its = [target for target in targets if _job(target.get("labels")) == job]
+    if not its:
+        return "no target"
+    for target in its:
+        if target.get("health") != "up":
+            why = target.get("lastError") or f"health {target.get('health')}"
+            return f"{target.get('scrapeUrl', '')}: {str(why)[:ERROR_CHARS]}"
+    values = [sample(each.get("value")) for each in series if _job(each.get("metric")) == job]
+    if not values:
+        return "no series up"
+    return "" if all(value == 1 for value in values) else "its series up is not 1"
+
+
+def _no_number(data: Mapping[str, Any]) -> str:
+    """Why the result of a query holds no finite number, "" when it holds one."""
+    kind, result = data.get("resultType"), data.get("result")
+    if kind == "scalar":
+        samples = [sample(result)]
+    elif kind == "vector" and isinstance(result, list):
+        samples = [sample(each.get("value")) for each in result if isinstance(each, dict)]
+    else:
+        return f"its query gives a {kind}; accepted is a number for this moment"
+    if any(math.isfinite(sample) for sample in samples):
+        return ""
+    return "no sample" if not samples else f"only {', '.join(sorted({str(s) for s in samples}))}"

@@ -25,10 +25,10 @@ _SENT_MS = 500
 _WORKER_MS = 15_000
 _SCROLLS = 2_000
 _STILL = 20
-"""A list that shows nothing new after so many looks in a row is at its end."""
+"""A list that brings nothing new so many times in a row is at its end."""
 _PATIENCE = 100
 """And after so many it has none, where the settings say what its end shows."""
-_LOOK_S = 0.05
+_SCROLL_S = 0.05
 _SHOWN = 3
 _TEXT = 160
 _PLACE = 100
@@ -114,7 +114,7 @@ class PageStep:
         ]
 
     async def console(self, tab: Page) -> Measurement:
-        """``console_errors``: errors that the page writes to the console, and exceptions nobody catches."""
+        """``console_errors``: errors that the page writes to the console, and uncaught exceptions."""
         errors: list[str] = []
 
         def hear(message: ConsoleMessage) -> None:
@@ -122,12 +122,12 @@ class PageStep:
                 at = message.location
                 # Both count from 0; what did not load has a place and no line.
                 line = at["lineNumber"] + 1 if at["lineNumber"] or at["columnNumber"] else 0
-                errors.append(self._told(message.text, at["url"], line))
+                errors.append(self._line(message.text, at["url"], line))
 
         def catch(error: Error) -> None:
             frame = _FRAME.search(error.stack or "")
             url, line = (frame[1], int(frame[2])) if frame else ("", 0)
-            errors.append(self._told(str(error), url, line))
+            errors.append(self._line(str(error), url, line))
 
         tab.on("console", hear)
         tab.on("pageerror", catch)
@@ -146,22 +146,22 @@ class PageStep:
         await self._open(tab)
         state = await self._worker_state(tab)
         active = state == "activated"
-        seen = self._measured(
+        worker = self._measured(
             "service_worker_active",
             n=1,
             value=float(active),
             note="" if active else f"service worker: {state}",
         )
         if not active:
-            return [seen]
+            return [worker]
         await tab.wait_for_timeout(_QUIET_MS)
-        return [seen, await self._without_network(tab)]
+        return [worker, await self._without_network(tab)]
 
     async def read_list(self, tab: Page, form: ListForm) -> list[Measurement]:
         """How many rows are in the page at once while a list is read to its end, and whether it has one.
 
         Returns:
-            ``list_rows``, the most that were seen; ``list_rows_too_many``, looks that saw more than allowed;
+            ``list_rows``, the most; ``list_rows_too_many``, how often there were more than allowed;
             ``list_reached_end``.
         """
         await self._open(tab)
@@ -169,25 +169,27 @@ class PageStep:
         counts: list[int] = []
         still, before, ended = 0, -1.0, False
         for _ in range(_SCROLLS):
-            seen = await tab.evaluate(_SCROLL, [form.row, form.last, form.more])
-            counts.append(int(seen["rows"]))
-            still = still + 1 if seen["depth"] == before else 0
-            before = seen["depth"]
-            ended = bool(seen["last"]) if form.last else still >= _STILL
+            view = await tab.evaluate(_SCROLL, [form.row, form.last, form.more])
+            counts.append(int(view["rows"]))
+            still = still + 1 if view["depth"] == before else 0
+            before = view["depth"]
+            ended = bool(view["last"]) if form.last else still >= _STILL
             if ended or still >= _PATIENCE:
                 break
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_SCROLL_S)
         worst = max(counts)
         over = sum(count > form.most for count in counts)
         note = f"up to {worst:,} rows at once, {form.most:,} are allowed" if over else ""
-        end_note = "" if ended else f"{form.last or 'its end'} was not reached within {len(counts):,} looks"
+        end_note = (
+            "" if ended else f"{form.last or 'its end'} was not reached, scrolled {len(counts):,} times"
+        )
         return [
             self._measured("list_rows", n=len(counts), value=float(worst)),
             self._measured("list_rows_too_many", n=len(counts), value=float(over), note=note),
             self._measured("list_reached_end", n=1, value=float(ended), note=end_note),
         ]
 
-    def _told(self, text: str, url: str, line: int) -> str:
+    def _line(self, text: str, url: str, line: int) -> str:
         """An error in one line, and its place: no query, no credentials, of this site's own the path."""
         says, site = " ".join(text.split())[:_TEXT], site_of(url)
         if not site:
@@ -239,7 +241,7 @@ class PageStep:
         )
 
 
-# Scrolls the page, or the box that scrolls the rows, by most of a screen; tells how deep the view is.
+# Scrolls the page, or the box that scrolls the rows, by most of a screen; returns how deep the view is.
 _SCROLL = """([row, last, more]) => {
   const rows = document.querySelectorAll(row);
   let box = rows[0]?.parentElement;
@@ -250,11 +252,11 @@ _SCROLL = """([row, last, more]) => {
   }
   const target = !box || box === document.body ? document.scrollingElement : box;
   const button = more ? document.querySelector(more) : null;
-  const seen = last ? [...document.querySelectorAll(last)].some((node) => {
+  const atEnd = last ? [...document.querySelectorAll(last)].some((node) => {
     const { top, bottom } = node.getBoundingClientRect();
     return top < innerHeight && bottom > 0;
   }) : false;
   target.scrollTop = target.scrollHeight;
   if (button?.checkVisibility()) { button.click(); }
-  return { rows: rows.length, depth: target.scrollTop + target.scrollHeight + rows.length, last: seen };
+  return { rows: rows.length, depth: target.scrollTop + target.scrollHeight + rows.length, last: atEnd };
 }"""

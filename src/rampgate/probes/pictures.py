@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NOTICED = 16
 """Of 255: a pixel differs when one of its channels does by more. Edges that are drawn anew with another
-rounding, which nobody sees, stay below; the tolerance takes the few that do not."""
+rounding, which no eye sees, stay below; the tolerance takes the few that do not."""
 _FADED = 0.7
 _RED = (220, 20, 20)
 

@@ -27,7 +27,7 @@ class Counted:
     """Something that a visit must raise.
 
     Args:
-        where: what tells it, for the reader: an address, or Prometheus.
+        where: it is counted, for the reader: an address, or Prometheus.
         what: the series or the query.
         read: its value now, None when there is none.
     """
@@ -38,7 +38,7 @@ class Counted:
 
 
 def series_of(http: httpx.Client, path: str, selector: str) -> float | None:
-    """The sum of the samples of a series, as a deployment's own metrics page tells it.
+    """The sum of the samples of a series, on a deployment's own metrics page.
 
     Args:
         http: asks the deployment.
@@ -85,7 +85,7 @@ def parse_selector(text: str) -> tuple[str, dict[str, str]]:
     return match["name"], {part["name"]: part["value"] for part in parts if part}
 
 
-def seen(counted: Counted, visit: Callable[[], None], within: float, clock: Clock) -> Measurement:
+def visit_counted(counted: Counted, visit: Callable[[], None], within: float, clock: Clock) -> Measurement:
     """``visit_seen``, 1 when a visit raises what is counted within the time, else 0.
 
     Args:
@@ -108,7 +108,7 @@ def seen(counted: Counted, visit: Callable[[], None], within: float, clock: Cloc
         if rose or waited >= within:
             break
         clock.sleep(_POLL_S)
-    message = f"{_shown(before)} before, {_shown(now)} {waited:.1f} s after"
+    message = f"{_amount(before)} before, {_amount(now)} {waited:.1f} s after"
     return Measurement(
         "visit_seen",
         n=1,
@@ -121,5 +121,5 @@ def seen(counted: Counted, visit: Callable[[], None], within: float, clock: Cloc
     )
 
 
-def _shown(value: float | None) -> str:
+def _amount(value: float | None) -> str:
     return "nothing" if value is None else f"{value:g}"

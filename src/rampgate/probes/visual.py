@@ -47,7 +47,7 @@ class Picture:
     Args:
         png: the whole page, from top to bottom; each CSS pixel is one of its own.
         made_by: browser, version and a digest of its fonts: pictures of another one are not comparable.
-        status: what the page answered with; 0 where nobody knows.
+        status: what the page answered with; 0 where it is not known.
         unmatched: masks that match nothing in the page.
     """
 
@@ -67,7 +67,7 @@ async def take(tab: Page, page: PicturedPage) -> Picture:
 
     Args:
         tab: an empty tab, of the page's width, signed in where the page needs it.
-        page: what to look at.
+        page: what to take a picture of.
 
     Raises:
         ProbeError: the browser was led to another page, or the page never holds still.
@@ -89,7 +89,7 @@ async def _settled(tab: Page) -> None:
     """Wait for what the page fetches, as long as it comes to an end, and for its fonts."""
     from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-    with contextlib.suppress(PlaywrightTimeoutError):  # whoever asks again and again is never quiet
+    with contextlib.suppress(PlaywrightTimeoutError):  # a page that never stops asking is never quiet
         await tab.wait_for_load_state("networkidle", timeout=_QUIET_S * 1000)
     await tab.evaluate("document.fonts.ready.then(() => null)")
 

@@ -1,4 +1,4 @@
-"""The web vitals of real visits, as a deployment that collects them tells them."""
+"""The web vitals of real visits, as a deployment that collects them reports them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
 VITALS = {"LCP": "ms", "CLS": "", "INP": "ms", "FCP": "ms", "TTFB": "ms"}
-"""Name -> unit. Each is told as its 75th percentile, by which web.dev judges a page."""
+"""Name -> unit. Each is reported as its 75th percentile, by which web.dev judges a page."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class VitalsProbe:
 
     Args:
         client: asks the deployment.
-        path: where it tells them.
+        path: where it reports them.
         clock: for start and end.
     """
 
@@ -33,7 +33,7 @@ class VitalsProbe:
     clock: Clock = field(default_factory=SystemClock)
 
     def measure(self) -> list[Measurement]:
-        """A measurement for each vital that somebody's browser has sent; none where nobody visited.
+        """A measurement for each vital that a browser has sent; none without visits.
 
         Raises:
             ProbeError: there is no such answer.
@@ -46,7 +46,7 @@ class VitalsProbe:
         visits = body.get("count") if isinstance(body, dict) else None
         if not isinstance(visits, int) or isinstance(visits, bool):
             raise ProbeError(f'{self.path}: accepted is {{"count": n, "LCP": {{"p75": n or null}}, …}}')
-        seen = {name: self._percentile(body, name) for name in VITALS}
+        percentiles = {name: self._percentile(body, name) for name in VITALS}
         return [
             Measurement(
                 f"web_vitals_{name.lower()}",
@@ -56,7 +56,7 @@ class VitalsProbe:
                 start=start,
                 end=self.clock.now(),
             )
-            for name, value in seen.items()
+            for name, value in percentiles.items()
             if value is not None and visits > 0
         ]
 

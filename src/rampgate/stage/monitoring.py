@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rampgate.errors import UnreachableError
 from rampgate.io.http import client
 from rampgate.io.prometheus import Prometheus
-from rampgate.probes.monitoring import PATHS, MonitorProbe
-from rampgate.probes.prometheus import PrometheusProbe
+from rampgate.probes.monitoring import PATHS, MonitorProbe, PrometheusProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

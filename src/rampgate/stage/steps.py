@@ -9,7 +9,7 @@ from rampgate.errors import ProbeError, UnreachableError
 from rampgate.io.http import ask, find
 from rampgate.probes.backend_step import BackendProbe, JobForm, PagingForm
 from rampgate.probes.page_step import ListForm, PageStep
-from rampgate.probes.visit_step import Counted, seen, series_of
+from rampgate.probes.visit_step import Counted, series_of, visit_counted
 from rampgate.stage import monitoring
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def visit(context: StageContext, step: steps.MonitoringStepSettings) -> list[Mea
         with context.client("api", signed_in=False) as http:
             read = partial(series_of, http, step.metrics, step.series)
             counted = Counted(step.metrics, step.series, read)
-            found.append(seen(counted, make, step.within, context.run.clock))
+            found.append(visit_counted(counted, make, step.within, context.run.clock))
     if step.promql and prometheus:
         counted = Counted(
             "Prometheus", step.promql, partial(monitoring.number, context, prometheus, step.promql)
         )
-        found.append(seen(counted, make, step.within, context.run.clock))
+        found.append(visit_counted(counted, make, step.within, context.run.clock))
     if not found:
         raise ProbeError("deploy.monitoring: names neither a series nor a promql that a visit raises")
     return found
