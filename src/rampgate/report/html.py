@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import charts, details, evidence, load, sentences
+from rampgate.report import charts, details, evidence, groups, load, sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 
 LONGEST_SETTINGS = 60_000
 _WORTH_A_CURVE = 2
-_LONG = 5
-"""From so many findings on, those of a check of a promoted run are folded."""
+_UNMET = {"failed", "error", "undecided"}
 SYMBOLS = {
     "passed": "\N{CHECK MARK}",
     "skipped": "\N{EN DASH}",
@@ -82,14 +80,25 @@ class Check(NamedTuple):
     seconds: str
     findings: list[Finding]
     observations: list[Observation]
+    followed: list[str]
 
     @property
-    def in_short(self) -> str:
-        """Its findings counted by outcome, where they are many and none went wrong; else ""."""
-        counts = Counter(each.outcome for each in self.findings)
-        if len(self.findings) < _LONG or {"failed", "error"} & set(counts):
-            return ""
-        return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
+    def unmet(self) -> list[Finding]:
+        """Its findings that are behind its outcome; of a check that passed none."""
+        return [] if self.outcome == Outcome.PASSED else [f for f in self.findings if f.outcome in _UNMET]
+
+    @property
+    def rest(self) -> list[Finding]:
+        """Its other findings."""
+        return [finding for finding in self.findings if finding not in self.unmet]
+
+
+class Passed(NamedTuple):
+    """Checks that passed, told in a line, to be opened."""
+
+    name: str
+    summary: str
+    checks: list[Check]
 
 
 def dumps(verdict: Verdict) -> str:
@@ -105,6 +114,8 @@ def dumps(verdict: Verdict) -> str:
         "counts": _counts(verdict),
         "facts": _facts(verdict, verdict.records),
         "checks": checks,
+        "unmet": [check for check in checks if check.outcome not in {Outcome.PASSED.value, "shown"}],
+        "passed": _passed(verdict, checks),
         "pictured": any(finding.pictures for check in checks for finding in check.findings),
         "drawn": any(finding.bar for check in checks for finding in check.findings),
         "other_reasons": sentences.other_reasons(verdict),
@@ -164,24 +175,33 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
     return [(name, text) for name, text in facts if text]
 
 
+def _passed(verdict: Verdict, checks: Sequence[Check]) -> list[Passed]:
+    known = {check.id: check for check in checks}
+    return [
+        Passed(group.name, group.summary, [known[result.check] for result in group.results])
+        for group in groups.passed(verdict)
+    ]
+
+
 def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
     """What is not passed first, the weightiest of it at the top; then the rest, and what is no check's."""
     names = sentences.short_names(verdict.checks)
     seen = evidence.gather(verdict, records)
-    unmet = [each.result for each in sentences.unmet(verdict) if each.result]
-    others = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r not in unmet]
-    bad = [*unmet, *others]
+    unmet = {each.result.check: each for each in sentences.unmet(verdict) if each.result}
+    bad = [each.result for each in unmet.values() if each.result]
+    bad += [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in unmet]
     good = [result for result in verdict.checks if result.outcome is Outcome.PASSED]
-    checks = [
-        _check(f"c{number}", result, names[result.check], seen.pop(result.check, []))
-        for number, result in enumerate([*bad, *good], 1)
-    ]
+    checks = []
+    for number, result in enumerate([*bad, *good], 1):
+        made = _check(f"c{number}", result, names[result.check], seen.pop(result.check, []))
+        following = unmet[result.check].consequences if result.check in unmet else ()
+        checks.append(made._replace(followed=[sentences.consequence(*each) for each in following]))
     for check, rest in seen.items():
         observations = [_observation(each, check) for each in rest]
         anchor = f"c{len(checks) + 1}"
         name = check or "no check"
         checks.append(
-            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], observations)
+            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], observations, [])
         )
     return checks
 
@@ -202,6 +222,7 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
         seconds=f"{formats.number(result.seconds)} s" if result.seconds else "",
         findings=findings,
         observations=[_observation(each, result.check) for each in seen],
+        followed=[],
     )
 
 

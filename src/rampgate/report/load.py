@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.judging import sentences as judging
 from rampgate.model import formats
 from rampgate.model.metrics import Kind
 from rampgate.outcome import Outcome, worst
@@ -148,11 +149,12 @@ def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
     times = dict(quantiles(timed)) if timed else {}
     requests = counted or timed
     failed = counted.failures if counted else None
+    how = judging.statuses(counted.details) if counted and failed else ""
     connect = timed.details.get("connect_median_ms") if timed else None
     return Row(
         labels=tuple(clean(label, 200) for label in labels),
         requests=f"{requests.n:,}" if requests else "",
-        failed=f"{failed:,} ({formats.percent(failed / counted.n)})"
+        failed=f"{failed:,} ({formats.percent(failed / counted.n)}) {how}".rstrip()
         if counted and counted.n and failed is not None
         else "",
         median=times.get("median", ""),

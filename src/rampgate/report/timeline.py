@@ -69,11 +69,11 @@ def read(records: Iterable[Record]) -> Timeline | None:
     if not written:
         return None
     record = written[-1]
-    told = record.get("columns", record)
+    written = record.get("columns", record)
     try:
-        columns = {name: _numbers(told[name]) for name in (*_COUNTED, *_SHOWN)}
+        columns = {name: _numbers(written[name]) for name in (*_COUNTED, *_SHOWN)}
         stages = tuple((float(end), float(target)) for end, target in record.get("stages", ()))
-        return _stepped(_placed(columns, told.get("second")), stages)
+        return _stepped(_placed(columns, written.get("second")), stages)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
@@ -139,11 +139,12 @@ def stage_names(timeline: Timeline) -> list[str]:
 
 
 def _limits(records: Iterable[Record]) -> tuple[list[plots.Limit], list[plots.Limit]]:
-    """The limits of rates in %, and of response times in ms, each once, in the order of the journal."""
+    """The load run's own limits: of rates in %, and of response times in ms, each once."""
     rates: dict[str, plots.Limit] = {}
     times: dict[str, plots.Limit] = {}
     for record in records:
-        threshold = _threshold(record) if record["type"] == "judgement" else None
+        own = record["type"] == "judgement" and str(record.get("check", "")).startswith("load/")
+        threshold = _threshold(record) if own else None
         kind = METRICS[threshold.metric].kind if threshold and threshold.metric in METRICS else None
         if threshold is None or kind not in {Kind.RATE, Kind.LATENCY}:
             continue
@@ -158,9 +159,9 @@ def _limits(records: Iterable[Record]) -> tuple[list[plots.Limit], list[plots.Li
 
 
 def _threshold(record: Record) -> Threshold | None:
-    told = record.get("threshold") or {}
+    written = record.get("threshold") or {}
     try:
-        return parse(str(told["source"]), metric=str(told["metric"]), bad=bool(told.get("bad")))
+        return parse(str(written["source"]), metric=str(written["metric"]), bad=bool(written.get("bad")))
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
@@ -175,7 +176,7 @@ def _number(value: Any) -> float | None:
 
 
 def _placed(columns: dict[str, Column], seconds: Any) -> dict[str, Column]:
-    """The columns with an entry for every second from 0 on; seconds that nobody wrote hold nothing.
+    """The columns with an entry for every second from 0 on; seconds that are missing hold nothing.
 
     Raises:
         ValueError: the columns are not equally long.
