@@ -51,7 +51,7 @@ def test_tables_have_the_numbers(tmp_path: Path) -> None:
     shown, _, folded = text.partition("<details>")
     assert "15 % (at least 8.75 %) | bad: error\\_rate &gt; 5% | 400 | FAILED (critical) |" in shown
     assert "| one version answers |  |  |  | NEVER RAN |" in shown
-    assert "| reach (1 check) |  |  |  | passed |" in folded
+    assert "| reach (1 check) | service answers \\[web\\] |  |  | passed |" in folded
     assert "Not configured, not counted: mongodb" in folded
 
 

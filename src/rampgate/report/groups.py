@@ -24,7 +24,7 @@ class Group(NamedTuple):
 
     Args:
         name: of the group, with how many checks it has.
-        summary: the worst of what was measured, in a line.
+        summary: the worst of what was measured, in a line; the names of the checks where that is nothing.
         results: the checks.
     """
 
@@ -40,9 +40,13 @@ def passed(verdict: Verdict) -> list[Group]:
         if result.outcome is Outcome.PASSED:
             where = sentences.place(result.check)
             found.setdefault((where.stage, where.file), []).append(result)
-    stages = {stage for stage, _ in found}
+    stages, names = {stage for stage, _ in found}, sentences.short_names(verdict.checks)
     return [
-        Group(_name(stage, file, len(results), several=len(stages) > 1), summary(results), tuple(results))
+        Group(
+            _name(stage, file, len(results), several=len(stages) > 1),
+            summary(results) or _listed([names[result.check] for result in results]),
+            tuple(results),
+        )
         for (stage, file), results in found.items()
     ]
 
@@ -56,6 +60,10 @@ def summary(results: Iterable[CheckResult]) -> str:
         if judgement.measured is not None and (known is None or _worse(judgement, known)):
             worst[key] = judgement
     lines = [line for judgement in worst.values() if (line := _line(judgement))]
+    return _listed(lines)
+
+
+def _listed(lines: list[str]) -> str:
     return "; ".join([*lines[:_MOST], *(["…"] if len(lines) > _MOST else [])])
 
 

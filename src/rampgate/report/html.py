@@ -85,7 +85,10 @@ class Check(NamedTuple):
     @property
     def unmet(self) -> list[Finding]:
         """Its findings that are behind its outcome; of a check that passed none."""
-        return [] if self.outcome == Outcome.PASSED else [f for f in self.findings if f.outcome in _UNMET]
+        if self.outcome == Outcome.PASSED:
+            return []
+        own = [finding for finding in self.findings if finding.outcome in {self.outcome, "failed"}]
+        return own or [finding for finding in self.findings if finding.outcome in _UNMET]
 
     @property
     def rest(self) -> list[Finding]:
