@@ -29,13 +29,13 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
     """A server process until the block ends.
 
     Raises:
-        RuntimeError: it ended, or did not listen in time; with what it said.
+        RuntimeError: it ended, or did not listen in time; with what it wrote.
     """
-    said = folder / "server.log"
-    with said.open("w") as log:
+    log_file = folder / "server.log"
+    with log_file.open("w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
     try:
-        _wait_for(process, port, said)
+        _wait_for(process, port, log_file)
         yield
     finally:
         process.terminate()
@@ -46,7 +46,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
             process.wait()
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, said: Path) -> None:
+def _wait_for(process: subprocess.Popen[bytes], port: int, log_file: Path) -> None:
     """Return when the server listens."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, said: Path) -> None:
                 return
         except OSError:
             time.sleep(0.02)
-    raise RuntimeError(f"{process.args!r} does not listen: {said.read_text()}")
+    raise RuntimeError(f"{process.args!r} does not listen: {log_file.read_text()}")
 
 
 @contextmanager

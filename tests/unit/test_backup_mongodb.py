@@ -51,8 +51,8 @@ def clinic_backup(clinic_uri: str, tmp_path: Path) -> Path:
 
 def manifest(folder: Path) -> dict[str, Any]:
     """What the backup says of itself."""
-    told: dict[str, Any] = json.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))
-    return told
+    found: dict[str, Any] = json.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))
+    return found
 
 
 def test_a_dump_has_the_layout_of_mongodump(clinic_backup: Path) -> None:
@@ -69,10 +69,10 @@ def test_a_dump_has_the_layout_of_mongodump(clinic_backup: Path) -> None:
 
 def test_the_manifest_says_what_is_in_it_and_that_it_is_no_snapshot(clinic_backup: Path) -> None:
     """Counts and a fingerprint per collection, and no claim that a dump under writes could not keep."""
-    told = manifest(clinic_backup)
-    assert told["point_in_time"] is False
-    assert "no snapshot of one moment" in told["consistency"]
-    patients = next(found for found in told["collections"] if found["name"] == "patients")
+    written = manifest(clinic_backup)
+    assert written["point_in_time"] is False
+    assert "no snapshot of one moment" in written["consistency"]
+    patients = next(found for found in written["collections"] if found["name"] == "patients")
     assert patients["documents"] == PATIENTS
     assert patients["bytes"] == (clinic_backup / PATIENT_FILE).stat().st_size
     assert len(patients["fingerprint"]) == 64
@@ -182,9 +182,9 @@ def test_a_missing_or_changed_index_is_caught(
 ) -> None:
     """Indexes are held against what the server listed while it was dumped."""
     path = clinic_backup / f"{CLINIC}/patients.metadata.json"
-    told = json.loads(path.read_text(encoding="utf-8"))
-    change(told["indexes"])
-    path.write_text(json.dumps(told), encoding="utf-8")
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    change(metadata["indexes"])
+    path.write_text(json.dumps(metadata), encoding="utf-8")
     sum_again(clinic_backup)
     proof = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
     assert proof.differences == [f"{CLINIC}.patients: {says}"]
@@ -193,9 +193,9 @@ def test_a_missing_or_changed_index_is_caught(
 def test_lost_options_are_caught(clinic_uri: str, clinic_backup: Path) -> None:
     """A capped collection that would come back without its cap."""
     path = clinic_backup / f"{CLINIC}/log.metadata.json"
-    told = json.loads(path.read_text(encoding="utf-8"))
-    told["options"] = {}
-    path.write_text(json.dumps(told), encoding="utf-8")
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    metadata["options"] = {}
+    path.write_text(json.dumps(metadata), encoding="utf-8")
     sum_again(clinic_backup)
     (wrong,) = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences
     assert wrong == f"{CLINIC}.log: its options (validator, collation, cap ...) are others"
@@ -240,8 +240,8 @@ def test_ctrl_c_during_the_proof_removes_the_scratch_database(
     monkeypatch.setattr("rampgate.backups.progress.SHOWN_EVERY_S", 0.0)
     seen: list[set[str]] = []
 
-    def interrupt(told: str) -> None:
-        if "patients" in told:
+    def interrupt(line: str) -> None:
+        if "patients" in line:
             seen.append(names(clinic_uri))
             raise KeyboardInterrupt
 
@@ -306,7 +306,7 @@ def test_a_mongodb_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("error", "says"),
     [
         ("No servers found yet, Timeout: 2.0s, Topology Description: <Topology", "No servers found yet"),
         ("127.0.0.1:1: timed out (configured timeouts: socketTimeoutMS: 1)", "127.0.0.1:1: timed out"),
@@ -314,9 +314,9 @@ def test_a_mongodb_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         ("u:canary@h: gone", "***@h: gone"),
     ],
 )
-def test_what_pymongo_says_is_cut_to_what_a_reader_needs(told: str, says: str) -> None:
+def test_what_pymongo_says_is_cut_to_what_a_reader_needs(error: str, says: str) -> None:
     """The cause is one line; its own account of the servers, and the account, are left out."""
-    assert cut(redactor_of("mongodb://u:canary@h/"), RuntimeError(told)) == says
+    assert cut(redactor_of("mongodb://u:canary@h/"), RuntimeError(error)) == says
 
 
 def test_a_server_that_ends_during_the_proof_is_one_line(tmp_path: Path) -> None:

@@ -419,6 +419,7 @@ def test_no_room_for_the_snapshot_is_an_error_and_leaves_nothing(cache_url: str,
     ("last", "says"),
     [
         ("Error writing data to file: No space left on device", "No space left on device"),
+        ("Error writing data to file: short write", "No space left on device"),
         ("Error opening '/b/dump.rdb': Permission denied", "Permission denied"),
     ],
 )
@@ -428,7 +429,9 @@ def test_a_disk_that_redis_cli_cannot_write_to_is_ours_to_mend(
     """The words of the system, as when we write ourselves; never the store's fault."""
     program = tmp_path / "bin" / "redis-cli"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "{last}"; exit 1\n', encoding="utf-8")
+    program.write_text(
+        f'#!/bin/sh\nfor last; do :; done; touch "$last"; echo "{last}"; exit 1\n', encoding="utf-8"
+    )
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with pytest.raises(ProbeError, match=rf"cannot be written: {says}; nothing of it is kept"):

@@ -36,23 +36,23 @@ MONGODUMP = """
         print("mongodump version: 100.10.0")
         sys.exit()
     open({log!r}, "a").write(json.dumps([sys.argv, sorted(os.environ.values())]))
-    told = dict(argument[2:].split("=", 1) for argument in sys.argv[1:])
-    uri = json.loads(open(told["config"]).read().removeprefix("uri: "))
-    open({log!r}, "a").write(f"config {{oct(os.stat(told['config']).st_mode & 0o777)}} {{uri}}")
+    argument = dict(each[2:].split("=", 1) for each in sys.argv[1:])
+    uri = json.loads(open(argument["config"]).read().removeprefix("uri: "))
+    open({log!r}, "a").write(f"config {{oct(os.stat(argument['config']).st_mode & 0o777)}} {{uri}}")
     {harm}
     import bson, pymongo
     from bson import json_util
     from bson.raw_bson import RawBSONDocument
     client = pymongo.MongoClient(uri, document_class=RawBSONDocument)
-    folder = os.path.join(told["out"], told["db"])
+    folder = os.path.join(argument["out"], argument["db"])
     os.mkdir(folder)
-    for number, name in enumerate(sorted(client[told["db"]].list_collection_names())):
-        kept = list(client[told["db"]][name].find())
+    for number, name in enumerate(sorted(client[argument["db"]].list_collection_names())):
+        kept = list(client[argument["db"]][name].find())
         kept = kept[{lost}:]
         stem = os.path.join(folder, f"as-it-likes-{{number}}")
         open(stem + ".bson", "wb").write(b"".join(document.raw for document in kept))
-        indexes = [json_util.loads(json_util.dumps(i)) for i in client[told["db"]][name].list_indexes()]
-        options = next(client[told["db"]].list_collections(filter={{"name": name}})).get("options", {{}})
+        indexes = [json_util.loads(json_util.dumps(i)) for i in client[argument["db"]][name].list_indexes()]
+        options = next(client[argument["db"]].list_collections(filter={{"name": name}})).get("options", {{}})
         open(stem + ".metadata.json", "w").write(json_util.dumps(
             {{"options": options, "indexes": indexes, "collectionName": name, "type": "collection"}}))
 """
@@ -149,7 +149,7 @@ def test_the_database_beside_an_account_stays_the_one_it_signs_in_at(uri: str, w
 
 def test_a_program_is_watched_and_its_secrets_unseen(tmp_path: Path) -> None:
     """Progress is told while it writes; a secret in its last words is masked."""
-    said: list[str] = []
+    lines: list[str] = []
     script = (
         "import sys,time; open('a','wb').write(b'x'*2000000); time.sleep(0.3); sys.exit('no canary-pass')"
     )
@@ -157,9 +157,9 @@ def test_a_program_is_watched_and_its_secrets_unseen(tmp_path: Path) -> None:
         patch.setattr("rampgate.backups.progress.SHOWN_EVERY_S", 0.0)
         with pytest.raises(ProbeError, match=r"ended with 1: no \*\*\*$"):
             tools.run(
-                [sys.executable, "-c", script], Redactor({"canary-pass"}), progress(said.append), tmp_path
+                [sys.executable, "-c", script], Redactor({"canary-pass"}), progress(lines.append), tmp_path
             )
-    assert "backup: 2.0 MB written" in said
+    assert "backup: 2.0 MB written" in lines
 
 
 def test_a_program_that_hangs_is_ended_with_its_time(tmp_path: Path) -> None:
@@ -206,8 +206,8 @@ def test_redis_cli_is_used_where_it_is_installed(tmp_path: Path, monkeypatch: py
 def test_redis_cli_is_told_where_and_how_to_connect() -> None:
     """Socket, user and TLS of the address become options; a password never does."""
     place = {"host": "h", "port": 7, "username": "u", "password": "canary", "tls": True}
-    told = redis_dump.options({**place, "ssl_ca_certs": "ca.pem", "ssl_cert_reqs": "none"})
-    assert told == [
+    options = redis_dump.options({**place, "ssl_ca_certs": "ca.pem", "ssl_cert_reqs": "none"})
+    assert options == [
         *("-h", "h", "-p", "7", "--user", "u", "--tls", "--sni", "h", "--cacert", "ca.pem", "--insecure")
     ]
     assert redis_dump.options({"path": "/run/redis", "tls": False}) == ["-s", "/run/redis"]

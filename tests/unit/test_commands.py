@@ -33,15 +33,17 @@ print(os.getpid(), child.pid, flush=True)
 """
 
 
-class Told(CommandProbe):
+class Observed(CommandProbe):
     """A probe of a few lines of Python, in a folder of its own; keeps what it showed."""
 
-    def __init__(self, folder: Path, code: str = "", *parts: str, **told: Any) -> None:
+    def __init__(self, folder: Path, code: str = "", *parts: str, **options: Any) -> None:
         self.shown: list[str] = []
         whole = list(parts) or [PYTHON, "-c", code]
-        command = Command(told.get("name", "build"), whole, told.get("at", folder), told.get("timeout", LONG))
-        clean = told.get("clean", str)
-        super().__init__(command, folder / "commands", clean, self.shown.append, told.get("left", LONG))
+        command = Command(
+            options.get("name", "build"), whole, options.get("at", folder), options.get("timeout", LONG)
+        )
+        clean = options.get("clean", str)
+        super().__init__(command, folder / "commands", clean, self.shown.append, options.get("left", LONG))
 
     def code(self) -> int:
         """Its exit code."""
@@ -85,11 +87,11 @@ def test_command_that_ends_with_0_passes_and_its_output_is_kept(tmp_path: Path) 
     """All of it, from both streams, in the run's folder; it runs in the folder that the settings name."""
     (tmp_path / "here").mkdir()
     code = "import os, sys; print(os.getcwd(), flush=True); print('two', file=sys.stderr)"
-    told = Told(tmp_path, code, at=tmp_path / "here")
-    assert told.code() == 0
-    assert told.seen.note == ""
-    assert told.log == f"{tmp_path / 'here'}\ntwo\n"
-    assert told.seen.details["log"] == "commands/build.log"
+    probe = Observed(tmp_path, code, at=tmp_path / "here")
+    assert probe.code() == 0
+    assert probe.seen.note == ""
+    assert probe.log == f"{tmp_path / 'here'}\ntwo\n"
+    assert probe.seen.details["log"] == "commands/build.log"
 
 
 @pytest.mark.parametrize(
@@ -107,8 +109,8 @@ def test_command_that_fails_is_told_with_its_last_words(
     tmp_path: Path, code: str, value: int, note: str
 ) -> None:
     """Its exit code or the signal, and what a person would look at first, without the colours."""
-    told = Told(tmp_path, code)
-    assert (told.code(), told.seen.note) == (value, note)
+    probe = Observed(tmp_path, code)
+    assert (probe.code(), probe.seen.note) == (value, note)
 
 
 @linux
@@ -117,11 +119,11 @@ def test_hanging_command_is_ended_with_all_its_children(
 ) -> None:
     """One that is deaf to being asked, a child with a session of its own, and a daemon among them."""
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    told = Told(tmp_path, deaf + FAMILY + "time.sleep(60)")
-    time_is_up(monkeypatch, lambda: any(" " in words for words in told._words))
-    assert told.code() == -signal.SIGTERM
-    assert told.seen.note.startswith("did not end within 60 s and was ended; its last words: ")
-    family = pids(told.log)
+    probe = Observed(tmp_path, deaf + FAMILY + "time.sleep(60)")
+    time_is_up(monkeypatch, lambda: any(" " in words for words in probe._words))
+    assert probe.code() == -signal.SIGTERM
+    assert probe.seen.note.startswith("did not end within 60 s and was ended; its last words: ")
+    family = pids(probe.log)
     assert len(family) == 3
     assert all(gone(pid) for pid in family)
 
@@ -129,15 +131,15 @@ def test_hanging_command_is_ended_with_all_its_children(
 @linux
 def test_what_a_command_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
     """A daemon that a build has started outlives nobody, and the exit code stays the command's."""
-    told = Told(tmp_path, FAMILY + "raise SystemExit(4)")
-    assert told.code() == 4
-    assert all(gone(pid) for pid in pids(told.log))
+    probe = Observed(tmp_path, FAMILY + "raise SystemExit(4)")
+    assert probe.code() == 4
+    assert all(gone(pid) for pid in pids(probe.log))
 
 
 @linux
 def test_interrupt_ends_a_command_with_all_its_children(tmp_path: Path) -> None:
     """Ctrl-C goes on to whoever waits for us, and nothing is left."""
-    told = Told(tmp_path, FAMILY + "time.sleep(60)")
+    probe = Observed(tmp_path, FAMILY + "time.sleep(60)")
     log = tmp_path / "commands" / "build.log"
 
     def interrupt() -> None:
@@ -148,7 +150,7 @@ def test_interrupt_ends_a_command_with_all_its_children(tmp_path: Path) -> None:
     watcher = threading.Thread(target=interrupt)
     watcher.start()
     with pytest.raises(KeyboardInterrupt):
-        told.measure()
+        probe.measure()
     watcher.join()
     assert all(gone(pid) for pid in pids(log.read_text(encoding="utf-8")))
 
@@ -160,11 +162,11 @@ def test_command_does_not_outlive_our_death(tmp_path: Path) -> None:
         import os, sys
         from pathlib import Path
         from rampgate.probes.commands import Command, CommandProbe
-        told = []
+        lines = []
         def clean(line):
-            told.append(line)
-            if len(" ".join(told).split()) == 3:
-                print(" ".join(told), flush=True)
+            lines.append(line)
+            if len(" ".join(lines).split()) == 3:
+                print(" ".join(lines), flush=True)
                 os.kill(os.getpid(), 9)
             return line
         command = Command("c", [sys.executable, "-c", {FAMILY + "time.sleep(60)"!r}], Path(), 60)
@@ -179,7 +181,7 @@ def test_command_does_not_outlive_our_death(tmp_path: Path) -> None:
 def test_stage_whose_time_is_over_is_not_the_commands_fault(tmp_path: Path) -> None:
     """It was ended for us: an error, and no exit code of its own."""
     with pytest.raises(ProbeError, match=r"commands\.build: was ended after .* the stage's time was over"):
-        Told(tmp_path, "import time; time.sleep(60)", left=0.2).measure()
+        Observed(tmp_path, "import time; time.sleep(60)", left=0.2).measure()
 
 
 @pytest.mark.parametrize(
@@ -193,14 +195,14 @@ def test_program_that_is_not_there_is_told(tmp_path: Path, parts: list[str], say
     """The key, and what was found."""
     (tmp_path / "run.sh").write_text("not executable", encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
-        Told(tmp_path, "", *parts).measure()
+        Observed(tmp_path, "", *parts).measure()
     assert str(refused.value) == says
 
 
 def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The key, and what was found."""
     with pytest.raises(ConfigurationError, match=r"commands\.build\.folder: found '.*none'; accepted"):
-        Told(tmp_path, "pass", at=tmp_path / "none").measure()
+        Observed(tmp_path, "pass", at=tmp_path / "none").measure()
 
 
 def test_program_is_looked_for_from_its_folder(tmp_path: Path) -> None:
@@ -208,51 +210,51 @@ def test_program_is_looked_for_from_its_folder(tmp_path: Path) -> None:
     script = tmp_path / "run.sh"
     script.write_text("#!/bin/sh\necho hello; exit 5\n", encoding="utf-8")
     script.chmod(0o755)
-    told = Told(tmp_path, "", "./run.sh")
-    assert (told.code(), told.seen.note) == (5, "its last words: hello")
+    probe = Observed(tmp_path, "", "./run.sh")
+    assert (probe.code(), probe.seen.note) == (5, "its last words: hello")
     script.write_bytes(b"\x7fELF nonsense")
-    broken = Told(tmp_path, "", "./run.sh")
+    broken = Observed(tmp_path, "", "./run.sh")
     assert broken.code() == 126
     assert "cannot be started: Exec format error" in broken.seen.note
 
 
 def test_output_is_kept_without_secrets(tmp_path: Path) -> None:
     """In the file, in the last words, on the screen."""
-    told = Told(
+    probe = Observed(
         tmp_path, "print('key s3cret'); raise SystemExit(1)", clean=lambda t: t.replace("s3cret", "*")
     )
-    told._reported -= 100
-    assert told.code() == 1
-    assert (told.log, told.seen.note, told.shown) == ("key *\n", "its last words: key *", ["build: key *"])
+    probe._reported -= 100
+    assert probe.code() == 1
+    assert (probe.log, probe.seen.note, probe.shown) == ("key *\n", "its last words: key *", ["build: key *"])
 
 
 def test_progress_is_shown_now_and_then(tmp_path: Path) -> None:
     """A command that writes much is not repeated on the screen line by line."""
-    told = Told(tmp_path, "for n in range(1000): print(n)")
-    assert told.code() == 0
-    assert len(told.log.splitlines()) == 1000
-    assert len(told.shown) < 100
+    probe = Observed(tmp_path, "for n in range(1000): print(n)")
+    assert probe.code() == 0
+    assert len(probe.log.splitlines()) == 1000
+    assert len(probe.shown) < 100
 
 
 @pytest.mark.parametrize("end", ["\\n", ""])
 def test_endless_output_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     """What is kept is bounded, of a line without an end too, and the time-out still counts."""
-    told = Told(tmp_path, f"import sys\nwhile True: sys.stdout.write('x' * 99 + '{end}')")
-    told._room = 1000
-    time_is_up(monkeypatch, lambda: told._room < 0)
-    assert told.code() == -signal.SIGTERM
-    assert told.log.endswith("(the rest is not kept)\n")
-    assert len(told.log) < 1100
+    probe = Observed(tmp_path, f"import sys\nwhile True: sys.stdout.write('x' * 99 + '{end}')")
+    probe._room = 1000
+    time_is_up(monkeypatch, lambda: probe._room < 0)
+    assert probe.code() == -signal.SIGTERM
+    assert probe.log.endswith("(the rest is not kept)\n")
+    assert len(probe.log) < 1100
 
 
 def test_output_that_cannot_be_kept_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is told, the command ended, and nothing passes without its evidence."""
     monkeypatch.setattr(commands, "_fresh", lambda *_: Path("/dev/full"))
-    told = Told(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    probe = Observed(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(60)")
     heard: list[str] = []
-    told.clean = lambda text: heard.append(text) or text  # type: ignore[func-returns-value]  # None, so text
+    probe.clean = lambda text: heard.append(text) or text  # type: ignore[func-returns-value]  # None, so text
     with pytest.raises(ProbeError, match=r"commands\.build: .* No space left on device"):
-        told.measure()
+        probe.measure()
     assert gone(int(heard[0]))
 
 
@@ -260,25 +262,27 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     """Nothing is begun whose output could not be kept."""
     (tmp_path / "commands").write_text("in the way", encoding="utf-8")
     with pytest.raises(ProbeError, match=r"commands\.build: .* File exists"):
-        Told(tmp_path, "open('begun', 'w')").measure()
+        Observed(tmp_path, "open('begun', 'w')").measure()
     assert not (tmp_path / "begun").exists()
 
 
 def test_names_become_files(tmp_path: Path) -> None:
     """A name with anything in it stays inside the folder, and no output overwrites another."""
     for name, file in (("../a b", "a-b.log"), ("../a b", "a-b-2.log"), ("...", "command.log")):
-        told = Told(tmp_path, "print(1)", name=name)
-        assert told.code() == 0
-        assert told.seen.details["log"] == f"commands/{file}"
+        probe = Observed(tmp_path, "print(1)", name=name)
+        assert probe.code() == 0
+        assert probe.seen.details["log"] == f"commands/{file}"
 
 
 def test_command_is_no_part_of_our_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test run inside a command takes itself neither for a worker of ours nor for our run."""
     for name in ("PYTEST_XDIST_WORKER", "RAMPGATE_RUN", "RAMPGATE_LOCK", "PYTEST_ADDOPTS", "RAMPGATE_X"):
         monkeypatch.setenv(name, "1")
-    told = Told(tmp_path, "import os; print(*sorted(n for n in os.environ if n[:6] in ('PYTEST', 'RAMPGA')))")
-    assert told.code() == 0
-    assert told.log == "PYTEST_ADDOPTS RAMPGATE_X\n"
+    probe = Observed(
+        tmp_path, "import os; print(*sorted(n for n in os.environ if n[:6] in ('PYTEST', 'RAMPGA')))"
+    )
+    assert probe.code() == 0
+    assert probe.log == "PYTEST_ADDOPTS RAMPGATE_X\n"
 
 
 def test_command_of_a_parent_that_is_gone_is_not_begun(tmp_path: Path) -> None:

@@ -58,33 +58,33 @@ def gone(pid: int) -> bool:
 )
 def test_a_process_is_followed_to_its_end(code: str, exit_code: int) -> None:
     """Every line of its, and how it ended."""
-    said: list[str] = []
-    assert launch.follow(python(code), os.environ, LONG, said.append) == exit_code
-    assert sorted(filter(None, said)) == ["a", "b"]
+    lines: list[str] = []
+    assert launch.follow(python(code), os.environ, LONG, lines.append) == exit_code
+    assert sorted(filter(None, lines)) == ["a", "b"]
 
 
 def test_a_process_whose_time_is_up_is_stopped_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked once, says its last words, and the reason is told."""
-    said: list[str] = []
+    lines: list[str] = []
     now, late = time.monotonic, LONG + 1
-    monkeypatch.setattr(time, "monotonic", lambda: now() + (late if "begun" in said else 0.0))
+    monkeypatch.setattr(time, "monotonic", lambda: now() + (late if "begun" in lines else 0.0))
     with pytest.raises(ProbeError, match="its time, 60 s, was used up"):
-        launch.follow(python(ORDERLY), os.environ, LONG, said.append)
-    assert [line for line in said if line] == ["begun", "judged"]
+        launch.follow(python(ORDERLY), os.environ, LONG, lines.append)
+    assert [line for line in lines if line] == ["begun", "judged"]
 
 
 def test_an_interrupt_of_ours_stops_it_in_order() -> None:
     """Ctrl-C goes on to whoever waits for us, after the process has judged what it has."""
-    said: list[str] = []
+    lines: list[str] = []
 
-    def say(line: str) -> None:
-        said.append(line)
+    def on_line(line: str) -> None:
+        lines.append(line)
         if line == "begun":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch.follow(python(ORDERLY), os.environ, LONG, say)
-    assert [line for line in said if line] == ["begun", "judged"]
+        launch.follow(python(ORDERLY), os.environ, LONG, on_line)
+    assert [line for line in lines if line] == ["begun", "judged"]
 
 
 def test_a_process_that_does_not_listen_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,41 +92,41 @@ def test_a_process_that_does_not_listen_is_ended(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(launch, "STOP_WITHIN_S", 0.1)
     pids: list[int] = []
 
-    def say(line: str) -> None:
+    def on_line(line: str) -> None:
         if line.isdigit():
             pids.append(int(line))
         if line == "begun":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch.follow(python("import os\nprint(os.getpid(), flush=True)\n" + DEAF), os.environ, LONG, say)
+        launch.follow(python("import os\nprint(os.getpid(), flush=True)\n" + DEAF), os.environ, LONG, on_line)
     assert gone(pids[0])
 
 
 def test_what_it_started_does_not_outlive_it() -> None:
     """A worker of a load test that died is ended too."""
     code = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', sys.argv[1]]).pid)"
-    said: list[str] = []
-    assert launch.follow(python(code, "import time; time.sleep(60)"), os.environ, LONG, said.append) == 0
-    (pid,) = (int(line) for line in said if line)
+    lines: list[str] = []
+    assert launch.follow(python(code, "import time; time.sleep(60)"), os.environ, LONG, lines.append) == 0
+    (pid,) = (int(line) for line in lines if line)
     assert gone(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's death on Linux only")
 def test_it_is_asked_to_stop_when_we_are_killed(tmp_path: Path) -> None:
     """After a kill -9 of ours no load goes on."""
-    told = tmp_path / "pid"
-    code = f"import os, pathlib; pathlib.Path({str(told)!r}).write_text(str(os.getpid()))\n" + WAITS
+    noted = tmp_path / "pid"
+    code = f"import os, pathlib; pathlib.Path({str(noted)!r}).write_text(str(os.getpid()))\n" + WAITS
     ours = textwrap.dedent(f"""
         import os, sys
         from rampgate.load import launch
-        def say(line):
+        def on_line(line):
             if line == "begun":
                 os.kill(os.getpid(), 9)
-        launch.follow([sys.executable, "-c", {code!r}], os.environ, 60, say)
+        launch.follow([sys.executable, "-c", {code!r}], os.environ, 60, on_line)
     """)
     assert subprocess.run(python(ours), check=False).returncode == -signal.SIGKILL
-    assert gone(int(told.read_text(encoding="utf-8")))
+    assert gone(int(noted.read_text(encoding="utf-8")))
 
 
 def test_the_command_is_plain_locust() -> None:

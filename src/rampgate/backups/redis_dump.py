@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -35,6 +37,8 @@ _SERVERS_FAULT = (
     *("AUTH failed", "Could not connect", "Could not negotiate"),
 )
 """In the last line of redis-cli where the server is to blame, not this machine."""
+_SHORT = "short write"
+"""All that redis-cli reports of a write of which only a part was done."""
 _NOT_WRITTEN = re.compile("Error (?:writing data to file|opening '[^']*'): (.+)")
 
 
@@ -151,11 +155,18 @@ def _snapshot(
         if any(words in text for words in _SERVERS_FAULT):
             raise StoreError(f"Redis hands out no snapshot: {text.partition(': ')[2]}") from None
         if not_written := _NOT_WRITTEN.search(text):
-            raise OSError(0, not_written[1]) from None
+            raise OSError(0, _why_short(path) if _SHORT in text else not_written[1]) from None
         raise
     if not path.exists():
         raise ProbeError(f"{program} wrote no snapshot")
     return files.flushed(path), [] if any(_DISKLESS in line for line in lines) else [_OVER_DISK]
+
+
+def _why_short(path: Path) -> str:
+    """Why less of a file was written than was to be: a limit, else the disk."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limited = limit != resource.RLIM_INFINITY and path.stat().st_size >= limit
+    return os.strerror(errno.EFBIG if limited else errno.ENOSPC)
 
 
 def options(address: Mapping[str, Any]) -> list[str]:
