@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KEY = "gate"
 EVERY_S = 1.0
 EVERY_PLAIN_S = 10.0
-"""How often a terminal is told, and a log that is none."""
+"""How often a terminal is written to, and a log."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -53,8 +53,8 @@ class Gate(Protocol):
         """A ``LoadRun``, or None."""
 
 
-class Look:
-    """What is to be seen of the run, looked up once a second however many ask.
+class LiveView:
+    """The run for display, made once a second however many ask.
 
     Args:
         gate: knows the run.
@@ -66,7 +66,7 @@ class Look:
         self._clock = clock
         self._of: Any = None
         self._next = 0.0
-        self._seen: dict[str, Any] = {}
+        self._latest: dict[str, Any] = {}
         self._ended: tuple[Path, dict[str, Any]] | None = None
         self.folder: Path | None = None
 
@@ -77,10 +77,10 @@ class Look:
             return self._over()
         self.folder = run.folder
         if run is not self._of or self._clock() >= self._next:
-            # Set first: whoever asks while this one looks gets what was seen last.
+            # Set first: whoever asks while this one is made gets the one before.
             self._of, self._next = run, self._clock() + EVERY_S
-            self._seen = {"phase": "running", **look(run).to_json()}
-        return self._seen or {"phase": "judging", "says": ""}
+            self._latest = {"phase": "running", **snapshot(run).to_json()}
+        return self._latest or {"phase": "judging", "says": ""}
 
     def report(self) -> Path | None:
         """The report of the last run, once it is written."""
@@ -88,7 +88,7 @@ class Look:
         return path if path and path.is_file() else None
 
     def _over(self) -> Mapping[str, Any]:
-        self._of, self._seen = None, {}
+        self._of, self._latest = None, {}
         if self.folder is None:
             return {"phase": "idle", "says": "Start one, and it is shown here while it measures."}
         if not (self.folder / "verdict.json").is_file():
@@ -113,7 +113,7 @@ def ended(folder: Path) -> dict[str, Any]:
         "says": sentences.reason(decided),
         # Of the slices that are not asked for, only what counts: a failure.
         "thresholds": [
-            live.told(judgement, names[result.check], about(judgement), judged=True)._asdict()
+            live.result_of(judgement, names[result.check], about(judgement), judged=True)._asdict()
             for result in decided.checks
             for judgement in result.judgements
             if result.check != SLICES or judgement.outcome is Outcome.FAILED
@@ -126,7 +126,7 @@ def about(judgement: Judgement) -> str:
     return clean(", ".join(value for value in judgement.labels.values() if value), 200)
 
 
-def look(run: Any) -> live.Snapshot:
+def snapshot(run: Any) -> live.Snapshot:
     """The run now; requests in flight go on between two judgements."""
     return live.snapshot(run, lambda: gevent.sleep(0))
 
@@ -148,7 +148,7 @@ def install(environment: Environment, gate: Gate) -> None:
         static_url_path="/gate/static",
         url_prefix=web.app.blueprints["locust"].url_prefix,
     )
-    for path, view in _views(Look(gate)).items():
+    for path, view in _views(LiveView(gate)).items():
         pages.add_url_rule(path, view.__name__, web.auth_required_if_enabled(view))  # type: ignore[no-untyped-call]  # Locust's web page carries no types
     pages.after_request(_secured)
     web.app.register_blueprint(pages)
@@ -157,17 +157,17 @@ def install(environment: Environment, gate: Gate) -> None:
     web.template_args["extended_tabs"] = [*tabs, {"title": "Gate", "key": KEY}]
 
 
-def _views(seen: Look) -> dict[str, Callable[[], Response]]:
+def _views(view: LiveView) -> dict[str, Callable[[], Response]]:
     """What answers at which path."""
 
     def page() -> Response:
         return Response((_STATIC / "gate.html").read_text(encoding="utf-8"), mimetype="text/html")
 
     def now() -> Response:
-        return jsonify(seen.now())
+        return jsonify(view.now())
 
     def report() -> Response:
-        path = seen.report()
+        path = view.report()
         return send_file(path, mimetype="text/html") if path else abort(404)
 
     return {"/gate": page, "/gate/now": now, "/gate/report": report}
@@ -190,7 +190,7 @@ def _extended(response: Response) -> Response:
 
 
 def watch_terminal(gate: Gate, options: Any = None, *, stream: TextIO | None = None) -> gevent.Greenlet:
-    """Tell a terminal how the run fares: every second and in place, or every ten seconds into a log.
+    """Write the state of the run to a terminal: every second and in place, or every ten seconds into a log.
 
     Args:
         gate: knows the run that is measured now.
@@ -198,11 +198,11 @@ def watch_terminal(gate: Gate, options: Any = None, *, stream: TextIO | None = N
             is left to the end.
         stream: where to; standard error when None.
     """
-    told = stream or sys.stderr
-    in_place = told.isatty()
+    out = stream or sys.stderr
+    in_place = out.isatty()
     if in_place and options is not None:
         options.only_summary = True
-    return gevent.spawn(_follow, gate, told, in_place=in_place)
+    return gevent.spawn(_follow, gate, out, in_place=in_place)
 
 
 def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
@@ -213,13 +213,13 @@ def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
         if run is None:
             lines = 0
             continue
-        told = terminal.terminal_lines(look(run))
+        current = terminal.terminal_lines(snapshot(run))
         try:
-            stream.write(rewritten(told, lines) if in_place else plain(told))
+            stream.write(rewritten(current, lines) if in_place else plain(current))
             stream.flush()
-        except (OSError, ValueError):  # nobody listens any longer; the run goes on
+        except (OSError, ValueError):  # the terminal has gone; the run goes on
             return
-        lines = len(told)
+        lines = len(current)
 
 
 def plain(lines: list[str]) -> str:

@@ -19,7 +19,7 @@ def run(tmp_path: Path) -> runs.Running:
     return runs.running(tmp_path)
 
 
-def about(now: live.Snapshot, name: str) -> dict[str, live.Held]:
+def about(now: live.Snapshot, name: str) -> dict[str, live.LiveResult]:
     """The thresholds that are held against this."""
     return {each.threshold: each for each in now.thresholds if each.about == name}
 

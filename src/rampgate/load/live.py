@@ -1,7 +1,7 @@
-"""A load run while it runs, as whoever watches it sees it: counts, and what they come to so far.
+"""A load run while it runs: its counts, and what they come to so far.
 
-Nothing here decides anything. The run is judged once, at its end; until then each threshold is held against
-what was counted so far, which may still change its mind.
+Nothing here decides anything. The run is judged once, at its end; until then each threshold is
+compared with what was counted so far, and its outcome may still change.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Evidence(Protocol):
         """The log wealth now; at the threshold it is enough."""
 
 
-class Watched(Protocol):
+class RunView(Protocol):
     """What is read of a load run."""
 
     id: str
@@ -76,8 +76,8 @@ class Stage(NamedTuple):
     left: float
 
 
-class Held(NamedTuple):
-    """One threshold, held against what was counted so far.
+class LiveResult(NamedTuple):
+    """One threshold, compared with what was counted so far.
 
     Args:
         about: an endpoint, or EVERY.
@@ -139,7 +139,7 @@ class Snapshot:
     p50: float | None
     p95: float | None
     p99: float | None
-    thresholds: tuple[Held, ...]
+    thresholds: tuple[LiveResult, ...]
     aborts: tuple[Abort, ...]
     generators: tuple[Generator, ...]
     verdict: str
@@ -154,7 +154,7 @@ class Snapshot:
         return plain
 
 
-def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapshot:
+def snapshot(run: RunView, breathe: Callable[[], None] = lambda: None) -> Snapshot:
     """The run now.
 
     Args:
@@ -162,12 +162,12 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
         breathe: called between two judgements, so that requests in flight are not kept waiting.
     """
     elapsed, ramp = run.elapsed, run.ramp
-    held = tuple(_held(run, elapsed, breathe))
+    results = tuple(_results(run, elapsed, breathe))
     begun = _begun(ramp, elapsed)
     troubles = run.health.troubles(begun, elapsed)
     generators = tuple(_generator(stats) for stats in run.health.over(begun, elapsed))
     last = run.seconds[-1] if run.seconds else None
-    verdict, says = _so_far(held, troubles, _until_plateau(ramp, elapsed))
+    verdict, says = _so_far(results, troubles, _until_plateau(ramp, elapsed))
     return Snapshot(
         run=clean(run.id, 100),
         stage=_stage(ramp, elapsed),
@@ -181,7 +181,7 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
         p50=last.p50 if last else None,
         p95=last.p95 if last else None,
         p99=last.p99 if last else None,
-        thresholds=held,
+        thresholds=results,
         aborts=tuple(_abort(text, test) for text, test in run.evidence.items()),
         generators=generators,
         verdict=verdict,
@@ -189,7 +189,7 @@ def snapshot(run: Watched, breathe: Callable[[], None] = lambda: None) -> Snapsh
     )
 
 
-def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator[Held]:
+def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Iterator[LiveResult]:
     until = _until_plateau(run.ramp, elapsed)
     steady = until is not None and until <= 0
     slices: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
@@ -213,12 +213,12 @@ def _held(run: Watched, elapsed: float, breathe: Callable[[], None]) -> Iterator
                     alpha_pass=FALSE_PASS_PER_CHECK,
                     unreliable=starved if threshold.metric == DURATION else "",
                 )
-                yield told(found, about, over, judged=judged)
+                yield result_of(found, about, over, judged=judged)
                 breathe()
 
 
-def told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
-    """A judgement as it is shown.
+def result_of(judgement: Judgement, about: str, over: str, *, judged: bool) -> LiveResult:
+    """A judgement for display.
 
     Args:
         judgement: of a threshold.
@@ -227,7 +227,7 @@ def told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
         judged: whether the verdict rests on it.
     """
     value = judgement.measured
-    return Held(
+    return LiveResult(
         about=clean(about, 200),
         over=over,
         judged=judged,
@@ -241,9 +241,9 @@ def told(judgement: Judgement, about: str, over: str, *, judged: bool) -> Held:
     )
 
 
-def _so_far(held: Iterable[Held], troubles: Sequence[str], until: float | None) -> tuple[str, str]:
+def _so_far(results: Iterable[LiveResult], troubles: Sequence[str], until: float | None) -> tuple[str, str]:
     """What the run would come to if it ended now, and why, in words."""
-    judged = [each for each in held if each.judged]
+    judged = [each for each in results if each.judged]
     failed = [each for each in judged if each.outcome == Outcome.FAILED.value]
     open_ = [each for each in judged if each.outcome not in {Outcome.FAILED.value, Outcome.PASSED.value}]
     counts = f"{len(failed)} of {len(judged)} limits failed, {len(open_)} undecided"

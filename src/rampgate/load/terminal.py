@@ -11,8 +11,8 @@ from rampgate.report.text import clean
 if TYPE_CHECKING:
     from rampgate.load.live import Snapshot
 
-_TOLD = 3
-"""Limits that are not met and that are told."""
+_MOST_LIMITS = 3
+"""Unmet limits that are listed."""
 
 
 def terminal_lines(now: Snapshot) -> list[str]:
@@ -31,9 +31,11 @@ def terminal_lines(now: Snapshot) -> list[str]:
     lines = [head, f"so far: {now.verdict.upper()}: {now.says}"]
     unmet = [each for each in now.thresholds if each.judged and each.outcome != Outcome.PASSED.value]
     unmet.sort(key=lambda each: each.outcome != Outcome.FAILED.value)
-    lines += [f"  {each.outcome}: {each.about}, {each.threshold}: {each.sentence}" for each in unmet[:_TOLD]]
-    if len(unmet) > _TOLD:
-        lines.append(f"  and {len(unmet) - _TOLD} more")
+    lines += [
+        f"  {each.outcome}: {each.about}, {each.threshold}: {each.sentence}" for each in unmet[:_MOST_LIMITS]
+    ]
+    if len(unmet) > _MOST_LIMITS:
+        lines.append(f"  and {len(unmet) - _MOST_LIMITS} more")
     near = max(now.aborts, key=lambda each: each.share, default=None)
     if near is not None and near.share > 0:
         lines.append(
