@@ -59,6 +59,7 @@ class Copy:
     def __init__(self, tree: Path, limit: Limit) -> None:
         self.tree = tree
         self.limit = limit
+        self.stopped = False
         self._changes = 1_000_000_000
         self._passing: dict[str, bool] = {}
         (tree / "t").mkdir()
@@ -133,7 +134,11 @@ class Copy:
                 return process.wait(timeout=0.25), cpu
             cpu = max(cpu, sum(map(_cpu, [process.pid, *descendants(process.pid)])))
             used = time.monotonic() - began
-            if used > self.limit.wall or (self.limit.cpu is not None and cpu > self.limit.cpu):
+            if (
+                self.stopped
+                or used > self.limit.wall
+                or (self.limit.cpu is not None and cpu > self.limit.cpu)
+            ):
                 return None, cpu
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -136,10 +137,15 @@ def run(mutants: Sequence[Mutant], copies: Sequence[Copy], at: str) -> Iterator[
             **found,
         }
 
-    with ThreadPoolExecutor(len(copies)) as pool:
+    pool = ThreadPoolExecutor(len(copies))
+    try:
         for row in pool.map(tried, mutants):
             append(RESULTS, row)
             yield row
+    finally:
+        for copy in copies:
+            copy.stopped = True
+        pool.shutdown(cancel_futures=True)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -162,6 +168,7 @@ def main() -> int:
     parser.add_argument("--summary", action="store_true", help="run nothing")
     options = parser.parse_args()
     limit = BUSY if options.cpu else QUIET
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     command = ["git", "rev-parse", "--short", options.rev]
     at = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     with ExitStack() as stack:
