@@ -69,7 +69,7 @@ from rampgate.outcome import Severity
             "up == 1", False, {"value": 0.0, "note": "/health answered HTTP 503 (expected 2xx)"},
             "/health answered HTTP 503 (expected 2xx)",
         ),
-        ("mongodb_up == 1", False, {"value": 0.0}, "mongodb up 0 is not 1"),
+        ("mongodb_up == 1", False, {"value": 0.0}, "not true: MongoDB answers"),
         ("up == 1", False, {}, "nothing was measured: no values, at least 1 needed for up == 1"),
         ("cache_hit_rate >= 80%", False, {"value": 70.0, "unit": "%"}, "cache hit rate 70 % is below 80 %"),
         (

@@ -39,6 +39,7 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
             found[at] = found[at]._replace(consequences=(*found[at].consequences, result))
         else:
             found.append(Finding(result.reason, result))
+    found = [_counted(finding) for finding in found]
     failed = sum(finding.cause is not None and finding.cause.outcome is Outcome.FAILED for finding in found)
     cut = [Finding(why, None, tuple(results)) for why, results in incomplete.items()]
     # What a load run could not decide, it could not because it was cut short.
@@ -46,6 +47,15 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
     never = [finding for finding in found if finding.cause and finding.cause.outcome is None]
     others = [finding for finding in found[failed:] if finding not in never]
     return [*found[:failed], *load, *others, *(each for each in cut if each not in load), *never]
+
+
+def _counted(finding: Finding) -> Finding:
+    """Checks of one stage that never ran are a number, where they are several."""
+    if finding.cause is None or finding.cause.outcome is not None or not finding.consequences:
+        return finding
+    never = f"{_start(finding.cause)}: {len(finding.consequences) + 1} checks never ran"
+    why = finding.cause.message
+    return finding._replace(reason=f"{never}: {why}" if why else never)
 
 
 def _place(result: CheckResult) -> int:
@@ -59,7 +69,7 @@ def _cut(result: CheckResult, cut_short: Sequence[str]) -> str:
     """Why this check could not come to more: its stage did not come to its end."""
     if result.outcome not in {None, Outcome.UNDECIDED}:
         return ""
-    stage = result.check.partition("/")[0]
+    stage = _start(result)
     mine = (why for why in cut_short if why.startswith(f"{stage}: "))
     return next(mine, "") if result.outcome is None or stage == "load" else ""
 
@@ -67,31 +77,70 @@ def _cut(result: CheckResult, cut_short: Sequence[str]) -> str:
 def _follows(result: CheckResult, known: Finding) -> bool:
     """Whether a result has the same cause as one that weighs as much or more."""
     cause = known.cause
-    if cause is None:
-        return False
-    early = result.check.startswith("load/") and result.outcome in {Outcome.SKIPPED, Outcome.UNDECIDED}
-    if early and cause.check == _ABORT and cause.outcome is Outcome.FAILED:
-        return True  # the run was over before it was measured
-    if result.outcome is Outcome.SKIPPED and result.message.startswith(_SKIPPED_FOR):
-        return result.message == cause.message or _broke(cause, result.message.removeprefix(_SKIPPED_FOR))
-    if cause.cause == Cause.STARVED and result.outcome is Outcome.UNDECIDED:
-        return cause.message in result.reason
-    if result.outcome is Outcome.FAILED and result.check.startswith(_POOLED):
-        loaded = cause.check.startswith((_PLATEAU, *_POOLED))
-        return loaded and (result.check == _ABORT or _metrics(result) <= _metrics(cause))
+    return cause is not None and (
+        _same_message(result, cause)
+        or _stopped(result, [cause, *known.consequences])
+        or any(rule(result, cause) for rule in _RULES)
+    )
+
+
+def _same_message(result: CheckResult, cause: CheckResult) -> bool:
+    if result.outcome is None:  # of one stage, never ran
+        return (None, result.message, _start(result)) == (cause.outcome, cause.message, _start(cause))
     return bool(result.message) and (result.outcome, result.message) == (cause.outcome, cause.message)
 
 
-def _broke(cause: CheckResult, why: str) -> bool:
-    """Whether this failure is the one that others were skipped for: ``api does not answer``."""
+def _stopped(result: CheckResult, known: Sequence[CheckResult]) -> bool:
+    """The load run was ended early, before this was measured."""
+    unmeasured = result.outcome in {Outcome.SKIPPED, Outcome.UNDECIDED} and _start(result) == "load"
+    return unmeasured and any(each.check == _ABORT and each.outcome is Outcome.FAILED for each in known)
+
+
+def _skipped_for(result: CheckResult, cause: CheckResult) -> bool:
+    """What others were skipped for: ``api does not answer``."""
+    if result.outcome is not Outcome.SKIPPED or not result.message.startswith(_SKIPPED_FOR):
+        return False
+    name = result.message.removeprefix(_SKIPPED_FOR).partition(" ")[0]
     failed = [judgement for judgement in cause.judgements if judgement.outcome is Outcome.FAILED]
-    name = why.partition(" ")[0]
     if name == _REFUSED:
         return any(judgement.metric == "sign_in_up" for judgement in failed)
-    return any(
-        name in {*judgement.labels.values(), judgement.metric.removesuffix("_up")} for judgement in failed
-    )
+    return any(name in {*each.labels.values(), each.metric.removesuffix("_up")} for each in failed)
+
+
+def _starved(result: CheckResult, cause: CheckResult) -> bool:
+    undecided = result.outcome is Outcome.UNDECIDED and cause.cause == Cause.STARVED
+    return undecided and cause.message in result.reason
+
+
+def _too_short(result: CheckResult, cause: CheckResult) -> bool:
+    """A load run that was too short for one endpoint was too short for the others."""
+    undecided = result.outcome is cause.outcome is Outcome.UNDECIDED
+    measured = not result.cause and not cause.cause
+    return undecided and measured and _start(result) == _start(cause) == "load"
+
+
+def _page(result: CheckResult, cause: CheckResult) -> bool:
+    """A page that does not come is no page to audit."""
+    down = any(j.metric == "page_up" and j.outcome is Outcome.FAILED for j in cause.judgements)
+    subject = cause.check.partition("[")[2]
+    audited = result.outcome in {Outcome.FAILED, Outcome.ERROR} and _metrics(result) <= {"page_up"}
+    return down and audited and bool(subject) and result.check.endswith(f"[{subject}")
+
+
+def _pooled(result: CheckResult, cause: CheckResult) -> bool:
+    """What is pooled over a load run's endpoints repeats what one of them found."""
+    if result.outcome is not Outcome.FAILED or not result.check.startswith(_POOLED):
+        return False
+    loaded = cause.outcome is Outcome.FAILED and cause.check.startswith((_PLATEAU, *_POOLED))
+    return loaded and (result.check == _ABORT or _metrics(result) <= _metrics(cause))
+
+
+_RULES = (_skipped_for, _starved, _too_short, _page, _pooled)
 
 
 def _metrics(result: CheckResult) -> set[str]:
     return {judgement.metric for judgement in result.judgements if judgement.outcome is Outcome.FAILED}
+
+
+def _start(result: CheckResult) -> str:
+    return result.check.partition("/")[0]

@@ -44,7 +44,7 @@ def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: boo
     if metric is None or not metric.good or not fits:
         return ""
     if not passed and not metric.bad:
-        return seen.note
+        return seen.note or f"not true: {metric.good}"
     versions = seen.details.get("versions")
     named = ", ".join(map(str, versions)) if isinstance(versions, dict) else "one version"
     template = metric.good if passed else metric.bad

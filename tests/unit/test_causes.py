@@ -1,0 +1,123 @@
+"""One cause is one finding, and what followed from it stands under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.unit import report_runs as runs
+
+from rampgate.evidence.verdicts import judge
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Decision, Severity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.judging.results import Verdict
+
+CRITICAL = Severity.CRITICAL
+
+
+def told(verdict: Verdict) -> list[tuple[str, list[str]]]:
+    """Each finding's check, or its reason where it is none of a check's; and the checks under it."""
+    return [
+        (each.cause.check if each.cause else each.reason, [result.check for result in each.consequences])
+        for each in verdict.findings
+    ]
+
+
+def state(metric: str, note: str, **labels: str) -> Measurement:
+    """One that is not as it should be."""
+    return Measurement(metric, n=1, value=0.0, note=note, labels=labels)
+
+
+def test_a_service_that_does_not_answer_is_one_finding(tmp_path: Path) -> None:
+    """What was skipped for it stands under it, and what was skipped for another does not."""
+    api, web, fast = "immediate/h::up[api]", "immediate/h::up[web]", "immediate/l::fast[a]"
+    page = "immediate/h::page[a]"
+    story = runs.Story(tmp_path, [api, web, fast, page])
+    for check, name in ((api, "api"), (web, "web")):
+        story.judged(check, state("up", "connection refused", service=name), "up == 1", severity=CRITICAL)
+        story.ended(check, None)
+    story.ended(fast, "skipped", "skipped because api does not answer")
+    story.ended(page, "skipped", "skipped because web does not answer")
+    story.end()
+    assert told(judge(tmp_path)) == [(api, [fast]), (web, [page])]
+
+
+def test_a_wrong_password_is_one_finding(tmp_path: Path) -> None:
+    """Whatever needs the session is skipped because sign-in was refused."""
+    sign_in, *others = plan = ["immediate/h::sign_in", "immediate/l::fast[a]", "immediate/h::page[b]"]
+    story = runs.Story(tmp_path, plan)
+    note = "sign-in of a known-good account answered HTTP 401"
+    story.judged(sign_in, state("sign_in_up", note), "sign_in_up == 1", severity=CRITICAL)
+    story.ended(sign_in, None)
+    for check in others:
+        story.ended(check, "skipped", "skipped because sign-in was refused")
+    story.end()
+    verdict = judge(tmp_path)
+    assert told(verdict) == [(sign_in, others)]
+    assert verdict.reasons == (f"{sign_in}: {note}",)
+
+
+def test_a_page_that_does_not_come_cannot_be_audited(tmp_path: Path) -> None:
+    """The audit of that page stands under it; that of another page is a finding of its own."""
+    page, audit, other = "immediate/h::page[a]", "immediate/l::scores[a]", "immediate/l::scores[b]"
+    story = runs.Story(tmp_path, [page, audit, other])
+    story.judged(page, state("page_up", "/a answered HTTP 500", page="a"), "page_up == 1", severity=CRITICAL)
+    story.ended(page, None)
+    story.ended(audit, "failed", "page a: ERRORED_DOCUMENT_REQUEST")
+    story.ended(other, "failed", "page b: NO_FCP")
+    story.end()
+    assert told(judge(tmp_path)) == [(page, [audit]), (other, [])]
+
+
+def test_what_never_ran_is_a_number(tmp_path: Path) -> None:
+    """A dozen checks that were not selected are no dozen reasons, and hold."""
+    plan = [f"immediate/x::{number}" for number in range(12)]
+    story = runs.Story(tmp_path, plan)
+    story.ended(plan[0])
+    story.end()
+    verdict = judge(tmp_path)
+    assert verdict.reasons == ("immediate: 11 checks never ran",)
+    assert verdict.decision is Decision.HOLD
+
+
+def load_failing(folder: Path, *, whole: str) -> Verdict:
+    """A load run in which one of two endpoints answers HTTP 503, and the whole run fails by a metric."""
+    one, two, pooled, abort = plan = [
+        "load/plateau[one]",
+        "load/plateau[two]",
+        "load/whole run",
+        "load/abort",
+    ]
+    story = runs.Story(folder, plan, stage="load")
+    seen = Measurement("http_req_failed", n=300, failures=90, details={"statuses": {"200": 210, "503": 90}})
+    story.judged(one, seen, "rate>0.05", severity=CRITICAL, bad=True)
+    story.judged(two, runs.errors(n=9, failures=0), "error_rate < 2%")
+    if whole == "http_req_failed":
+        story.judged(pooled, seen, "rate>0.05", severity=CRITICAL, bad=True)
+    else:
+        story.judged(pooled, runs.errors(n=300, failures=90), "error_rate > 5%", severity=CRITICAL, bad=True)
+    fired = Measurement("abort_evidence", n=9, value=12.0, note="rate>0.05 was broken")
+    story.judged(abort, fired, "abort_evidence < 8", severity=CRITICAL)
+    for check in plan:
+        story.ended(check, None)
+    story.end()
+    return judge(folder)
+
+
+def test_one_endpoints_failures_are_one_finding_of_a_load_run(tmp_path: Path) -> None:
+    """The whole run, the abort and what was not measured for it stand under the endpoint, with its status."""
+    verdict = load_failing(tmp_path, whole="http_req_failed")
+    assert told(verdict) == [
+        ("load/plateau[one]", ["load/whole run", "load/abort", "load/plateau[two]"]),
+    ]
+    assert verdict.reasons[0].startswith("load/plateau[one]: 90 of 300 requests failed (HTTP 503): 30 %")
+    assert verdict.decision is Decision.ROLLBACK
+
+
+def test_what_the_whole_run_finds_by_itself_is_a_finding_of_its_own(tmp_path: Path) -> None:
+    """Another limit that is broken is another cause."""
+    checks = [check for check, _ in told(load_failing(tmp_path, whole="error_rate"))]
+    assert checks == ["load/plateau[one]", "load/whole run"]
