@@ -24,7 +24,6 @@ _EXTRAS = {
     "stores": ("pymongo", "redis"),
     "browser": ("playwright",),
     "load": ("locust",),
-    "alerts": ("apprise",),
     "metrics": ("prometheus_client",),
     "xdist": ("xdist",),
     "allure": ("allure_pytest",),
@@ -99,16 +98,22 @@ def _here() -> Path:
 
 
 def _extras(settings: Settings | None) -> Iterator[Finding]:
+    from rampgate.checks.frame.discovery import checks
+
     needed = {
         "stores": bool(settings and (settings.mongodb or settings.redis)),
         "browser": bool(settings and any(page.lighthouse for page in settings.pages)),
-        "alerts": bool(settings and settings.alerts),
         "metrics": bool(
             settings
             and (settings.monitoring or (settings.deploy.monitoring and settings.deploy.monitoring.series))
         ),
     }
-    for extra, modules in _EXTRAS.items():
+    extras = dict(_EXTRAS)
+    for check in checks():
+        if check.extra:
+            extras[check.extra] = check.modules
+            needed[check.extra] = bool(settings and settings.table(check.table))
+    for extra, modules in extras.items():
         missing = [module for module in modules if find_spec(module) is None]
         says = f"{', '.join(missing)} not installed" if missing else _versions(modules)
         yield Finding(

@@ -78,6 +78,7 @@ def _configure(config: pytest.Config) -> None:
     if stage is None:
         return
     from rampgate.evidence.session import invocation
+    from rampgate.stage.fixtures import CheckFixtures
     from rampgate.stage.stage_session import prepare
 
     steps = _steps(config, stage)
@@ -87,6 +88,7 @@ def _configure(config: pytest.Config) -> None:
     stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
     config.stash[STAGE_SESSION] = stage_session
+    config.pluginmanager.register(CheckFixtures(), "rampgate-checks")
     _add_checks(config, stage)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
     wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
@@ -198,7 +200,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if plan.validation_folder() not in metafunc.definition.path.parents:
         return
     configured = plan.subjects(stage_session.setup.settings) if stage_session else {}
-    for name in set(plan.MANY) & set(metafunc.fixturenames):
+    for name in plan.many() & set(metafunc.fixturenames):
         things = configured.get(name, {})
         metafunc.parametrize(name, list(things.values()), ids=list(things))
 

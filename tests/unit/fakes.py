@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from rampgate.checks.frame.check import Context
+from rampgate.clock import SystemClock
 from rampgate.io.http import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rampgate.clock import Clock
 
 RUN_ID = "run-1"
 
@@ -85,6 +89,17 @@ def in_turn(*answers: httpx.Response | Exception) -> Clients:
         return httpx.Response(answer.status_code, content=answer.content, headers=answer.headers)
 
     return Clients(handler)
+
+
+def context(make: Callable[[], httpx.Client] | None = None, clock: Clock | None = None) -> Context:
+    """What a check of a run of ``production`` is given; each client that it opens is one of these."""
+
+    def opened(service: str, *, account: str = "user", guarded: bool = False) -> httpx.Client:
+        del service, account, guarded
+        assert make
+        return make()
+
+    return Context(RUN_ID, "production", opened, clock or SystemClock())
 
 
 @contextmanager

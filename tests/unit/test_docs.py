@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from rampgate.config.defaults import DEFAULTS
 from rampgate.config.settings import Settings
+from rampgate.config.thresholds import defaults
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_settings_page_names_every_key(key: str) -> None:
     assert re.search(rf"\b{key}\b", SETTINGS)
 
 
-@pytest.mark.parametrize("name", [name for name, *_ in DEFAULTS])
+@pytest.mark.parametrize("name", [default.name for default in defaults()])
 def test_verdict_page_names_every_default_threshold(name: str) -> None:
     """docs/verdict.md lists each default threshold by its name."""
     assert name in VERDICT

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from rampgate.config.defaults import DEFAULTS
 from rampgate.config.policy import LOAD_CRITICAL
+from rampgate.config.thresholds import defaults
 from rampgate.judging.threshold import parse, validate
 from rampgate.model.metrics import ALIASES, METRICS, Kind, registry
 
@@ -23,6 +23,6 @@ def test_settings_may_declare_metrics_but_not_change_ours() -> None:
 
 def test_every_default_threshold_fits_its_metric() -> None:
     """What is in force without settings has nothing for ``validate`` to find."""
-    defaults = [parse(text, bad=bad, name=name) for name, text, _, bad in DEFAULTS]
-    defaults += [parse(text, metric=metric, bad=True) for metric, text in LOAD_CRITICAL]
-    assert [problem for threshold in defaults for problem in validate(threshold)] == []
+    thresholds = [parse(default.text, bad=default.bad, name=default.name) for default in defaults()]
+    thresholds += [parse(text, metric=metric, bad=True) for metric, text in LOAD_CRITICAL]
+    assert [problem for threshold in thresholds for problem in validate(threshold)] == []

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from tests.unit.fakes import FakeClock, send_json, serving
+from tests.unit.fakes import FakeClock, context, send_json, serving
 
+from rampgate.checks.sources import json_address
+from rampgate.checks.sources.json_address import JsonAddress
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flags import FlagProbe, fresh_users
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
 from rampgate.probes.latency import EndpointProbe
-from rampgate.probes.metric import JsonMetricProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,8 +87,8 @@ def test_version_metric_and_flag_are_not_read_elsewhere(sites: Sites) -> None:
     """What another site tells is no evidence about the target: nothing is known, nobody else was asked."""
     seen = VersionProbe(sites.client, "/version", connections=2, expected="1.4.0").measure()[0]
     assert seen.details["versions"] == {"unknown": 2}
-    with sites.client() as http, pytest.raises(ProbeError, match="HTTP 302"):
-        JsonMetricProbe(http, "/metric", "rows", "value").measure()
+    with pytest.raises(ProbeError, match="HTTP 302"):
+        json_address.measure(JsonAddress(name="rows", path="/metric", value="value"), context(sites.client))
     decided = FlagProbe(sites.client, "/flags/{flag}?user={user}").decisions(["f"], fresh_users(3))
     assert list(decided["f"]) == [None] * 3
     assert sites.asked == []

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.checks import metrics
+
 if TYPE_CHECKING:
-    from rampgate.config.subjects import MetricSettings
+    from rampgate.checks.frame.check import Context
+    from rampgate.checks.frame.source import MetricSettings
     from rampgate.evidence.run import Expect
-    from rampgate.stage.context import StageContext
 
 pytestmark = pytest.mark.immediate
 
 
-def test_metric_is_a_number(metric: MetricSettings, stage_context: StageContext, expect: Expect) -> None:
+def test_metric_is_a_number(metric: MetricSettings, context: Context, expect: Expect) -> None:
     """Each reported metric is one number, and keeps its threshold where there is one."""
-    expect(stage_context.metric(metric))
+    expect(*metrics.measure(metric, context))

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.checks import alerts
+
 if TYPE_CHECKING:
-    from rampgate.config.predeploy import AlertSettings
+    from rampgate.checks.frame.check import Context
     from rampgate.evidence.run import Expect
-    from rampgate.stage.alert_look import AlertLook
 
 pytestmark = pytest.mark.predeploy
 
 
-def test_channel_delivers(alert: AlertSettings, alert_look: AlertLook, expect: Expect) -> None:
+def test_channel_delivers(alert: alerts.AlertChannel, context: Context, expect: Expect) -> None:
     """Each channel takes a test message, and it arrives where that can be seen."""
-    expect(alert_look.channel(alert))
+    expect(*alerts.measure(alert, context))

@@ -6,6 +6,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from rampgate.checks.frame.discovery import check_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -44,6 +46,8 @@ def wrong(where: Mapping[str, str], metric: str, settings: Settings) -> Iterator
 
 def _known(metric: str, settings: Settings) -> Mapping[str, Sequence[str]] | None:
     """Label -> the values that it can have; None of a metric that may carry any."""
+    if check := check_of(metric):
+        return check.labels(settings.table(check.table))
     endpoints, pages = settings.endpoints, settings.pages
     under_load = {
         "endpoint": [endpoint.name for endpoint in endpoints if endpoint.load],

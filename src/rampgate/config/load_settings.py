@@ -7,15 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from rampgate.config.part import Part, ThresholdSettings
-from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Duration,
-    JMESPath,
-    Stages,
-)
+from rampgate.checks.frame.table import Duration, JMESPath, Stages, Table
+from rampgate.config.thresholds import ThresholdSettings
 
 
-class AccountsSettings(Part):
+class AccountsSettings(Table):
     """[load.accounts]: who signs in under load; one of ``pattern``, ``csv`` and ``command``."""
 
     pattern: str | None = Field(default=None, description="a name with {n}, which runs from 1 to count")
@@ -27,7 +23,7 @@ class AccountsSettings(Part):
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
 
 
-class LoadSettings(Part):
+class LoadSettings(Table):
     """[load]: how many users when, what they do, and what is judged.
 
     ``stages`` wins over ``duration``, which makes a flat profile of ``users``; both win over ``ramp_up``,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import InitSettingsSource, SettingsError
 
 from rampgate.config.settings import Settings
@@ -261,17 +261,29 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _secrets(settings: Settings, source: Source) -> set[str]:
-    """Everything that may not be written: ${VAR} values, passwords in addresses, secret-looking keys."""
+    """What may not be written: ${VAR} values, each SecretStr, passwords in addresses, secret-looking keys."""
     login, target = settings.login, settings.target
     named = {value for key, value in (login.body.items() if login else ()) if _SECRET_KEY.search(key)}
-    urls = [settings.mongodb.uri if settings.mongodb else "", settings.redis.url if settings.redis else ""]
-    urls += [target.web or "", target.api or ""]
-    urls.append(settings.backups.scratch_mongodb if settings.backups else "")
-    urls += [
-        url for alert in settings.alerts for url in (alert.url, alert.receipt.url if alert.receipt else "")
-    ]
     found = source.secrets | named | set(target.headers.values()) | {target.admin_token}
-    found |= {alert.url for alert in settings.alerts}
-    for url in urls:
-        found |= {userinfo_secret(url) or "", basic_credentials(url) or ""}
+    for value in _values(settings):
+        if isinstance(value, SecretStr):
+            found.add(value.get_secret_value())
+        address = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(address, str):
+            found |= {userinfo_secret(address) or "", basic_credentials(address) or ""}
     return {secret for secret in found if secret and secret not in {target.web, target.api}}
+
+
+def _values(part: Any) -> Iterator[Any]:
+    """Every single value of the settings, however deep."""
+    if isinstance(part, BaseModel):
+        for _, value in part:
+            yield from _values(value)
+    elif isinstance(part, dict):
+        for value in part.values():
+            yield from _values(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _values(value)
+    else:
+        yield part

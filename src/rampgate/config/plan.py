@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.checks.frame.discovery import checks
 from rampgate.errors import ConfigurationError
 from rampgate.shipped import shipped
 
@@ -29,14 +30,12 @@ STAGES = ("predeploy", "deploy", "immediate", "extended", "rollback")
 STEPS = ("monitoring", "backend", "frontend", "advanced")
 """The steps of the deploy stage in their order, each the name of a file of checks."""
 
-MANY = (
+_MANY = (
     "service",
     "endpoint",
     "page",
     "audit",
-    "metric",
     "monitoring",
-    "alert",
     "command",
     "visual",
     "baseline_endpoint",
@@ -44,7 +43,11 @@ MANY = (
     "backend_query",
     "frontend_console",
 )
-"""The subjects of which there may be several: a check is one check for each."""
+
+
+def many() -> set[str]:
+    """The subjects of which there may be several: a check is one check for each."""
+    return {*_MANY, *(check.subject for check in checks() if check.several)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,8 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         "flags_off": _once(flags if flags and 0 in flags.expected.values() else None),
         "mongodb": _once(settings.mongodb),
         "redis": _once(settings.redis),
-        "metric": {metric.name: metric for metric in settings.metrics},
         "load": _once(settings.load if asked and (target.api or target.web) else None),
+        **{check.subject: check.subjects(settings.table(check.table)) for check in checks()},
         **_before(settings),
         **_steps(settings),
     }
@@ -127,7 +130,6 @@ def _before(settings: Settings) -> dict[str, dict[str, Any]]:
         "monitoring_jobs": _once(monitoring if monitoring and monitoring.prometheus else None),
         "monitoring_rules": _once(monitoring if monitoring and monitoring.rules else None),
         "monitoring_metrics": _once(monitoring if monitoring and monitoring.metrics else None),
-        "alert": {alert.name: alert for alert in settings.alerts},
         "flags_start": _once(flags.start if flags else None),
         "flags_scenarios": _once(flags.scratch if flags else None),
         "backup_mongodb": _once(backups if settings.mongodb else None),

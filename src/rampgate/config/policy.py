@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rampgate.checks.frame.discovery import checks
 from rampgate.config import labels
-from rampgate.config.defaults import CRITICAL, DEFAULTS
-from rampgate.config.part import ThresholdSettings
+from rampgate.config.thresholds import CRITICAL, ThresholdSettings, defaults
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, Threshold, parse, validate
-from rampgate.model.metrics import METRICS, Kind, Metric, registry
+from rampgate.model.metrics import METRICS, Kind, Metric
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
     Raises:
         ConfigurationError: every threshold that does not parse or does not fit its metric.
     """
-    metrics = registry(metric.model_dump() for metric in settings.metrics)
+    metrics = known_metrics(settings)
     problems: list[str] = []
     named: dict[str, Rule] = {}
-    for name, text, severity, bad in DEFAULTS:
-        named[name] = Rule(parse(text, bad=bad, name=name, severity=severity))
+    for default in defaults():
+        threshold = parse(default.text, bad=default.bad, name=default.name, severity=default.severity)
+        named[default.name] = Rule(threshold)
     for name, entry in settings.thresholds.items():
         told = ThresholdSettings(expect=entry) if isinstance(entry, str) else entry
         rule = _rule(f"thresholds.{name}", told, name, metrics, problems)
@@ -89,6 +90,12 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules), metrics)
+
+
+def known_metrics(settings: Settings) -> dict[str, Metric]:
+    """The metrics that thresholds may name: ours, and those that the settings declare."""
+    declared = (metric for check in checks() for metric in check.declares(settings.table(check.table)))
+    return {**{metric.name: metric for metric in declared}, **METRICS}
 
 
 def load_rules(settings: Settings) -> Policy:

@@ -8,17 +8,10 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from rampgate.config.part import Part
-from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Address,
-    Duration,
-    JMESPath,
-    Percent,
-    UrlPath,
-)
+from rampgate.checks.frame.table import Address, Duration, JMESPath, Percent, Table, UrlPath
 
 
-class BackupSettings(Part):
+class BackupSettings(Table):
     """[backups]: where backups of [mongodb] and [redis] go, and where they are proven to be restorable."""
 
     folder: Path = Path("backups")
@@ -41,7 +34,7 @@ class BackupSettings(Part):
         return name
 
 
-class MonitoringSettings(Part):
+class MonitoringSettings(Table):
     """[monitoring]: the monitoring that must be up before anything is deployed, and what it must deliver."""
 
     prometheus: Address | None = None
@@ -55,33 +48,7 @@ class MonitoringSettings(Part):
     required: bool = True
 
 
-class ReceiptSettings(Part):
-    """alerts.receipt: where a delivered message can be read back; {nonce} is filled in."""
-
-    url: Address
-    within: Duration = Field(default=10.0, gt=0)
-
-    @field_validator("url")
-    @classmethod
-    def _has_a_place(cls, url: str) -> str:
-        if "{nonce}" not in url:
-            raise ValueError(
-                "accepted is an address with {nonce} in it, such as http://inbox/?contains={nonce}"
-            )
-        return url
-
-
-class AlertSettings(Part):
-    """[[alerts]]: one channel that people are alerted through, as an address of apprise. A secret."""
-
-    name: str = Field(min_length=1)
-    url: str = Field(min_length=1)
-    timeout: Duration = Field(default=10.0, gt=0)
-    receipt: ReceiptSettings | None = None
-    required: bool = True
-
-
-class CommandSettings(Part):
+class CommandSettings(Table):
     """[[commands]]: a command of the deployment that must end with 0: build, test, lint."""
 
     name: str = Field(min_length=1)
@@ -91,7 +58,7 @@ class CommandSettings(Part):
     required: bool = True
 
 
-class BundleSettings(Part):
+class BundleSettings(Table):
     """[bundle]: how large the scripts are: files of a build folder, else what a page transfers."""
 
     folder: Path | None = None
@@ -106,7 +73,7 @@ class BundleSettings(Part):
         return self
 
 
-class VisualSettings(Part):
+class VisualSettings(Table):
     """[visual]: pages whose looks must not change, compared with pictures that somebody has accepted."""
 
     pages: list[str] = Field(min_length=1, description="names of [[pages]]")
@@ -118,7 +85,7 @@ class VisualSettings(Part):
     accept_first: bool = Field(default=False, description="for a demo: compare with a first look of its own")
 
 
-class BaselineSettings(Part):
+class BaselineSettings(Table):
     """[baseline]: what is measured before the deploy, to be compared with afterwards."""
 
     endpoints: bool = True
@@ -127,14 +94,14 @@ class BaselineSettings(Part):
     required: bool = True
 
 
-class FlagStoreSettings(Part):
+class FlagStoreSettings(Table):
     """flags.start.store: where the flags' store is read."""
 
     path: UrlPath
     flags: JMESPath = Field(default="flags[].[name, enabled, percentage]", description="name, on, percentage")
 
 
-class FlagStartSettings(Part):
+class FlagStartSettings(Table):
     """[flags.start]: the values before a rollout; dotenv file, deployment and store must agree on them."""
 
     values: dict[str, bool] = Field(min_length=1)
@@ -145,7 +112,7 @@ class FlagStartSettings(Part):
     store: FlagStoreSettings | None = None
 
 
-class FlagScratchSettings(Part):
+class FlagScratchSettings(Table):
     """[flags.scratch]: a store of flags that may be filled and thrown away; {store} is its name."""
 
     path: UrlPath = Field(description="PUT makes it, DELETE removes it")
@@ -153,7 +120,7 @@ class FlagScratchSettings(Part):
     prefix: str = "rampgate-scratch-"
 
 
-class RolloutSettings(Part):
+class RolloutSettings(Table):
     """[rollout]: the percentages of the plan, from nobody to everybody."""
 
     percentages: list[Percent] = Field(default=[0, 5, 15, 25, 50, 75, 100], min_length=1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rampgate.checks.frame.discovery import checks
+from rampgate.checks.frame.table import Address, Duration, Percent, Table, UrlPath
 from rampgate.config.load_settings import LoadSettings
-from rampgate.config.part import Part, ThresholdSettings
 from rampgate.config.predeploy import (
-    AlertSettings,
     BackupSettings,
     BaselineSettings,
     BundleSettings,
@@ -21,28 +21,22 @@ from rampgate.config.predeploy import (
     VisualSettings,
 )
 from rampgate.config.steps import DeploySettings
-from rampgate.config.subjects import (  # pydantic reads these when the classes are made
+from rampgate.config.subjects import (
     EndpointSettings,
     FlagSettings,
     LoginSettings,
-    MetricSettings,
     MongoSettings,
     PageSettings,
     RedisSettings,
     VersionSettings,
 )
-from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Address,
-    Duration,
-    Percent,
-    UrlPath,
-)
+from rampgate.config.thresholds import ThresholdSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class TargetSettings(Part):
+class TargetSettings(Table):
     """[target]: where the deployment answers. At least one of web and api."""
 
     name: str = "deployment"
@@ -60,7 +54,7 @@ _BUDGETS = {"predeploy": 1800.0, "extended": 3600.0, "load": 3600.0}
 """Time budgets that differ from the default of 15 minutes."""
 
 
-class StageSettings(Part):
+class StageSettings(Table):
     """[stages.NAME]: time budget, patience, and subjects that must be configured."""
 
     budget: Duration = 900.0
@@ -68,13 +62,13 @@ class StageSettings(Part):
     require: list[str] = Field(default_factory=list)
 
 
-class EvidenceSettings(Part):
+class EvidenceSettings(Table):
     """[evidence]: what of a page's content may be kept."""
 
     page_content: Literal["none", "masked", "full"] = "masked"
 
 
-class DemoStageSettings(Part):
+class DemoStageSettings(Table):
     """[demo.stages.NAME]: what differs for a stage (``predeploy``) or a step (``deploy-backend``).
 
     ``settings`` are dotted settings with their values; ``values`` come from the ready file as in [demo].
@@ -85,7 +79,7 @@ class DemoStageSettings(Part):
     values: dict[str, str] = Field(default_factory=dict)
 
 
-class DemoSettings(Part):
+class DemoSettings(Table):
     """[demo]: the command that brings up a reference deployment and writes a ready file of JSON.
 
     ``values`` maps a setting (dotted) to a key of that file, ``settings`` to a value; ``stacks`` names
@@ -100,8 +94,8 @@ class DemoSettings(Part):
     stages: dict[str, DemoStageSettings] = Field(default_factory=dict)
 
 
-class Settings(BaseSettings):
-    """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over the file."""
+class FixedSettings(BaseSettings):
+    """What rampgate.toml says beside the tables of checks/."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -126,7 +120,6 @@ class Settings(BaseSettings):
     flags: FlagSettings | None = None
     mongodb: MongoSettings | None = None
     redis: RedisSettings | None = None
-    metrics: list[MetricSettings] = []
     thresholds: dict[str, ThresholdSettings | str] = {}
     stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
@@ -134,7 +127,6 @@ class Settings(BaseSettings):
     rollout: RolloutSettings = RolloutSettings()
     backups: BackupSettings | None = None
     monitoring: MonitoringSettings | None = None
-    alerts: list[AlertSettings] = []
     commands: list[CommandSettings] = []
     bundle: BundleSettings | None = None
     visual: VisualSettings | None = None
@@ -143,14 +135,10 @@ class Settings(BaseSettings):
     demo: DemoSettings | None = None
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Settings:
-        for table, names in (
-            ("endpoints", [endpoint.name for endpoint in self.endpoints]),
-            ("pages", [page.name for page in self.pages]),
-            ("metrics", [metric.name for metric in self.metrics]),
-            ("alerts", [alert.name for alert in self.alerts]),
-            ("commands", [command.name for command in self.commands]),
-        ):
+    def _names_are_unique(self) -> FixedSettings:
+        several = ("endpoints", "pages", "commands", *(check.table for check in checks() if check.several))
+        for table in several:
+            names = [entry.name for entry in self.table(table)]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(
@@ -159,14 +147,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _something_is_backed_up(self) -> Settings:
+    def _something_is_backed_up(self) -> FixedSettings:
         """A backup of nothing would be left out of the plan, though somebody wants one."""
         if self.backups and not (self.mongodb or self.redis):
             raise ValueError("backups: nothing to back up; accepted is a [mongodb] or a [redis] beside it")
         return self
 
     @model_validator(mode="after")
-    def _pages_exist(self) -> Settings:
+    def _pages_exist(self) -> FixedSettings:
         """A page that is named elsewhere is one of [[pages]]."""
         known = [page.name for page in self.pages]
         wrong = [
@@ -193,13 +181,27 @@ class Settings(BaseSettings):
         for key, names in named.items():
             yield from ((key, name) for name in names if name is not None)
 
+    def table(self, name: str) -> Any:
+        """What a table says: of a check, what its file makes of it; None or [] where it is not there."""
+        return getattr(self, name)
+
     def stage(self, name: str) -> StageSettings:
         """The settings of a stage, its defaults when the file says nothing."""
-        told = next((told for stage, told in self.stages.items() if stage == name), StageSettings())
-        if name in _BUDGETS and "budget" not in told.model_fields_set:
-            return told.model_copy(update={"budget": _BUDGETS[name]})
-        return told
+        settings = next((each for stage, each in self.stages.items() if stage == name), StageSettings())
+        if name in _BUDGETS and "budget" not in settings.model_fields_set:
+            return settings.model_copy(update={"budget": _BUDGETS[name]})
+        return settings
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for a journal's header; redacted there."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+if TYPE_CHECKING:
+
+    class Settings(FixedSettings):
+        """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over it."""
+else:
+    Settings = create_model(
+        "Settings", __base__=FixedSettings, **{check.table: check.field for check in checks()}
+    )

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rampgate.config.part import Part
-from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Duration,
-    JMESPath,
-    UrlPath,
-)
+from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 
 
-class StepSettings(Part):
+class StepSettings(Table):
     """What every step has: the flags that it switches on, read back for an account that must have them."""
 
     flags: list[str] = Field(default_factory=list)
@@ -28,7 +23,7 @@ class MonitoringStepSettings(StepSettings):
     within: Duration = Field(default=15.0, gt=0)
 
 
-class CacheSettings(Part):
+class CacheSettings(Table):
     """deploy.backend.cache: a request that must be answered from the cache when it is asked again."""
 
     path: UrlPath
@@ -37,7 +32,7 @@ class CacheSettings(Part):
     requests: int = Field(default=50, ge=2, le=1000)
 
 
-class QuerySettings(Part):
+class QuerySettings(Table):
     """deploy.backend.queries: how the database answers a query, as explain tells it."""
 
     name: str = Field(min_length=1)
@@ -47,7 +42,7 @@ class QuerySettings(Part):
     returned: JMESPath = "returned"
 
 
-class PagingSettings(Part):
+class PagingSettings(Table):
     """deploy.backend.paging: a list that is read from its beginning to its end, page by page."""
 
     path: UrlPath
@@ -67,7 +62,7 @@ class BackendStepSettings(StepSettings):
     paging: PagingSettings | None = None
 
 
-class ThemeSettings(Part):
+class ThemeSettings(Table):
     """deploy.frontend.theme: the switch of the theme on a page."""
 
     page: str
@@ -81,7 +76,7 @@ class FrontendStepSettings(StepSettings):
     console: list[str] = Field(default=[], description="names of [[pages]] that must log no error")
 
 
-class ListSettings(Part):
+class ListSettings(Table):
     """deploy.advanced.list: a long list of which a page holds only the rows in view."""
 
     page: str
@@ -91,7 +86,7 @@ class ListSettings(Part):
     more: str = Field(default="", description="CSS of a button that brings more rows")
 
 
-class JobSettings(Part):
+class JobSettings(Table):
     """deploy.advanced.jobs: work that is queued, and done."""
 
     path: UrlPath
@@ -111,7 +106,7 @@ class AdvancedStepSettings(StepSettings):
     jobs: JobSettings | None = None
 
 
-class DeploySettings(Part):
+class DeploySettings(Table):
     """[deploy]: what the steps of a deployment must show."""
 
     monitoring: MonitoringStepSettings | None = None

@@ -6,20 +6,14 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rampgate.config.part import Part
-from rampgate.config.predeploy import (  # pydantic reads these when the classes are made
+from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
+from rampgate.config.predeploy import (
     FlagScratchSettings,
     FlagStartSettings,
 )
-from rampgate.config.values import (  # pydantic reads these when the classes are made
-    Duration,
-    JMESPath,
-    Percent,
-    UrlPath,
-)
 
 
-class VersionSettings(Part):
+class VersionSettings(Table):
     """[version]: where the running version is read, and which one is expected."""
 
     path: UrlPath = "/health"
@@ -30,7 +24,7 @@ class VersionSettings(Part):
     required: bool = True
 
 
-class FormSettings(Part):
+class FormSettings(Table):
     """[login.form]: how a browser signs in with the account of [login.body]."""
 
     path: UrlPath
@@ -42,7 +36,7 @@ class FormSettings(Part):
     lands_on: UrlPath = "/"
 
 
-class LoginSettings(Part):
+class LoginSettings(Table):
     """[login]: how a known-good account signs in."""
 
     path: UrlPath
@@ -64,7 +58,7 @@ class LoginSettings(Part):
         return self
 
 
-class EndpointSettings(Part):
+class EndpointSettings(Table):
     """[[endpoints]]: an API endpoint whose latency and body are judged."""
 
     name: str
@@ -79,7 +73,7 @@ class EndpointSettings(Part):
     required: bool = True
 
 
-class PageSettings(Part):
+class PageSettings(Table):
     """[[pages]]: a web page, and whether Lighthouse audits it."""
 
     name: str
@@ -90,7 +84,7 @@ class PageSettings(Part):
     required: bool = True
 
 
-class BulkSettings(Part):
+class BulkSettings(Table):
     """[flags.bulk]: many users in one POST of {users_key: [{user_key, workspace_key}], flags_key: [...]}."""
 
     path: UrlPath
@@ -102,7 +96,7 @@ class BulkSettings(Part):
     results: JMESPath = "results[].flags"
 
 
-class FlagSettings(Part):
+class FlagSettings(Table):
     """[flags]: where flags are read, and what they must be."""
 
     path: str = Field(description="with {flag}, {user}, {workspace}")
@@ -125,7 +119,7 @@ class FlagSettings(Part):
         return path
 
 
-class MongoSettings(Part):
+class MongoSettings(Table):
     """[mongodb]: the database behind the deployment."""
 
     uri: str
@@ -134,20 +128,9 @@ class MongoSettings(Part):
     required: bool = True
 
 
-class RedisSettings(Part):
+class RedisSettings(Table):
     """[redis]: the cache behind the deployment."""
 
     url: str
     timeout: Duration = 3.0
-    required: bool = True
-
-
-class MetricSettings(Part):
-    """[[metrics]]: one number that the deployment reports about itself as JSON."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    path: UrlPath
-    value: JMESPath
-    unit: str = ""
-    admin: bool = False
     required: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rampgate.checks.frame.discovery import checks
 from rampgate.errors import EvidenceError
 from rampgate.evidence import journal
 from rampgate.judging.verdict import decide, dumps
@@ -22,7 +23,9 @@ def judge(folder: Path) -> Verdict:
 
     Raises:
         EvidenceError: there is no readable journal.
+        ConfigurationError: the file of a check cannot be imported.
     """
+    checks()  # what they measure can be judged only where it is known
     return decide(*journal.read(folder))
 
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rampgate.config.values import seconds
+from rampgate.checks.frame.table import seconds
 from rampgate.errors import ConfigurationError
 from rampgate.model.ramp import Ramp
 

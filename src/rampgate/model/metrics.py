@@ -79,7 +79,6 @@ _ALL = (
     Metric("jobs_down", Kind.COUNT, "", "scrape jobs of Prometheus that are not up"),
     Metric("rules_missing", Kind.COUNT, "", "alerting rules that Prometheus has not loaded"),
     Metric("metrics_missing", Kind.COUNT, "", "metrics that nobody delivers to Prometheus"),
-    Metric("alert_delivered", Kind.VALUE, "", "1 when a channel took a message and it arrived, else 0"),
     Metric("backup_taken", Kind.VALUE, "", "1 when a whole backup was written, else 0"),
     Metric("backup_differences", Kind.COUNT, "", "differences between the data and its backup, restored"),
     Metric("backup_bytes", Kind.VALUE, "", "bytes of a backup"),
@@ -151,7 +150,6 @@ _SENTENCES = {
     "jobs_down": ("all {n} scrape jobs are up", "{k} of {n} scrape jobs are not up"),
     "rules_missing": ("all {n} alerting rules are loaded", "{k} of {n} alerting rules are not loaded"),
     "metrics_missing": ("all {n} metrics are delivered", "{k} of {n} metrics are not delivered"),
-    "alert_delivered": ("the channel took the message", "the message was not delivered"),
     "backup_taken": ("a whole backup was written", "no whole backup was written"),
     "backup_differences": (
         "{n} comparisons with the backup, no difference",
@@ -204,6 +202,17 @@ METRICS: dict[str, Metric] = {
 
 ALIASES: dict[str, str] = {"performance_score": "lighthouse_performance_score"}
 """Other names under which policies know a metric."""
+
+
+def add(metrics: Iterable[Metric]) -> None:
+    """Make the metrics of a check known.
+
+    Raises:
+        ValueError: another metric has the name.
+    """
+    for metric in metrics:
+        if METRICS.setdefault(metric.name, metric) != metric:
+            raise ValueError(f"the metric {metric.name} is defined twice")
 
 
 def registry(declared: Iterable[Mapping[str, Any]] = ()) -> dict[str, Metric]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import httpx
 
+from rampgate.checks.frame.check import Context
 from rampgate.errors import UnreachableError
 from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from rampgate.config import subjects
     from rampgate.evidence.run import Run
     from rampgate.probes.lighthouse import LighthouseProbe
-    from rampgate.probes.metric import JsonMetricProbe
     from rampgate.probes.stores import MongoProbe, RedisProbe
 
 T = TypeVar("T")
@@ -200,16 +200,18 @@ class StageContext:
             clock=self.run.clock,
         )
 
-    def metric(self, metric: subjects.MetricSettings) -> JsonMetricProbe:
-        """One number that the deployment reports about itself."""
-        from rampgate.probes.metric import JsonMetricProbe
+    def context(self) -> Context:
+        """What the measure function of a check is given beside its settings."""
+        run = self.run
+        return Context(run.id, self._settings.environment, self._open, run.clock, run.progress)
 
-        self.need("api")
-        http = self.admin() if metric.admin else self.client("api", signed_in=True)
-        self._stack.enter_context(http)
-        return JsonMetricProbe(
-            http, metric.path, metric.name, metric.value, metric.unit, clock=self.run.clock
-        )
+    def _open(
+        self, service: str, *, account: Literal["user", "admin", "none"] = "user", guarded: bool = False
+    ) -> httpx.Client:
+        self.need(service)
+        if account == "admin":
+            return self.admin(guarded=guarded)
+        return self.client(service, signed_in=account == "user", guarded=guarded)
 
     def need(self, *dependencies: str) -> None:
         """Go on only if these answer.

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rampgate.checks.frame.discovery import checks
 from rampgate.errors import ConfigurationError
 from rampgate.stage.items import CHECK_ID, EXPECT, STAGE_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rampgate.checks.frame.check import Context
     from rampgate.config.settings import Settings
     from rampgate.evidence.run import Expect, Run
-    from rampgate.stage.alert_look import AlertLook
     from rampgate.stage.context import StageContext
     from rampgate.stage.load import LoadRunner
 
@@ -54,11 +55,9 @@ def look() -> None:
 
 
 @pytest.fixture
-def alert_look(rampgate_run: Run) -> AlertLook:
-    """Makes the probes of the alert channels."""
-    from rampgate.stage.alert_look import AlertLook
-
-    return AlertLook(rampgate_run)
+def context(stage_context: StageContext) -> Context:
+    """What the measure function of a check is given beside its settings."""
+    return stage_context.context()
 
 
 @pytest.fixture
@@ -77,6 +76,19 @@ def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
     item: pytest.Item = request.node
     item.stash[EXPECT] = Expect(rampgate_run, item.stash[CHECK_ID])
     return item.stash[EXPECT]
+
+
+class CheckFixtures:
+    """A pytest plugin: one fixture for each check of checks/ that exists once in the settings.
+
+    Raises:
+        ConfigurationError: a file of checks/ cannot be imported.
+    """
+
+    def __init__(self) -> None:
+        for check in checks():
+            if not check.several:
+                setattr(self, check.subject, _single(check.subject))
 
 
 def _single(subject: str) -> Any:

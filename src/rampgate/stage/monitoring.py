@@ -63,7 +63,7 @@ def rules(context: StageContext, settings: MonitoringSettings) -> Measurement:
 def metrics(context: StageContext, settings: MonitoringSettings) -> Measurement:
     """Metrics that are not delivered; and, in its note, thresholds that no query feeds. Raises as jobs."""
     measured = _ask(context, settings, lambda probe: probe.metrics(settings.metrics))
-    known = {*settings.metrics, *(metric.name for metric in context.run.settings.metrics)}
+    known = {*settings.metrics, *(metric.name for metric in context.run.settings.table("metrics"))}
     unasked = [name for name in _REPORTED if name not in known and context.run.policy.of(name)]
     if not unasked:
         return measured

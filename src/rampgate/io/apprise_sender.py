@@ -1,22 +1,28 @@
-"""Sends one message through apprise, as a process of its own.
+"""The door to people: sends one message through apprise, in a process of its own.
 
 So it ends in time whatever a channel does, and what apprise logs, addresses with their secrets among it,
-stays inside. Reads ``{"url", "title", "body", "seconds"}`` from standard input, writes an Outcome as JSON.
+stays inside. That process reads ``{"url", "title", "body", "seconds"}`` from standard input, and writes an
+Outcome as JSON.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +33,9 @@ _STATUS = re.compile(r"error=([1-9]\d\d)\b")
 _REPLY = re.compile(r"\(([45]\d\d), b(['\"])(.*?)\2")
 _SYSTEM = re.compile(r"\[Errno -?\d+\] ([\w ,]+)")
 _CERTIFICATE = re.compile(r"certificate verify failed(?:: [^()]+)?")
+_START_S = 60.0
+"""What starting a process may take on a busy machine, beyond the time that the channel has."""
+_LOOPBACK = "localhost,127.0.0.1,::1"
 _KEPT = 200
 _SHORT = 3
 _MASK = "***"
@@ -47,7 +56,48 @@ class Outcome:
     wrong_address: bool = False
 
 
-class _Heard(logging.Handler):
+def deliver(url: str, title: str, body: str, seconds: float) -> Outcome:
+    """Send one message, from a process of its own.
+
+    Args:
+        url: apprise's address of the channel, a secret.
+        title: of the message.
+        body: of the message, plain text.
+        seconds: for all of it.
+
+    Raises:
+        ConfigurationError: apprise is not installed.
+        ProbeError: it broke down over this message.
+    """
+    if importlib.util.find_spec("apprise") is None:
+        raise ConfigurationError(
+            "apprise: not installed; alert channels need: pip install 'rampgate[alerts]'"
+        )
+    try:
+        done = run(
+            [sys.executable, "-P", "-m", __name__],
+            timeout_s=seconds + _START_S,
+            env=_environment(),
+            text=json.dumps({"url": url, "title": title, "body": body, "seconds": seconds}),
+        )
+        return Outcome(**json.loads(done.stdout))
+    except subprocess.TimeoutExpired as error:
+        raise ProbeError(f"the message was given up after {error.timeout:g} s") from None
+    except (ValueError, TypeError):
+        raise ProbeError(
+            f"apprise broke down over this message (exit code {done.returncode}); "
+            "what it printed is not shown, for it may hold the address"
+        ) from None
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with no proxy between us and this machine's own channels."""
+    set_ones = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    spared = ",".join([*filter(None, set_ones), _LOOPBACK])
+    return {**os.environ, "no_proxy": spared, "NO_PROXY": spared}
+
+
+class _Log(logging.Handler):
     """Keeps the last messages of apprise."""
 
     def __init__(self) -> None:
@@ -70,8 +120,8 @@ def send(url: str, title: str, body: str, seconds: float) -> Outcome:
     """
     import apprise
 
-    logger, heard = logging.getLogger("apprise"), _Heard()
-    logger.handlers, logger.propagate = [heard], False
+    logger, log = logging.getLogger("apprise"), _Log()
+    logger.handlers, logger.propagate = [log], False
     logger.setLevel(logging.DEBUG)
     # A redirected POST would arrive as a GET without the message, and be answered with 200.
     asset = apprise.AppriseAsset(app_id="rampgate", app_desc="rampgate", http_redirects=False)
@@ -83,7 +133,7 @@ def send(url: str, title: str, body: str, seconds: float) -> Outcome:
     sender.add(channel)
     if sender.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
         return Outcome(sent=True)
-    return Outcome(sent=False, why=cause(heard.lines, url, seconds))
+    return Outcome(sent=False, why=cause(log.lines, url, seconds))
 
 
 def cause(lines: Iterable[str], url: str, seconds: float) -> str:
@@ -104,7 +154,7 @@ def cause(lines: Iterable[str], url: str, seconds: float) -> str:
         return no_answer(seconds)
     if found := _CERTIFICATE.search(text) or _SYSTEM.search(text):
         return found[found.re.groups].strip()
-    return "apprise could not send it, for a reason that its log tells only with the address"
+    return "apprise could not send it, for a reason that its log gives only with the address"
 
 
 def no_answer(seconds: float) -> str:
@@ -127,7 +177,9 @@ def _wrong(url: str) -> str:
         hint = f"did you mean {near[0]}? " if near else ""
         return f"found the scheme {scheme!r}; {hint}accepted are {some}"
     forms = [form.replace("{schema}", scheme) for form in N_MGR[scheme].templates]
-    return f"found an incomplete {scheme} address; accepted is {forms[0] if forms else 'what apprise tells'}"
+    return (
+        f"found an incomplete {scheme} address; accepted is {forms[0] if forms else 'what apprise documents'}"
+    )
 
 
 def _without(text: str, url: str) -> str:
@@ -147,25 +199,25 @@ def _parts(url: str) -> Iterator[str]:
 
 def main() -> None:
     """Send what standard input says, and write what became of it."""
-    told: dict[str, Any] = json.load(sys.stdin)
-    seconds = float(told["seconds"])
+    message: dict[str, Any] = json.load(sys.stdin)
+    seconds = float(message["seconds"])
     out, sys.stdout = sys.stdout, sys.stderr
 
-    def tell(outcome: Outcome) -> None:
+    def write(outcome: Outcome) -> None:
         out.write(json.dumps(asdict(outcome)) + "\n")
         out.flush()
 
     def give_up(*_: object) -> None:
-        tell(Outcome(sent=False, why=no_answer(seconds)))
+        write(Outcome(sent=False, why=no_answer(seconds)))
         os._exit(0)
 
     signal.signal(signal.SIGALRM, give_up)
     import apprise  # noqa: F401  # loading it is not the channel's time
 
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    outcome = send(told["url"], told["title"], told["body"], seconds)
+    outcome = send(message["url"], message["title"], message["body"], seconds)
     signal.setitimer(signal.ITIMER_REAL, 0)
-    tell(outcome)
+    write(outcome)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
-from tests.unit.fakes import RUN_ID, send_json, serving
+from tests.unit.fakes import RUN_ID, context, send_json, serving
 
+from rampgate.checks import alerts
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.probes import alerts
-from rampgate.probes.alert_sender import cause
-from rampgate.probes.alerts import AlertProbe, Channel, Receipt
+from rampgate.io import apprise_sender
+from rampgate.io.apprise_sender import cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,15 +63,19 @@ class Inbox:
         send_json(handler, self.status, {"path": handler.path})
 
 
-def probe(url: str, receipt: str = "", *, timeout_s: float = LONG, within_s: float = LONG) -> AlertProbe:
-    """The probe of one channel, with a mark that the test knows."""
-    place = Receipt(f"{receipt}/messages?contains={{nonce}}", within_s) if receipt else None
-    return AlertProbe(Channel("ops", url, timeout_s), "production", RUN_ID, place, nonce=lambda: MARK)
+@pytest.fixture(autouse=True)
+def mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark that the tests know."""
+    monkeypatch.setattr(alerts, "_mark", lambda: MARK)
 
 
-def look(url: str, receipt: str = "", **told: Any) -> Measurement:
-    """What the probe sees; none of it holds the secret part of an address."""
-    (seen,) = probe(url, receipt, **told).measure()
+def send(url: str, receipt: str = "", *, timeout: float = LONG, within: float = LONG) -> Measurement:
+    """What is measured of one channel; none of it holds the secret part of an address."""
+    place = {"url": f"{receipt}/messages?contains={{nonce}}", "within": within} if receipt else None
+    channel = alerts.AlertChannel.model_validate(
+        {"name": "ops", "url": url, "timeout": timeout, "receipt": place}
+    )
+    (seen,) = alerts.measure(channel, context())
     assert SECRET not in str(seen)
     assert "\n" not in seen.note
     assert (seen.metric, seen.n, seen.labels) == ("alert_delivered", 1, {"alert": "ops"})
@@ -132,7 +136,7 @@ def test_webhook_delivers_and_the_message_says_what_it_is() -> None:
     """It arrives where it can be read back; whoever gets it learns that it is a test and what of."""
     inbox = Inbox()
     with serving(inbox) as address:
-        seen = look(webhook(address), address)
+        seen = send(webhook(address), address)
     assert (seen.value, seen.note) == (1.0, "accepted, and arrived")
     assert seen.details["nonce"] == MARK
     (told,) = (json.loads(text) for text in inbox.told)
@@ -146,7 +150,7 @@ def test_mail_is_delivered() -> None:
     """A mail's subject holds the mark unencoded, so that it can be found in a raw mailbox."""
     mails = Mails()
     with mail_server(mails) as url:
-        seen = look(url)
+        seen = send(url)
     assert (seen.value, seen.note) == (1.0, "accepted; receipt not checked")
     (mail,) = mails.kept
     assert MARK in mail.decode().replace("\r\n ", " ").partition("\r\n\r\n")[0]
@@ -161,7 +165,7 @@ def test_webhook_that_answers_badly_has_not_delivered(status: int, says: str) ->
     inbox = Inbox()
     inbox.status = status
     with serving(inbox) as address:
-        seen = look(webhook(address), address)
+        seen = send(webhook(address), address)
     assert (seen.value, seen.note) == (0.0, says)
     assert "/elsewhere" not in inbox.asked
 
@@ -171,7 +175,7 @@ def test_channel_where_nobody_listens_has_not_delivered(scheme: str) -> None:
     """It is told in the system's own words."""
     with mute() as address:
         pass
-    seen = look(scheme.format(urlsplit(address).netloc))
+    seen = send(scheme.format(urlsplit(address).netloc))
     assert (seen.value, seen.note) == (0.0, "Connection refused")
 
 
@@ -179,7 +183,7 @@ def test_channel_where_nobody_listens_has_not_delivered(scheme: str) -> None:
 def test_channel_that_never_answers_costs_its_time_out(scheme: str) -> None:
     """And no more; a name says how long was waited."""
     with mute() as address:
-        seen = look(scheme.format(urlsplit(address).netloc), timeout_s=SOON)
+        seen = send(scheme.format(urlsplit(address).netloc), timeout=SOON)
     assert (seen.value, seen.note) == (0.0, "no answer within 0.2 s")
 
 
@@ -195,7 +199,7 @@ def test_channel_that_answers_without_end_is_given_up() -> None:
                 handler.wfile.write(b".")
 
     with serving(trickle) as address:
-        seen = look(webhook(address), timeout_s=SOON)
+        seen = send(webhook(address), timeout=SOON)
         over.set()
     assert (seen.value, seen.note) == (0.0, "no answer within 0.2 s")
 
@@ -205,7 +209,7 @@ def test_mail_server_that_refuses_the_recipient_is_quoted_without_the_address() 
     mails = Mails()
     mails.refuses = True
     with mail_server(mails) as url:
-        seen = look(url)
+        seen = send(url)
     assert seen.value == 0.0
     assert seen.note == "the mail server refuses it: 550 5.1.1 <***>: no such user here"
 
@@ -215,7 +219,7 @@ def test_message_that_was_taken_and_arrives_nowhere_is_not_delivered() -> None:
     inbox = Inbox()
     inbox.keeps = False
     with serving(inbox) as address:
-        seen = look(webhook(address), address, within_s=SOON)
+        seen = send(webhook(address), address, within=SOON)
     assert (seen.value, seen.note) == (0.0, "accepted, and did not arrive within 0.2 s")
 
 
@@ -225,7 +229,7 @@ def test_receipt_that_answers_404_all_the_time_is_an_error() -> None:
     inbox.asked_status = 404
     says = r"^alerts\.ops\.receipt\.url: answered 404 for 0\.2 s; accepted is a 2xx answer$"
     with serving(inbox) as address, pytest.raises(ProbeError, match=says):
-        look(webhook(address), address, within_s=SOON)
+        send(webhook(address), address, within=SOON)
 
 
 @pytest.mark.parametrize("status", [404, 500])
@@ -239,7 +243,7 @@ def test_receipt_that_could_be_read_once_is_judged_by_that(status: int) -> None:
         inbox(handler)
 
     with serving(turn) as address:
-        seen = look(webhook(address), address, within_s=SOON)
+        seen = send(webhook(address), address, within=SOON)
     assert (seen.value, seen.note) == (0.0, "accepted, and did not arrive within 0.2 s")
 
 
@@ -248,7 +252,7 @@ def test_receipt_that_repeats_the_question_is_refused_before_anything_is_sent() 
     inbox = Inbox()
     inbox.echoes = True
     with serving(inbox) as address, pytest.raises(ProbeError, match="holds the mark before the message"):
-        look(webhook(address), address)
+        send(webhook(address), address)
     assert inbox.told == []
 
 
@@ -258,7 +262,7 @@ def test_receipt_that_cannot_be_read_is_an_error(status: int) -> None:
     inbox = Inbox()
     inbox.asked_status = status
     with serving(inbox) as address, pytest.raises(ProbeError, match=f"cannot be read: HTTP {status}") as told:
-        look(webhook(address), address)
+        send(webhook(address), address)
     assert str(told.value).startswith("alerts.ops.receipt.url: ")
 
 
@@ -275,7 +279,7 @@ def test_receipt_that_cannot_be_read_is_an_error(status: int) -> None:
 def test_address_with_a_typo_is_told_without_itself(url: str, says: str) -> None:
     """Which channel, what is wrong, what is accepted; the address stays a secret."""
     with pytest.raises(ConfigurationError) as refused:
-        look(url)
+        send(url)
     assert str(refused.value).startswith(f"alerts.ops.url: {says}")
     assert SECRET not in str(refused.value)
 
@@ -285,14 +289,14 @@ def test_proxy_does_not_stand_between_us_and_this_machine(monkeypatch: pytest.Mo
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     inbox = Inbox()
     with serving(inbox) as address:
-        assert look(webhook(address), address).value == 1.0
+        assert send(webhook(address), address).value == 1.0
 
 
 def test_sender_that_breaks_down_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it says on its way down may hold the address, and is not shown."""
-    monkeypatch.setattr(alerts, "_environment", lambda: {"PYTHONHOME": f"/{SECRET}"})
+    monkeypatch.setattr(apprise_sender, "_environment", lambda: {"PYTHONHOME": f"/{SECRET}"})
     with pytest.raises(ProbeError, match=r"alerts\.ops: apprise broke down .* \(exit code 1\)") as told:
-        look("json://127.0.0.1:1/x")
+        send("json://127.0.0.1:1/x")
     assert SECRET not in str(told.value)
 
 

@@ -1,6 +1,6 @@
-"""How single values of the settings are read: durations, addresses, paths, expressions.
+"""What the tables of rampgate.toml are made of: their base class, and the types of their values.
 
-What is refused is a ValueError that says what is accepted, which is how pydantic wants to be told.
+What is refused is a ValueError that says what is accepted, which is what pydantic reports.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ import math
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rampgate.model.ramp import Ramp
 
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
+
+
+class Table(BaseModel):
+    """Base of every table: unknown keys are errors, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def seconds(text: object) -> float:

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.unit.fakes import FakeClock, always
+from pydantic import ValidationError
+from tests.unit.fakes import FakeClock, always, context
 
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.checks import metrics
+from rampgate.checks.sources.json_address import JsonAddress
+from rampgate.errors import ProbeError
 from rampgate.model.measurement import Measurement
-from rampgate.probes.metric import JsonMetricProbe
 
 
-def look(answer: httpx.Response | Exception, value: str = "data.rate") -> Measurement:
-    """One look at a metric."""
-    with always(answer)() as http:
-        return JsonMetricProbe(http, "/metrics.json", "feedback", value, "%", FakeClock()).measure()[0]
+def read(answer: httpx.Response | Exception) -> Measurement:
+    """What a metric says, by one request."""
+    metric = JsonAddress(name="feedback", path="/metrics.json", value="data.rate", unit="%")
+    (measurement,) = metrics.measure(metric, context(always(answer), FakeClock()))
+    return measurement
 
 
 @pytest.mark.parametrize(
@@ -20,8 +23,8 @@ def look(answer: httpx.Response | Exception, value: str = "data.rate") -> Measur
 )
 def test_a_number_is_read(text: str, number: float) -> None:
     """Zero is a number, and so is one with an exponent."""
-    seen = look(httpx.Response(200, text=f'{{"data": {{"rate": {text}}}}}'))
-    assert seen == Measurement("feedback", "%", n=1, value=number, start=1000.0, end=1000.0)
+    measurement = read(httpx.Response(200, text=f'{{"data": {{"rate": {text}}}}}'))
+    assert measurement == Measurement("feedback", "%", n=1, value=number, start=1000.0, end=1000.0)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_a_number_is_read(text: str, number: float) -> None:
 def test_what_is_no_number_is_an_error_in_one_line(body: str, found: str) -> None:
     """Nothing that a shell gate took for 'no alert' passes here; the message says what was found."""
     with pytest.raises(ProbeError) as refused:
-        look(httpx.Response(200, text=body))
+        read(httpx.Response(200, text=body))
     message = str(refused.value)
     assert f"found {found}; accepted is " in message
     assert message.startswith("metric feedback, /metrics.json: ")
@@ -72,18 +75,18 @@ def test_what_is_no_number_is_an_error_in_one_line(body: str, found: str) -> Non
 def test_no_answer_is_the_instruments_failure(answer: httpx.Response | Exception, found: str) -> None:
     """Monitoring that does not answer says nothing about the deployment, good or bad."""
     with pytest.raises(ProbeError) as refused:
-        look(answer)
+        read(answer)
     assert f"found {found}; accepted is " in str(refused.value)
 
 
 def test_a_long_text_is_cut() -> None:
     """A page of text at the metric's place does not fill the report."""
     with pytest.raises(ProbeError) as refused:
-        look(httpx.Response(200, json={"data": {"rate": "x" * 500}}))
+        read(httpx.Response(200, json={"data": {"rate": "x" * 500}}))
     assert len(str(refused.value)) < 200
 
 
-def test_a_wrong_expression_is_a_configuration_error() -> None:
-    """Told before anything is asked."""
-    with always(httpx.Response(200))() as http, pytest.raises(ConfigurationError, match="metric feedback"):
-        JsonMetricProbe(http, "/", "feedback", "a[")
+def test_a_wrong_expression_is_refused_with_the_settings() -> None:
+    """Before anything is asked."""
+    with pytest.raises(ValidationError, match="accepted is a JMESPath expression"):
+        JsonAddress(name="feedback", path="/", value="a[")

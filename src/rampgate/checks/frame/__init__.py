@@ -1,0 +1,1 @@
+"""What the files of checks are made with, and how they are found."""

@@ -1,0 +1,124 @@
+"""What rampgate knows of a check, all of it from the check's one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from rampgate.clock import Clock, SystemClock
+from rampgate.outcome import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import httpx
+
+    from rampgate.model.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultThreshold:
+    """A threshold that is in force when the settings say nothing.
+
+    Args:
+        name: by which settings change it.
+        text: as in [thresholds].
+        severity: of a failure.
+        bad: whether the text says what is bad.
+    """
+
+    name: str
+    text: str
+    severity: Severity = Severity.WARNING
+    bad: bool = False
+
+
+class OpenClient(Protocol):
+    """Opens a client of the target; whoever asks for one closes it."""
+
+    def __call__(
+        self, service: str, *, account: Literal["user", "admin", "none"] = "user", guarded: bool = False
+    ) -> httpx.Client:
+        """A client of a service.
+
+        Args:
+            service: ``web`` or ``api``.
+            account: the session of [login], the token of the administrator, or neither.
+            guarded: whether it may go to ``allowed_hosts`` alone, as whatever loads or writes must.
+
+        Raises:
+            UnreachableError: the service does not answer.
+        """
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a check is given beside its settings, and all of it.
+
+    Args:
+        run_id: names the run in requests and messages.
+        environment: whose deployment is checked.
+        client: opens a client of the target.
+        clock: tells the time, and waits.
+        progress: shows a line to whoever watches.
+    """
+
+    run_id: str
+    environment: str
+    client: OpenClient
+    clock: Clock = field(default_factory=SystemClock)
+    progress: Callable[[str], None] = field(default=lambda _: None)
+
+
+def no_labels(_: Any) -> Mapping[str, Sequence[str]]:
+    """Of a check whose measurements carry none."""
+    return {}
+
+
+def no_metrics(_: Any) -> Iterable[Metric]:
+    """Of a check whose settings declare none."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: a module of checks/ defines it as ``CHECK``, beside its ``measure(settings, context)``.
+
+    Args:
+        subject: the fixture by which a function in validation/ asks for its settings; its place in the plan.
+        table: its table in rampgate.toml, and its name for ``require``.
+        settings: that table; of a check of which there may be several, the table of one, with a name.
+        several: whether it is ``[[table]]``, with one check for each.
+        metrics: what it measures.
+        thresholds: in force when the settings say nothing.
+        labels: its settings -> label -> values that its measurements can carry, for ``where``.
+        declares: its settings -> further metrics, which thresholds may name.
+        extra: the optional dependency that it needs, "" for none.
+        modules: of that extra, which must be importable.
+    """
+
+    subject: str
+    table: str
+    settings: Any
+    several: bool = False
+    metrics: tuple[Metric, ...] = ()
+    thresholds: tuple[DefaultThreshold, ...] = ()
+    labels: Callable[[Any], Mapping[str, Sequence[str]]] = no_labels
+    declares: Callable[[Any], Iterable[Metric]] = no_metrics
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> tuple[Any, Any]:
+        """Type and default of its field in the settings, as pydantic's create_model takes them."""
+        return (list[self.settings], []) if self.several else (self.settings | None, None)  # type: ignore[name-defined]  # made at run time
+
+    def subjects(self, configured: Any) -> dict[str, Any]:
+        """Id -> settings of each check; the id of a check that exists once is "".
+
+        Args:
+            configured: what rampgate.toml says in its table.
+        """
+        if self.several:
+            return {entry.name: entry for entry in configured}
+        return {"": configured} if configured else {}
