@@ -128,7 +128,7 @@ class Finished:
             {"check": check["check"], **judgement}
             for check in self.verdict["checks"]
             for judgement in check["judgements"]
-            if check["check"] != "load/cells" and judgement["name"] == name
+            if check["check"] != "load/slices" and judgement["name"] == name
         ]
 
 

@@ -67,7 +67,7 @@ def _p95(found: gate.Finished) -> dict[str, float]:
     return {
         str(check): each["details"]["p95_ms"]
         for check, each in seen
-        if each.get("metric") == "http_req_duration" and check != "load/cells"
+        if each.get("metric") == "http_req_duration" and check != "load/slices"
     }
 
 

@@ -172,7 +172,7 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
         "load/whole run",
         "load/abort",
         "load/generator",
-        "load/cells",
+        "load/slices",
     ]
     assert {run for _, _, run, _ in service.asked} == {verdict["run"]}
     assert {(path, session) for _, path, _, session in service.asked} == {

@@ -127,7 +127,7 @@ def sixteen_minutes(folder: Path, *, slow: str = "patients", bad: Sequence[int] 
         for name in ENDPOINTS:
             for cohort in ("on", "off"):
                 labels = {"endpoint": name, "cohort": cohort, "ramp_stage": stage}
-                judged(story, "load/cells", labels, n=n, slow=350 * (name == slow and n > 1_000))
+                judged(story, "load/slices", labels, n=n, slow=350 * (name == slow and n > 1_000))
     story.judged(
         "load/abort",
         Measurement("abort_evidence", n=960, value=2.5, labels={"threshold": "rate<0.02"}),

@@ -85,7 +85,7 @@ def test_the_plan_names_each_endpoint_under_load_and_the_whole_run(tmp_path: Pat
         ("load/whole run", True),
         ("load/abort", True),
         ("load/generator", True),
-        ("load/cells", False),
+        ("load/slices", False),
     ]
     assert setup.tests == 4 * (3 + 4), "four thresholds, in three cells and two endpoints x two stages"
     assert setup.abort_tests == 2, "four watches, of failures and of times, each with two nested limits"
@@ -178,7 +178,7 @@ def test_a_run_without_a_request_is_an_error(started: Started) -> None:
         "load/whole run": Outcome.ERROR,
         "load/abort": Outcome.UNDECIDED,
         "load/generator": Outcome.UNDECIDED,
-        "load/cells": Outcome.ERROR,
+        "load/slices": Outcome.ERROR,
     }
     assert "nothing was measured" in decided.reasons[0]
 

@@ -155,7 +155,7 @@ def test_waiting_before_the_plateau_does_not_spoil_it(tmp_path: Path) -> None:
     running.go_on(46)
     decided = running.end()
     found = outcomes(decided)
-    assert (found["plateau[one]"], found["generator"], found["cells"]) == (PASSED, PASSED, PASSED)
+    assert (found["plateau[one]"], found["generator"], found["slices"]) == (PASSED, PASSED, PASSED)
     up = [
         j
         for r in decided.checks

@@ -115,10 +115,10 @@ def test_a_slice_may_fail_on_its_own_evidence(tmp_path: Path) -> None:
     running.go_on(316, n=20, cohorts=(ON, OFF))
     decided = running.end()
     found = outcomes(decided)
-    assert found["cells"] is FAILED
-    assert {found[name] for name in found if name != "cells"} == {PASSED}
+    assert found["slices"] is FAILED
+    assert {found[name] for name in found if name != "slices"} == {PASSED}
     assert decided.decision is Decision.HOLD
-    assert decided.reasons[0].startswith("load/cells: two, stage 1: 0 to 2 users, on: p95 of 60")
+    assert decided.reasons[0].startswith("load/slices: two, stage 1: 0 to 2 users, on: p95 of 60")
 
 
 def test_the_cohorts_are_judged_where_they_are_known(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rampgate.errors import EvidenceError
+from rampgate.evidence import renames
 from rampgate.evidence.verdicts import judge
 
 RECORDED = Path(__file__).parents[1] / "recorded"
@@ -27,7 +28,8 @@ def test_a_recorded_run_is_decided_as_the_version_before_decided_it(run: str, tm
         return
     verdict = judge(tmp_path)
     outcomes = {each.check: each.outcome.value if each.outcome else "never ran" for each in verdict.checks}
-    assert outcomes == expected["checks"]
+    names = {old: new for kind, old, new in renames.RENAMES if kind == "check"}
+    assert outcomes == {names.get(check, check): outcome for check, outcome in expected["checks"].items()}
     assert verdict.decision.value == expected["decision"]
     assert verdict.decision.exit_code == expected["exit_code"]
 

@@ -72,9 +72,9 @@ def test_only_what_is_behind_the_outcome_has_rows(tmp_path: Path) -> None:
 
 def test_an_advisory_limit_that_is_undecided_is_not_shown_beside_promote(tmp_path: Path) -> None:
     """What does not count does not shout: its check passed, and its judgement stays in the report."""
-    story = runs.Story(tmp_path, ["load/cells"])
-    story.judged("load/cells", runs.errors(n=10, failures=0), "error_rate < 2%", remarks={"advisory": True})
-    story.ended("load/cells")
+    story = runs.Story(tmp_path, ["load/slices"])
+    story.judged("load/slices", runs.errors(n=10, failures=0), "error_rate < 2%", remarks={"advisory": True})
+    story.ended("load/slices")
     story.end()
     text = shown(tmp_path)
     assert "PROMOTE" in text

@@ -3,6 +3,7 @@
 A row of RENAMES is all that a rename needs: what kind of name it is, the former name, today's.
 
     key      a field of a record
+    check    of a plan, and of what is recorded of it
     metric   of a measurement, and of a threshold
     label    of a measurement
     setting  a key in the settings of a header, however deep
@@ -23,6 +24,7 @@ PREVIOUS = 1
 RENAMES = (
     ("key", "lenient", "advisory"),
     ("key", "untrusted", "unreliable"),
+    ("check", "load/cells", "load/slices"),
 )
 
 
@@ -54,6 +56,10 @@ def renamed(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _record(record: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:
     record = _keys(record, names.get("key", {}))
+    if "check" in record:
+        record = _check(record, names.get("check", {}))
+    if "plan" in record:
+        record["plan"] = [_check(planned, names.get("check", {})) for planned in record["plan"]]
     if isinstance(seen := record.get("measurement"), dict):
         labels = _keys(seen.get("labels", {}), names.get("label", {}))
         metric = names.get("metric", {}).get(seen.get("metric", ""), seen.get("metric"))
@@ -64,6 +70,10 @@ def _record(record: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[st
     if "settings" in record:
         record["settings"] = _deep(record["settings"], names.get("setting", {}))
     return record
+
+
+def _check(data: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {**data, "check": names.get(data["check"], data["check"])}
 
 
 def _keys(data: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _ORDER: tuple[Outcome | None, ...] = (Outcome.FAILED, Outcome.ERROR, Outcome.UND
 _SKIPPED_FOR = "skipped because "
 _REFUSED = "sign-in"
 _ABORT, _PLATEAU = "load/abort", "load/plateau["
-_POOLED = ("load/whole run", "load/cohort[", "load/cells", _ABORT)
+_POOLED = ("load/whole run", "load/cohort[", "load/slices", _ABORT)
 """A load run's endpoints, each on its own; and what its other checks pool."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings
     from rampgate.model.ramp import Ramp
 
-WHOLE_RUN, SLICES = "load/whole run", "load/cells"
+WHOLE_RUN, SLICES = "load/whole run", "load/slices"
 PLATEAU = "plateau"
 COHORTS = {ON: "on", OFF: "off"}
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rampgate.report.evidence import Seen
 
 PREFIX = "load/"
-SLICES = "load/cells"
+SLICES = "load/slices"
 _PLATEAU, _WHOLE = "load/plateau[", "load/whole run"
 _ORDER = ("ramp_stage", "endpoint", "cohort")
 _QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
