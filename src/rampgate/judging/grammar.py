@@ -125,7 +125,7 @@ def plain(number: Decimal) -> str:
 
 
 def unknown(name: str, metrics: Mapping[str, Metric]) -> str:
-    """The sentence about a metric that nobody knows, with the nearest that are known."""
+    """The sentence about an unknown metric, with the nearest that are known."""
     known = [*metrics, *ALIASES]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"{name} is no known metric; accepted are {', '.join(near or sorted(known))}"

@@ -30,34 +30,34 @@ def next_command(verdict: Verdict) -> str:
     if verdict.decision is Decision.PROMOTE:
         return ""
     if verdict.decision is Decision.ROLLBACK:
-        return f"roll the percentage back, then: {_again(verdict, load=False)}"
-    return _after_hold(verdict) if verdict.checks else _after_nothing(verdict)
+        return f"roll the percentage back, then: {_command(verdict, load=False)}"
+    return _for_hold(verdict) if verdict.checks else _for_empty_plan(verdict)
 
 
-def _after_nothing(verdict: Verdict) -> str:
+def _for_empty_plan(verdict: Verdict) -> str:
     """After an empty plan: what would fill it."""
     if steps := _steps(verdict):
         tables = " and ".join(f"[{_DEPLOY}.{step}]" for step in steps)
-        return f"configure {tables} in rampgate.toml, then: {_again(verdict, load=False)}"
+        return f"configure {tables} in rampgate.toml, then: {_command(verdict, load=False)}"
     return "rampgate init, which writes a rampgate.toml"
 
 
-def _after_hold(verdict: Verdict) -> str:
+def _for_hold(verdict: Verdict) -> str:
     first = {result.outcome: result for result in reversed(verdict.checks)}
     holding = next((outcome for outcome in _ORDER if outcome in first), None)
     load = first[holding].check.startswith(_LOAD) if holding else set(verdict.stages) == {"load"}
-    again = _again(verdict, load=load)
+    command = _command(verdict, load=load)
     if holding is Outcome.FAILED:
-        return f"mend it, {_or_accept(verdict)}then: {again}"
+        return f"mend it, {_or_accept(verdict)}then: {command}"
     if any(reason.endswith(": interrupted") for reason in verdict.reasons):
-        return again
+        return command
     if holding is None:
-        return _after_skips(verdict, again)
+        return _for_skips(verdict, command)
     if holding is Outcome.ERROR and _of_a_setting(first[holding], verdict):
-        return f"mend rampgate.toml, then: {again}"
+        return f"mend rampgate.toml, then: {command}"
     if load:
-        return _after_load(verdict, holding, again)
-    return "rampgate doctor" if holding is Outcome.ERROR else again
+        return _for_load(verdict, holding, command)
+    return "rampgate doctor" if holding is Outcome.ERROR else command
 
 
 def _or_accept(verdict: Verdict) -> str:
@@ -77,12 +77,12 @@ def _pictured(result: CheckResult) -> str:
     return result.check.partition("[")[2].removesuffix("]") if differs else ""
 
 
-def _after_skips(verdict: Verdict, again: str) -> str:
+def _for_skips(verdict: Verdict, command: str) -> str:
     """After a run in which nothing was worse than skipped, or never ran."""
     if not all(_BASELINE_FIRST in reason for reason in verdict.reasons):
-        return again
+        return command
     demo = " --demo" if _is_demo(verdict) else ""
-    return f"pytest -m predeploy{demo} of the version before, then: {again}"
+    return f"pytest -m predeploy{demo} of the version before, then: {command}"
 
 
 def _of_a_setting(result: CheckResult, verdict: Verdict) -> bool:
@@ -92,18 +92,18 @@ def _of_a_setting(result: CheckResult, verdict: Verdict) -> bool:
     return bool(found and found[1] in known)
 
 
-def _after_load(verdict: Verdict, holding: Outcome, again: str) -> str:
+def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:
     """After a load run that failed nothing: what kept it from an answer."""
     causes = {result.cause for result in verdict.checks}
-    if Cause.NOTHING in causes and _can_be_told(again):
-        return f"{again} --users 1 --duration 10s, where one user shows what keeps it from asking"
+    if Cause.NOTHING in causes and _takes_options(command):
+        return f"{command} --users 1 --duration 10s, where one user shows what keeps it from asking"
     if Cause.LOST in causes:
-        return f"see in the lost worker's own output why it ended, then: {again}"
+        return f"see in the lost worker's own output why it ended, then: {command}"
     if holding is Outcome.ERROR:
-        return f"mend it, then: {again}"
+        return f"mend it, then: {command}"
     if Cause.STARVED in causes:
-        return f"{again} on a quieter machine{_spread(verdict, again)}"
-    return f"{_more(verdict, short=Cause.SHORT in causes)} under [load], then: {again}"
+        return f"{command} on a quieter machine{_spread(verdict, command)}"
+    return f"{_more(verdict, short=Cause.SHORT in causes)} under [load], then: {command}"
 
 
 def _more(verdict: Verdict, *, short: bool) -> str:
@@ -114,22 +114,22 @@ def _more(verdict: Verdict, *, short: bool) -> str:
     return users if short else f"{longer} or {users}"
 
 
-def _spread(verdict: Verdict, again: str) -> str:
+def _spread(verdict: Verdict, command: str) -> str:
     """How a generator gets more processors, where that can be said on the command line."""
-    if not _can_be_told(again):
+    if not _takes_options(command):
         return ""
-    told = any(word.startswith(_SPREAD) for word in _typed(verdict))
-    cores = "" if told else ", with --processes -1 (one per core)"
+    given = any(word.startswith(_SPREAD) for word in _typed(verdict))
+    cores = "" if given else ", with --processes -1 (one per core)"
     return f"{cores}, or with workers on more machines (docs/load.md)"
 
 
-def _can_be_told(again: str) -> bool:
+def _takes_options(command: str) -> bool:
     """Whether it is the command that takes the load run's own options."""
-    return again == "rampgate load"
+    return command == "rampgate load"
 
 
-def _again(verdict: Verdict, *, load: bool) -> str:
-    """How that is run again which holds: the load run, or the run's own stage; a demo stays a demo."""
+def _command(verdict: Verdict, *, load: bool) -> str:
+    """How that which holds is run once more: the load run, or the run's own stage; a demo stays a demo."""
     demo = _is_demo(verdict)
     stages = [stage for stage in verdict.stages if stage != "load"]
     if load and not _LOADED.keys() & set(stages):
@@ -148,7 +148,7 @@ def _typed(verdict: Verdict) -> list[str]:
 
 
 def _steps(verdict: Verdict) -> list[str]:
-    """The steps of a deploy that were checked: without them it is refused when typed again."""
+    """The steps of a deploy that were checked: without them it is refused when typed once more."""
     named = [step for header in verdict.headers for step in header.get("steps", ())]
     places = [result.check.partition("/")[::2] for result in verdict.checks]
     files = [rest.partition("::")[0] for stage, rest in places if stage == _DEPLOY]

@@ -174,15 +174,15 @@ def _cut_short(judgements: Sequence[Judgement]) -> Outcome | None:
 
 def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Metric]) -> Judgement:
     """Judge again what was judged. A record that cannot be judged is an error, never nothing."""
-    told = record.get("threshold", {})
+    written = record.get("threshold", {})
     try:
         threshold = parse(
-            told["source"],
-            metric=told["metric"],
-            bad=told["bad"],
-            name=told["name"],
-            severity=Severity(told["severity"]),
-            min_n=told["min_n"],
+            written["source"],
+            metric=written["metric"],
+            bad=written["bad"],
+            name=written["name"],
+            severity=Severity(written["severity"]),
+            min_n=written["min_n"],
             metrics=metrics,
         )
         return judge(
@@ -196,9 +196,9 @@ def _judged(record: Record, seen: Mapping[str, Record], metrics: Mapping[str, Me
     except (KeyError, ValueError) as error:
         return Judgement(
             Outcome.ERROR,
-            told.get("name", ""),
-            told.get("source", ""),
+            written.get("name", ""),
+            written.get("source", ""),
             Severity.WARNING,
-            told.get("metric", ""),
+            written.get("metric", ""),
             sentence=f"error: the journal's record cannot be judged: {type(error).__name__}: {error}",
         )

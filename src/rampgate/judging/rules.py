@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
 
 def count_of(seen: Measurement) -> float | None:
-    """The number of wrong observations; None when nobody counted."""
+    """The number of wrong observations; None when it was not counted."""
     return seen.value if seen.failures is None else seen.failures
 
 
@@ -92,7 +92,7 @@ def _quantile(case: Case) -> Finding:
     value = unknown if measured is None else f"is {formats.number(measured)} ms"
     place = f"p{formats.number(100 * q)} of {seen.n:,} {sentences.noun(threshold)} {value}"
     says = sentences.slow(threshold, seen, k)
-    # What failed is told as failed, before any time.
+    # What failed stands before any time.
     says = f"{says}; {place}" if k and sentences.unanswered(seen) else f"{place}; {says}"
     if outcome is Outcome.UNDECIDED:
         says = f"undecided: {says}: {sentences.forecast(threshold, seen, more)}"

@@ -88,7 +88,7 @@ def failed(threshold: Threshold, seen: Measurement) -> str:
 
 
 def slow(threshold: Threshold, seen: Measurement, beyond: int) -> str:
-    """How many failed, and how many more took too long; a failure is never told as a time.
+    """How many failed, and how many more took too long; a failure is never a time.
 
     Args:
         threshold: about a quantile.

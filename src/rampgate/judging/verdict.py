@@ -94,7 +94,7 @@ def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[boo
 
 
 def _unexplained(records: Sequence[Record]) -> list[Finding]:
-    """A failure that the runner counted and no check tells of: one outside the plan, or before any check."""
+    """A failure that the runner counted and no check explains: one outside the plan, or before any check."""
     failed = any(r["type"] == "end" and r.get("status") == _TESTS_FAILED for r in records)
     return [Finding("the run ended with a failure that no check explains")] if failed else []
 

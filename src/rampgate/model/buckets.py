@@ -33,7 +33,7 @@ def decide(
 
     A feature that is not enabled is off for everybody. Then, with *overrides-first*, a user's override
     decides, else the workspace's, else the percentage. With *seed* the percentage comes first, so that an
-    override can only switch off, and at 0 % nobody can be given the feature.
+    override can only switch off, and at 0 % the feature can be given to no one.
 
     Args:
         percentage: 0 to 100.

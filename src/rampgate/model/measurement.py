@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 GROWTH = 1.005
-"""Width of a histogram bucket: a quantile is told to within half a percent. For display only."""
+"""Width of a histogram bucket: a quantile is known to within half a percent. For display only."""
 _LOG_GROWTH = math.log(GROWTH)
 
 

@@ -78,7 +78,7 @@ _ALL = (
     Metric("monitor_up", Kind.VALUE, "", "1 when a monitoring service answers that it is healthy, else 0"),
     Metric("jobs_down", Kind.COUNT, "", "scrape jobs of Prometheus that are not up"),
     Metric("rules_missing", Kind.COUNT, "", "alerting rules that Prometheus has not loaded"),
-    Metric("metrics_missing", Kind.COUNT, "", "metrics that nobody delivers to Prometheus"),
+    Metric("metrics_missing", Kind.COUNT, "", "metrics that are not delivered to Prometheus"),
     Metric("backup_taken", Kind.VALUE, "", "1 when a whole backup was written, else 0"),
     Metric("backup_differences", Kind.COUNT, "", "differences between the data and its backup, restored"),
     Metric("backup_bytes", Kind.VALUE, "", "bytes of a backup"),

@@ -23,7 +23,7 @@ def write_all(verdict: Verdict, folder: Path, *, warn: Callable[[str], None] | N
     """Write every report of a verdict into the run's folder, each whole or not at all.
 
     A report that cannot be made costs neither the verdict nor the other reports: an older one of its name is
-    taken away, so that nobody reads a verdict that was overtaken.
+    taken away, so that no verdict that was overtaken is read.
 
     Args:
         verdict: of the run.

@@ -53,8 +53,8 @@ def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]
 
 def pictures(measurement: Measurement) -> list[tuple[str, str]]:
     """Name and file of each picture of a measurement that lies in the run's own folder for pictures."""
-    told = measurement.details.get("pictures")
-    named = told.items() if isinstance(told, dict) else ()
+    kept = measurement.details.get("pictures")
+    named = kept.items() if isinstance(kept, dict) else ()
     return [(str(name), str(file)) for name, file in named if _PICTURE.fullmatch(str(file))]
 
 

@@ -84,9 +84,9 @@ def _line(judgement: Judgement) -> str:
     amount = sentences.amount(judgement.metric, value, judgement.unit)
     subject = judgement.metric.replace("_", " ")
     if kind is Kind.RATE:
-        return f"{subject} {amount} at most"
+        return f"{subject} up to {amount}"
     if kind is Kind.LATENCY:
-        return f"{sentences.quantile(judgement)}{amount} at most"
+        return f"{sentences.quantile(judgement)}up to {amount}"
     if kind is Kind.SCORE:
-        return f"{subject.removeprefix('lighthouse ')} {formats.number(value)} at least"
+        return f"{subject.removeprefix('lighthouse ')} {formats.number(value)} or more"
     return judgement.sentence if kind is Kind.COUNT else ""

@@ -97,7 +97,7 @@ class Check(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """Checks that passed, told in a line, to be opened."""
+    """Checks that passed, in a line that can be opened."""
 
     name: str
     summary: str

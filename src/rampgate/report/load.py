@@ -87,7 +87,7 @@ class Section(NamedTuple):
 
 
 def section(verdict: Verdict, records: Sequence[Record]) -> Section | None:
-    """What the journal tells about a load run; None of a run without one."""
+    """What the journal has of a load run; None of a run without one."""
     seen = {
         check: [each for each in found if each.role != evidence.EARLIER]
         for check, found in evidence.gather(verdict, records).items()
@@ -111,7 +111,7 @@ def quantiles(seen: Measurement) -> list[tuple[str, str]]:
         return []
     found = {name: seen.histogram.quantile(q) for name, q in _QUANTILES.items()}
     found["worst"] = seen.histogram.quantile(1.0)
-    # None is told too: it lies among those that never answered.
+    # None counts too: it lies among those that never answered.
     exact = {name: seen.details[f"{name}_ms"] for name in found if f"{name}_ms" in seen.details}
     found |= {name: value for name, value in exact.items() if isinstance(value, int | float | None)}
     return [
@@ -216,8 +216,8 @@ def _checks(whole: Sequence[Seen]) -> list[Counted]:
     """What the journey checks of every request of the run."""
     found: dict[str, Counted] = {}
     for seen in whole:
-        told = seen.measurement.details.get("checks")
-        for name, counted in told.items() if isinstance(told, dict) else ():
+        checks = seen.measurement.details.get("checks")
+        for name, counted in checks.items() if isinstance(checks, dict) else ():
             passed, failed = counted.get("passed", 0), counted.get("failed", 0)
             if passed + failed:
                 found[name] = _counted(clean(name, 100), passed, passed + failed)
@@ -249,6 +249,8 @@ def _facts(seen: Mapping[str, Sequence[Seen]]) -> list[Fact]:
 
 def _more(seen: Measurement) -> str:
     """The numbers beside the measured one, in words."""
-    told = {name: value for name, value in seen.details.items() if isinstance(value, int | float)}
-    shown = ", ".join(f"{clean(name.replace('_', ' '), 60)} {formats.number(v)}" for name, v in told.items())
+    numbers = {name: value for name, value in seen.details.items() if isinstance(value, int | float)}
+    shown = ", ".join(
+        f"{clean(name.replace('_', ' '), 60)} {formats.number(v)}" for name, v in numbers.items()
+    )
     return "; ".join(text for text in (seen.note, shown) if text)

@@ -167,7 +167,7 @@ def github_summary(verdict: Verdict, environ: Mapping[str, str]) -> None:
     """Append the summary to the job's, where GitHub runs us; elsewhere do nothing.
 
     Args:
-        verdict: what to tell.
+        verdict: what is appended.
         environ: ``GITHUB_ACTIONS`` says whether GitHub runs us, ``GITHUB_STEP_SUMMARY`` names the file.
 
     Raises:

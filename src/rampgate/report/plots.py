@@ -1,6 +1,6 @@
 """Lines over time as inline SVG, with the stages of the ramp and the limits drawn in.
 
-Small enough to be read at 390 px. A line is told from another by its dashes and the name at its end, and not
+Small enough to be read at 390 px. A line differs from another by its dashes and the name at its end, and not
 by its colour alone. Each drawing says in words what it shows.
 """
 

@@ -56,7 +56,7 @@ def short_names(checks: Sequence[CheckResult]) -> dict[str, str]:
 
 
 def about(labels: dict[str, str], check: str) -> str:
-    """The labels' values that the check's own name does not tell."""
+    """The labels' values that the check's own name does not contain."""
     return clean(", ".join(value for value in labels.values() if value and value not in check), 200)
 
 
@@ -204,8 +204,8 @@ def unmet(verdict: Verdict) -> list[Unmet]:
     """Every finding, the weightiest first, then checks that came to no pass and hold nothing."""
     names = short_names(verdict.checks)
     found = [Unmet(each.cause, _why(each), _ended(each.consequences, names)) for each in verdict.findings]
-    told = {r.check for each in verdict.findings for r in (each.cause, *each.consequences) if r}
-    rest = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in told]
+    known = {r.check for each in verdict.findings for r in (each.cause, *each.consequences) if r}
+    rest = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in known]
     return [*found, *(Unmet(result, tuple(of_check(result))) for result in rest)]
 
 
@@ -251,14 +251,14 @@ def weightiest(alike: Sequence[Judgement]) -> Judgement:
 
 
 def judged(judgement: Judgement, check: str) -> str:
-    """A judgement's sentence, after the labels that neither it nor the check's name tells."""
+    """A judgement's sentence, after the labels that neither it nor the check's name contains."""
     sentence = clean(judgement.sentence)
     labels = about({k: v for k, v in judgement.labels.items() if v not in judgement.sentence}, check)
     return f"{labels}: {sentence}" if labels else sentence
 
 
 def own_message(result: CheckResult) -> str:
-    """What the check itself said, where no judgement tells its outcome."""
+    """What the check itself said, where no judgement has its outcome."""
     known = result.outcome is Outcome.PASSED or any(j.outcome is result.outcome for j in result.judgements)
     return "" if known else clean(result.message)
 

@@ -48,5 +48,5 @@ def source(svg: ET.Element) -> str:
 
 
 def at(number: float) -> str:
-    """A coordinate, to a tenth of a pixel: nobody sees less, and a long run draws thousands."""
+    """A coordinate, to a tenth of a pixel: less is not visible, and a long run draws thousands."""
     return f"{number:.1f}".removesuffix(".0")

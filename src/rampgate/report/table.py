@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rampgate.judging.results import CheckResult, Verdict
 
 LOG_WIDTH = 120
-"""Columns where nobody has any to measure. CI log viewers show about this many without a scroll bar; at 80
+"""Columns where there is no terminal. CI log viewers show about this many without a scroll bar; at 80
 thresholds break over two lines, and beyond 120 the viewer wraps in the middle of a word."""
 _ROOMY = 100
 

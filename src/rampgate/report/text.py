@@ -19,7 +19,7 @@ def clean(text: object, limit: int = LONGEST, *, lines: bool = False) -> str:
 
     Args:
         text: anything; None becomes "".
-        limit: characters that are kept; how many there were is told.
+        limit: characters that are kept; how many there were is added.
         lines: keep line ends and tabs; else each is a space.
     """
     whole = "" if text is None else str(text)
