@@ -13,6 +13,7 @@ import pytest
 from rampgate.errors import EvidenceError
 from rampgate.evidence import renames
 from rampgate.evidence.verdicts import judge
+from rampgate.report import write_all
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 RUNS = sorted(folder.name for folder in RECORDED.iterdir() if folder.is_dir())
@@ -20,7 +21,7 @@ RUNS = sorted(folder.name for folder in RECORDED.iterdir() if folder.is_dir())
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_recorded_run_is_decided_as_the_version_before_decided_it(run: str, tmp_path: Path) -> None:
-    """The same outcome of each check, decision and exit code; folded requests are refused by name."""
+    """The same outcome of each check, decision and exit code, and reports; folded requests are refused."""
     expected = _unpacked(run, tmp_path)
     if "refused" in expected:
         with pytest.raises(EvidenceError, match=expected["refused"]):
@@ -32,6 +33,10 @@ def test_a_recorded_run_is_decided_as_the_version_before_decided_it(run: str, tm
     assert outcomes == {names.get(check, check): outcome for check, outcome in expected["checks"].items()}
     assert verdict.decision.value == expected["decision"]
     assert verdict.decision.exit_code == expected["exit_code"]
+    assert verdict.complete is expected["complete"]
+    troubles: list[str] = []
+    write_all(verdict, tmp_path, warn=troubles.append)
+    assert troubles == []
 
 
 def test_recorded_runs_cover_every_outcome_and_decision(tmp_path: Path) -> None:
