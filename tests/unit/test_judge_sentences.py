@@ -208,6 +208,12 @@ def test_a_failed_request_is_told_as_failed() -> None:
         "50 of 200 requests failed, 50 more took 500 ms or more"
         in judge(threshold, slow, alpha_fail=ALPHA).sentence
     )
+    cut = {"statuses": {"200": 150, "503": 20, "not waited for": 30}}
+    ended = replace(latencies(threshold, [300.0] * 150, unanswered=50), details=cut)
+    assert (
+        "20 of 200 requests failed (HTTP 503), 30 more took 500 ms or more"
+        in judge(threshold, ended, alpha_fail=ALPHA).sentence
+    )
     rate = Measurement("http_req_failed", n=200, failures=200, details={"statuses": {"401": 200}})
     assert judge(parse("http_req_failed < 2%"), rate, alpha_fail=ALPHA).sentence.startswith(
         "all 200 requests failed (HTTP 401): 100 %, at least "

@@ -30,6 +30,7 @@ _NOUNS = {
 }
 _OF_ANY_LIMIT = {"abort_evidence"}
 """Metrics whose sentences fit whatever the limit is."""
+_NOT_WAITED_FOR = "not waited for"
 _MOST_STATUSES = 4
 
 
@@ -110,10 +111,15 @@ def slow(threshold: Threshold, seen: Measurement, beyond: int) -> str:
 
 
 def unanswered(seen: Measurement) -> int:
-    """How many of the requests that were timed have no time, for they failed."""
+    """How many of the requests that were timed have no time, for they failed.
+
+    A load run does not wait for the last ones beyond its end: these are slow, and did not fail.
+    """
     if seen.histogram is None:
         return 0
-    return max(0, seen.n - sum(seen.histogram.counts.values()))
+    counted = seen.details.get("statuses")
+    cut = counted.get(_NOT_WAITED_FOR, 0) if isinstance(counted, dict) else 0
+    return max(0, seen.n - sum(seen.histogram.counts.values()) - cut)
 
 
 def statuses(details: Mapping[str, Any]) -> str:
@@ -122,7 +128,7 @@ def statuses(details: Mapping[str, Any]) -> str:
     wrong = {
         f"HTTP {name}" if name.isdecimal() else name: count
         for name, count in (counted.items() if isinstance(counted, dict) else ())
-        if isinstance(count, int) and count > 0 and not name.startswith("2") and name != "not waited for"
+        if isinstance(count, int) and count > 0 and not name.startswith("2") and name != _NOT_WAITED_FOR
     }
     if len(wrong) == 1:
         return next(iter(wrong))
