@@ -116,6 +116,27 @@ def test_a_failed_warning_of_a_critical_check_holds(tmp_path: Path) -> None:
     assert judged(tmp_path).decision is Decision.HOLD
 
 
+def test_a_skipped_check_outside_the_plan_holds(tmp_path: Path) -> None:
+    """A check that no plan names is required: it was begun, and it is not known why it may be skipped."""
+    story = Story(tmp_path, [B])
+    passed(story, B)
+    story.ended(A, "skipped", "not today")
+    story.end()
+    assert judged(tmp_path).decision is Decision.HOLD
+
+
+def test_a_planned_check_is_required_unless_its_plan_says_otherwise(tmp_path: Path) -> None:
+    """An entry of a plan that says nothing of it is not taken for one that may be skipped."""
+    story = Story(tmp_path, [A, B])
+    passed(story, B)
+    story.ended(A, "skipped", "not today")
+    story.end()
+    records, _ = journal.read(tmp_path)
+    for entry in records[0]["plan"]:
+        del entry["required"]
+    assert decide(records).decision is Decision.HOLD
+
+
 @pytest.mark.parametrize(("optional", "decision"), [([], "hold"), ([A], "promote")])
 def test_what_never_ran_holds_when_it_is_required(tmp_path: Path, optional: list[str], decision: str) -> None:
     """A check that nobody ran is no check that passed."""
