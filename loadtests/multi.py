@@ -147,7 +147,7 @@ class Multi:
         """Libcurl wants to know when a socket is readable or writable: its numbers are libev's.
 
         A watcher goes on when its connection is idle, for the next request would start it again at the cost
-        of two system calls. It is stopped when its socket has something to say that nobody asked for.
+        of two system calls. It is stopped when its socket becomes readable unasked.
         """
         if what == pycurl.POLL_REMOVE:
             self._wanted[fd] = pycurl.POLL_NONE
@@ -205,7 +205,7 @@ class Multi:
             self._turn.start(self._end_turn, update=False)
 
     def _end_turn(self) -> None:
-        """All sockets that were ready have been read: wake users for a moment, and look at them again."""
+        """All sockets that were ready have been read: wake users for a moment, and read them once more."""
         self._turn.stop()
         self.collect()
         until = time.perf_counter() + WAKES_FOR_S

@@ -26,7 +26,7 @@
     ["limit", "measured", "bound", "requests", "outcome"]);
   const aborts = part("Evidence for ending early", "How much of the evidence that it takes each limit has",
     ["limit", "share of the evidence that it takes"]);
-  const generators = part("Generator", "How each process that sends the load fares",
+  const generators = part("Generator", "Each process that sends the load",
     ["process", "waits for a processor", "processor", "visits", "state"]);
   panel.append(banner, more, facts, progress, limits.section, aborts.section, generators.section);
 
@@ -185,7 +185,7 @@
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       show(await answer.json());
     } catch (error) {
-      say("lost", "No answer", `Locust does not tell how the run fares (${error.message}); asking again`);
+      say("lost", "No answer", `Locust does not answer (${error.message}); retrying`);
     }
   }
 

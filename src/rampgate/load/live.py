@@ -105,7 +105,7 @@ class LiveResult(NamedTuple):
 
 
 class Generator(NamedTuple):
-    """How a generating process fares: shares of wall time, visits begun, and visits due by a rate (or 0)."""
+    """A generating process: shares of wall time, visits begun, and visits due by a rate (or 0)."""
 
     process: str
     wait: float | None

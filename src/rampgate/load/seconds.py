@@ -1,8 +1,8 @@
-"""A load run second by second, while it runs: what the abort, the live view and the plots look at.
+"""A load run second by second, while it runs: what the abort, the live view and the plots use.
 
 A request belongs to the second in which it ended. A second is complete when every generating process has
-told of it; one that is far behind the others is no longer waited for, and what it tells late counts in the
-next second that is still open.
+sent its block; one that is far behind the others is no longer waited for, and what it sends late counts in
+the next second that is still open.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BEHIND_S = 5
 """Seconds that the slowest process may lag behind the fastest."""
-SHOWN = (0.5, 0.95, 0.99)
+QUANTILES = (0.5, 0.95, 0.99)
 """The quantiles of a second, for display."""
 
 
@@ -129,7 +129,7 @@ def count(second: int, table: Table, edges: Sequence[float], users: int, ideal: 
         {edge: int(np.count_nonzero(times > edge)) for edge in edges},
         users,
         ideal,
-        *(ranked(times, q) for q in SHOWN),
+        *(ranked(times, q) for q in QUANTILES),
     )
 
 
