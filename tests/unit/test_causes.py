@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING
 
 from tests.unit import report_runs as runs
@@ -9,6 +12,7 @@ from tests.unit import report_runs as runs
 from rampgate.evidence.verdicts import judge
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision, Severity
+from rampgate.report import html, junit, markdown, sentences, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +125,34 @@ def test_what_the_whole_run_finds_by_itself_is_a_finding_of_its_own(tmp_path: Pa
     """Another limit that is broken is another cause."""
     checks = [check for check, _ in told(load_failing(tmp_path, whole="error_rate"))]
     assert checks == ["load/plateau[one]", "load/whole run"]
+
+
+def test_the_status_stands_in_every_report_of_a_load_run(tmp_path: Path) -> None:
+    """Whoever reads the table, the page, the summary or JUnit learns that it was HTTP 503."""
+    verdict = load_failing(tmp_path, whole="http_req_failed")
+    printed = io.StringIO()
+    table.render(verdict, table.console(printed), folder=None)
+    for text in (printed.getvalue(), html.dumps(verdict), markdown.dumps(verdict), junit.dumps(verdict)):
+        assert "90 of 300 requests failed (HTTP 503)" in plain(text)
+
+
+def test_times_that_only_failures_broke_are_not_told_beside_them(tmp_path: Path) -> None:
+    """A p95 that no answer broke is no finding of its own; one that slow answers broke too is shown."""
+    check = "immediate/l::answers[a]"
+    for folder, slow in ((tmp_path / "failed", 0), (tmp_path / "slow", 30)):
+        folder.mkdir()
+        story = runs.Story(folder, [check])
+        story.judged(check, runs.errors(n=200, failures=60), "error_rate < 2%")
+        times = replace(runs.latency(n=140, slow=slow), n=200)
+        times = replace(times, exceedances={edge: count + 60 for edge, count in times.exceedances.items()})
+        story.judged(check, times, "api_response_time_p95 < 500ms")
+        story.ended(check, None)
+        story.end()
+        lines = sentences.of_check(judge(folder).checks[0])
+        assert len(lines) == (2 if slow else 1), lines
+        assert all("60 of 200 requests failed" in sentence for sentence in lines)
+
+
+def plain(text: str) -> str:
+    """The text without the escapes of HTML, XML and Markdown."""
+    return unescape(text).replace("\\", "")

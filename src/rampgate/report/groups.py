@@ -1,4 +1,4 @@
-"""The checks that passed, a line for each group of them: a file of checks, or a load run."""
+"""Rows of a table: all that is behind a check that is not passed; a line for a group of those that are."""
 
 from __future__ import annotations
 
@@ -49,6 +49,31 @@ def passed(verdict: Verdict) -> list[Group]:
         )
         for (stage, file), results in found.items()
     ]
+
+
+def rows(result: CheckResult, name: str) -> list[list[str]]:
+    """A check that is not passed: name, measured, limit, n and outcome of all that is behind its outcome."""
+    found = [
+        [
+            sentences.about(dict(judgement.labels), result.check),
+            sentences.short(judgement),
+            sentences.limit(judgement) + (f" (+{more})" if more else ""),
+            f"{judgement.n:,}" if judgement.n else "",
+            _outcome(judgement),
+        ]
+        for judgement, more in sentences.behind(result)
+    ]
+    # What the check came to by itself, where no judgement says the same.
+    if result.outcome not in {judgement.outcome for judgement in result.judgements}:
+        found.insert(0, ["", "", "", "", sentences.outcome_of(result)])
+    for row in found:
+        row[0] = f"  {row[0]}" if row is not found[0] else f"{name} ({row[0]})" if row[0] else name
+    return found
+
+
+def _outcome(judgement: Judgement) -> str:
+    failed = judgement.outcome is Outcome.FAILED
+    return f"{judgement.outcome.value} {judgement.severity.value}" if failed else judgement.outcome.value
 
 
 def summary(results: Iterable[CheckResult]) -> str:

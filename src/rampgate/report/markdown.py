@@ -5,11 +5,11 @@ What targets answered may stand in it, so every text is escaped: it opens no tag
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rampgate.judging.next_steps import next_command
-from rampgate.judging.results import CheckResult, Verdict
+from rampgate.judging.results import Verdict
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import groups, sentences
 from rampgate.report.text import clean
@@ -41,7 +41,7 @@ def dumps(verdict: Verdict) -> str:
     if unmet := sentences.unmet(verdict):
         bad = [each.result for each in unmet if each.result]
         parts += [
-            _table([row for result in bad for row in _rows(result, names[result.check])]) if bad else "",
+            _table([_loud_row(row) for r in bad for row in groups.rows(r, names[r.check])]) if bad else "",
             _details("Why", _why(verdict), is_open=True),
         ]
     if passed := groups.passed(verdict):
@@ -58,31 +58,13 @@ def _table(rows: list[str]) -> str:
     return f"{head}\n{_fitting(rows, '| … {} more rows are in report.html | | | | |')}"
 
 
-def _rows(result: CheckResult, name: str) -> Iterable[str]:
-    outcome = _loud(sentences.outcome_of(result))
-    if result.outcome not in {judgement.outcome for judgement in result.judgements}:
-        yield _row(name, "", "", "", outcome)
-        name = ""
-    for judgement in result.judgements:
-        if not sentences.counts(judgement, result):
-            continue
-        about = sentences.about(dict(judgement.labels), result.check)
-        failed = judgement.outcome is Outcome.FAILED
-        yield _row(
-            f"{name} ({about})" if about else name,
-            sentences.short(judgement),
-            sentences.limit(judgement),
-            f"{judgement.n:,}" if judgement.n else "",
-            _loud(judgement.outcome.value) + (f" ({judgement.severity.value})" if failed else ""),
-        )
-        name = ""
-    for seen in result.shown:
-        yield _row(name, sentences.shown(seen), "", f"{seen.n:,}" if seen.n else "", "shown")
-        name = ""
-
-
 def _row(*cells: str) -> str:
     return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _loud_row(row: list[str]) -> str:
+    outcome, _, severity = row[-1].partition(" ") if row[-1] != sentences.NEVER_RAN else (row[-1], "", "")
+    return _row(*row[:-1], _loud(outcome) + (f" ({severity})" if severity else ""))
 
 
 def _loud(outcome: str) -> str:

@@ -228,16 +228,34 @@ def consequence(outcome: str, named: Sequence[str]) -> str:
 
 def of_check(result: CheckResult) -> list[str]:
     """Why a check is not passed: its judgements that are not, critical ones first, and its own message."""
-    held = [j for j in result.judgements if j.outcome is not Outcome.PASSED and counts(j, result)]
-    alike: dict[tuple[object, ...], list[Judgement]] = {}
-    for j in held:
-        alike.setdefault((j.metric, *sorted(j.labels.items()), j.outcome), []).append(j)
-    held = [weightiest(each) for each in alike.values()]
-    held.sort(key=lambda j: (j.outcome is not Outcome.FAILED, j.severity.value != "critical"))
-    found = [judged(j, result.check) for j in held]
+    found = [judged(judgement, result.check) for judgement, _ in behind(result)]
     if message := own_message(result):
         found.insert(0, message)
     return found or [outcome_of(result)]
+
+
+def behind(result: CheckResult) -> list[tuple[Judgement, int]]:
+    """What is behind the outcome of a check that is not passed, failures first, critical ones before.
+
+    Of several limits of one measurement the weightiest stands for all, with the count of the others; of
+    times that only failed requests broke nothing stands beside the failures.
+    """
+    kept: dict[tuple[object, ...], list[Judgement]] = {}
+    for judgement in result.judgements:
+        if judgement.outcome is not Outcome.PASSED and counts(judgement, result):
+            key = judgement.metric, *sorted(judgement.labels.items()), judgement.outcome
+            kept.setdefault(key, []).append(judgement)
+    found = [(weightiest(alike), len(alike) - 1) for alike in kept.values()]
+    failed = any(kind_of(j.metric) is Kind.RATE and j.outcome is Outcome.FAILED for j, _ in found)
+    if failed:
+        found = [each for each in found if not _repeats_failures(each[0])]
+    found.sort(key=lambda each: (each[0].outcome is not Outcome.FAILED, each[0].severity.value != "critical"))
+    return found
+
+
+def _repeats_failures(judgement: Judgement) -> bool:
+    timed = kind_of(judgement.metric) is Kind.LATENCY and judgement.outcome is Outcome.FAILED
+    return timed and " requests failed" in judgement.sentence and " more took " not in judgement.sentence
 
 
 def counts(judgement: Judgement, result: CheckResult) -> bool:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from rampgate.judging.judge import Judgement
-    from rampgate.judging.results import CheckResult, Verdict
+    from rampgate.judging.results import Verdict
 
 LOG_WIDTH = 120
 """Columns where there is no terminal. CI log viewers show about this many without a scroll bar; at 80
@@ -90,43 +89,12 @@ def _table(verdict: Verdict, console: Console) -> Table:
     table.add_column("outcome", no_wrap=True)
     names = sentences.short_names(verdict.checks)
     unmet = [each.result for each in sentences.unmet(verdict) if each.result]
-    rows = [row for result in unmet for row in _rows(result, names[result.check])]
+    rows = [row for result in unmet for row in groups.rows(result, names[result.check])]
     rows += [[group.name, group.summary, "", "", Outcome.PASSED.value] for group in groups.passed(verdict)]
     for name, measured, limit, n, outcome in rows:
         numbers = ["\n".join(filter(None, (measured, limit)))] if stacked else [measured, limit]
         table.add_row(*(_text(console, cell) for cell in (name, *numbers, n)), _outcome(console, outcome))
     return table
-
-
-def _rows(result: CheckResult, name: str) -> list[list[str]]:
-    """The rows of a check that is not passed, named in the first: what is behind its outcome."""
-    kept: dict[tuple[object, ...], list[Judgement]] = {}
-    for judgement in result.judgements:
-        if judgement.outcome is not Outcome.PASSED and sentences.counts(judgement, result):
-            key = judgement.metric, *sorted(judgement.labels.items()), judgement.outcome
-            kept.setdefault(key, []).append(judgement)
-    worst = [(sentences.weightiest(alike), len(alike) - 1) for alike in kept.values()]
-    worst.sort(key=lambda each: each[0].outcome is not Outcome.FAILED)
-    rows = [_row(judgement, result.check, more) for judgement, more in worst]
-    # What the check came to by itself, where no judgement says the same; why it did stands below the table.
-    if result.outcome not in {judgement.outcome for judgement in result.judgements}:
-        rows.insert(0, ["", "", "", "", sentences.outcome_of(result)])
-    for row in rows:
-        row[0] = f"  {row[0]}" if row is not rows[0] else f"{name} ({row[0]})" if row[0] else name
-    return rows
-
-
-def _row(judgement: Judgement, check: str, more: int) -> list[str]:
-    outcome = judgement.outcome.value
-    if judgement.outcome is Outcome.FAILED:
-        outcome += f" {judgement.severity.value}"
-    return [
-        sentences.about(dict(judgement.labels), check),
-        sentences.short(judgement),
-        sentences.limit(judgement) + (f" (+{more})" if more else ""),
-        f"{judgement.n:,}" if judgement.n else "",
-        outcome,
-    ]
 
 
 def _outcome(console: Console, outcome: str) -> Text:
