@@ -27,7 +27,8 @@ from rampgate.config.settings import Settings
 from rampgate.evidence import verdicts
 from rampgate.load import run as load
 from rampgate.load.generator import CpuStats
-from rampgate.load.times import OFF, ON, Recorder
+from rampgate.load.table import OFF, ON
+from rampgate.load.times import Recorder
 from rampgate.model.redact import Redactor
 from rampgate.report import write_all
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 
-from rampgate.load.times import CUT
+from rampgate.load.table import CUT
 
 _OWN = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _OWN_CODES = {

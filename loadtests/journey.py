@@ -14,7 +14,7 @@ from locust.exception import CatchResponseError, StopTest
 from rampgate.errors import ProbeError
 from rampgate.io.http import find, is_2xx
 from rampgate.load.cohorts import Roster
-from rampgate.load.times import CUT, NO_COHORT, SIGN_IN
+from rampgate.load.table import CUT, NO_COHORT, SIGN_IN
 
 from . import work
 from .client import KEEP, Multi, Session

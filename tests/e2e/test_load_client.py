@@ -20,7 +20,7 @@ from loadtests.answer import error_of
 from loadtests.client import Multi, Session
 from tests.e2e.scripted_server import BIG, Scripted
 
-from rampgate.load.times import CUT
+from rampgate.load.table import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

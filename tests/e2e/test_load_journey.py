@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.e2e.scripted_server import Scripted
 
-from rampgate.load.times import CUT, NO_COHORT, OFF, ON, SIGN_IN
+from rampgate.load.table import CUT, NO_COHORT, OFF, ON, SIGN_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

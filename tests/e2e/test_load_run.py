@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.load import run as load
-from rampgate.load.times import CUT, SIGN_IN, Row, Table, read
+from rampgate.load.table import CUT, SIGN_IN, Row, Table
+from rampgate.load.times import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

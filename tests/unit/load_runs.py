@@ -11,7 +11,8 @@ from rampgate.evidence import journal
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
 from rampgate.load.generator import CpuStats
-from rampgate.load.times import NO_COHORT, Recorder
+from rampgate.load.table import NO_COHORT
+from rampgate.load.times import Recorder
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rampgate.io.http import RUN_HEADER
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
 from rampgate.load.plan import endpoints_of, ramp_of
-from rampgate.load.times import NO_COHORT, SIGN_IN
+from rampgate.load.table import NO_COHORT, SIGN_IN
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
 

@@ -12,7 +12,7 @@ from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.load import cohorts
 from rampgate.load.accounts import Account, accounts_of
-from rampgate.load.times import NO_COHORT, OFF, ON
+from rampgate.load.table import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rampgate.judging.threshold import parse
 from rampgate.load.counters import Counters, Counts
 from rampgate.load.seconds import count
-from rampgate.load.times import CUT, SIGN_IN, Row, Table
+from rampgate.load.table import CUT, SIGN_IN, Row, Table
 from rampgate.model.measurement import Histogram, Measurement
 from rampgate.model.ramp import DEFAULT_RAMP
 

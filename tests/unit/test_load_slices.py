@@ -10,7 +10,7 @@ from rampgate.config.subjects import EndpointSettings
 from rampgate.judging.verdict import decide, dumps
 from rampgate.load.counters import Counters
 from rampgate.load.slices import SLICES, Slice, planned
-from rampgate.load.times import OFF, ON, OUTSIDE, SIGN_IN, Row
+from rampgate.load.table import OFF, ON, OUTSIDE, SIGN_IN, Row
 from rampgate.model.ramp import DEFAULT_RAMP, Ramp
 from rampgate.outcome import Decision, Outcome
 

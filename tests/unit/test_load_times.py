@@ -11,7 +11,8 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.errors import EvidenceError
 from rampgate.load.generator import CpuStats, Sample
-from rampgate.load.times import OFF, ON, OUTSIDE, SIGN_IN, Recorder, Row, Table, decode, read
+from rampgate.load.table import OFF, ON, OUTSIDE, SIGN_IN, Row, Table
+from rampgate.load.times import Recorder, decode, read
 from rampgate.model.ramp import Ramp
 
 if TYPE_CHECKING:

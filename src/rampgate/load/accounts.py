@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ConfigurationError
-from rampgate.load.times import NO_COHORT
+from rampgate.load.table import NO_COHORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

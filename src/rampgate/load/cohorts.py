@@ -19,7 +19,7 @@ from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.guard import Guard
 from rampgate.io.http import Patience, ask, client, find
 from rampgate.load.accounts import Account, accounts_of
-from rampgate.load.times import NO_COHORT, OFF, ON
+from rampgate.load.table import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
 
 if TYPE_CHECKING:

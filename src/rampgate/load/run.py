@@ -32,7 +32,7 @@ from rampgate.load.plan import (
     slices_of,
 )
 from rampgate.load.seconds import Second, Seconds
-from rampgate.load.times import SIGN_IN, Recorder, decode
+from rampgate.load.times import Recorder, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from rampgate.load.generator import Sample
 
 __all__ = [
-    "SIGN_IN",
     "STOP_TIMEOUT_S",
     "LoadRun",
     "error_message",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.errors import EvidenceError
 from rampgate.load.generator import CpuStats, Sample, own_stats
-from rampgate.load.table import CUT, NO_COHORT, OFF, ON, OUTSIDE, SIGN_IN, Row, Table
+from rampgate.load.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
     from rampgate.clock import Clock
     from rampgate.load.table import Column
-
-__all__ = [
-    "CUT",
-    "NO_COHORT",
-    "OFF",
-    "ON",
-    "OUTSIDE",
-    "SIGN_IN",
-    "Block",
-    "Recorder",
-    "Row",
-    "Table",
-    "decode",
-    "read",
-]
 
 FLUSH_EVERY_S = 1.0
 _MAGIC = b"RGT1"
