@@ -72,7 +72,7 @@ def add_options(parser: Any, **_: Any) -> None:
         ("--time-scale", "N", "Follow the ramp N times faster: a rehearsal"),
         ("--duration", "TIME", "A flat profile: all --users for so long (10m, 90s)"),
         ("--rate", "N", "Begin N visits a second for --duration, whoever still waits (open model)"),
-        ("--abort", "on|trial|off", "End early when a threshold is surely missed, or only report that"),
+        ("--abort", "on|report|off", "End early when a threshold is surely missed, or only report that"),
     ):
         # Text: the web page sends text. It asks for these, too.
         group.add_argument(name, metavar=metavar, help=text).include_in_web_ui = True

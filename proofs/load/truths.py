@@ -19,7 +19,7 @@ LIMIT_MS, NEAR_MS = 1000.0, 1.0
 THRESHOLD = "http_req_duration: p(95)<1000"
 TRUTHS_MS = (990, 995, 1004, 1049, 1055)
 SLOW_SHARE = 0.06
-KEPT = 'abort = "trial"\n'
+KEPT = 'abort = "report"\n'
 _GRACE_S = 90.0
 
 
@@ -64,7 +64,7 @@ def _case(part: str, name: str, load: Load, program: Path | None) -> Case:
 
 def _ours(server: Served, folder: Path, load: Load) -> Row:
     server.become(**load.ways)
-    # A trial: every request of the plateau is wanted, and what would have ended the run is noted.
+    # Reporting only: every request of the plateau is wanted, and what would have ended the run is noted.
     gate.configure(folder, server.url, f'stages = "{load.stages}"\npause = {load.pause}\n{KEPT}')
     with gate.started(folder, "--", "--csv=locust") as process:
         finished = gate.ended(folder, process, load.seconds + _GRACE_S)

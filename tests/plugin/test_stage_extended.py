@@ -27,7 +27,7 @@ def configured(folder: Path, url: str, duration: str, more: str = "") -> Project
     """A project whose endpoint is asked under load by two users."""
     text = SETTINGS.format(api=url).replace("sign_in = false\n", "sign_in = false\nload = true\n")
     thresholds = '{ http_req_duration = ["p(95)<5000"], http_req_failed = ["rate<0.5"] }'
-    load = f'[load]\nflat_users = 2\nflat_duration = "{duration}"\npause = 0.01\n'
+    load = f'[load]\nextended = {{ users = 2, duration = "{duration}" }}\npause = 0.01\n'
     if "[load.thresholds]" not in more:
         load += f"thresholds = {thresholds}\n"
     return Project(folder, text + load + more)
@@ -122,7 +122,7 @@ def test_an_interrupt_ends_the_load_run_in_order(tmp_path: Path, deployment: Dep
 @pytest.mark.parametrize(
     ("duration", "more", "code", "says"),
     [
-        ("2s", '[stages.extended]\nbudget = "1s"\n', 10, "load.flat_duration: 2 s do not fit into the "),
+        ("2s", '[stages.extended]\nbudget = "1s"\n', 10, "load.extended.duration: 2 s do not fit into the "),
         (
             "2s",
             '[load.thresholds]\nhttp_req_failed = ["rate<lots"]\n',

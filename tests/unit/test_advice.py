@@ -69,19 +69,19 @@ LOAD = ("load/plateau[one]", "load/whole run", "load/generator")
             {"load/plateau[one]": ("undecided", "")},
             "predeploy",
             [],
-            "a longer before_duration or more before_users under [load], then: pytest -m predeploy",
+            "a longer duration or more users under [load.predeploy], then: pytest -m predeploy",
         ),
         (
             {"load/generator": ("undecided", "short")},
             "predeploy",
             [],
-            "more before_users under [load], then: pytest -m predeploy",
+            "more users under [load.predeploy], then: pytest -m predeploy",
         ),
         (
             {"load/plateau[one]": ("undecided", "")},
             "extended",
             [],
-            "a longer flat_duration or more flat_users under [load], then: pytest -m extended",
+            "a longer duration or more users under [load.extended], then: pytest -m extended",
         ),
         ({"load/plateau[one]": ("failed", "")}, "load", [], "mend it, then: rampgate load"),
         (

@@ -188,7 +188,7 @@ def test_the_grace_ends() -> None:
 LOADS: list[dict[str, Any]] = [
     {},
     {"abort": "off"},
-    {"abort": "trial"},
+    {"abort": "report"},
     {"plateau": 600, "time_scale": 2},
     {"thresholds": {"http_req_duration": ["p(95)<1000", "p(99)<2000", "p(50)<100"]}},
     {"thresholds": {"http_req_failed": [{"expect": "rate<0.02", "abort": False}]}},

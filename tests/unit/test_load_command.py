@@ -34,8 +34,15 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ([], ["--headless", "--only-summary"]),
         (["--web"], []),
         (
-            ["--time-scale", "20", "--abort", "trial", "--processes", "2", "--wait"],
-            ["--headless", "--only-summary", "--time-scale=20.0", "--abort=trial", "--processes=2", "--wait"],
+            ["--time-scale", "20", "--abort", "report", "--processes", "2", "--wait"],
+            [
+                "--headless",
+                "--only-summary",
+                "--time-scale=20.0",
+                "--abort=report",
+                "--processes=2",
+                "--wait",
+            ],
         ),
         (
             ["--duration", "10m", "--users", "50", "--host", "http://127.0.0.1:5", "--config", "own.toml"],

@@ -106,7 +106,7 @@ def test_a_healthy_generator_lets_the_target_be_blamed(tmp_path: Path) -> None:
     assert outcomes(decided)["generator"] is PASSED
 
 
-@pytest.mark.parametrize("abort", ["on", "off", "trial"])
+@pytest.mark.parametrize("abort", ["on", "off", "report"])
 def test_a_starved_run_is_undecided_and_never_failed_on_latency(tmp_path: Path, abort: str) -> None:
     """The same times from a starved generator: held as undecided, nothing failed, the generator is named."""
     running = Running(settings(tmp_path, load={"abort": abort}))

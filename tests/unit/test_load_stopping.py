@@ -116,9 +116,9 @@ def test_a_run_that_stops_before_its_plateau_holds_for_its_cause_first(tmp_path:
     assert decided.decision is Decision.HOLD
 
 
-def test_a_trial_only_reports(tmp_path: Path) -> None:
-    """In trial mode the run goes on to its end, and the journal says what would have been."""
-    running = Running(settings(tmp_path, load={"abort": "trial"}))
+def test_report_only_reports(tmp_path: Path) -> None:
+    """Reporting only, the run goes on to its end, and the journal says what would have been."""
+    running = Running(settings(tmp_path, load={"abort": "report"}))
     running.go_on(20)
     running.go_on(35, failing=6)
     running.go_on(46)
@@ -128,7 +128,7 @@ def test_a_trial_only_reports(tmp_path: Path) -> None:
     assert (check.outcome, check.judgements) == (PASSED, ())
     notes = {seen.labels["threshold"]: seen.note for seen in check.shown}
     assert "would have stopped the run" in notes["http_req_failed: rate<0.02"]
-    assert all(note.startswith("trial") for note in notes.values())
+    assert all(note.startswith("reported only") for note in notes.values())
 
 
 def test_off_is_not_planned(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def made(folder: Path | None, **settings: Any) -> plan.Plan:
 def test_what_is_not_configured_is_listed_and_not_planned(folder: Path) -> None:
     """A check without a subject is not due, and nobody mistakes it for one that passed."""
     assert made(folder) == plan.Plan(
-        (Planned("immediate/some::always"),), ("service", "endpoint", "flags", "mongodb", "audit")
+        (Planned("immediate/some::always"),), ("service", "endpoints", "flags", "mongodb", "audit")
     )
 
 
@@ -89,6 +89,13 @@ def test_what_is_required_must_be_configured(folder: Path) -> None:
     assert {"redis", "mongodb"} <= set(made(folder, stages=stages).not_configured)
     configured = made(folder, stages=stages, redis={"url": "redis://h"}, mongodb={"uri": "mongodb://h"})
     assert not {"redis", "mongodb"} & set(configured.not_configured)
+
+
+def test_a_requirement_is_called_as_its_table(folder: Path) -> None:
+    """A former name is refused with today's, which is the table's own."""
+    with pytest.raises(ConfigurationError, match="require: 'backup' is called 'backups' now"):
+        made(folder, stages={"immediate": {"require": ["backup"]}})
+    assert "backups" in made(folder, stages={"immediate": {"require": ["backups"]}}).not_configured
 
 
 def test_a_required_subject_that_nobody_knows_is_refused(folder: Path) -> None:
@@ -155,7 +162,7 @@ def test_the_installed_checks_are_read_without_being_imported() -> None:
     assert {"immediate/health::service_is_up[api]", "immediate/latency::endpoint_answers_in_time[x]"} <= set(
         checks
     )
-    assert planned.not_configured == ("flags", "mongodb", "metric")
+    assert planned.not_configured == ("flags", "mongodb", "metrics")
 
 
 def test_a_plan_goes_into_a_header_as_json(folder: Path) -> None:

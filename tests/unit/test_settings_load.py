@@ -73,8 +73,8 @@ def problems_of(path: Path, **how: object) -> list[str]:
             "found 'a'; accepted is a path that begins",
         ),
         (
-            "[[endpoints]]\nname='a'\npath='/'\nneeds=['mysql']",
-            "endpoints[1].needs[1]",
+            "[[endpoints]]\nname='a'\npath='/'\ndepends_on=['mysql']",
+            "endpoints[1].depends_on[1]",
             "found 'mysql'; input",
         ),
         ("[[endpoints]]\nname='a'\npath='/'\nmethod='PUT'", "endpoints[1].method", "'GET' or 'HEAD'"),
@@ -321,3 +321,21 @@ def test_a_command_that_is_a_text_is_told_how_it_is_written(written: Callable[[s
     (problem,) = problems_of(path)
     assert "command: found 'npm run build'; accepted is a list of texts" in problem
     assert problem.endswith('such as ["npm", "run", "build"]')
+
+
+def test_a_renamed_key_is_refused_with_its_new_name(written: Callable[[str], Path]) -> None:
+    """Every former key and value at once, each with the file, the key and what it is called now."""
+    former = (
+        'load = { flat_users = 5, before_duration = "9s", abort = "trial" }\n'
+        '[login]\npath = "/login"\nbody = { email = "a", password = "b" }\nneeds = ["redis"]\n'
+        '[[endpoints]]\nname = "a"\npath = "/"\nneeds = []\n'
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        load(written(former))
+    assert [problem.partition("rampgate.toml: ")[2] for problem in sorted(refused.value.problems)] == [
+        "endpoints[1].needs: is called depends_on now",
+        'load.abort: is called "report" now',
+        "load.before_duration: is called duration under [load.predeploy] now",
+        "load.flat_users: is called users under [load.extended] now",
+        "login.needs: is called depends_on now",
+    ]

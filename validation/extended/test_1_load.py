@@ -17,4 +17,4 @@ pytestmark = pytest.mark.extended
 @pytest.mark.alone
 def test_flat_profile_runs_to_its_end(load: LoadSettings, load_runner: LoadRunner, expect: Expect) -> None:
     """The flat profile runs to its end; what its users measure is judged in checks of its own."""
-    expect.record(load_runner.flat(load.flat_users, load.flat_duration, "load.flat_duration"))
+    expect.record(load_runner.flat(load.extended.users, load.extended.duration, "load.extended.duration"))

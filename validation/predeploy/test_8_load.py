@@ -17,4 +17,4 @@ pytestmark = pytest.mark.predeploy
 @pytest.mark.alone
 def test_short_load_runs_to_its_end(load: LoadSettings, load_runner: LoadRunner, expect: Expect) -> None:
     """A few users for a short while, to their end; what they measure is judged in checks of its own."""
-    expect.record(load_runner.flat(load.before_users, load.before_duration, "load.before_duration"))
+    expect.record(load_runner.flat(load.predeploy.users, load.predeploy.duration, "load.predeploy.duration"))

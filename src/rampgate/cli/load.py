@@ -20,7 +20,7 @@ from rampgate.cli.base import exits
 @click.option("--duration", metavar="TIME", help="A flat profile: all users for so long (10m).")
 @click.option("--rate", type=float, help="Visits per second, whoever is still waiting; with --duration.")
 @click.option("--time-scale", type=float, help="20: twenty times faster, a rehearsal.")
-@click.option("--abort", type=click.Choice(["on", "trial", "off"]), help="End early when surely missed.")
+@click.option("--abort", type=click.Choice(["on", "report", "off"]), help="End early when surely missed.")
 @click.option("--processes", type=int, help="Generating processes; -1: one per core.")
 @click.option("--wait", is_flag=True, help="Wait for a run that measures the same target.")
 @click.option("--web", is_flag=True, help="Locust's web page on 127.0.0.1, in place of a run at once.")

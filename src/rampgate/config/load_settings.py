@@ -23,6 +23,20 @@ class AccountsSettings(Table):
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
 
 
+class ExtendedLoad(Table):
+    """[load.extended]: the flat profile of the extended stage."""
+
+    users: int = Field(default=50, ge=1)
+    duration: Duration = Field(default=600.0, gt=0)
+
+
+class PredeployLoad(Table):
+    """[load.predeploy]: the short flat profile of the predeploy stage; decides rate<0.02 of an endpoint."""
+
+    users: int = Field(default=10, ge=1)
+    duration: Duration = Field(default=60.0, gt=0)
+
+
 class LoadSettings(Table):
     """[load]: how many users when, what they do, and what is judged.
 
@@ -39,13 +53,11 @@ class LoadSettings(Table):
     duration: Duration | None = Field(default=None, gt=0)
     rate: float | None = Field(default=None, gt=0, description="iterations per second")
     time_scale: float = Field(default=1.0, gt=0, description="20 = twenty times faster")
-    flat_users: int = Field(default=50, ge=1, description="of the extended stage's flat profile")
-    flat_duration: Duration = Field(default=600.0, gt=0)
-    before_users: int = Field(default=10, ge=1, description="of the predeploy stage's short flat profile")
-    before_duration: Duration = Field(default=60.0, gt=0, description="decides rate<0.02 of an endpoint")
+    extended: ExtendedLoad = ExtendedLoad()
+    predeploy: PredeployLoad = PredeployLoad()
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
-    abort: Literal["on", "trial", "off"] = "on"
+    abort: Literal["on", "report", "off"] = "on"
     thresholds: dict[str, list[str | ThresholdSettings]] = Field(
         default={"http_req_duration": ["p(95)<1000"], "http_req_failed": ["rate<0.02"]}
     )

@@ -31,6 +31,18 @@ _SECRET_KEY = re.compile(
 )
 
 
+_RENAMED = {
+    "login.needs": "depends_on",
+    "endpoints.needs": "depends_on",
+    "load.flat_users": "users under [load.extended]",
+    "load.flat_duration": "duration under [load.extended]",
+    "load.before_users": "users under [load.predeploy]",
+    "load.before_duration": "duration under [load.predeploy]",
+    "load.abort = 'trial'": '"report"',
+}
+"""Keys and values of the version before, and what they are called now."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where settings came from.
@@ -212,6 +224,8 @@ def _sentence(detail: ErrorDetails, source: Source, environ: Mapping[str, str]) 
     where = where or f"{source.name}: {_dotted(at)}"
     kind = detail["type"]
     message = detail["msg"].removeprefix("Value error, ")
+    if renamed := _renamed(at, detail):
+        return f"{where}: is called {renamed} now"
     if kind == "extra_forbidden":
         known = _keys_beside(at)
         near = difflib.get_close_matches(str(at[-1]), known, n=1)
@@ -224,6 +238,14 @@ def _sentence(detail: ErrorDetails, source: Source, environ: Mapping[str, str]) 
     if kind == "list_type" and at[-1] == "command":
         message = 'accepted is a list of texts, such as ["npm", "run", "build"]'
     return f"{where}: found {_shown(at, detail.get('input'), source)}; {message[0].lower()}{message[1:]}"
+
+
+def _renamed(at: tuple[str | int, ...], detail: ErrorDetails) -> str:
+    """Today's name of what a former version called so, "" of anything else."""
+    key = ".".join(str(part) for part in at if not isinstance(part, int))
+    if detail["type"] == "extra_forbidden":
+        return _RENAMED.get(key, "")
+    return _RENAMED.get(f"{key} = {detail.get('input')!r}", "")
 
 
 def _variable(at: tuple[str | int, ...], environ: Mapping[str, str]) -> str:

@@ -45,6 +45,10 @@ _MANY = (
 )
 
 
+_TABLES = {"backup": "backups", "command": "commands", "endpoint": "endpoints", "page": "pages"}
+"""Subject -> its table, where that has another name and the subject no file in checks/."""
+
+
 def many() -> set[str]:
     """The subjects of which there may be several: a check is one check for each."""
     return {*_MANY, *(check.subject for check in checks() if check.several)}
@@ -198,24 +202,33 @@ def make(stage: str, settings: Settings, folder: Path | None = None, steps: Sequ
             checks.append(Planned(f"{stage}/{name}"))
             continue
         if not configured[subject]:
-            missing[subject.partition("_")[0]] = None
+            missing[_table(subject)] = None
         for key, thing in configured[subject].items():
             check = f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
             checks.append(Planned(check, getattr(thing, "required", True)))
     missing.update(dict.fromkeys(required))
-    present = {subject.partition("_")[0] for subject, things in configured.items() if things}
+    present = {_table(subject) for subject, things in configured.items() if things}
     return Plan(tuple(checks), tuple(subject for subject in missing if subject not in present))
 
 
 def _required(stage: str, settings: Settings, configured: Mapping[str, Any]) -> list[str]:
     """What the stage requires to be configured; a name that nobody knows would be required in vain."""
-    known = dict.fromkeys(subject.partition("_")[0] for subject in configured)
+    known = dict.fromkeys(map(_table, configured))
     required = settings.stage(stage).require
+    if former := [name for name in required if name not in known and _table(name) in known]:
+        raise ConfigurationError(f"stages.{stage}.require: {former[0]!r} is called {_table(former[0])!r} now")
     if unknown := [subject for subject in required if subject not in known]:
         raise ConfigurationError(
             f"stages.{stage}.require: found {unknown[0]!r}; accepted are {', '.join(known)}"
         )
     return required
+
+
+def _table(subject: str) -> str:
+    """The table of rampgate.toml that configures a subject."""
+    tables = {check.subject: check.table for check in checks()}
+    name = subject.partition("_")[0]
+    return tables.get(subject) or _TABLES.get(name, name)
 
 
 def check_name(file: str, function: str) -> str:

@@ -45,7 +45,7 @@ class LoginSettings(Table):
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to the sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
     form: FormSettings | None = None
-    needs: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
+    depends_on: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
     required: bool = True
 
     @model_validator(mode="after")
@@ -67,7 +67,7 @@ class EndpointSettings(Table):
     sign_in: bool = True
     body: JMESPath | None = Field(default=None, description="JMESPath of what must be there")
     minimum: float = 1
-    needs: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
+    depends_on: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
     load: bool = False
     weight: float = Field(default=1.0, gt=0)
     required: bool = True

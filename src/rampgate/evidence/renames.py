@@ -24,6 +24,7 @@ PREVIOUS = 1
 RENAMES = (
     ("key", "lenient", "advisory"),
     ("key", "untrusted", "unreliable"),
+    ("setting", "needs", "depends_on"),
     ("check", "load/cells", "load/slices"),
 )
 

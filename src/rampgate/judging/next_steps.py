@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rampgate.judging.results import CheckResult, Verdict
 
 _LOAD = ("load/", "predeploy/load::", "extended/load::")
-_LOADED = {"predeploy": "before", "extended": "flat"}
+_LOADED = ("predeploy", "extended")
 """The stages that have a load run of their own, each with what its settings under [load] begin with."""
 _DEPLOY = "deploy"
 _PICTURE = "visual_difference"
@@ -103,15 +103,14 @@ def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:
         return f"mend it, then: {command}"
     if Cause.STARVED in causes:
         return f"{command} on a quieter machine{_spread(verdict, command)}"
-    return f"{_more(verdict, short=Cause.SHORT in causes)} under [load], then: {command}"
+    return f"{_more(verdict, short=Cause.SHORT in causes)}, then: {command}"
 
 
 def _more(verdict: Verdict, *, short: bool) -> str:
     """What has to be more for an answer; of a stage's own load run, by the names of its settings."""
-    begins = next((_LOADED[stage] for stage in verdict.stages if stage in _LOADED), "")
-    users = f"more {begins}_users" if begins else "more users"
-    longer = f"a longer {begins}_duration" if begins else "a longer plateau"
-    return users if short else f"{longer} or {users}"
+    stage = next((stage for stage in verdict.stages if stage in _LOADED), "")
+    longer, table = ("a longer duration", f"[load.{stage}]") if stage else ("a longer plateau", "[load]")
+    return f"{'' if short else f'{longer} or '}more users under {table}"
 
 
 def _spread(verdict: Verdict, command: str) -> str:
@@ -132,7 +131,7 @@ def _command(verdict: Verdict, *, load: bool) -> str:
     """How that which holds is run once more: the load run, or the run's own stage; a demo stays a demo."""
     demo = _is_demo(verdict)
     stages = [stage for stage in verdict.stages if stage != "load"]
-    if load and not _LOADED.keys() & set(stages):
+    if load and not set(_LOADED) & set(stages):
         return "rampgate demo" if demo else "rampgate load"
     words = ["pytest", "-m", stages[0] if stages else "immediate"]
     words += [f"--step={step}" for step in _steps(verdict)]

@@ -76,15 +76,15 @@ class Finalizer:
         """Say that the ramp's stages are not judged."""
         self._end(SLICES, Outcome.SKIPPED, REHEARSAL)
 
-    def abort(self, monitors: AbortMonitors, *, trial: bool) -> None:
+    def abort(self, monitors: AbortMonitors, *, report_only: bool) -> None:
         """Hold the evidence of each abort test against what is enough."""
         for threshold, test, measured in monitors.measured():
             when, unreliable = test.fired_at, ""
             if when is not None:
                 unreliable = self._starved or self.health.starved(when - ABORT_LOOKS_BACK_S, when + 1)
-            if trial:
+            if report_only:
                 text = "" if when is None else f"; second {when} would have stopped the run"
-                Expect(self.run, ABORT).record(replace(measured, note=f"trial{text}"))
+                Expect(self.run, ABORT).record(replace(measured, note=f"reported only{text}"))
                 continue
             note = "" if when is None else f"{threshold.name} was broken; second {when} of the run showed it"
             Expect(self.run, ABORT, unreliable=unreliable)(

@@ -186,7 +186,7 @@ def _above(read: Callable[[Any], float]) -> Callable[[Any], float]:
 
 
 def _abort(text: str) -> str:
-    if text not in {"on", "trial", "off"}:
+    if text not in {"on", "report", "off"}:
         raise ValueError
     return text
 
@@ -196,7 +196,7 @@ _OPTIONS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "duration": (_above(seconds), "a duration such as 90s, 10m or 1h30m"),
     "users": (_above(int), "a whole number above 0"),
     "rate": (_above(float), "a number of visits per second above 0"),
-    "abort": (_abort, "on, trial or off"),
+    "abort": (_abort, "on, report or off"),
 }
 
 

@@ -255,7 +255,7 @@ class LoadRun:
         if profile.of(self.settings.load).rehearsal:
             final.rehearsal()
         if self.evidence:
-            final.abort(self._monitors, trial=self.settings.load.abort == "trial")
+            final.abort(self._monitors, report_only=self.settings.load.abort == "report")
         final.generator(self.seconds, self._off)
         final.timeline(self.seconds)
 

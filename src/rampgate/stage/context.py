@@ -90,7 +90,7 @@ class StageContext:
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
-        self.need(self._main_service, *login.needs)
+        self.need(self._main_service, *login.depends_on)
         with self.client(self._main_service, signed_in=False) as http:
             probe = SignInProbe(http, login.path, login.body, login.token, self.run.clock)
             measurement, token = probe.sign_in()
@@ -109,7 +109,7 @@ class StageContext:
 
     def endpoint(self, endpoint: subjects.EndpointSettings) -> EndpointProbe:
         """Latency, errors and bodies of an API endpoint."""
-        self.need("api", *endpoint.needs)
+        self.need("api", *endpoint.depends_on)
         if endpoint.sign_in:
             self._signed_in()
         self.guard.check(self.base("api"))
