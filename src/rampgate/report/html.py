@@ -9,13 +9,12 @@ template, so that no line of the template can forget one. A policy in the page f
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import charts, details, evidence, groups, load, sentences
+from rampgate.report import charts, details, evidence, findings, groups, load, observations, sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 LONGEST_SETTINGS = 60_000
-_WORTH_A_CURVE = 2
-_UNMET = {"failed", "error", "undecided"}
 SYMBOLS = {
     "passed": "\N{CHECK MARK}",
     "skipped": "\N{EN DASH}",
@@ -55,17 +52,7 @@ class Finding(NamedTuple):
     limit: str
     n: str
     pictures: list[tuple[str, str]]
-
-
-class Observation(NamedTuple):
-    """A measurement among the evidence of a check."""
-
-    title: str
-    role: str
-    facts: list[tuple[str, str]]
-    note: str
-    curve: Markup
-    details: details.Node | None
+    behind: bool = False
 
 
 class Check(NamedTuple):
@@ -79,21 +66,19 @@ class Check(NamedTuple):
     message: str
     seconds: str
     findings: list[Finding]
-    observations: list[Observation]
-    followed: list[str]
+    observations: list[observations.Observation]
+    followed: str = ""
+    followers: tuple[Any, ...] = ()
 
     @property
     def unmet(self) -> list[Finding]:
         """Its findings that are behind its outcome; of a check that passed none."""
-        if self.outcome == Outcome.PASSED:
-            return []
-        own = [finding for finding in self.findings if finding.outcome in {self.outcome, "failed"}]
-        return own or [finding for finding in self.findings if finding.outcome in _UNMET]
+        return [finding for finding in self.findings if finding.behind]
 
     @property
     def rest(self) -> list[Finding]:
         """Its other findings."""
-        return [finding for finding in self.findings if finding not in self.unmet]
+        return [finding for finding in self.findings if not finding.behind]
 
 
 class Passed(NamedTuple):
@@ -117,13 +102,13 @@ def dumps(verdict: Verdict) -> str:
         "counts": _counts(verdict),
         "facts": _facts(verdict, verdict.records),
         "checks": checks,
-        "unmet": [check for check in checks if check.outcome not in {Outcome.PASSED.value, "shown"}],
+        "unmet": _unmet(verdict, checks),
         "passed": _passed(verdict, checks),
         "pictured": any(finding.pictures for check in checks for finding in check.findings),
         "drawn": any(finding.bar for check in checks for finding in check.findings),
         "other_reasons": sentences.other_reasons(verdict),
         "load": load.section(verdict, verdict.records),
-        "drawn_by_us": _markup,
+        "drawn_by_us": observations.markup,
         "not_configured": verdict.not_configured,
         "notes": verdict.notes,
         "headers": [_header(header) for header in verdict.headers],
@@ -166,7 +151,7 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
     facts = [
         ("run", verdict.run),
         ("stage", ", ".join(sentences.stages(verdict))),
-        ("begun", _utc(begun)),
+        ("begun", observations.utc(begun)),
         ("took", formats.duration(ended - begun)),
         ("target", " ".join(str(target[key]) for key in ("name", "web", "api") if target.get(key))),
         ("tools", ", ".join(f"{name} {version}" for name, version in sorted(tool.items()))),
@@ -176,6 +161,20 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
         ("complete", "yes" if verdict.complete else "no"),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _unmet(verdict: Verdict, checks: Sequence[Check]) -> list[Check]:
+    """The checks that are not passed, those that followed from another under it."""
+    known = {check.id: check for check in checks}
+    found = []
+    for each in findings.unmet(verdict):
+        causes = [each.result] if each.result else each.following
+        for result in causes:
+            under = each.following if each.result else ()
+            lines = "; ".join(findings.consequence(*line) for line in each.consequences) if under else ""
+            followers = tuple(known[other.check] for other in under)
+            found.append(known[result.check]._replace(followed=lines, followers=followers))
+    return found
 
 
 def _passed(verdict: Verdict, checks: Sequence[Check]) -> list[Passed]:
@@ -190,21 +189,18 @@ def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
     """What is not passed first, the weightiest of it at the top; then the rest, and what is no check's."""
     names = sentences.short_names(verdict.checks)
     seen = evidence.gather(verdict, records)
-    unmet = {each.result.check: each for each in sentences.unmet(verdict) if each.result}
-    bad = [each.result for each in unmet.values() if each.result]
-    bad += [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in unmet]
+    bad = [r for each in findings.unmet(verdict) for r in (each.result, *each.following) if r]
     good = [result for result in verdict.checks if result.outcome is Outcome.PASSED]
-    checks = []
-    for number, result in enumerate([*bad, *good], 1):
-        made = _check(f"c{number}", result, names[result.check], seen.pop(result.check, []))
-        following = unmet[result.check].consequences if result.check in unmet else ()
-        checks.append(made._replace(followed=[sentences.consequence(*each) for each in following]))
+    checks = [
+        _check(f"c{number}", result, names[result.check], seen.pop(result.check, []))
+        for number, result in enumerate([*bad, *good], 1)
+    ]
     for check, rest in seen.items():
-        observations = [_observation(each, check) for each in rest]
+        measured = [observations.observation(each, check) for each in rest]
         anchor = f"c{len(checks) + 1}"
         name = check or "no check"
         checks.append(
-            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], observations, [])
+            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], measured)
         )
     return checks
 
@@ -213,7 +209,9 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
     outcome = sentences.outcome_of(result)
     # What the probe said of the measurement, and its pictures, stand once, with the first of its judgements.
     first = {id(each.judgements[0]): each.measurement for each in seen if each.judgements}
-    findings = [_finding(j, result.check, first.get(id(j))) for j in result.judgements]
+    behind = [id(judgement) for judgement, _ in sentences.behind(result)]
+    order = sorted(result.judgements, key=lambda j: behind.index(id(j)) if id(j) in behind else len(behind))
+    findings = [_finding(j, result.check, first.get(id(j)))._replace(behind=id(j) in behind) for j in order]
     findings += [_shown(measurement, result.check) for measurement in result.shown]
     return Check(
         anchor=anchor,
@@ -224,8 +222,7 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
         message=sentences.own_message(result),
         seconds=f"{formats.number(result.seconds)} s" if result.seconds else "",
         findings=findings,
-        observations=[_observation(each, result.check) for each in seen],
-        followed=[],
+        observations=[observations.observation(each, result.check) for each in seen],
     )
 
 
@@ -237,8 +234,8 @@ def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Find
         sentence=sentences.judged(judgement, check),
         # Some sentences quote the note themselves.
         note="" if note in judgement.sentence else note,
-        measured=sentences.measured(judgement),
-        bar=_markup(charts.position(judgement)),
+        measured="" if sentences.is_stated(judgement) else sentences.measured(judgement),
+        bar=observations.markup(charts.position(judgement)),
         limit=sentences.limit(judgement),
         n=f"{judgement.n:,}" if judgement.n else "",
         pictures=evidence.pictures(seen) if seen else [],
@@ -254,55 +251,11 @@ def _shown(measurement: Measurement, check: str) -> Finding:
         sentences.title(measurement, check),
         measurement.note,
         value,
-        _markup(""),
+        observations.markup(""),
         "",
         n,
         pictures,
     )
-
-
-def _observation(seen: evidence.Seen, check: str) -> Observation:
-    measurement = seen.measurement
-    return Observation(
-        title=sentences.title(measurement, check),
-        role=seen.role,
-        facts=_numbers(measurement),
-        note=measurement.note,
-        curve=_curve(seen),
-        details=details.node(measurement.details) if measurement.details else None,
-    )
-
-
-def _numbers(seen: Measurement) -> list[tuple[str, str]]:
-    """The measurement's own numbers, apart from its details."""
-    single = seen.value is not None or bool(seen.values)
-    facts = [] if single and not seen.n else [("n", f"{seen.n:,}")]
-    if seen.failures is not None:
-        facts.append(("counted among them", f"{seen.failures:,}"))
-    if seen.value is not None:
-        facts.append(("value", sentences.amount(seen.metric, seen.value, seen.unit)))
-    if seen.values:
-        listed = seen.values[: details.MOST]
-        facts.append(("values", " ".join(sentences.amount(seen.metric, each, seen.unit) for each in listed)))
-    for edge, count in sorted(seen.exceedances.items()):
-        facts.append((f"at or over {formats.number(edge)} {seen.unit}", f"{count:,}"))
-    facts += load.quantiles(seen)
-    if seen.start:
-        facts += [("from", _utc(seen.start)), ("for", formats.duration(max(0.0, seen.end - seen.start)))]
-    return facts
-
-
-def _curve(seen: evidence.Seen) -> Markup:
-    histogram = seen.measurement.histogram
-    if histogram is None or sum(histogram.counts.values()) < _WORTH_A_CURVE:
-        return _markup("")
-    unit = seen.measurement.unit
-    limits = {
-        clean(f"{formats.number(judgement.limit)} {unit}", 40): judgement.limit
-        for judgement in seen.judgements
-        if judgement.limit > 0
-    }
-    return _markup(charts.spread(histogram, limits, unit))
 
 
 def _header(header: Record) -> dict[str, Any]:
@@ -317,13 +270,3 @@ def _header(header: Record) -> dict[str, Any]:
         "plan": details.node([entry.get("check", "") for entry in header.get("plan", ())]),
         "settings": escape(clean(settings, LONGEST_SETTINGS, lines=True)),
     }
-
-
-def _markup(svg: str) -> Markup:
-    from markupsafe import Markup
-
-    return Markup(svg)  # noqa: S704 - our own drawing, escaped by ElementTree
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

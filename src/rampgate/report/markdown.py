@@ -11,7 +11,7 @@ from pathlib import Path
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import Verdict
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import groups, sentences
+from rampgate.report import findings, groups, sentences
 from rampgate.report.text import clean
 
 LARGEST = 64 * 1024
@@ -38,7 +38,7 @@ def dumps(verdict: Verdict) -> str:
     if command := next_command(verdict):
         parts.append(f"**Next:** {_escaped(command)}")
     names = sentences.short_names(verdict.checks)
-    if unmet := sentences.unmet(verdict):
+    if unmet := findings.unmet(verdict):
         bad = [each.result for each in unmet if each.result]
         parts += [
             _table([_loud_row(row) for r in bad for row in groups.rows(r, names[r.check])]) if bad else "",
@@ -74,7 +74,7 @@ def _loud(outcome: str) -> str:
 def _why(verdict: Verdict) -> str:
     names = sentences.short_names(verdict.checks)
     lines = []
-    for unmet in sentences.unmet(verdict):
+    for unmet in findings.unmet(verdict):
         if unmet.result:
             weight = " (critical)" if unmet.result.critical else ""
             named = _escaped(names[unmet.result.check])
@@ -82,7 +82,7 @@ def _why(verdict: Verdict) -> str:
         inner = "  - " if unmet.result else "- "
         said = [each for each in unmet.sentences if each != sentences.NEVER_RAN]
         lines += [f"{inner}{_escaped(sentence)}" for sentence in said]
-        lines += [f"  - {_escaped(sentences.consequence(*each))}" for each in unmet.consequences]
+        lines += [f"  - {_escaped(findings.consequence(*each))}" for each in unmet.consequences]
     return _fitting(lines, "- … {} more lines are in report.html")
 
 
@@ -130,7 +130,7 @@ def annotations(verdict: Verdict) -> list[str]:
             f"{sentences.reason(verdict)}. Next: {next_command(verdict)}",
         )
     ]
-    for unmet in [each for each in sentences.unmet(verdict) if each.result][: ANNOTATIONS - 1]:
+    for unmet in [each for each in findings.unmet(verdict) if each.result][: ANNOTATIONS - 1]:
         if unmet.result and (unmet.result.required or unmet.result.outcome):
             title = f"{sentences.outcome_of(unmet.result).upper()} {names[unmet.result.check]}"
             lines.append(_annotation(title, "\n".join(unmet.sentences[:5])))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rampgate.judging.judge import Judgement
-    from rampgate.judging.results import CheckResult, Finding, Record, Verdict
+    from rampgate.judging.results import CheckResult, Record, Verdict
     from rampgate.model.measurement import Measurement
 
 NEVER_RAN = "never ran"
@@ -105,10 +105,15 @@ def measured(judgement: Judgement) -> str:
 
 def short(judgement: Judgement) -> str:
     """What was measured, in a cell: of a metric that brings sentences, the beginning of its sentence."""
-    metric = METRICS.get(judgement.metric)
-    if metric and metric.good and judgement.measured is not None:
+    if is_stated(judgement):
         return clean(judgement.sentence.partition(": ")[0], 80)
     return measured(judgement)
+
+
+def is_stated(judgement: Judgement) -> bool:
+    """Whether its metric brings sentences, so that its number says no more."""
+    metric = METRICS.get(judgement.metric)
+    return bool(metric and metric.good and judgement.measured is not None)
 
 
 def bound(judgement: Judgement) -> str:
@@ -184,46 +189,6 @@ def remark(result: CheckResult) -> str:
     if result.critical:
         return "critical"
     return "" if result.required or result.outcome not in {None, Outcome.SKIPPED} else "not required"
-
-
-class Unmet(NamedTuple):
-    """A finding as reports write it.
-
-    Args:
-        result: the check that found it, None where it is none of a check's.
-        sentences: why, the weightiest first.
-        consequences: how the checks that came to no pass for the same cause ended, and their names.
-    """
-
-    result: CheckResult | None
-    sentences: tuple[str, ...]
-    consequences: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
-def unmet(verdict: Verdict) -> list[Unmet]:
-    """Every finding, the weightiest first, then checks that came to no pass and hold nothing."""
-    names = short_names(verdict.checks)
-    found = [Unmet(each.cause, _why(each), _ended(each.consequences, names)) for each in verdict.findings]
-    known = {r.check for each in verdict.findings for r in (each.cause, *each.consequences) if r}
-    rest = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in known]
-    return [*found, *(Unmet(result, tuple(of_check(result))) for result in rest)]
-
-
-def _why(finding: Finding) -> tuple[str, ...]:
-    return tuple(of_check(finding.cause)) if finding.cause else (clean(finding.reason),)
-
-
-def _ended(results: Sequence[CheckResult], names: dict[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Outcome -> the names of the checks that ended so."""
-    found: dict[str, list[str]] = {}
-    for result in results:
-        found.setdefault(outcome_of(result), []).append(names[result.check])
-    return tuple((outcome, tuple(named)) for outcome, named in found.items())
-
-
-def consequence(outcome: str, named: Sequence[str]) -> str:
-    """What followed from a finding, in a line: ``for the same cause skipped: a, b, c``."""
-    return f"for the same cause {outcome}: {', '.join(named)}"
 
 
 def of_check(result: CheckResult) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.judging.next_steps import next_command
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import groups, sentences
+from rampgate.report import findings, groups, sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _table(verdict: Verdict, console: Console) -> Table:
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     names = sentences.short_names(verdict.checks)
-    unmet = [each.result for each in sentences.unmet(verdict) if each.result]
+    unmet = [each.result for each in findings.unmet(verdict) if each.result]
     rows = [row for result in unmet for row in groups.rows(result, names[result.check])]
     rows += [[group.name, group.summary, "", "", Outcome.PASSED.value] for group in groups.passed(verdict)]
     for name, measured, limit, n, outcome in rows:
@@ -107,7 +107,7 @@ def _outcome(console: Console, outcome: str) -> Text:
 def _why(verdict: Verdict, console: Console) -> None:
     """Every finding with its sentences and what followed from it, wrapped and never cut."""
     names = sentences.short_names(verdict.checks)
-    for unmet in sentences.unmet(verdict):
+    for unmet in findings.unmet(verdict):
         console.print()
         if unmet.result is None:
             console.print(_text(console, "HOLD", _STYLES[sentences.NEVER_RAN]))
@@ -117,7 +117,7 @@ def _why(verdict: Verdict, console: Console) -> None:
             heading = _text(console, word.upper(), _STYLES[word])
             heading.append(_encodable(console, f"{weight}  {names[unmet.result.check]}"))
             console.print(heading)
-        followed = [sentences.consequence(*each) for each in unmet.consequences]
+        followed = [findings.consequence(*each) for each in unmet.consequences]
         _indented(console, [*(each for each in unmet.sentences if each != sentences.NEVER_RAN), *followed])
 
 

@@ -1,0 +1,91 @@
+"""What was measured of a check, as the evidence part of a page shows it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.model import formats
+from rampgate.report import charts, details, load, sentences
+from rampgate.report.text import clean
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from rampgate.model.measurement import Measurement
+    from rampgate.report import evidence
+
+_WORTH_A_CURVE = 2
+
+
+class Observation(NamedTuple):
+    """A measurement among the evidence of a check."""
+
+    title: str
+    role: str
+    facts: list[tuple[str, str]]
+    note: str
+    curve: Markup
+    details: details.Node | None
+
+
+def observation(seen: evidence.Seen, check: str) -> Observation:
+    """A measurement among the evidence of a check.
+
+    Args:
+        seen: what was measured, with what was held against it.
+        check: the id of its check.
+    """
+    measurement = seen.measurement
+    return Observation(
+        title=sentences.title(measurement, check),
+        role=seen.role,
+        facts=_numbers(measurement),
+        note=measurement.note,
+        curve=_curve(seen),
+        details=details.node(measurement.details) if measurement.details else None,
+    )
+
+
+def _numbers(seen: Measurement) -> list[tuple[str, str]]:
+    """The measurement's own numbers, apart from its details."""
+    single = seen.value is not None or bool(seen.values)
+    facts = [] if single and not seen.n else [("n", f"{seen.n:,}")]
+    if seen.failures is not None:
+        facts.append(("counted among them", f"{seen.failures:,}"))
+    if seen.value is not None:
+        facts.append(("value", sentences.amount(seen.metric, seen.value, seen.unit)))
+    if seen.values:
+        listed = seen.values[: details.MOST]
+        facts.append(("values", " ".join(sentences.amount(seen.metric, each, seen.unit) for each in listed)))
+    for edge, count in sorted(seen.exceedances.items()):
+        facts.append((f"at or over {formats.number(edge)} {seen.unit}", f"{count:,}"))
+    facts += load.quantiles(seen)
+    if seen.start:
+        facts += [("from", utc(seen.start)), ("for", formats.duration(max(0.0, seen.end - seen.start)))]
+    return facts
+
+
+def _curve(seen: evidence.Seen) -> Markup:
+    histogram = seen.measurement.histogram
+    if histogram is None or sum(histogram.counts.values()) < _WORTH_A_CURVE:
+        return markup("")
+    unit = seen.measurement.unit
+    limits = {
+        clean(f"{formats.number(judgement.limit)} {unit}", 40): judgement.limit
+        for judgement in seen.judgements
+        if judgement.limit > 0
+    }
+    return markup(charts.spread(histogram, limits, unit))
+
+
+def markup(svg: str) -> Markup:
+    """A drawing of our own as it stands in the page."""
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704 - our own drawing, escaped by ElementTree
+
+
+def utc(seconds: float) -> str:
+    """Seconds since the epoch as date and time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
