@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ lint: python ## ruff, the layers contract, a promise in every test's docstring
 
 types: python ## mypy strict
 	$(BIN)/mypy
+
+docs: python ## What docs/ says of the files in checks/, made from them
+	$(BIN)/python -m rampgate.checks.frame.docs docs
 
 measure: $(STAMP) ## Files, lines, statements, circles and the like, by room; ARGS=<revision>: of another commit
 	@$(BIN)/python -m proofs.house $(ARGS)

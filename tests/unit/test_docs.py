@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from rampgate.checks.frame import docs
 from rampgate.config.settings import Settings
 from rampgate.config.thresholds import defaults
 
@@ -36,3 +37,10 @@ def test_settings_page_names_every_key(key: str) -> None:
 def test_verdict_page_names_every_default_threshold(name: str) -> None:
     """docs/verdict.md lists each default threshold by its name."""
     assert name in VERDICT
+
+
+@pytest.mark.parametrize("name", docs.PAGES)
+def test_the_pages_have_the_rows_that_the_files_of_checks_make(name: str) -> None:
+    """A check's keys and thresholds stand in docs/ as its file has them; ``make docs`` writes them."""
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert docs.generated(page) == page

@@ -1,0 +1,76 @@
+"""``make docs``: what docs/settings.md and docs/verdict.md say of the files in checks/, made from them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rampgate.checks.frame.discovery import checks, sources
+from rampgate.checks.frame.table import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rampgate.checks.frame.check import Check
+    from rampgate.checks.frame.table import Table
+
+PAGES = ("settings.md", "verdict.md")
+_BLOCK = re.compile(r"(<!-- made by make docs: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def generated(page: str) -> str:
+    """A page with today's rows in each of its blocks.
+
+    Raises:
+        KeyError: a block names neither a table of checks/ nor the thresholds.
+    """
+    made = {check.table: _settings(check) for check in checks()} | {"thresholds": _thresholds()}
+    return _BLOCK.sub(lambda block: f"{block[1]}{made[block['name']]}\n{block[3]}", page)
+
+
+def _settings(check: Check) -> str:
+    """The keys of a check's table; where several sources fill it, of each."""
+    tables = (
+        [source.settings for source in sources().values()] if check.table == "metrics" else [check.settings]
+    )
+    return "\n\n".join("\n".join(_keys(table)) for table in tables)
+
+
+def _keys(table: type[Table]) -> Iterator[str]:
+    yield f"{inspect.cleandoc(table.__doc__ or '')}\n"
+    yield "| key | default | |\n|---|---|---|"
+    for name, field in table.model_fields.items():
+        default = "" if field.is_required() else _toml(field.default)
+        if any(getattr(each, "func", None) is seconds for each in field.metadata):
+            default = default and f'`"{field.default:g}s"`'
+        yield f"| `{name}` | {default} | {field.description or ''} |"
+
+
+def _toml(value: Any) -> str:
+    """A default as the file says it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
+
+
+def _thresholds() -> str:
+    rows = (threshold for check in checks() for threshold in check.thresholds)
+    return "| name | threshold | severity |\n|---|---|---|\n" + "\n".join(
+        f"| {row.name} | {'bad: ' if row.bad else ''}`{row.text}` | {row.severity.value} |" for row in rows
+    )
+
+
+def main(folder: str) -> None:
+    """Write the pages of this folder anew."""
+    for name in PAGES:
+        path = Path(folder) / name
+        path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
