@@ -137,6 +137,16 @@ def test_a_planned_check_is_required_unless_its_plan_says_otherwise(tmp_path: Pa
     assert decide(records).decision is Decision.HOLD
 
 
+def test_an_end_without_a_status_is_an_internal_error(tmp_path: Path) -> None:
+    """Who ended without saying how did not do its work."""
+    story = Story(tmp_path, [A])
+    passed(story, A)
+    story.end()
+    records, _ = journal.read(tmp_path)
+    del records[-1]["status"]
+    assert decide(records).reasons == ("immediate: an internal error",)
+
+
 @pytest.mark.parametrize(("optional", "decision"), [([], "hold"), ([A], "promote")])
 def test_what_never_ran_holds_when_it_is_required(tmp_path: Path, optional: list[str], decision: str) -> None:
     """A check that nobody ran is no check that passed."""
