@@ -469,3 +469,24 @@ def test_the_order_of_equal_times_does_not_matter_to_the_decision(good: list[Rec
 def test_the_verdict_names_its_schema() -> None:
     """Programs that read verdict.json know by this number which keys it has."""
     assert to_json(decide([]))["schema"] == 2
+
+
+def test_verdict_json_reads_well_and_compares_well(tmp_path: Path) -> None:
+    """Two spaces a level, keys in order, letters as they are: a difference of two runs shows what changed."""
+    story = Story(tmp_path, [A])
+    story.ended(A, "failed", "Überlauf")
+    story.end()
+    lines = dumps(judged(tmp_path)).splitlines()
+    keys = [line.split('"')[1] for line in lines if line.startswith('  "')]
+    assert keys == sorted(keys)
+    assert any("Überlauf" in line for line in lines)
+
+
+def test_only_what_did_not_pass_has_a_reason(tmp_path: Path) -> None:
+    """In verdict.json the reason of a passed check is empty."""
+    story = Story(tmp_path, [A, B])
+    passed(story, B)
+    story.ended(A, "failed", "assert 1 == 2")
+    story.end()
+    checks = to_json(judged(tmp_path))["checks"]
+    assert {check["check"]: check["reason"] for check in checks} == {A: f"{A}: assert 1 == 2", B: ""}
