@@ -478,6 +478,7 @@ def test_verdict_json_reads_well_and_compares_well(tmp_path: Path) -> None:
     story.end()
     lines = dumps(judged(tmp_path)).splitlines()
     keys = [line.split('"')[1] for line in lines if line.startswith('  "')]
+    assert len(keys) > 10
     assert keys == sorted(keys)
     assert any("Überlauf" in line for line in lines)
 
