@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.immediate
 
 
-def test_metric_is_a_number(metric: MetricSettings, context: Context, expect: Expect) -> None:
+def test_metric_is_a_number(metric: MetricSettings, check_context: Context, expect: Expect) -> None:
     """Each reported metric is one number, and keeps its threshold where there is one."""
-    expect(*metrics.measure(metric, context))
+    expect(*metrics.measure(metric, check_context))

@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.predeploy
 
 
-def test_channel_delivers(alert: alerts.AlertChannel, context: Context, expect: Expect) -> None:
+def test_channel_delivers(alert: alerts.AlertChannel, check_context: Context, expect: Expect) -> None:
     """Each channel takes a test message, and it arrives where that can be seen."""
-    expect(*alerts.measure(alert, context))
+    expect(*alerts.measure(alert, check_context))

@@ -55,7 +55,7 @@ def look() -> None:
 
 
 @pytest.fixture
-def context(stage_context: StageContext) -> Context:
+def check_context(stage_context: StageContext) -> Context:
     """What the measure function of a check is given beside its settings."""
     return stage_context.context()
 
