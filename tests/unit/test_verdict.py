@@ -137,6 +137,23 @@ def test_a_planned_check_is_required_unless_its_plan_says_otherwise(tmp_path: Pa
     assert decide(records).decision is Decision.HOLD
 
 
+@pytest.mark.parametrize(
+    ("seen", "severity", "decision", "outcome"),
+    [(DOWN, CRITICAL, "rollback", "failed"), (DOWN, WARNING, "hold", "failed"), (UP, CRITICAL, "hold", None)],
+)
+def test_what_a_check_saw_before_it_was_cut_short_counts(
+    tmp_path: Path, seen: Measurement, severity: Severity, decision: str, outcome: str | None
+) -> None:
+    """A failure is a failure though the check never came to its end; what passed until then is no pass."""
+    story = Story(tmp_path, [A])
+    story.judged(A, seen, "up == 1", severity=severity)
+    story.end()
+    verdict = judged(tmp_path)
+    (result,) = verdict.checks
+    found = result.outcome.value if result.outcome else None
+    assert (verdict.decision.value, found) == (decision, outcome)
+
+
 def test_an_end_without_a_status_is_an_internal_error(tmp_path: Path) -> None:
     """Who ended without saying how did not do its work."""
     story = Story(tmp_path, [A])
