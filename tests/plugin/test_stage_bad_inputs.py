@@ -115,10 +115,10 @@ def test_channels_that_redirect_or_say_nothing_have_not_delivered(tmp_path: Path
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
-    channel = '[[alerts]]\nname = "{}"\nurl = "{}/canary"\ntimeout = "0.5s"\n'
+    channel = '[[alerts]]\nname = "{}"\nurl = "{}/canary"\ntimeout = "{}"\n'
     with serving(elsewhere) as address, silent() as place:
-        moved = channel.format("moved", f"{address.replace('http', 'json')}/old")
-        ran = before_a_deploy(tmp_path, moved + channel.format("mute", f"json://{place}"))
+        moved = channel.format("moved", f"{address.replace('http', 'json')}/old", "30s")
+        ran = before_a_deploy(tmp_path, moved + channel.format("mute", f"json://{place}", "0.5s"))
     outcomes = {check.rpartition("::")[2]: outcome for check, outcome in ran.outcomes.items()}
     assert outcomes["channel_delivers[moved]"] == outcomes["channel_delivers[mute]"] == "failed"
     assert "HTTP 302, a redirect; the message is not sent on" in ran.told
