@@ -7,6 +7,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from socket import MSG_DONTWAIT, MSG_PEEK
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
@@ -189,10 +190,15 @@ class Multi:
         if self._wanted[fd]:
             self._act(fd, events)
             return
-        # The target has closed a connection that was idle. Libcurl looks for that once a second at most.
-        self._watchers[fd].stop()
+        # The target has closed a connection that was idle, or this is news of what has been read by now.
+        # Libcurl looks for that once a second at most.
         with suppress(OSError), _socket(fileno=os.dup(fd)) as ours:
-            self.dead.add(int(ours.getsockname()[1]))
+            waiting = _waiting(ours)
+            if waiting is None:
+                return
+            if not waiting:
+                self.dead.add(int(ours.getsockname()[1]))
+        self._watchers[fd].stop()
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work. Runs in the hub only, and leaves all else to the end of the loop's turn.
@@ -215,3 +221,13 @@ class Multi:
         finally:
             if self._ended and not self._turn.active:
                 self._turn.start(self._end_turn, update=False)
+
+
+def _waiting(connection: Any) -> bytes | None:
+    """A byte that waits to be read, b"" when the other side has closed, None when there is nothing."""
+    try:
+        return bytes(connection.recv(1, MSG_PEEK | MSG_DONTWAIT))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
