@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.checks.frame.discovery import checks
+from rampgate.checks.frame.discovery import checks, once
 from rampgate.errors import ConfigurationError
 from rampgate.shipped import shipped
 
@@ -100,7 +100,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
 
     # One address is one service, and one cause one failure.
     services = {"web": target.web if target.web != target.api else None, "api": target.api}
-    return {
+    built_in = {
         "service": {name: name for name, address in services.items() if address},
         "version": _once(settings.version if target.api or target.web else None),
         "login": _once(settings.login if target.api or target.web else None),
@@ -114,10 +114,11 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         "mongodb": _once(settings.mongodb),
         "redis": _once(settings.redis),
         "load": _once(settings.load if asked and (target.api or target.web) else None),
-        **{check.subject: check.subjects(settings.table(check.table)) for check in checks()},
         **_before(settings),
         **_steps(settings),
     }
+    once("subject", [*built_in, *(check.subject for check in checks())])
+    return built_in | {check.subject: check.subjects(settings.table(check.table)) for check in checks()}
 
 
 def _before(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rampgate.checks.frame.discovery import checks
+from rampgate.checks.frame.discovery import checks, once
 from rampgate.checks.frame.table import Address, Duration, Percent, Table, UrlPath
 from rampgate.config.load_settings import LoadSettings
 from rampgate.config.predeploy import (
@@ -202,6 +202,7 @@ if TYPE_CHECKING:
     class Settings(FixedSettings):
         """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over it."""
 else:
+    once("table", [*FixedSettings.model_fields, *(check.table for check in checks())])
     Settings = create_model(
         "Settings", __base__=FixedSettings, **{check.table: check.field for check in checks()}
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from rampgate.checks.frame.check import DefaultThreshold
-from rampgate.checks.frame.discovery import checks
+from rampgate.checks.frame.discovery import checks, once
 from rampgate.checks.frame.table import Table
 from rampgate.outcome import Severity
 
@@ -78,4 +78,6 @@ _BUILT_IN = (
 
 def defaults() -> tuple[DefaultThreshold, ...]:
     """The rules of all stages. Settings may add to them, or change one by its name."""
-    return (*_BUILT_IN, *(threshold for check in checks() for threshold in check.thresholds))
+    found = (*_BUILT_IN, *(threshold for check in checks() for threshold in check.thresholds))
+    once("threshold", [threshold.name for threshold in found])
+    return found

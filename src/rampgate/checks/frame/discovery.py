@@ -6,12 +6,16 @@ import importlib
 import pkgutil
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rampgate.checks.frame.check import Check
-from rampgate.checks.frame.source import Source
 from rampgate.errors import ConfigurationError
 from rampgate.model import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rampgate.checks.frame.source import Source
 
 T = TypeVar("T")
 _CHECKS = "rampgate.checks"
@@ -26,6 +30,8 @@ def checks() -> tuple[Check, ...]:
             the plan would be smaller without it.
     """
     found = tuple(_defined(_CHECKS, "CHECK", Check))
+    once("subject", [check.subject for check in found])
+    once("table", [check.table for check in found])
     for check in found:
         try:
             metrics.add(check.metrics)
@@ -41,7 +47,17 @@ def sources() -> dict[str, Source]:
     Raises:
         ConfigurationError: a file cannot be imported, or defines no source.
     """
-    return {source.name: source for source in _defined(f"{_CHECKS}.sources", "SOURCE", Source)}
+    from rampgate.checks.frame.source import Source  # pydantic waits until a stage is named
+
+    found = _defined(f"{_CHECKS}.sources", "SOURCE", Source)
+    once("source", [source.name for source in found])
+    return {source.name: source for source in found}
+
+
+def once(what: str, names: Sequence[str]) -> None:
+    """Refuse a name that two files define: the one would stand in the other's place."""
+    if twice := sorted({name for name in names if not name or names.count(name) > 1}):
+        raise ConfigurationError(f"{_CHECKS}: the {what} {twice[0]!r} is defined twice, or has no name")
 
 
 def check_of(metric: str) -> Check | None:
@@ -64,7 +80,7 @@ def _defined(package: str, constant: str, kind: type[T]) -> list[T]:
         file = folder / f"{info.name.rpartition('.')[2]}.py"
         try:
             value = getattr(importlib.import_module(info.name), constant, None)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the file's checks would be left out
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the file's checks would be left out
             problems.append(f"{file}: cannot be imported: {type(error).__name__}: {error}")
             continue
         if isinstance(value, kind):
