@@ -218,3 +218,16 @@ def test_a_failed_request_is_told_as_failed() -> None:
     assert judge(parse("http_req_failed < 2%"), rate, alpha_fail=ALPHA).sentence.startswith(
         "all 200 requests failed (HTTP 401): 100 %, at least "
     )
+
+
+def test_where_every_request_failed_none_took_long() -> None:
+    """Without a single time: what came of the requests, and no word of a limit in milliseconds."""
+    threshold = parse("api_response_time_p95 < 500ms")
+    edge = threshold.edge
+    assert edge is not None
+    seen = Measurement(
+        "api_response_time", "ms", n=200, exceedances={edge: 200}, details={"statuses": {"503": 200}}
+    )
+    sentence = judge(threshold, seen, alpha_fail=ALPHA).sentence
+    assert sentence.startswith("all 200 requests failed (HTTP 503)")
+    assert "took" not in sentence

@@ -115,11 +115,12 @@ def unanswered(seen: Measurement) -> int:
 
     A load run does not wait for the last ones beyond its end: these are slow, and did not fail.
     """
-    if seen.histogram is None:
-        return 0
     counted = seen.details.get("statuses")
+    if seen.histogram is None and not statuses(seen.details):
+        return 0
     cut = counted.get(_NOT_WAITED_FOR, 0) if isinstance(counted, dict) else 0
-    return max(0, seen.n - sum(seen.histogram.counts.values()) - cut)
+    timed = sum(seen.histogram.counts.values()) if seen.histogram else 0
+    return max(0, seen.n - timed - cut)
 
 
 def statuses(details: Mapping[str, Any]) -> str:
