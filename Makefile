@@ -34,8 +34,9 @@ demo: python ## The whole story: reference deployment, checks, a load ramp, the 
 test: python ## All tests but the journeys, some at the same time; ARGS="-n 0": one by one (minutes)
 	$(PYTEST) $(TESTS) $(ARGS)
 
+# Browsers and audits are measured one at a time: side by side they starve each other on two cores.
 test-long: python ## Journeys with a browser and the full stack (minutes)
-	$(PYTEST) tests/journeys $(ARGS)
+	$(PYTEST) --numprocesses=1 tests/journeys $(ARGS)
 
 lint: python ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .
