@@ -29,7 +29,7 @@ class Mutation:
         check: its id without the stage, such as ``backend::cache_hits``; with [key] where there are several.
         what: what a reader calls it.
         inject: breaks it.
-        reason: what the check's sentence must contain.
+        reason: what the check's sentence must contain; its name, which comes first, does not count.
         lasts: whether only a new deployment is whole again.
         arguments: of the deployment, in place of a mutation while it runs.
         first: a check before the deploy that is run first: what it measures is what this one compares with.
@@ -86,15 +86,22 @@ def nothing(ready: Ready) -> None:
 BACKEND, FRONTEND, ADVANCED = "deploy-backend", "deploy-frontend", "deploy-advanced"
 MUTATIONS = (
     Mutation(
-        "predeploy", "monitoring::service_is_up[web]", "web server stopped", stop("web"), "web", lasts=True
+        "predeploy",
+        "monitoring::service_is_up[web]",
+        "web server stopped",
+        stop("web"),
+        "refused",
+        lasts=True,
     ),
-    Mutation("predeploy", "monitoring::service_is_up[api]", "API stopped", stop("api"), "api", lasts=True),
+    Mutation(
+        "predeploy", "monitoring::service_is_up[api]", "API stopped", stop("api"), "refused", lasts=True
+    ),
     Mutation(
         "predeploy",
         "monitoring::monitoring_is_up[prometheus]",
         "Prometheus stopped",
         stop("prometheus"),
-        "prometheus",
+        "refused",
         lasts=True,
     ),
     Mutation(
@@ -102,7 +109,7 @@ MUTATIONS = (
         "monitoring::monitoring_is_up[alertmanager]",
         "Alertmanager stopped",
         stop("alertmanager"),
-        "alertmanager",
+        "refused",
         lasts=True,
     ),
     Mutation(
@@ -117,7 +124,7 @@ MUTATIONS = (
         "monitoring::jobs_are_up",
         "Alertmanager stopped",
         later(stop("alertmanager")),
-        "alertmanager",
+        "alertmanager: http",
         lasts=True,
     ),
     Mutation(
@@ -154,7 +161,7 @@ MUTATIONS = (
         "flags::a_rollout_reaches_whom_it_should",
         "percentage before overrides",
         nothing,
-        "flag_scenario_mismatches",
+        "not as planned",
         lasts=True,
         arguments=("--flag-semantics", "seed"),
     ),
@@ -179,7 +186,7 @@ MUTATIONS = (
         "code::command_succeeds[imports]",
         "a module is broken",
         nothing,
-        "command_exit_code",
+        "a_module_that_nobody_has_written",
         breaks_code=True,
     ),
     Mutation(
@@ -194,7 +201,7 @@ MUTATIONS = (
         "visual::page_looks_as_accepted[dashboard]",
         "something pushes in above the page",
         switch("web", layout_shift={"px": 80}),
-        "visual_difference",
+        "of the pixels differ",
         first="visual::page_looks_as_accepted[dashboard]",
     ),
     Mutation(
@@ -209,9 +216,11 @@ MUTATIONS = (
         "baseline::page_before[dashboard]",
         "the page is not served",
         switch("web", page_error={"status": 500, "path": "/"}),
-        "500",
+        "status 500",
     ),
-    Mutation("predeploy", "baseline::visits_before", "API stopped", stop("api"), "api", lasts=True),
+    Mutation(
+        "predeploy", "baseline::visits_before", "API stopped", stop("api"), "api does not answer", lasts=True
+    ),
     Mutation(
         "predeploy",
         "load::short_load_runs_to_its_end",
@@ -257,14 +266,14 @@ MUTATIONS = (
         "backend::paging_misses_and_repeats_nothing",
         "pages overlap",
         switch("api", paging_repeats={}),
-        "paging_repeats",
+        "items came twice",
     ),
     Mutation(
         BACKEND,
         "backend::paging_misses_and_repeats_nothing",
         "pages leave something out",
         switch("api", paging_gap={}),
-        "paging_gaps",
+        "items left out",
     ),
     Mutation(
         FRONTEND,
@@ -286,14 +295,14 @@ MUTATIONS = (
         "frontend::theme_shifts_nothing",
         "the page moves",
         switch("web", layout_shift={"px": 200}),
-        "theme_layout_shift",
+        "theme layout shift",
     ),
     Mutation(
         FRONTEND,
         "frontend::bundle_has_not_grown",
         "scripts that no page uses",
         switch("web", bundle_bloat={"kb": 40}),
-        "bundle_growth",
+        "bundle growth",
         first="code::bundle_is_measured",
     ),
     Mutation(
@@ -301,7 +310,7 @@ MUTATIONS = (
         "frontend::console_is_quiet[dashboard]",
         "a script complains",
         switch("web", console_error={}),
-        "console_errors",
+        "This page has an error on purpose",
     ),
     Mutation(
         ADVANCED,
@@ -316,14 +325,14 @@ MUTATIONS = (
         "advanced::page_comes_offline",
         "no service worker",
         switch("web", service_worker_missing={}),
-        "service worker",
+        "none is registered",
     ),
     Mutation(
         ADVANCED,
         "advanced::page_comes_offline",
         "the worker answers with nothing",
         switch("web", offline_broken={}),
-        "without a network",
+        "net::ERR_FAILED",
     ),
     Mutation(
         ADVANCED,

@@ -95,6 +95,12 @@ def run_check(
     return worst or {"outcome": "never ran", "reason": ""}
 
 
+def sentence(found: Mapping[str, Any]) -> str:
+    """What a check says, without its name: that holds what is broken, whatever the check says."""
+    text: str = found["reason"] or found.get("message", "")
+    return text.removeprefix(f"{found.get('check')}: ")
+
+
 _BADNESS = ("passed", "skipped", "undecided", "error", "failed")
 
 
@@ -151,7 +157,6 @@ def _broken(mutation: Mutation, healthy: Mapping[str, str], ready: Ready, path: 
     environ = _broken_code(path.parent) if mutation.breaks_code else {}
     found = run_check(mutation.stage, mutation.check, path, path.parent / "reports", environ)
     before, outcome = healthy[mutation.check], found["outcome"]
-    whole = json.dumps(found, ensure_ascii=False)
     return {
         "stage": mutation.stage,
         "check": mutation.check,
@@ -160,7 +165,9 @@ def _broken(mutation: Mutation, healthy: Mapping[str, str], ready: Ready, path: 
         "outcome": outcome,
         "reason": found["reason"] or found.get("message", ""),
         "seconds": round(time.monotonic() - began, 1),
-        "right": before == "passed" and outcome not in {"passed", "never ran"} and mutation.reason in whole,
+        "right": before == "passed"
+        and outcome not in {"passed", "never ran"}
+        and mutation.reason in sentence(found),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from proofs.cases import ROOT
 from proofs.mutation_cases import MUTATIONS, Mutation
-from proofs.mutations import deployment, heal, prepare, run_check
+from proofs.mutations import deployment, heal, prepare, run_check, sentence
 
 from rampgate.config.plan import STEPS
 
@@ -83,7 +83,7 @@ def test_a_step_that_did_not_take_effect_is_caught(
     finally:
         heal(ready)
     assert found["outcome"] == "failed"
-    assert mutation.reason in json.dumps(found, ensure_ascii=False)
+    assert mutation.reason in sentence(found)
 
 
 def test_the_deploy_stage_needs_a_step() -> None:
