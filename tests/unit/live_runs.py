@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rampgate.config.settings import Settings
-from rampgate.load.counters import DURATION, Counters
+from rampgate.load.counters import DURATION, Counters, Counts
 from rampgate.load.generator import Health, Sample
 from rampgate.load.plan import endpoints_of, prepare
-from rampgate.load.seconds import Second, count
+from rampgate.load.seconds import Second, second_of
 from rampgate.load.table import SIGN_IN, Row, Table
 from rampgate.model.ramp import Ramp
 from rampgate.model.redact import Redactor
@@ -60,9 +60,9 @@ class Running:
             ]
             rows += [Row(second + 0.5, SIGN_IN, 0, 200, 90.0, 0.3)] if second == 0 else []
             table = Table.of(rows)
-            edges = [1000.0]
-            ideal = self.ramp.users_at(second + 1)
-            self.seconds.append(count(second, table, edges, round(ideal), ideal))
+            counts, ideal = Counts(), self.ramp.users_at(second + 1)
+            counts.add(table, [1000.0])
+            self.seconds.append(second_of(second, counts, [1000.0], round(ideal), ideal))
             sample = Sample(second + 1.0, wait * (second + 1), 0.04 * (second + 1), 10 * (second + 1))
             self.health.add("load-1", sample)
             self.counters.add(table)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rampgate.judging.threshold import parse
 from rampgate.load.counters import Counters, Counts
-from rampgate.load.seconds import count
+from rampgate.load.seconds import second_of
 from rampgate.load.table import CUT, SIGN_IN, Row, Table
 from rampgate.model.measurement import Histogram, Measurement
 from rampgate.model.ramp import DEFAULT_RAMP
@@ -64,7 +64,9 @@ def test_what_was_not_waited_for_is_slow_and_did_not_fail() -> None:
     assert (failed.n, failed.failures) == (2, 1)
     assert failed.details["statuses"] == {"200": 1, "500": 1, "not waited for": 1}
     assert (duration.n, duration.exceedances) == (3, {BELOW.edge: 2, AT_MOST.edge: 2})
-    second = count(15, Table.of([row(), row(30_000.0, status=CUT)]), [1000.0], 1, 1.0)
+    counts = Counts()
+    counts.add(Table.of([row(), row(30_000.0, status=CUT)]), [1000.0])
+    second = second_of(15, counts, [1000.0], 1, 1.0)
     assert (second.failures, second.exceedances) == (0, {1000.0: 1})
 
 
@@ -144,7 +146,7 @@ def test_what_timed_out_is_left_out_for_a_starved_generator() -> None:
     counts = Counts()
     rows = [row(), row(29_000.0, status=0), row(5.0, status=0), row(1.0, status=503)]
     counts.add(Table.of(rows), [1000.0], 30.0)
-    failed = counts.failures_of_the_target({}, (0, 1))
+    failed = counts.failures({}, (0, 1), starved=True)
     assert (failed.n, failed.failures) == (3, 2)
     assert failed.details["statuses"] == {"200": 1, "503": 1, "no answer": 1}
     assert failed.note.startswith("1 requests that timed out")

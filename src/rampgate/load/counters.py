@@ -75,13 +75,13 @@ class Counts:
     connects: Counter[int] = field(default_factory=Counter)
     checks: Counter[str] = field(default_factory=Counter)
 
-    def add(self, table: Table, edges: Iterable[float], timeout_s: float) -> None:
+    def add(self, table: Table, edges: Iterable[float], timeout_s: float = math.inf) -> None:
         """Count these requests.
 
         Args:
             table: the requests.
             edges: in ms, each counted exactly.
-            timeout_s: after which a request is given up.
+            timeout_s: after which a request is given up; none has timed out without it.
         """
         import numpy as np
 
@@ -124,23 +124,18 @@ class Counts:
         """Requests whose time counts: all but sign-ins."""
         return self.n - self.sign_ins
 
-    def failures(self, labels: Mapping[str, str], span: tuple[float, float]) -> Measurement:
+    def failures(
+        self, labels: Mapping[str, str], span: tuple[float, float], *, starved: bool = False
+    ) -> Measurement:
         """``http_req_failed``: a sign-in counts too; what was not waited for is no failure of the target's.
 
         Args:
             labels: what the requests have in common.
             span: seconds since the epoch, from and to.
+            starved: the generator was, so that only what it cannot have made counts: a wrong status, a
+                refusal, a cut connection, and no time-out.
         """
-        return self._failures(labels, span, without_timed_out=False)
-
-    def failures_of_the_target(self, labels: Mapping[str, str], span: tuple[float, float]) -> Measurement:
-        """What a starved generator cannot have made: a wrong status, a refusal, a cut connection."""
-        return self._failures(labels, span, without_timed_out=True)
-
-    def _failures(
-        self, labels: Mapping[str, str], span: tuple[float, float], *, without_timed_out: bool
-    ) -> Measurement:
-        late, sign_ins = (self.timed_out, self.timed_out_sign_ins) if without_timed_out else (0, 0)
+        late, sign_ins = (self.timed_out, self.timed_out_sign_ins) if starved else (0, 0)
         statuses = self.statuses - Counter({TIME_OUT: late})
         note = f"{late:,} requests that timed out are left out, for the generator was starved" if late else ""
         return Measurement(
@@ -166,7 +161,7 @@ class Counts:
         """
         limits = [(t.edge, t.quantile) for t in thresholds if t.edge is not None and t.quantile is not None]
         quantiles = sorted({quantile for _, quantile in limits})
-        answered, connected = _Ranks(self.times), _Ranks(self.connects)
+        answered, connected = Ranks(self.times), Ranks(self.connects)
         details: dict[str, Any] = {
             "median_ms": answered.median(),
             "worst_ms": round(self.worst_ms, 3) if self.times else None,
@@ -243,7 +238,7 @@ class Counters:
         )
 
 
-class _Ranks:
+class Ranks:
     """Counted times in order."""
 
     def __init__(self, times: Counter[int]) -> None:

@@ -160,7 +160,7 @@ class Finalizer:
                 self._end(part.check, Outcome.SKIPPED, STOPPED)
             return
         unreliable = self._starved or self.health.starved(*span)
-        failed = (counts.failures_of_the_target if unreliable else counts.failures)(part.labels, seconds)
+        failed = counts.failures(part.labels, seconds, starved=bool(unreliable))
         if part.check == WHOLE_RUN:
             failed = replace(failed, details={**failed.details, "checks": counts.checked()})
         Expect(self.run, part.check, advisory=part.advisory)(failed)

@@ -11,12 +11,12 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from rampgate.load.table import SIGN_IN, Table
+from rampgate.load.counters import Counts, Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rampgate.load.table import Column
+    from rampgate.load.table import Table
     from rampgate.load.times import Block
 
 BEHIND_S = 5
@@ -66,7 +66,7 @@ class Seconds:
         self._edges = tuple(edges)
         self._ideal = ideal
         self._reached: dict[str, float] = {}
-        self._open: dict[int, list[Table]] = defaultdict(list)
+        self._open: dict[int, Counts] = defaultdict(Counts)
         self._users: dict[int, int] = {}
         self._present = 0
         self.complete: list[Second] = []
@@ -86,7 +86,7 @@ class Seconds:
     def feed(self, process: str, block: Block) -> None:
         """Count the block of a process."""
         for second, table in by_second(block.table).items():
-            self._open[max(second, len(self.complete))].append(table)
+            self._open[max(second, len(self.complete))].add(table, self._edges)
         if process in self._reached:
             self._reached[process] = max(self._reached[process], block.sample.second)
         reached = self._reached.values() or [block.sample.second]
@@ -100,8 +100,10 @@ class Seconds:
         while len(self.complete) + 1 <= until:
             second = len(self.complete)
             self._present = self._users.pop(second, self._present)
-            table = Table.merged(self._open.pop(second, []))
-            self.complete.append(count(second, table, self._edges, self._present, self._ideal(second + 1)))
+            counts = self._open.pop(second, Counts())
+            self.complete.append(
+                second_of(second, counts, self._edges, self._present, self._ideal(second + 1))
+            )
 
 
 def by_second(table: Table) -> dict[int, Table]:
@@ -115,27 +117,9 @@ def by_second(table: Table) -> dict[int, Table]:
     return {second: table.where(part) for second, part in zip(found.tolist(), parts, strict=True)}
 
 
-def count(second: int, table: Table, edges: Sequence[float], users: int, ideal: float) -> Second:
-    """One second from its requests."""
-    import numpy as np
-
-    timed = table.endpoint != SIGN_IN
-    times = np.sort(np.where(table.ok, table.duration_ms, np.inf)[timed])
-    return Second(
-        second,
-        len(table),
-        int(np.count_nonzero(table.failed)),
-        len(times),
-        {edge: int(np.count_nonzero(times > edge)) for edge in edges},
-        users,
-        ideal,
-        *(ranked(times, q) for q in QUANTILES),
-    )
-
-
-def ranked(times: Column, q: float) -> float | None:
-    """The nearest-rank q-quantile of sorted times; None of none, or where a failed request stands."""
-    if not len(times):
-        return None
-    found = float(times[max(1, math.ceil(q * len(times))) - 1])
-    return found if math.isfinite(found) else None
+def second_of(second: int, counts: Counts, edges: Sequence[float], users: int, ideal: float) -> Second:
+    """One second from what ended in it."""
+    above = {edge: counts.above[edge] for edge in edges}
+    times = Ranks(counts.times)
+    quantiles = (times.quantile(q, of=counts.timed) for q in QUANTILES)
+    return Second(second, counts.n, counts.failed, counts.timed, above, users, ideal, *quantiles)
