@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,8 +33,11 @@ LOGIN = {"path": "/l", "body": {"email": "a"}}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A validation folder with one file of checks."""
+    """A validation folder with one file of checks, and in another stage one of each subject."""
     (tmp_path / "immediate").mkdir()
+    (tmp_path / "predeploy").mkdir()
+    each = "".join(f"def test_{subject}({subject}): ...\n" for subject in plan.subjects(Settings()))
+    (tmp_path / "predeploy" / "test_1_each.py").write_text(each, encoding="utf-8")
     (tmp_path / "immediate" / "test_2_some.py").write_text(CHECKS, encoding="utf-8")
     (tmp_path / "immediate" / "notes.py").write_text("def test_no(): ...", encoding="utf-8")
     return tmp_path
@@ -84,26 +88,67 @@ def test_the_order_is_that_of_the_runbook(folder: Path) -> None:
 
 
 def test_what_is_required_must_be_configured(folder: Path) -> None:
-    """A required subject is listed as missing even where the stage has no check of it."""
-    stages = {"immediate": {"require": ["redis", "mongodb"]}}
-    assert {"redis", "mongodb"} <= set(made(folder, stages=stages).not_configured)
-    configured = made(folder, stages=stages, redis={"url": "redis://h"}, mongodb={"uri": "mongodb://h"})
-    assert not {"redis", "mongodb"} & set(configured.not_configured)
+    """A required table that is not configured is listed as missing, one that is, is not."""
+    stages = {"immediate": {"require": ["audit", "mongodb"]}}
+    assert {"audit", "mongodb"} <= set(made(folder, stages=stages).not_configured)
+    configured = made(folder, stages=stages, mongodb={"uri": "mongodb://h"})
+    assert {"audit", "mongodb"} & set(configured.not_configured) == {"audit"}
 
 
-def test_a_requirement_is_called_as_its_table(folder: Path) -> None:
+def test_a_requirement_is_called_as_its_table(tmp_path: Path) -> None:
     """A former name is refused with today's, which is the table's own."""
+    (tmp_path / "immediate").mkdir()
+    (tmp_path / "immediate" / "test_1.py").write_text("def test_it(backup_redis): ...", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="require: 'backup' is called 'backups' now"):
-        made(folder, stages={"immediate": {"require": ["backup"]}})
-    assert "backups" in made(folder, stages={"immediate": {"require": ["backups"]}}).not_configured
+        made(tmp_path, stages={"immediate": {"require": ["backup"]}})
+    assert made(tmp_path, stages={"immediate": {"require": ["backups"]}}).not_configured == ("backups",)
 
 
-def test_a_required_subject_that_nobody_knows_is_refused(folder: Path) -> None:
-    """It would be required in vain."""
+@pytest.mark.parametrize("name", ["mongo", "redis", "alerts"])
+def test_a_requirement_that_the_stage_does_not_check_is_refused(folder: Path, name: str) -> None:
+    """It would be required in vain: nobody knows it, or another stage alone checks what is configured."""
     with pytest.raises(
-        ConfigurationError, match=r"stages\.immediate\.require: found 'mongo'; accepted are serv"
+        ConfigurationError, match=rf"stages\.immediate\.require: found '{name}'; accepted is .*: service, end"
     ):
-        made(folder, stages={"immediate": {"require": ["mongo"]}})
+        made(folder, stages={"immediate": {"require": [name]}}, redis={"url": "redis://h"})
+
+
+def test_a_table_is_present_where_the_stage_checks_it(tmp_path: Path) -> None:
+    """What another stage checks of a table does not stand in for what this one does."""
+    for stage, subject in (("predeploy", "monitoring_jobs"), ("deploy", "monitoring_flags")):
+        (tmp_path / stage).mkdir()
+        check = f"def test_it({subject}): ..."
+        (tmp_path / stage / "test_1_monitoring.py").write_text(check, encoding="utf-8")
+    settings = Settings.model_validate(
+        {"monitoring": {"prometheus": "http://p"}, "stages": {"deploy": {"require": ["monitoring"]}}}
+    )
+    with pytest.raises(ConfigurationError, match=r"whose first argument is monitoring$"):
+        plan.make("deploy", settings, tmp_path)
+    (tmp_path / "predeploy" / "test_2.py").write_text("def test_is_up(monitoring): ...", encoding="utf-8")
+    assert plan.make("predeploy", settings, tmp_path).not_configured == ()
+    assert plan.make("deploy", settings, tmp_path).not_configured == ("monitoring",)
+
+
+def test_what_is_configured_and_never_checked_is_refused(tmp_path: Path) -> None:
+    """A table whose function is gone from every stage is an error by its name, never a smaller plan."""
+    shutil.copytree(plan.validation_folder(), tmp_path / "validation")
+    settings = Settings.model_validate(
+        {"target": {"api": "http://a"}, "alerts": [{"name": "pager", "url": "json://h"}]}
+    )
+    whole = plan.make("predeploy", settings, tmp_path / "validation")
+    assert "predeploy/alerts::channel_delivers[pager]" in {planned.check for planned in whole.checks}
+    next((tmp_path / "validation" / "predeploy").glob("test_*_alerts.py")).unlink()
+    for stage in plan.STAGES:
+        with pytest.raises(ConfigurationError, match="validation: has no check of 'alerts', which rampgate"):
+            plan.make(stage, settings, tmp_path / "validation")
+
+
+def test_every_subject_has_a_check() -> None:
+    """Whatever the settings can configure, some stage checks."""
+    everything = {subject: {"": True} for subject in plan.subjects(Settings())}
+    assert plan._runbook(plan.validation_folder(), everything)
+    with pytest.raises(ConfigurationError, match="no check of 'queue'"):
+        plan._runbook(plan.validation_folder(), {**everything, "queue": {"": True}})
 
 
 def test_an_unknown_folder_plans_nothing(tmp_path: Path) -> None:

@@ -189,39 +189,58 @@ def make(stage: str, settings: Settings, folder: Path | None = None, steps: Sequ
         steps: of the deploy stage: only their checks are due. A step is a file of checks.
 
     Raises:
-        ConfigurationError: the stage requires a subject that does not exist.
+        ConfigurationError: something is configured that no stage checks, or required that this one does not.
     """
     configured = subjects(settings)
-    required = _required(stage, settings, configured)
-    checks: list[Planned] = []
+    runbook = _runbook(folder or validation_folder(), configured)
+    planned: list[Planned] = []
     missing: dict[str, None] = {}
-    for name, arguments in _checks((folder or validation_folder()) / stage):
+    present: set[str] = set()
+    for name, asked in runbook[stage]:
+        things = configured[asked[0]] if asked else {"": None}
+        if things:
+            present.update(map(_table, asked))
         if steps and name.partition("::")[0] not in steps:
             continue
-        subject = next((argument for argument in arguments if argument in configured), None)
-        if subject is None:
-            checks.append(Planned(f"{stage}/{name}"))
-            continue
-        if not configured[subject]:
-            missing[_table(subject)] = None
-        for key, thing in configured[subject].items():
+        if not things:
+            missing[_table(asked[0])] = None
+        for key, thing in things.items():
             check = f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
-            checks.append(Planned(check, getattr(thing, "required", True)))
-    missing.update(dict.fromkeys(required))
-    present = {_table(subject) for subject, things in configured.items() if things}
-    return Plan(tuple(checks), tuple(subject for subject in missing if subject not in present))
+            planned.append(Planned(check, getattr(thing, "required", True)))
+    missing.update(dict.fromkeys(_required(stage, settings, runbook[stage])))
+    return Plan(tuple(planned), tuple(table for table in missing if table not in present))
 
 
-def _required(stage: str, settings: Settings, configured: Mapping[str, Any]) -> list[str]:
-    """What the stage requires to be configured; a name that nobody knows would be required in vain."""
-    known = dict.fromkeys(map(_table, configured))
+def _runbook(folder: Path, configured: Mapping[str, Any]) -> dict[str, list[tuple[str, list[str]]]]:
+    """Stage -> its checks, each with the subjects that it asks for; the first is what it is about."""
+    runbook = {
+        stage: [
+            (name, [argument for argument in arguments if argument in configured])
+            for name, arguments in _checks(folder / stage)
+        ]
+        for stage in STAGES
+    }
+    checked = {asked[0] for stage in runbook.values() for _, asked in stage if asked}
+    problems = [
+        f"{folder}: has no check of {_table(subject)!r}, which rampgate.toml configures; accepted is a test "
+        f"whose first argument is {subject}"
+        for subject, things in configured.items()
+        if things and subject not in checked
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    return runbook
+
+
+def _required(stage: str, settings: Settings, checks: list[tuple[str, list[str]]]) -> list[str]:
+    """What the stage requires to be configured; what none of its checks is about is required in vain."""
+    known = dict.fromkeys(_table(subject) for _, asked in checks for subject in asked)
     required = settings.stage(stage).require
-    if former := [name for name in required if name not in known and _table(name) in known]:
-        raise ConfigurationError(f"stages.{stage}.require: {former[0]!r} is called {_table(former[0])!r} now")
-    if unknown := [subject for subject in required if subject not in known]:
-        raise ConfigurationError(
-            f"stages.{stage}.require: found {unknown[0]!r}; accepted are {', '.join(known)}"
-        )
+    for name in required:
+        if name not in known:
+            former = f"{name!r} is called {_table(name)!r} now"
+            other = f"found {name!r}; accepted is what this stage checks: {', '.join(known) or 'nothing'}"
+            raise ConfigurationError(f"stages.{stage}.require: {former if _table(name) in known else other}")
     return required
 
 
