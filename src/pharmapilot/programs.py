@@ -57,7 +57,8 @@ def start_program(
         child = spawn(program.name, Start(program.command(port, folder), environ), log)
         deadline = time.monotonic() + START_SECONDS
         while child.is_alive() and time.monotonic() < deadline and not stopping.wait(0.02):
-            if accepts(port):
+            # Whose answer is it? Somebody was quicker where ours ends at once.
+            if accepts(port) and not stopping.wait(0.05) and child.is_alive():
                 return Service(program.uri.format(port=port), program.label, child)
         if child.is_alive():
             child.process.kill()

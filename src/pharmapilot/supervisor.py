@@ -23,7 +23,7 @@ from pharmapilot.config import ApiConfig
 from pharmapilot.errors import DeploymentError
 from pharmapilot.flags import dotenv
 from pharmapilot.monitoring_stack import Monitoring
-from pharmapilot.processes import HOST, Child, Start, bound_socket, free_port, spawn, stop
+from pharmapilot.processes import HOST, Child, Start, bound_socket, spawn, stop
 from pharmapilot.programs import Service, start_program
 from pharmapilot.stores import configured, mongodb_program, redis_program
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pharmapilot.flags import Flag, Rules
 
 READY_SECONDS = 30.0
-WEB_STARTS = 3
 SERVER_PATIENCE_SECONDS = 1.5
 STORE_PATIENCE_SECONDS = 3.0
 
@@ -84,19 +83,21 @@ class Supervisor:
         Raises:
             DeploymentError: it cannot start; nothing is left running.
         """
-        self._bind("the web server", "--web-port", self.options.web_port).close()
-        with self._bind("the API", "--api-port", self.options.api_port) as api_socket:
+        with (
+            self._bind("the web server", "--web-port", self.options.web_port) as web_socket,
+            self._bind("the API", "--api-port", self.options.api_port) as api_socket,
+        ):
             if self.options.ready_file:
                 self.options.ready_file.unlink(missing_ok=True)
             self.state = self._state_folder()
-            self._serve(api_socket)
+            self._serve(api_socket, web_socket)
 
-    def _serve(self, api_socket: socket.socket) -> None:
+    def _serve(self, api_socket: socket.socket, web_socket: socket.socket) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stopping.set())
         failed = False
         try:
-            self._start(api_socket)
+            self._start(api_socket, web_socket)
             while not self.stopping.wait(0.2):
                 self._report_deaths()
             say("Stopping ...")
@@ -131,19 +132,20 @@ class Supervisor:
             raise DeploymentError(f"another deployment uses the state folder {state}", 2) from error
         return state
 
-    def _start(self, api_socket: socket.socket) -> None:
+    def _start(self, api_socket: socket.socket, web_socket: socket.socket) -> None:
         given = {} if self.options.demo else configured(self.options.environ)
         for name, find in (("redis", redis_program), ("mongodb", mongodb_program)):
             self.stores[name] = given.get(name) or start_program(
                 find(embedded=self.options.demo), self.state, self.options.environ, self.stopping
             )
-        self._start_servers(api_socket)
+        self._start_api(api_socket)
+        self._start_web(web_socket)
         self.monitoring.start_inbox(self.state, self.options.environ)
         if self._wait_until_ready() and self._watch():
             self._write_ready_files()
             self._tell()
 
-    def _start_servers(self, api_socket: socket.socket) -> None:
+    def _start_api(self, api_socket: socket.socket) -> None:
         config = ApiConfig(
             mongodb_uri=self.stores["mongodb"].uri,
             redis_url=self.stores["redis"].uri,
@@ -162,7 +164,6 @@ class Supervisor:
             self.servers["api"] = spawn(
                 "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
             )
-        self._start_web()
 
     def _watch(self) -> bool:
         """Whether we are watched now. Not before all answer, or the first alert would be of the start."""
@@ -171,17 +172,20 @@ class Supervisor:
         self.monitoring.wait_until_ready(self.stopping)
         return not self.stopping.is_set()
 
-    def _start_web(self) -> None:
-        port = self.options.web_port or free_port()
-        self.urls["web"] = f"http://{HOST}:{port}"
-        command = [sys.executable, "-m", "pharmapilot.web", "--port", str(port), "--api", self.urls["api"]]
+    def _start_web(self, web_socket: socket.socket) -> None:
         environ = {
             **self.options.environ,
             "PHARMAPILOT_ADMIN_TOKEN": self.admin_token,
             "PHARMAPILOT_FAULTS": "on" if self.options.faults else "off",
             "PHARMAPILOT_VERSION": self.options.version,
         }
-        self.servers["web"] = spawn("web", Start(command, environ), self.state / "web.log")
+        with web_socket:
+            fd = web_socket.fileno()
+            self.urls["web"] = f"http://{HOST}:{web_socket.getsockname()[1]}"
+            command = [sys.executable, "-m", "pharmapilot.web", "--fd", str(fd), "--api", self.urls["api"]]
+            self.servers["web"] = spawn(
+                "web", Start(command, environ, pass_fds=(fd,)), self.state / "web.log"
+            )
 
     def _wait_until_ready(self) -> bool:
         """Whether all answer; the web server may have died, which is told, and the API serves on.
@@ -191,15 +195,11 @@ class Supervisor:
         """
         deadline = time.monotonic() + READY_SECONDS
         waiting = {"api", "web"}
-        web_starts = 1
         while waiting and not self.stopping.is_set():
             api, web = self.servers["api"], self.servers["web"]
             if not api.is_alive():
                 raise DeploymentError(f"the API does not start: {api.last_words()} (all of it: {api.log})")
-            if not web.is_alive() and self.options.web_port == 0 and web_starts < WEB_STARTS:
-                web_starts += 1  # another process may have taken its port
-                self._start_web()
-            elif not web.is_alive():
+            if not web.is_alive():
                 waiting.discard("web")
             if time.monotonic() > deadline:
                 raise DeploymentError(f"no answer within {READY_SECONDS:.0f} s from {', '.join(waiting)}")
