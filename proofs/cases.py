@@ -101,7 +101,7 @@ CASES = (
         "page answers 500",
         switch("web", page_error={"path": "/patients", "status": 500}),
         "rollback",
-        "page_comes[patients]",
+        "/patients answered HTTP 500",
     ),
     Case(
         "flags on for 28 % instead of 25 %",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from html import unescape
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.unit import report_runs as runs
 
 from rampgate.evidence.verdicts import judge
@@ -150,7 +151,46 @@ def test_times_that_only_failures_broke_are_not_told_beside_them(tmp_path: Path)
         story.end()
         lines = sentences.of_check(judge(folder).checks[0])
         assert len(lines) == (2 if slow else 1), lines
-        assert all("60 of 200 requests failed" in sentence for sentence in lines)
+        assert all("60 of 200 requests" in sentence for sentence in lines)
+
+
+def answering(folder: Path, *failing: str) -> Verdict:
+    """Three endpoints, of which some answer HTTP 503 at once, with limits of errors, times and bodies."""
+    checks = {name: f"immediate/l::answers[{name}]" for name in ("a", "b", "c")}
+    story = runs.Story(folder, list(checks.values()))
+    for name, check in checks.items():
+        n = 220 if name in failing else 2_000
+        details = {"path": f"/{name}", "statuses": {"503" if name in failing else "200": n}}
+        bad = n if name in failing else 0
+        seen = runs.errors(name, n=n, failures=bad, details=details)
+        story.judged(check, seen, "error_rate > 5%", severity=CRITICAL, bad=True)
+        times = runs.latency(name, n=n, details=details)
+        if bad:
+            times = replace(times, histogram=None, exceedances=dict.fromkeys(times.exceedances, n))
+        story.judged(check, times, "api_response_time_p95 < 500ms")
+        bodies = Measurement("body_failure_rate", n=n - bad, failures=0, labels={"endpoint": name})
+        story.judged(check, bodies, "body_failure_rate > 5%", severity=CRITICAL, bad=True)
+        story.ended(check, None)
+    story.end(1)
+    return judge(folder)
+
+
+@pytest.mark.parametrize(("failing", "more"), [("b", ""), ("abc", " (and so at 2 more endpoints)")])
+def test_fast_failures_are_one_finding_with_their_status(tmp_path: Path, failing: str, more: str) -> None:
+    """The verdict begins with who answered what to how many; times, bodies, others stand under it."""
+    verdict = answering(tmp_path, *failing)
+    says = f"/{failing[0]} answered HTTP 503 to 220 of 220 requests (expected 2xx)"
+    assert verdict.reasons == (says + more,)
+    assert len(verdict.findings[0].consequences) == len(failing) - 1
+    assert verdict.decision is Decision.ROLLBACK
+    printed = io.StringIO()
+    table.render(verdict, table.console(printed), folder=None)
+    text = printed.getvalue()
+    assert f"\N{EM DASH} {says}{more}\n" in text
+    assert "HTTP 503, 100 %" in text
+    assert "for the same cause not met: api response time, body failure rate" in text
+    assert " took " not in text
+    assert "nothing was measured" not in text
 
 
 def plain(text: str) -> str:

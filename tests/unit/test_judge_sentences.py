@@ -215,9 +215,31 @@ def test_a_failed_request_is_told_as_failed() -> None:
         in judge(threshold, ended, alpha_fail=ALPHA).sentence
     )
     rate = Measurement("http_req_failed", n=200, failures=200, details={"statuses": {"401": 200}})
-    assert judge(parse("http_req_failed < 2%"), rate, alpha_fail=ALPHA).sentence.startswith(
-        "all 200 requests failed (HTTP 401): 100 %, at least "
+    assert (
+        judge(parse("http_req_failed < 2%"), rate, alpha_fail=ALPHA).sentence
+        == "all 200 requests failed (HTTP 401)"
     )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "says"),
+    [
+        ({"503": 200}, "/a answered HTTP 503 to 200 of 200 requests (expected 2xx)"),
+        ({"time-out": 200}, "/a gave no answer in time to 200 of 200 requests (expected 2xx)"),
+        ({"no answer": 200}, "/a gave no answer to 200 of 200 requests (expected 2xx)"),
+        (
+            {"503": 150, "no answer": 50},
+            "/a failed 200 of 200 requests: HTTP 503 \N{MULTIPLICATION SIGN} 150",
+        ),
+        ({"503": 150, "200": 50}, "all 200 requests failed (HTTP 503)"),
+    ],
+)
+def test_an_address_that_failed_is_named_with_its_status(statuses: dict[str, int], says: str) -> None:
+    """Who answered what to how many of how many; where not every failure has a status, none is made up."""
+    seen = Measurement("error_rate", n=200, failures=200, details={"path": "/a", "statuses": statuses})
+    judgement = judge(parse("error_rate < 2%"), seen, alpha_fail=ALPHA)
+    assert judgement.sentence.startswith(says)
+    assert judgement.named is says.startswith("/a")
 
 
 def test_where_every_request_failed_none_took_long() -> None:

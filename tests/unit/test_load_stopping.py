@@ -68,7 +68,7 @@ def test_failures_above_the_critical_limit_roll_back(tmp_path: Path) -> None:
     assert running.run.elapsed < 40
     decided = running.end()
     assert (decided.decision, outcomes(decided)["abort"]) == (Decision.ROLLBACK, FAILED)
-    assert decided.reasons[0].startswith("load/")
+    assert decided.reasons[0].startswith("one answered HTTP 500 to ")
 
 
 def test_a_target_that_dies_is_rolled_back(tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ def test_the_decision_is_one_line_at_the_end(tmp_path: Path) -> None:
     runs.mixed(tmp_path)
     lines = shown(tmp_path, 80).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("ROLLBACK"))
-    assert lines[at].startswith("ROLLBACK  production 1.4.0 at 25 %  \N{EM DASH} immediate/latency::")
-    assert "notes: 60 of 400 requests failed (HTTP 500): 15 %, at least" in lines[at]
+    says = "notes answered HTTP 500 to 60 of 400 requests (expected 2xx): 15 %, at least "
+    assert lines[at].startswith(f"ROLLBACK  production 1.4.0 at 25 %  \N{EM DASH} {says}")
     assert lines[at].endswith("5 % allowed (and 4 more)")
     assert lines[at + 1] == "next: roll the percentage back, then: pytest -m immediate"
     assert lines[at + 2] == f"report: {tmp_path / 'report.html'}"

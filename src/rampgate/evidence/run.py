@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from rampgate.judging.judge import Judgement, judge
+from rampgate.judging.results import follows
 from rampgate.judging.threshold import Threshold, parse
 from rampgate.model.measurement import Measurement, merge
 from rampgate.outcome import Outcome, Severity, worst
@@ -178,7 +179,8 @@ class Expect:
     @property
     def sentences(self) -> list[str]:
         """What was not met, the worst first."""
-        unmet = [j for j in self.judgements if j.outcome is not Outcome.PASSED]
+        judged = self.judgements
+        unmet = [j for j in judged if j.outcome is not Outcome.PASSED and not follows(j, judged)]
         unmet.sort(key=lambda j: (j.outcome is not self.outcome, j.severity is not Severity.CRITICAL))
         return [f"{j.outcome.value} ({j.severity.value}): {j.line(self.check)}" for j in unmet]
 

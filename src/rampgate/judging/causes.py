@@ -50,9 +50,15 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
 
 
 def _counted(finding: Finding) -> Finding:
-    """Checks of one stage that never ran are a number, where they are several."""
-    if finding.cause is None or finding.cause.outcome is not None or not finding.consequences:
+    """Several checks of one stage that never ran are a number, and so are endpoints that failed alike."""
+    if finding.cause is None or not finding.consequences:
         return finding
+    if finding.cause.outcome is not None:
+        alike = sum(
+            bool(failures(each)) and not each.check.startswith(_POOLED) for each in finding.consequences
+        )
+        so = f" (and so at {alike} more endpoint{'s' if alike > 1 else ''})" if alike else ""
+        return finding._replace(reason=finding.reason + so)
     never = f"{_start(finding.cause)}: {len(finding.consequences) + 1} checks never ran"
     why = finding.cause.message
     return finding._replace(reason=f"{never}: {why}" if why else never)
@@ -135,7 +141,20 @@ def _pooled(result: CheckResult, cause: CheckResult) -> bool:
     return loaded and (result.check == _ABORT or _metrics(result) <= _metrics(cause))
 
 
-_RULES = (_skipped_for, _starved, _too_short, _page, _pooled)
+def _answered(result: CheckResult, cause: CheckResult) -> bool:
+    """The same failures at another endpoint, or the same sentence of the same address."""
+    failed = result.outcome is cause.outcome is Outcome.FAILED
+    alike = bool(failures(cause)) and failures(result) == failures(cause)
+    same = result.reason == cause.reason and not result.reason.startswith(result.check)
+    return failed and (alike or same)
+
+
+_RULES = (_skipped_for, _starved, _too_short, _page, _pooled, _answered)
+
+
+def failures(result: CheckResult) -> set[str]:
+    """How requests of a check failed, where that is behind its outcome."""
+    return {each for judgement, _ in result.behind for each in judgement.failures}
 
 
 def _metrics(result: CheckResult) -> set[str]:

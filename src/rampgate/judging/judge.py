@@ -46,6 +46,8 @@ class Judgement:
         needed: about how many more decide; 0 when decided, None when that is not known.
         sentence: one comparison, for a reader.
         bad: whether the threshold's text says what is bad.
+        statuses: of a rate: what stood in place of a good answer, and how often.
+        only_failed: of times: whether nothing lies beyond the limit but requests that failed.
     """
 
     outcome: Outcome
@@ -63,6 +65,18 @@ class Judgement:
     needed: int | None = None
     sentence: str = ""
     bad: bool = False
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    only_failed: bool = False
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """How too many requests failed: ``("HTTP 503",)``."""
+        return tuple(sorted(self.statuses)) if self.outcome is Outcome.FAILED else ()
+
+    @property
+    def named(self) -> bool:
+        """Whether the sentence begins with what it is about."""
+        return self.sentence.startswith(("/", self.labels.get("endpoint") or "/"))
 
     def line(self, check: str) -> str:
         """The sentence, led by what it is about where neither it nor the check's name says so."""
@@ -88,6 +102,7 @@ class Judgement:
             "needed": self.needed,
             "sentence": self.sentence,
             "bad": self.bad,
+            "statuses": dict(self.statuses),
         }
 
 
@@ -137,6 +152,7 @@ def _find(case: Case, unreliable: str) -> Finding:
 
 def _judgement(threshold: Threshold, measurement: Measurement, finding: Finding) -> Judgement:
     """The finding with what it is about."""
+    beyond = 0 if threshold.edge is None else measurement.exceedances.get(threshold.edge, 0)
     return Judgement(
         outcome=finding.outcome,
         name=threshold.name or threshold.source,
@@ -153,6 +169,8 @@ def _judgement(threshold: Threshold, measurement: Measurement, finding: Finding)
         needed=finding.needed,
         sentence=finding.says,
         bad=threshold.bad,
+        statuses=sentences.wrong(measurement.details) if threshold.aggregation is Aggregation.RATE else {},
+        only_failed=0 < beyond == sentences.unanswered(measurement),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,9 +59,54 @@ class CheckResult:
         """The sentence behind a result that is not passed."""
         if self.outcome is None:
             return f"{self.check}: {self.message or 'never ran'}"
-        bad = [j for j in self.judgements if j.outcome is self.outcome]
-        bad.sort(key=lambda j: j.severity is not Severity.CRITICAL)
-        return f"{self.check}: {bad[0].line(self.check) if bad else self.message or self.outcome}"
+        first = next((j for j, _ in self.behind if j.outcome is self.outcome), None)
+        if first is None:
+            return f"{self.check}: {self.message or self.outcome}"
+        line = first.line(self.check)
+        return line if first.named else f"{self.check}: {line}"
+
+    @property
+    def behind(self) -> list[tuple[Judgement, int]]:
+        """What is behind the outcome of a check that is not passed, the weightiest first.
+
+        Of several limits of one measurement the weightiest stands for all, with the count of the others; what
+        follows from requests that failed, slow or uncounted for that alone, stands for nothing.
+        """
+        kept: dict[tuple[object, ...], list[Judgement]] = {}
+        for judgement in self._unmet():
+            key = judgement.metric, *sorted(judgement.labels.items()), judgement.outcome
+            kept.setdefault(key, []).append(judgement)
+        found = [
+            (min(alike, key=lambda j: (_weight(j), -_far(j))), len(alike) - 1) for alike in kept.values()
+        ]
+        return sorted(found, key=lambda each: _weight(each[0]))
+
+    @property
+    def following(self) -> list[Judgement]:
+        """What was not met for the reason alone that requests failed: their times, the bodies they lack."""
+        return [judgement for judgement in self.judgements if follows(judgement, self.judgements)]
+
+    def _unmet(self) -> list[Judgement]:
+        # Of a check that passed, an advisory judgement may be undecided.
+        met = {Outcome.PASSED, Outcome.UNDECIDED if self.outcome is Outcome.PASSED else None}
+        return [j for j in self.judgements if j.outcome not in met and not follows(j, self.judgements)]
+
+
+def follows(judgement: Judgement, others: Iterable[Judgement]) -> bool:
+    """Whether it was not met for the reason alone that requests failed, which one of the others says."""
+    unmet = judgement.only_failed or (judgement.outcome is Outcome.UNDECIDED and not judgement.n)
+    return unmet and judgement.outcome is not Outcome.PASSED and any(j.failures for j in others)
+
+
+def _weight(judgement: Judgement) -> tuple[bool, float]:
+    """Failed before undecided; then critical before warning, and of what is undecided the largest need."""
+    if judgement.outcome is Outcome.UNDECIDED:
+        return True, -math.inf if judgement.needed is None else -judgement.needed
+    return judgement.outcome is not Outcome.FAILED, judgement.severity is not Severity.CRITICAL
+
+
+def _far(judgement: Judgement) -> float:
+    return abs(judgement.limit - (judgement.measured or 0.0))
 
 
 class Finding(NamedTuple):

@@ -71,12 +71,12 @@ def _rate(case: Case) -> Finding:
     says, limit = sentences.failed(threshold, seen), sentences.limit(threshold)
     if outcome is Outcome.UNDECIDED:
         says = f"undecided: {says}, {limit} allowed: {sentences.forecast(threshold, seen, more)}"
-    elif outcome is Outcome.PASSED:
-        bound = f"at most {formats.percent(high)} at {formats.confidence(case.alpha_pass)}"
-        says = f"{says}: {formats.percent(k / seen.n)}, {bound}, {limit} allowed"
-    else:
-        bound = f"at least {formats.percent(low)} at {formats.confidence(case.alpha_fail)}"
-        says = f"{says}: {formats.percent(k / seen.n)}, {bound}, {limit} allowed"
+    elif outcome is Outcome.PASSED or k < seen.n:
+        side, bound, alpha = (
+            ("most", high, case.alpha_pass) if outcome is Outcome.PASSED else ("least", low, case.alpha_fail)
+        )
+        bounded = f"at {side} {formats.percent(bound)} at {formats.confidence(alpha)}"
+        says = f"{says}: {formats.percent(k / seen.n)}, {bounded}, {limit} allowed"
     return Finding(outcome, says, k / seen.n, low, high, more)
 
 

@@ -32,6 +32,7 @@ _OF_ANY_LIMIT = {"abort_evidence"}
 """Metrics whose sentences fit whatever the limit is."""
 _NOT_WAITED_FOR = "not waited for"
 _MOST_STATUSES = 4
+_ANSWERED = {"time-out": "gave no answer in time", "no answer": "gave no answer"}
 
 
 def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: bool) -> str:
@@ -81,11 +82,21 @@ def compared(threshold: Threshold, *, passed: bool) -> str:
 
 
 def failed(threshold: Threshold, seen: Measurement) -> str:
-    """How many failed, and how: ``40 of 200 requests failed (HTTP 503)``."""
+    """How many failed, and how: ``/patients answered HTTP 503 to 220 of 220 requests (expected 2xx)``."""
     metric, count = METRICS.get(threshold.metric), seen.failures or 0
-    says = f"{_of(count, seen.n)} {metric.bad if metric and metric.bad else 'requests failed'}"
-    how = statuses(seen.details)
-    return f"{says} ({how})" if count and how else says
+    if metric and metric.bad:
+        return f"{_of(count, seen.n)} {metric.bad}"
+    return _requests_failed(seen, count)
+
+
+def _requests_failed(seen: Measurement, count: int) -> str:
+    """Who answered how; where not every failure is known by its status, how many failed."""
+    known, how = wrong(seen.details), statuses(seen.details)
+    who, of = seen.details.get("path") or seen.labels.get("endpoint"), f"{count:,} of {seen.n:,} requests"
+    if who and count and count == sum(known.values()):
+        says = f"failed {of}: {how}" if len(known) > 1 else f"{_ANSWERED.get(how, f'answered {how}')} to {of}"
+        return f"{who} {says} (expected 2xx)"
+    return f"{_of(count, seen.n)} requests failed{f' ({how})' if count and how else ''}"
 
 
 def slow(threshold: Threshold, seen: Measurement, beyond: int) -> str:
@@ -103,8 +114,7 @@ def slow(threshold: Threshold, seen: Measurement, beyond: int) -> str:
     allowed = f"({formats.percent(threshold.allowed)} allowed)"
     if not lost:
         return f"{beyond:,} of {seen.n:,} {took} {allowed}"
-    how = statuses(seen.details)
-    says = f"{_of(lost, seen.n)} requests failed{f' ({how})' if how else ''}"
+    says = _requests_failed(seen, lost)
     if beyond == lost:
         return f"{says} {allowed}"
     return f"{says}, {beyond - lost:,} more {took} {allowed}"
@@ -123,18 +133,23 @@ def unanswered(seen: Measurement) -> int:
     return max(0, seen.n - timed - cut)
 
 
-def statuses(details: Mapping[str, Any]) -> str:
-    """What stood in place of a good answer, the most frequent first."""
+def wrong(details: Mapping[str, Any]) -> dict[str, int]:
+    """What stood in place of a good answer, and how often, the most frequent first."""
     counted = details.get("statuses")
-    wrong = {
+    found = {
         f"HTTP {name}" if name.isdecimal() else name: count
         for name, count in (counted.items() if isinstance(counted, dict) else ())
         if isinstance(count, int) and count > 0 and not name.startswith("2") and name != _NOT_WAITED_FOR
     }
-    if len(wrong) == 1:
-        return next(iter(wrong))
-    ordered = sorted(wrong.items(), key=lambda each: -each[1])
-    listed = [f"{name} \N{MULTIPLICATION SIGN} {count:,}" for name, count in ordered]
+    return dict(sorted(found.items(), key=lambda each: -each[1]))
+
+
+def statuses(details: Mapping[str, Any]) -> str:
+    """The same in words: ``HTTP 503``."""
+    found = wrong(details)
+    if len(found) == 1:
+        return next(iter(found))
+    listed = [f"{name} \N{MULTIPLICATION SIGN} {count:,}" for name, count in found.items()]
     return ", ".join([*listed[:_MOST_STATUSES], *(["…"] if len(listed) > _MOST_STATUSES else [])])
 
 

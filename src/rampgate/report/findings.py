@@ -34,8 +34,7 @@ def unmet(verdict: Verdict) -> list[Unmet]:
     """Every finding, the weightiest first, then checks that came to no pass and hold nothing."""
     names = sentences.short_names(verdict.checks)
     found = [
-        Unmet(each.cause, _why(each), _ended(each.consequences, names), each.consequences)
-        for each in verdict.findings
+        Unmet(each.cause, _why(each), _ended(each, names), each.consequences) for each in verdict.findings
     ]
     known = {r.check for each in verdict.findings for r in (each.cause, *each.consequences) if r}
     rest = [r for r in verdict.checks if r.outcome is not Outcome.PASSED and r.check not in known]
@@ -46,10 +45,12 @@ def _why(finding: Finding) -> tuple[str, ...]:
     return tuple(sentences.of_check(finding.cause)) if finding.cause else (clean(finding.reason),)
 
 
-def _ended(results: Sequence[CheckResult], names: dict[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Outcome -> the names of the checks that ended so."""
-    found: dict[str, list[str]] = {}
-    for result in results:
+def _ended(finding: Finding, names: dict[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Outcome -> the names of the checks that ended so; before, what else the check itself did not meet."""
+    following = finding.cause.following if finding.cause else ()
+    subjects = dict.fromkeys(judgement.metric.replace("_", " ") for judgement in following)
+    found: dict[str, list[str]] = {"not met": list(subjects)} if subjects else {}
+    for result in finding.consequences:
         found.setdefault(sentences.outcome_of(result), []).append(names[result.check])
     return tuple((outcome, tuple(named)) for outcome, named in found.items())
 

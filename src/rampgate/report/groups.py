@@ -61,7 +61,7 @@ def rows(result: CheckResult, name: str) -> list[list[str]]:
             f"{judgement.n:,}" if judgement.n else "",
             _outcome(judgement),
         ]
-        for judgement, more in sentences.behind(result)
+        for judgement, more in result.behind
     ]
     # What the check came to by itself, where no judgement says the same.
     if result.outcome not in {judgement.outcome for judgement in result.judgements}:

@@ -209,7 +209,7 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
     outcome = sentences.outcome_of(result)
     # What the probe said of the measurement, and its pictures, stand once, with the first of its judgements.
     first = {id(each.judgements[0]): each.measurement for each in seen if each.judgements}
-    behind = [id(judgement) for judgement, _ in sentences.behind(result)]
+    behind = [id(judgement) for judgement, _ in result.behind]
     order = sorted(result.judgements, key=lambda j: behind.index(id(j)) if id(j) in behind else len(behind))
     findings = [_finding(j, result.check, first.get(id(j)))._replace(behind=id(j) in behind) for j in order]
     findings += [_shown(measurement, result.check) for measurement in result.shown]

@@ -96,11 +96,12 @@ def reason(verdict: Verdict) -> str:
 
 
 def measured(judgement: Judgement) -> str:
-    """What was measured, with the bound that decided: ``0.21 % (at most 0.43 %)``."""
+    """What was measured, with the bound that decided: ``HTTP 503, 0.21 % (at most 0.43 %)``."""
     if judgement.measured is None:
         return "no value"
     bounded = f" ({side})" if (side := bound(judgement)) else ""
-    return f"{quantile(judgement)}{amount(judgement.metric, judgement.measured, judgement.unit)}{bounded}"
+    what = "".join(f"{each}, " for each in judgement.failures) or quantile(judgement)
+    return f"{what}{amount(judgement.metric, judgement.measured, judgement.unit)}{bounded}"
 
 
 def short(judgement: Judgement) -> str:
@@ -193,44 +194,10 @@ def remark(result: CheckResult) -> str:
 
 def of_check(result: CheckResult) -> list[str]:
     """Why a check is not passed: its judgements that are not, critical ones first, and its own message."""
-    found = [judged(judgement, result.check) for judgement, _ in behind(result)]
+    found = [judged(judgement, result.check) for judgement, _ in result.behind]
     if message := own_message(result):
         found.insert(0, message)
     return found or [outcome_of(result)]
-
-
-def behind(result: CheckResult) -> list[tuple[Judgement, int]]:
-    """What is behind the outcome of a check that is not passed, failures first, critical ones before.
-
-    Of several limits of one measurement the weightiest stands for all, with the count of the others; of
-    times that only failed requests broke nothing stands beside the failures.
-    """
-    kept: dict[tuple[object, ...], list[Judgement]] = {}
-    for judgement in result.judgements:
-        if judgement.outcome is not Outcome.PASSED and counts(judgement, result):
-            key = judgement.metric, *sorted(judgement.labels.items()), judgement.outcome
-            kept.setdefault(key, []).append(judgement)
-    found = [(weightiest(alike), len(alike) - 1) for alike in kept.values()]
-    failed = any(kind_of(j.metric) is Kind.RATE and j.outcome is Outcome.FAILED for j, _ in found)
-    if failed:
-        found = [each for each in found if not _repeats_failures(each[0])]
-    found.sort(key=lambda each: (each[0].outcome is not Outcome.FAILED, each[0].severity.value != "critical"))
-    return found
-
-
-def _repeats_failures(judgement: Judgement) -> bool:
-    timed = kind_of(judgement.metric) is Kind.LATENCY and judgement.outcome is Outcome.FAILED
-    return timed and " requests failed" in judgement.sentence and " more took " not in judgement.sentence
-
-
-def counts(judgement: Judgement, result: CheckResult) -> bool:
-    """Whether a judgement is behind the outcome of its check: an advisory one that is undecided is not."""
-    return not (judgement.outcome is Outcome.UNDECIDED and result.outcome is Outcome.PASSED)
-
-
-def weightiest(alike: Sequence[Judgement]) -> Judgement:
-    """Of several limits of one measurement the one that weighs most, and of those the farthest."""
-    return min(alike, key=lambda j: (j.severity.value != "critical", -abs(j.limit - (j.measured or 0.0))))
 
 
 def judged(judgement: Judgement, check: str) -> str:
