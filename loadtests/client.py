@@ -41,7 +41,6 @@ class Session:
         base: the address that paths are relative to.
         headers: of every request.
         timeout_s: for a whole request.
-        connect_timeout_s: for name look-up, connecting and TLS; None leaves it to ``timeout_s``.
     """
 
     def __init__(
@@ -51,15 +50,13 @@ class Session:
         headers: Mapping[str, str] | None = None,
         *,
         timeout_s: float,
-        connect_timeout_s: float | None = None,
     ) -> None:
         self.base = base.rstrip("/")
         self.headers = dict(headers or {})
         share = pycurl.CurlShare()
         for kind in _SHARED:
             share.setopt(pycurl.SH_SHARE, kind)
-        timeouts = (max(1, round(seconds * 1000)) for seconds in (timeout_s, connect_timeout_s or timeout_s))
-        self._connections = Connections(multi, share, *timeouts)
+        self._connections = Connections(multi, share, max(1, round(timeout_s * 1000)))
         self._requests: list[Request] = []
         multi.add_session(self)
 

@@ -34,8 +34,6 @@ HELLO, PREPARE = "rampgate-hello", "rampgate-prepare"
 READY, BEGIN = "rampgate-ready", "rampgate-begin"
 ROWS, TROUBLE, END = "rampgate-rows", "rampgate-trouble", "rampgate-end"
 READY_WITHIN_S = 30.0
-LOST_AFTER_S = 3.0
-"""How long Locust must have missed a worker until it is lost: one that was only held up comes back."""
 CHECK_EVERY_S = 0.25
 _GRACE_S = 10.0
 

@@ -25,7 +25,6 @@ from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TextIO
 
     from locust.env import Environment
 
@@ -58,12 +57,10 @@ class LiveView:
 
     Args:
         gate: knows the run.
-        clock: seconds that never run backwards.
     """
 
-    def __init__(self, gate: Gate, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._clock = clock
         self._of: Any = None
         self._next = 0.0
         self._latest: dict[str, Any] = {}
@@ -76,9 +73,9 @@ class LiveView:
         if run is None:
             return self._over()
         self.folder = run.folder
-        if run is not self._of or self._clock() >= self._next:
+        if run is not self._of or time.monotonic() >= self._next:
             # Set first: whoever asks while this one is made gets the one before.
-            self._of, self._next = run, self._clock() + EVERY_S
+            self._of, self._next = run, time.monotonic() + EVERY_S
             self._latest = {"phase": "running", **snapshot(run).to_json()}
         return self._latest or {"phase": "judging", "says": ""}
 
@@ -189,23 +186,21 @@ def _extended(response: Response) -> Response:
     return response
 
 
-def watch_terminal(gate: Gate, options: Any = None, *, stream: TextIO | None = None) -> gevent.Greenlet:
+def watch_terminal(gate: Gate, options: Any) -> gevent.Greenlet:
     """Write the state of the run to a terminal: every second and in place, or every ten seconds into a log.
 
     Args:
         gate: knows the run that is measured now.
         options: Locust's, in its init event: on a terminal Locust's own table would be torn by ours, and
             is left to the end.
-        stream: where to; standard error when None.
     """
-    out = stream or sys.stderr
-    in_place = out.isatty()
-    if in_place and options is not None:
+    in_place = sys.stderr.isatty()
+    if in_place:
         options.only_summary = True
-    return gevent.spawn(_follow, gate, out, in_place=in_place)
+    return gevent.spawn(_follow, gate, in_place=in_place)
 
 
-def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
+def _follow(gate: Gate, *, in_place: bool) -> None:
     lines = 0
     while True:
         gevent.sleep(EVERY_S if in_place else EVERY_PLAIN_S)
@@ -215,8 +210,8 @@ def _follow(gate: Gate, stream: TextIO, *, in_place: bool) -> None:
             continue
         current = terminal.terminal_lines(snapshot(run))
         try:
-            stream.write(rewritten(current, lines) if in_place else plain(current))
-            stream.flush()
+            sys.stderr.write(rewritten(current, lines) if in_place else plain(current))
+            sys.stderr.flush()
         except (OSError, ValueError):  # the terminal has gone; the run goes on
             return
         lines = len(current)

@@ -32,13 +32,11 @@ class Connections(NamedTuple):
         multi: drives them.
         share: their connections, cookies and TLS sessions.
         timeout_ms: for a whole request.
-        connect_timeout_ms: for name look-up, connecting and TLS.
     """
 
     multi: Multi
     share: pycurl.CurlShare
     timeout_ms: int
-    connect_timeout_ms: int
 
 
 class Request:
@@ -176,7 +174,7 @@ class Transfer:
         put(pycurl.COOKIEFILE, "")  # no file: it turns cookies on
         put(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
         put(pycurl.TIMEOUT_MS, user.timeout_ms)
-        put(pycurl.CONNECTTIMEOUT_MS, user.connect_timeout_ms)
+        put(pycurl.CONNECTTIMEOUT_MS, user.timeout_ms)
         put(pycurl.OPENSOCKETFUNCTION, self._open)
         put(pycurl.SOCKOPTFUNCTION, self._opened)
         put(pycurl.PREREQFUNCTION, self._send)

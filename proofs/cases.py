@@ -23,6 +23,9 @@ from rampgate import demo
 
 ROOT = Path(__file__).parents[1]
 Ready = Mapping[str, Any]
+Inject = Callable[[Ready], None]
+SCRAPED_S = 3.0
+"""Prometheus scrapes each second; after so many it knows."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Case:
     """
 
     name: str
-    inject: Callable[[Ready], None]
+    inject: Inject
     verdict: str
     reason: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class Result:
     checks: Mapping[str, int]
 
 
-def switch(service: str, **faults: Any) -> Callable[[Ready], None]:
+def switch(service: str, **faults: Any) -> Inject:
     """A fault that the deployment switches on by itself: on the api or on the web server."""
     path = "/api/admin/faults" if service == "api" else "/admin/faults"
 
@@ -67,13 +70,44 @@ def switch(service: str, **faults: Any) -> Callable[[Ready], None]:
     return inject
 
 
-def stop(process: str) -> Callable[[Ready], None]:
+def stop(process: str) -> Inject:
     """Kill one process of the deployment, by its own id."""
 
     def inject(ready: Ready) -> None:
         os.kill(int(ready["pids"][process]), signal.SIGKILL)
 
     return inject
+
+
+def flag(name: str, **change: Any) -> Inject:
+    """A flag that somebody has changed in the store."""
+
+    def inject(ready: Ready) -> None:
+        headers = {"Authorization": f"Bearer {ready['admin_token']}"}
+        path = f"{ready['api']}/api/admin/feature-flags/{name}"
+        httpx.put(path, json=change, headers=headers, timeout=10).raise_for_status()
+
+    return inject
+
+
+def later(inject: Inject) -> Inject:
+    """Break it, and wait until Prometheus has seen it."""
+
+    def both(ready: Ready) -> None:
+        inject(ready)
+        time.sleep(SCRAPED_S)
+
+    return both
+
+
+def without_rules(ready: Ready) -> None:
+    """Take the alerting rules from Prometheus, as a broken configuration would."""
+    words = Path(f"/proc/{ready['pids']['prometheus']}/cmdline").read_bytes().decode().split("\0")
+    config = next(word.partition("=")[2] for word in words if word.startswith("--config.file="))
+    settings = json.loads(Path(config).read_text(encoding="utf-8"))
+    Path(config).write_text(json.dumps(settings | {"rule_files": []}), encoding="utf-8")
+    os.kill(ready["pids"]["prometheus"], signal.SIGHUP)  # it reads its configuration once more
+    time.sleep(1)
 
 
 def nothing(ready: Ready) -> None:
@@ -131,11 +165,9 @@ def run_case(case: Case, reports: Path, *pytest_args: str) -> Result:
         ready_file.write_text(json.dumps(ready), encoding="utf-8")
         case.inject(ready)
         began = time.monotonic()
+        command = [sys.executable, "-m", "pytest", "-m", "immediate", f"--demo-ready={ready_file}"]
         done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-m", "immediate", f"--demo-ready={ready_file}"),
-                *(f"--rampgate-reports={reports}", *pytest_args),
-            ],
+            [*command, f"--rampgate-reports={reports}", *pytest_args],
             cwd=ROOT,
             env={**os.environ, **case.environment},
             capture_output=True,

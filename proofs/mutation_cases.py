@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-from proofs.cases import Ready, stop, switch
+from proofs.cases import flag, later, nothing, stop, switch, without_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-SCRAPED_S = 3.0
-"""Prometheus scrapes each second; after so many it knows."""
+    from proofs.cases import Inject
 
 
 @dataclass(frozen=True)
@@ -39,48 +30,12 @@ class Mutation:
     stage: str
     check: str
     what: str
-    inject: Callable[[Ready], None]
+    inject: Inject
     reason: str
     lasts: bool = False
-    arguments: Sequence[str] = ()
+    arguments: tuple[str, ...] = ()
     first: str = ""
     breaks_code: bool = False
-
-
-def flag(name: str, **change: Any) -> Callable[[Ready], None]:
-    """A flag that somebody has changed in the store."""
-
-    def inject(ready: Ready) -> None:
-        headers = {"Authorization": f"Bearer {ready['admin_token']}"}
-        path = f"{ready['api']}/api/admin/feature-flags/{name}"
-        httpx.put(path, json=change, headers=headers, timeout=10).raise_for_status()
-
-    return inject
-
-
-def later(inject: Callable[[Ready], None]) -> Callable[[Ready], None]:
-    """Break it, and wait until Prometheus has seen it."""
-
-    def both(ready: Ready) -> None:
-        inject(ready)
-        time.sleep(SCRAPED_S)
-
-    return both
-
-
-def without_rules(ready: Ready) -> None:
-    """Take the alerting rules from Prometheus, as a broken configuration would."""
-    words = Path(f"/proc/{ready['pids']['prometheus']}/cmdline").read_bytes().decode().split("\0")
-    config = next(word.partition("=")[2] for word in words if word.startswith("--config.file="))
-    settings = json.loads(Path(config).read_text(encoding="utf-8"))
-    Path(config).write_text(json.dumps(settings | {"rule_files": []}), encoding="utf-8")
-    os.kill(ready["pids"]["prometheus"], signal.SIGHUP)  # it reads its configuration once more
-    time.sleep(1)
-
-
-def nothing(ready: Ready) -> None:
-    """Break nothing: the deployment was started broken."""
-    del ready
 
 
 BACKEND, FRONTEND, ADVANCED = "deploy-backend", "deploy-frontend", "deploy-advanced"

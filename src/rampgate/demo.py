@@ -71,16 +71,18 @@ def for_stage(demo: DemoSettings, stage: str) -> DemoSettings:
     return demo.model_copy(update=more)
 
 
-def with_stack(demo: DemoSettings, stack: str) -> DemoSettings:
+def with_stack(demo: DemoSettings, stack: str | None) -> DemoSettings:
     """The demo with more of its surroundings.
 
     Args:
         demo: [demo].
-        stack: a key of [demo.stacks].
+        stack: a key of [demo.stacks], None for no more.
 
     Raises:
         ConfigurationError: there is no such stack.
     """
+    if stack is None:
+        return demo
     if stack not in demo.stacks:
         known = ", ".join(sorted(demo.stacks)) or "none"
         raise ConfigurationError(f"--stack: found {stack!r}; accepted are the names of demo.stacks: {known}")

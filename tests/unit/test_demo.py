@@ -300,7 +300,7 @@ def test_the_demo_ends_with_one_table(parts: tuple[list[list[str]], list[int]], 
     commands, codes = parts
     codes += [0, 0]
     with pytest.raises(EvidenceError, match="no such run"):  # nothing was measured for real
-        run_demo([], load=load, echo=lambda _: None)
+        run_demo([], load=load, stack=None, echo=lambda _: None)
     assert [command[0] for command in commands] == (["pytest", "locust"] if load else ["pytest"])
     assert sum("--no-summary" not in command for command in commands) == 1
 
@@ -311,5 +311,5 @@ def test_the_demo_ends_where_pytest_refuses_its_arguments(
     """A load ramp alone would promote what nobody has checked."""
     commands, codes = parts
     codes += [4]
-    assert run_demo(["--no-such-option"], load=True, echo=lambda _: None) is ExitCode.USAGE
+    assert run_demo(["--no-such-option"], load=True, stack=None, echo=lambda _: None) is ExitCode.USAGE
     assert [command[0] for command in commands] == ["pytest"]

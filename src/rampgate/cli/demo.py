@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rampgate.cli.base import exits
-from rampgate.errors import ExitCode, ProbeError
+from rampgate.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    Echo = Callable[[str], None]
 
 READY_VARIABLE = "RAMPGATE_DEMO_READY"
 _MONITORING = ("prometheus", "alertmanager", "inbox")
@@ -44,9 +46,7 @@ def demo(pytest_args: tuple[str, ...], *, load: bool, stack: str | None) -> int:
     return run_demo(pytest_args, load=load, stack=stack, echo=click.echo)
 
 
-def run_demo(
-    pytest_args: Sequence[str], *, load: bool, stack: str | None = None, echo: Callable[[str], None]
-) -> ExitCode:
+def run_demo(pytest_args: Sequence[str], *, load: bool, stack: str | None, echo: Echo) -> ExitCode:
     """Run the demo and return the exit code of its verdict.
 
     Args:
@@ -63,38 +63,45 @@ def run_demo(
     from rampgate import demo
     from rampgate.config.loading import load as load_settings
     from rampgate.evidence import journal
-    from rampgate.evidence.session import RUN_VARIABLE
     from rampgate.load.run import locustfile
 
     path = demo.settings_file()
-    settings = demo.settings_of(path)
-    if stack:
-        settings = demo.with_stack(settings, stack)
+    settings, start = demo.with_stack(demo.settings_of(path), stack), time.monotonic()
     with ExitStack() as cleanup:
-        start = time.monotonic()
         ready = cleanup.enter_context(demo.deployment(settings))
         echo(f"the reference deployment is up after {time.monotonic() - start:.1f} s: {ready.get('web')}")
-        for role, what in sorted(ready.get("stores", {}).items()):
-            echo(f"  {role}: {what}")
-        for line in surroundings(ready) if stack else ():
+        for line in surroundings(ready):
             echo(f"  {line}")
         reports = load_settings(path, from_environment=False)[0].reports
         run_id = journal.new_run_id(time.time())
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-ready-")))
-        ready_file = folder / "ready.json"
-        ready_file.touch(mode=0o600)
-        ready_file.write_text(json.dumps(ready), encoding="utf-8")
-        environment = {**os.environ, RUN_VARIABLE: run_id, READY_VARIABLE: str(ready_file)}
+        environment = _environment(cleanup, ready, run_id)
         # The load ramp joins the run and ends with the table of both: pytest need not print its own.
         once = ["--no-summary"] if load else []
-        checks = [sys.executable, "-m", "pytest", "-m", "immediate", f"--demo-ready={ready_file}", *once]
-        code = _call([*checks, *pytest_args], environment, echo)
+        checks = [
+            "pytest",
+            "-m",
+            "immediate",
+            f"--demo-ready={environment[READY_VARIABLE]}",
+            *once,
+            *pytest_args,
+        ]
+        code = _call(checks, environment, echo)
         if code == _PYTEST_USAGE:
             return ExitCode.USAGE
         if load:
-            ramp = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--headless", "--only-summary"]
+            ramp = ["locust", "-f", str(locustfile()), "--headless", "--only-summary"]
             code = _call(ramp, environment, echo)
     return _verdict(journal.find_run(reports, run_id), shown=code in _DECIDED)
+
+
+def _environment(cleanup: ExitStack, ready: dict[str, Any], run_id: str) -> dict[str, str]:
+    """Ours, with the run, and with a ready file that only we can read, until the cleanup."""
+    from rampgate.evidence.session import RUN_VARIABLE
+
+    file = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-ready-"))) / "ready.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(ready), encoding="utf-8")
+    return {**os.environ, RUN_VARIABLE: run_id, READY_VARIABLE: str(file)}
 
 
 def _verdict(folder: Path, *, shown: bool) -> ExitCode:
@@ -109,22 +116,20 @@ def _verdict(folder: Path, *, shown: bool) -> ExitCode:
 
 
 def surroundings(ready: dict[str, Any]) -> Iterator[str]:
-    """Lines that say where to look while it runs, and what could not be brought up.
+    """Lines that say what the stores are, where to look while it runs, and what could not be brought up.
 
     Args:
         ready: the content of the deployment's ready file.
     """
     from rampgate import demo
 
+    yield from (f"{role}: {what}" for role, what in sorted(ready.get("stores", {}).items()))
     missing = ready.get("missing", [])
     yield from (f"{name}: {ready[name]}" for name in _MONITORING if name in ready and name not in missing)
     yield from demo.not_installed(ready)
 
 
-def _call(command: Sequence[str], environment: dict[str, str], echo: Callable[[str], None]) -> int:
-    """Run one part to its end, and return its exit code."""
-    echo(f"\n$ {' '.join(['python', *command[1:]])}")
-    try:
-        return subprocess.run(command, env=environment, check=False).returncode
-    except OSError as error:
-        raise ProbeError(f"{command[0]}: does not start: {error.strerror}") from None
+def _call(command: Sequence[str], environment: dict[str, str], echo: Echo) -> int:
+    """Run a module to its end, and return its exit code."""
+    echo(f"\n$ {' '.join(['python', '-m', *command])}")
+    return subprocess.run([sys.executable, "-m", *command], env=environment, check=False).returncode

@@ -51,28 +51,30 @@ def target_lock(
     Raises:
         RefusedError: another run measures, with its owner and age.
     """
-    folder = Path(tempfile.gettempdir()) / f"rampgate-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise RefusedError(f"{folder}: belongs to somebody else; no lock can be kept there")
-    target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))
-    path = folder / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.lock"
-    given = environ.get(LOCK_VARIABLE, "")
+    path, given, token = _path(settings), environ.get(LOCK_VARIABLE, ""), os.urandom(16).hex()
     with ExitStack() as files:
         file = files.enter_context(path.open("a+", encoding="utf-8"))
         if given and not _try_lock(file.fileno()) and _owner(path).get("token") == given:
             path = path.with_suffix(".within.lock")
             file = files.enter_context(path.open("a+", encoding="utf-8"))
         _lock(file.fileno(), path, wait=wait, progress=progress)
-        token = os.urandom(16).hex()
         try:
             file.truncate(0)
-            owner = {"pid": os.getpid(), "run": run_id, "since": time.time(), "token": token}
-            file.write(json.dumps(owner))
+            json.dump({"pid": os.getpid(), "run": run_id, "since": time.time(), "token": token}, file)
             file.flush()
             yield token
         finally:
             file.truncate(0)
+
+
+def _path(settings: Settings) -> Path:
+    """The file of the target's lock."""
+    folder = Path(tempfile.gettempdir()) / f"rampgate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise RefusedError(f"{folder}: belongs to somebody else; no lock can be kept there")
+    target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))
+    return folder / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.lock"
 
 
 def _try_lock(descriptor: int) -> bool:

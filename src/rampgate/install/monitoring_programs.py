@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.clock import SystemClock
 from rampgate.install.steps import Installer, Step, StepError
 from rampgate.io import process
 from rampgate.io.browser_tools import Found, Missing, version_of
@@ -19,7 +18,6 @@ from rampgate.io.browser_tools import Found, Missing, version_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from rampgate.clock import Clock
     from rampgate.install.steps import Execute
 
 PACKAGES = ("prometheus", "prometheus-alertmanager")
@@ -48,22 +46,20 @@ def _find(name: str, commands: tuple[str, ...], environ: Mapping[str, str]) -> F
 
 def install_programs(
     echo: Callable[[str], None],
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
     run: Execute = process.run,
-    clock: Clock | None = None,
 ) -> list[Found | Missing]:
     """Install what is missing with apt where we are root, without starting a service; else say how.
 
     Args:
         echo: takes one line per step.
-        environ: the environment, by default the process's own.
+        environ: the environment.
         run: runs a program.
-        clock: for the seconds.
 
     Returns:
         The programs as they are now.
     """
-    installer = Installer(os.environ if environ is None else environ, run, echo, clock or SystemClock())
+    installer = Installer(environ, run, echo)
     missing = [each.name for each in find_programs(installer.environ) if isinstance(each, Missing)]
     if missing and installer.has_apt:
         installer.step(Step(f"{', '.join(missing)}: apt-get install", _apt))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rampgate.clock import Clock
 
 _APT_S = 900.0
 
@@ -41,7 +41,6 @@ class Installer(NamedTuple):
     environ: Mapping[str, str]
     execute: Execute
     echo: Callable[[str], None]
-    clock: Clock
 
     def run(self, command: Sequence[str], timeout_s: float, **more: str) -> str:
         """Run it and return its output; StepError with its last line when it fails."""
@@ -57,14 +56,14 @@ class Installer(NamedTuple):
 
     def step(self, step: Step) -> None:
         """Do the step, and say in one line what came of it and how long it took."""
-        began = self.clock.monotonic()
+        began = time.monotonic()
         try:
             step.work(self)
         except StepError as error:
             outcome = f"failed: {error}"
         else:
             outcome = "done"
-        self.echo(f"{step.name}: {outcome} ({self.clock.monotonic() - began:.1f} s)")
+        self.echo(f"{step.name}: {outcome} ({time.monotonic() - began:.1f} s)")
 
     @property
     def has_apt(self) -> bool:

@@ -25,11 +25,6 @@ NODE_WANTED = (22, 19)
 """The oldest node that Lighthouse 13.5 supports, from the ``engines`` of its package.json."""
 MEND = "`rampgate doctor --fix` installs it"
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_PLAYWRIGHT_BUILDS = (
-    "chromium-*/chrome-linux*/chrome",
-    "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
-    "chromium-*/chrome-win*/chrome.exe",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +202,8 @@ def npm_chromium_env(folder: Path, environ: Mapping[str, str]) -> dict[str, str]
 def playwright_builds(environ: Mapping[str, str]) -> list[Path]:
     """The complete Chromium downloads of Playwright, newest first."""
     chosen = environ.get("PLAYWRIGHT_BROWSERS_PATH")
-    roots = (
-        [Path(chosen)]
-        if chosen
-        else [
-            _user_cache(environ) / "ms-playwright",
-            _home(environ) / "Library" / "Caches" / "ms-playwright",
-            _home(environ) / "AppData" / "Local" / "ms-playwright",
-        ]
-    )
-    builds = [path for root in roots for pattern in _PLAYWRIGHT_BUILDS for path in root.glob(pattern)]
+    root = Path(chosen) if chosen else _user_cache(environ) / "ms-playwright"
+    builds = root.glob("chromium-*/chrome-linux*/chrome")
     complete = [p for p in builds if any((up / "INSTALLATION_COMPLETE").exists() for up in p.parents)]
     return sorted(complete, key=lambda path: _numbers(str(path).partition("chromium-")[2]), reverse=True)
 
@@ -237,13 +224,10 @@ def package_folder(name: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-
-
 def _user_cache(environ: Mapping[str, str]) -> Path:
-    chosen = environ.get("XDG_CACHE_HOME")
-    return Path(chosen) if chosen else _home(environ) / ".cache"
+    if chosen := environ.get("XDG_CACHE_HOME"):
+        return Path(chosen)
+    return Path(environ.get("HOME") or Path.home()) / ".cache"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

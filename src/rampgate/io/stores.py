@@ -56,30 +56,34 @@ def mongodb(
         raise _missing("pymongo") from error
     if guard is not None:
         guard.check(uri)
-    safe, ms = redactor_of(uri), max(1, round(timeout_s * 1000))
+    safe = redactor_of(uri)
     try:
         client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            uri,
-            appname="rampgate",
-            retryReads=False,
-            retryWrites=False,
-            serverSelectionTimeoutMS=ms + _LATER_MS,
-            connectTimeoutMS=ms,
-            socketTimeoutMS=ms if answer_s is None else max(1, round(answer_s * 1000)),
+            uri, **_mongodb_options(timeout_s, answer_s)
         )
     except (ConfigurationError, ValueError) as error:
         raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
-    with client:
-        try:
+    try:
+        with client:
             client.admin.command("ping")
             yield client
-        except PyMongoError as error:
-            refused, gone = (
-                getattr(error, "code", None) in _UNAUTHORIZED,
-                isinstance(error, ConnectionFailure),
-            )
-            what = "refuses the account" if refused else "does not answer" if gone else "failed"
-            raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
+    except PyMongoError as error:
+        refused, gone = getattr(error, "code", None) in _UNAUTHORIZED, isinstance(error, ConnectionFailure)
+        what = "refuses the account" if refused else "does not answer" if gone else "failed"
+        raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
+
+
+def _mongodb_options(timeout_s: float, answer_s: float | None) -> dict[str, Any]:
+    """Nothing is tried twice, and nothing waits for longer."""
+    ms = max(1, round(timeout_s * 1000))
+    return {
+        "appname": "rampgate",
+        "retryReads": False,
+        "retryWrites": False,
+        "serverSelectionTimeoutMS": ms + _LATER_MS,
+        "connectTimeoutMS": ms,
+        "socketTimeoutMS": ms if answer_s is None else max(1, round(answer_s * 1000)),
+    }
 
 
 def redis_address(url: str) -> dict[str, Any]:

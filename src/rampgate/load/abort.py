@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BETS: Mapping[float, float] = {1.0: 0.5, 0.8: 0.16, 0.4: 0.14, 0.15: 0.1, 0.05: 0.1}
-"""u -> share of a stake. The bold ones see steady trouble soonest, the timid ones survive bunches."""
+"""u -> share of a stake, together at most 1. The bold ones see steady trouble soonest, the timid ones survive
+bunches."""
 
 ALARMS: Sequence[float] = (1.5, 2.0)
 """An alarm is a fraction above so many limits; each kind has an equal part of the purse."""
@@ -56,8 +57,6 @@ class AbortTest:
     Args:
         limit: the fraction that is still allowed, between 0 and 1.
         alpha: the chance of ever firing while the fraction is at most the limit, between 0 and 1.
-        bets: u -> share; each u from 0 to 1, the shares sum to at most 1.
-        alarms: multiples of the limit, above 0.
         tighter: the test, of the same alpha, of a limit that is broken whenever this one is; given each
             second before this one. Without its firing this one does not fire.
 
@@ -65,19 +64,9 @@ class AbortTest:
         ValueError: an argument outside of these.
     """
 
-    def __init__(
-        self,
-        limit: float,
-        alpha: float,
-        bets: Mapping[float, float] = BETS,
-        alarms: Sequence[float] = ALARMS,
-        tighter: AbortTest | None = None,
-    ) -> None:
+    def __init__(self, limit: float, alpha: float, tighter: AbortTest | None = None) -> None:
         if not (0 < limit < 1 and 0 < alpha < 1):
             raise ValueError(f"limit and alpha lie between 0 and 1, found {limit} and {alpha}")
-        sound = all(0 <= u <= 1 and share >= 0 for u, share in bets.items())
-        if not sound or sum(bets.values()) > 1 + 1e-12 or not alarms or min(alarms) <= 0:
-            raise ValueError(f"bets {dict(bets)} or alarms {list(alarms)} would break the guarantee")
         self.limit = limit
         # Rounded up, so that the threshold in the journal is short and exactly the one in force.
         self.threshold = math.ceil(-math.log(alpha) * 100) / 100
@@ -87,10 +76,9 @@ class AbortTest:
         self.peaked_at: int | None = None
         self.seconds = 0
         self._tighter = tighter
-        self._bets = tuple(bets.items())
-        self._levels = [min(times * limit, (1 + limit) / 2) for times in alarms]
-        self._raised = [0] * len(alarms)
-        self._pots = [0.0] * len(bets)
+        self._levels = [min(times * limit, (1 + limit) / 2) for times in ALARMS]
+        self._raised = [0] * len(ALARMS)
+        self._pots = [0.0] * len(BETS)
         self._stake = 0.0
         self._last: int | None = None
         self._now = self._peak = 0.0
@@ -131,7 +119,7 @@ class AbortTest:
         excess = fraction / self.limit - 1
         self._pots = [
             min((pot + self._stake * share) * (1 + u * excess), _MOST)
-            for pot, (u, share) in zip(self._pots, self._bets, strict=True)
+            for pot, (u, share) in zip(self._pots, BETS.items(), strict=True)
         ]
         self._now = math.log(self._purse() + sum(self._pots))
         if self._now > self._peak:

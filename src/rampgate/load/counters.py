@@ -44,13 +44,8 @@ class Counts:
     """Some requests, counted. Two sets of counts add up.
 
     Args:
-        n: requests, sign-ins included.
-        sign_ins: those that were sign-ins.
-        cut: those that were not waited for at the end; their answer is not known.
-        failed: those that failed.
-        timed_out: those that took nearly the whole time-out without an answer.
-        timed_out_sign_ins: the sign-ins among these.
-        statuses: HTTP status, or why there is none -> requests.
+        failed: requests that failed.
+        statuses: HTTP status, or why there is none -> requests, sign-ins included.
         sign_in_statuses: the same of the sign-ins alone.
         above: edge in ms -> requests beyond it, sign-ins left out; a failed one lies beyond every edge.
         times: multiple of RESOLUTION_MS -> answered requests, sign-ins left out.
@@ -60,12 +55,7 @@ class Counts:
         checks: name -> requests that met it; sign-ins are not checked.
     """
 
-    n: int = 0
-    sign_ins: int = 0
-    cut: int = 0
     failed: int = 0
-    timed_out: int = 0
-    timed_out_sign_ins: int = 0
     worst_ms: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
     sign_in_statuses: Counter[str] = field(default_factory=Counter)
@@ -88,12 +78,7 @@ class Counts:
         timed = table.where(table.endpoint != SIGN_IN)
         times = timed.duration_ms[timed.ok]
         late = (table.status == 0) & (table.connect_ms + table.duration_ms >= _NEARLY * timeout_s * 1000)
-        self.n += len(table)
-        self.sign_ins += len(table) - len(timed)
-        self.cut += int(np.count_nonzero(table.cut))
         self.failed += int(np.count_nonzero(table.failed))
-        self.timed_out += int(np.count_nonzero(late))
-        self.timed_out_sign_ins += int(np.count_nonzero(late & (table.endpoint == SIGN_IN)))
         self.worst_ms = max(self.worst_ms, float(times.max(initial=0.0)))
         statuses = np.where(late, _TIMED_OUT, table.status)
         _count(self.statuses, statuses, _status_name)
@@ -120,9 +105,14 @@ class Counts:
         return self
 
     @property
+    def n(self) -> int:
+        """Requests, sign-ins included."""
+        return self.statuses.total()
+
+    @property
     def timed(self) -> int:
         """Requests whose time counts: all but sign-ins."""
-        return self.n - self.sign_ins
+        return self.n - self.sign_in_statuses.total()
 
     def failures(
         self, labels: Mapping[str, str], span: tuple[float, float], *, starved: bool = False
@@ -135,18 +125,20 @@ class Counts:
             starved: the generator was, so that only what it cannot have made counts: a wrong status, a
                 refusal, a cut connection, and no time-out.
         """
-        late, sign_ins = (self.timed_out, self.timed_out_sign_ins) if starved else (0, 0)
-        statuses = self.statuses - Counter({TIME_OUT: late})
+        statuses, sign_ins = self.statuses.copy(), self.sign_in_statuses.copy()
+        late = statuses[TIME_OUT] if starved else 0
+        if starved:
+            del statuses[TIME_OUT], sign_ins[TIME_OUT]
         note = f"{late:,} requests that timed out are left out, for the generator was starved" if late else ""
         return Measurement(
             FAILED,
-            n=self.n - self.cut - late,
+            n=statuses.total() - statuses[NOT_WAITED_FOR] + sign_ins[NOT_WAITED_FOR],
             failures=self.failed - late,
             labels=dict(labels),
             start=span[0],
             end=span[1],
             note=note,
-            details={"statuses": dict(sorted(statuses.items())), "sign_ins": self.sign_ins - sign_ins},
+            details={"statuses": dict(sorted(statuses.items())), "sign_ins": sign_ins.total()},
         )
 
     def durations(

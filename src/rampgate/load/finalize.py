@@ -103,12 +103,9 @@ class Finalizer:
         """
         begin, end = self._steady()
         there = [second for second in seconds if begin <= second.second < end]
-        users = {
-            "users_mean": _mean([second.users for second in there]),
-            "users_ideal": _mean([second.ideal for second in there]),
-            "users_off_mean": _mean(off),
-            "users_off_most": round(max(off, default=0.0), 2),
-        }
+        users = {"users_mean": _mean([second.users for second in there])}
+        users |= {"users_ideal": _mean([second.ideal for second in there])}
+        users |= {"users_off_mean": _mean(off), "users_off_most": round(max(off, default=0.0), 2)}
         for worker in self.health.over(begin, end):
             worst, note = self.health.worst(worker.process, begin, end), ""
             if worst is not None:
@@ -132,9 +129,8 @@ class Finalizer:
             )
             Expect(self.run, GENERATOR).record(measured)
         troubles = self.health.troubles(begin, end)
-        cause = self.health.cause(begin, end)
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
-        self._end(GENERATOR, outcome, "; ".join(troubles), cause=cause)
+        self._end(GENERATOR, outcome, "; ".join(troubles), cause=self.health.cause(begin, end))
 
     def timeline(self, seconds: Sequence[Second]) -> None:
         """Write the run second by second, so that whoever draws it reads the journal alone."""

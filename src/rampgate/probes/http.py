@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -54,19 +54,17 @@ class HealthProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        attempts: list[dict[str, Any]] = []
-        statuses: Counter[str] = Counter()
+        answers: list[tuple[float, Answer]] = []
         with self.client_factory() as client:
             start, begun = self.clock.now(), self.clock.monotonic()
             while True:
                 at = self.clock.monotonic() - begun
                 answer = ask(client, "GET", self.path)
-                attempts.append(_details(self.path, answer) | {"at_s": round(at, 3)})
-                statuses[answer.outcome] += 1
+                answers.append((at, answer))
                 elapsed = self.clock.monotonic() - begun
                 if answer.ok or elapsed + BETWEEN_ATTEMPTS_S > self.patience_s:
                     break
-                if len(attempts) == 1:
+                if len(answers) == 1:
                     self.progress(answer.trouble)
                 self.clock.sleep(BETWEEN_ATTEMPTS_S)
             address = address_of(client) + self.path
@@ -76,20 +74,15 @@ class HealthProbe:
         details = {
             "path": self.path,
             "status": answer.status,
-            "statuses": dict(statuses),
-            "attempts": attempts,
+            "statuses": dict(Counter(each.outcome for _, each in answers)),
+            "attempts": [_details(self.path, each) | {"at_s": round(at, 3)} for at, each in answers],
         }
-        common: dict[str, Any] = {
-            "labels": {"service": self.service},
-            "n": len(attempts),
-            "start": start,
-            "end": self.clock.now(),
-            "note": note,
-        }
-        return [
-            Measurement("up", value=float(answer.ok), details=details, **common),
-            Measurement("time_to_healthy", "s", value=elapsed if answer.ok else None, **common),
-        ]
+        labels, end, n = {"service": self.service}, self.clock.now(), len(answers)
+        up = Measurement(
+            "up", n=n, value=float(answer.ok), labels=labels, start=start, end=end, note=note, details=details
+        )
+        healthy = elapsed if answer.ok else None
+        return [up, replace(up, metric="time_to_healthy", unit="s", value=healthy, details={})]
 
 
 @dataclass(frozen=True)
