@@ -78,7 +78,12 @@ def problems_of(path: Path, **how: object) -> list[str]:
             "found 'mysql'; input",
         ),
         ("[[endpoints]]\nname='a'\npath='/'\nmethod='PUT'", "endpoints[1].method", "'GET' or 'HEAD'"),
-        ("[stages.imediate]\nbudget='1m'", "stages.imediate.[key]", "'predeploy', 'deploy', 'immediate'"),
+        (
+            "[[endpoints]]\nname='a'\npath='/'\ndepends_on=['mongo']",
+            "endpoints[1].depends_on[1]",
+            "mean mongodb?",
+        ),
+        ("[stages.imediate]\nbudget='1m'", "stages.imediate", "did you mean immediate? input should be 'pre"),
         (
             "[stages.immediate]\nbudget='1 hour'",
             "stages.immediate.budget",
@@ -89,7 +94,12 @@ def problems_of(path: Path, **how: object) -> list[str]:
             "flags.expected.a",
             "found 120; input should be",
         ),
-        ("[thresholds]\nx = 5", "thresholds.x", "found 5; input should be a valid string"),
+        ("[thresholds]\nx = 5", "thresholds.x", "found 5; accepted is a text such as error_rate < 1%"),
+        (
+            "[load.thresholds]\nhttp_req_failed=[{expct='x'}]",
+            "load.thresholds.http_req_failed[1].expct",
+            "expect?",
+        ),
         ("[demo]\ncommand = []", "demo.command", "found a list; list should have at least 1 item"),
         ("[target]\nweb = {a = 1}", "target.web", "found a table; accepted is an address"),
     ],

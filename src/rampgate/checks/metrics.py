@@ -30,12 +30,7 @@ def _any_source() -> Any:
     tagged = tuple(Annotated[source.settings, Tag(name)] for name, source in sources().items())
     if len(tagged) == 1:  # pydantic knows no union of one
         return next(iter(sources().values())).settings
-    named = Discriminator(
-        _source_of,
-        custom_error_type="source",
-        custom_error_message=f"source: accepted are {', '.join(sources())}",
-    )
-    return Annotated[Union[tagged], named]  # noqa: UP007  # as many as there are files
+    return Annotated[Union[tagged], Discriminator(_source_of)]  # noqa: UP007  # as many as there are files
 
 
 def _declares(entries: Sequence[MetricSettings]) -> Iterable[Metric]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
 from rampgate.checks.frame.discovery import check_of
+from rampgate.config.problems import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,10 +32,8 @@ def wrong(where: Mapping[str, str], metric: str, settings: Settings) -> Iterator
         return
     for label, value in where.items():
         if label not in known:
-            near = difflib.get_close_matches(label, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
             accepted = f"accepted are {', '.join(known)}" if known else f"{metric} has no labels"
-            yield f"where: found the label {label!r}; {hint}{accepted}"
+            yield f"where: found the label {label!r}; {near(label, list(known))}{accepted}"
         elif label == "ramp_stage":
             if not _RAMP_STAGE.fullmatch(value):
                 yield f"where.ramp_stage: found {value!r}; accepted are {_RAMP_STAGES}"

@@ -58,6 +58,9 @@ class LoadSettings(Table):
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
     abort: Literal["on", "report", "off"] = "on"
-    thresholds: dict[str, list[str | ThresholdSettings]] = Field(
-        default={"http_req_duration": ["p(95)<1000"], "http_req_failed": ["rate<0.02"]}
+    thresholds: dict[str, list[ThresholdSettings]] = Field(
+        default={
+            "http_req_duration": [ThresholdSettings(expect="p(95)<1000")],
+            "http_req_failed": [ThresholdSettings(expect="rate<0.02")],
+        }
     )

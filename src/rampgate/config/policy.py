@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.checks.frame.discovery import checks
 from rampgate.config import labels
-from rampgate.config.thresholds import CRITICAL, ThresholdSettings, defaults
+from rampgate.config.thresholds import CRITICAL, defaults
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, Threshold, parse, validate
 from rampgate.model.metrics import METRICS, Kind, Metric
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rampgate.config.settings import Settings
+    from rampgate.config.thresholds import ThresholdSettings
     from rampgate.model.measurement import Measurement
 
 LOAD_CRITICAL = (("http_req_failed", "rate>0.05"), ("http_req_duration", "p(95)>5000"))
@@ -79,8 +80,7 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
         threshold = parse(default.text, bad=default.bad, name=default.name, severity=default.severity)
         named[default.name] = Rule(threshold)
     for name, entry in settings.thresholds.items():
-        told = ThresholdSettings(expect=entry) if isinstance(entry, str) else entry
-        rule = _rule(f"thresholds.{name}", told, name, metrics, problems)
+        rule = _rule(f"thresholds.{name}", entry, name, metrics, problems)
         if rule:
             named[name] = rule
             problems += _labels(f"thresholds.{name}", rule, settings)
@@ -111,9 +111,8 @@ def load_rules(settings: Settings) -> Policy:
     ]
     for metric, entries in settings.load.thresholds.items():
         for entry in entries:
-            told = ThresholdSettings(expect=entry) if isinstance(entry, str) else entry
-            name = f"{metric}: {told.expect}"
-            rule = _rule(f"load.thresholds.{metric}", told, name, METRICS, problems, metric)
+            name = f"{metric}: {entry.expect}"
+            rule = _rule(f"load.thresholds.{metric}", entry, name, METRICS, problems, metric)
             if rule:
                 rules.append(rule)
                 problems += _labels(f"load.thresholds.{metric}", rule, settings)
@@ -124,7 +123,7 @@ def load_rules(settings: Settings) -> Policy:
 
 def _rule(
     key: str,
-    told: ThresholdSettings,
+    entry: ThresholdSettings,
     name: str,
     metrics: Mapping[str, Metric],
     problems: list[str],
@@ -132,20 +131,20 @@ def _rule(
 ) -> Rule | None:
     try:
         threshold = parse(
-            told.expect, metric=metric, bad=told.bad, name=name, severity=told.severity, metrics=metrics
+            entry.expect, metric=metric, bad=entry.bad, name=name, severity=entry.severity, metrics=metrics
         )
     except ValueError as error:
         problems.append(f"rampgate.toml: {key}: {error}")
         return None
     wrong = validate(threshold, metrics)
     problems += [f"rampgate.toml: {key}: {sentence}" for sentence in wrong]
-    return None if wrong else Rule(threshold, told.where, told.abort)
+    return None if wrong else Rule(threshold, entry.where, entry.abort)
 
 
 def _labels(key: str, rule: Rule, settings: Settings) -> list[str]:
     """What the rule waits for and no measurement can carry: such a rule would never be judged."""
-    told = labels.wrong(rule.where, rule.threshold.metric, settings)
-    return [f"rampgate.toml: {key}.{sentence}" for sentence in told]
+    wrong = labels.wrong(rule.where, rule.threshold.metric, settings)
+    return [f"rampgate.toml: {key}.{sentence}" for sentence in wrong]
 
 
 def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:

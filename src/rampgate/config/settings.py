@@ -120,7 +120,7 @@ class FixedSettings(BaseSettings):
     flags: FlagSettings | None = None
     mongodb: MongoSettings | None = None
     redis: RedisSettings | None = None
-    thresholds: dict[str, ThresholdSettings | str] = {}
+    thresholds: dict[str, ThresholdSettings] = {}
     stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
     evidence: EvidenceSettings = EvidenceSettings()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rampgate.checks.frame.check import DefaultThreshold
 from rampgate.checks.frame.discovery import checks, once
@@ -13,13 +13,20 @@ CRITICAL = Severity.CRITICAL
 
 
 class ThresholdSettings(Table):
-    """[thresholds.NAME]: a condition that must hold, or with bad = true one that must not."""
+    """[thresholds.NAME]: a condition that must hold, or with bad = true one that must not; also as a text."""
 
     expect: str
     severity: Severity = Severity.WARNING
     bad: bool = False
     where: dict[str, str] = Field(default_factory=dict)
     abort: bool = Field(default=True, description="under load: whether it may end the run early")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, given: object) -> object:
+        if not isinstance(given, str | dict | cls):
+            raise ValueError("accepted is a text such as error_rate < 1%, or a table with expect")  # noqa: TRY004  # pydantic wants a ValueError
+        return {"expect": given} if isinstance(given, str) else given
 
 
 _BUILT_IN = (
