@@ -43,4 +43,24 @@ def test_verdict_page_names_every_default_threshold(name: str) -> None:
 def test_the_pages_have_the_rows_that_the_files_of_checks_make(name: str) -> None:
     """A check's keys and thresholds stand in docs/ as its file has them; ``make docs`` writes them."""
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert docs.generated(page) == page
+    assert docs.generated(name, page) == page
+
+
+def test_a_new_check_gets_its_block() -> None:
+    """A table that the page does not have yet comes with heading, text and rows; the rest stays."""
+    old = re.sub(r"### `\[\[alerts\]\]`.*?<!-- end -->\n", "", SETTINGS, flags=re.DOTALL)
+    added = docs.generated("settings.md", old).removeprefix(old)
+    assert added.startswith(
+        "\n## `[[alerts]]`\n\n<!-- made by make docs: alerts -->\nEach channel gets one message"
+    )
+    assert '| `timeout` | `"10s"` | for sending' in added
+    assert docs.generated("settings.md", old + added) == old + added
+
+
+@pytest.mark.parametrize(
+    ("default", "says"),
+    [(None, "none"), (True, "`true`"), (5.0, "`5`"), ("a", '`"a"`'), (["a"], '`["a"]`'), ({}, "`{}`")],
+)
+def test_a_default_is_shown_as_the_file_says_it(default: object, says: str) -> None:
+    """Whatever type a key of a check has, ``make docs`` writes its default."""
+    assert docs._toml(default) == says

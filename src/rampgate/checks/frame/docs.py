@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -21,13 +22,21 @@ PAGES = ("settings.md", "verdict.md")
 _BLOCK = re.compile(r"(<!-- made by make docs: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def generated(page: str) -> str:
-    """A page with today's rows in each of its blocks.
+def generated(name: str, page: str) -> str:
+    """A page with today's rows in each of its blocks; a table that has none yet gets one at the end.
+
+    Args:
+        name: of the page.
+        page: its text.
 
     Raises:
         KeyError: a block names neither a table of checks/ nor the thresholds.
     """
     made = {check.table: _settings(check) for check in checks()} | {"thresholds": _thresholds()}
+    for check in checks() if name == "settings.md" else ():
+        mark = f"<!-- made by make docs: {check.table} -->\n"
+        heading = f"[[{check.table}]]" if check.several else f"[{check.table}]"
+        page += "" if mark in page else f"\n## `{heading}`\n\n{mark}<!-- end -->\n"
     return _BLOCK.sub(lambda block: f"{block[1]}{made[block['name']]}\n{block[3]}", page)
 
 
@@ -43,7 +52,7 @@ def _keys(table: type[Table]) -> Iterator[str]:
     yield f"{inspect.cleandoc(table.__doc__ or '')}\n"
     yield "| key | default | |\n|---|---|---|"
     for name, field in table.model_fields.items():
-        default = "" if field.is_required() else _toml(field.default)
+        default = "" if field.is_required() else _toml(field.get_default(call_default_factory=True))
         if any(getattr(each, "func", None) is seconds for each in field.metadata):
             default = default and f'`"{field.default:g}s"`'
         yield f"| `{name}` | {default} | {field.description or ''} |"
@@ -53,9 +62,9 @@ def _toml(value: Any) -> str:
     """A default as the file says it."""
     if value is None:
         return "none"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"`{value:g}`"
+    return f"`{json.dumps(value, default=str)}`"
 
 
 def _thresholds() -> str:
@@ -69,7 +78,7 @@ def main(folder: str) -> None:
     """Write the pages of this folder anew."""
     for name in PAGES:
         path = Path(folder) / name
-        path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(generated(name, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
