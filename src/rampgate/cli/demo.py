@@ -75,17 +75,9 @@ def run_demo(pytest_args: Sequence[str], *, load: bool, stack: str | None, echo:
         reports = load_settings(path, from_environment=False)[0].reports
         run_id = journal.new_run_id(time.time())
         environment = _environment(cleanup, ready, run_id)
+        checks = ["pytest", "-m", "immediate", f"--demo-ready={environment[READY_VARIABLE]}", *pytest_args]
         # The load ramp joins the run and ends with the table of both: pytest need not print its own.
-        once = ["--no-summary"] if load else []
-        checks = [
-            "pytest",
-            "-m",
-            "immediate",
-            f"--demo-ready={environment[READY_VARIABLE]}",
-            *once,
-            *pytest_args,
-        ]
-        code = _call(checks, environment, echo)
+        code = _call([*checks, "--no-summary"] if load else checks, environment, echo)
         if code == _PYTEST_USAGE:
             return ExitCode.USAGE
         if load:
