@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proofs.faults import append, commit
-from tests.unit.backups import flip, opened, sum_again, truncate
+from tests.unit.backups import flip, opened, proven, sum_again, truncate
 from tests.unit.stores_fixture import secantus, valkey
 
 from rampgate.backups import content, mongo_dump, mongo_proof, redis_dump, redis_proof
 from rampgate.backups.progress import Progress
 from rampgate.backups.redis_keys import AFTER, BEFORE, SAMPLE, Keys
 from rampgate.clock import SystemClock
+from rampgate.config.predeploy import BackupSettings
+from rampgate.config.subjects import MongoSettings, RedisSettings
+from rampgate.io.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,13 +79,14 @@ def measure(store: str, address: str, folder: Path) -> dict[str, Any]:
     """Write a backup and prove it, in this process."""
     taking = progress()
     if store == "mongodb":
-        mongo_dump.take(mongo_dump.MongoSource(address, [DATABASE]), folder, taking)
+        mongodb, settings = MongoSettings(uri=address), BackupSettings(databases=[DATABASE])
+        mongo_dump.take(mongodb, settings, folder, taking)
         took, proving = taking.seconds, progress()
-        proof = mongo_proof.prove(folder, mongo_proof.Scratch(address), proving)
+        proof = mongo_proof.prove(folder, mongodb, settings, Guard(), proving)
     else:
         keys = Keys()
         keys.read(BEFORE, address, 3.0, taking)
-        took = redis_dump.take(redis_dump.RedisSource(address), folder, taking).seconds
+        took = redis_dump.take(RedisSettings(url=address), folder, taking).seconds
         proving = progress()
         keys.read(AFTER, address, 3.0, proving)
         proof = redis_proof.prove(folder, keys, proving)
@@ -144,7 +148,7 @@ def mongodb_mutations(uri: str, folder: Path, _: int) -> list[tuple[str, list[st
     for name, harm in MONGODB_HARM.items():
         for summed in (False, True):
             description, copy = harmed(name, folder, harm, summed=summed)
-            proof = mongo_proof.prove(copy, mongo_proof.Scratch(uri), progress())
+            proof = proven(copy, uri, progress())
             found.append((description, proof.differences))
     return found
 
@@ -180,7 +184,7 @@ def redis_mutations(url: str, folder: Path, n: int) -> list[tuple[str, list[str]
         for number, name in enumerate(changes):
             changes[name]()
             other = folder.with_name(f"other-{number}")
-            redis_dump.take(redis_dump.RedisSource(url), other, progress())
+            redis_dump.take(RedisSettings(url=url), other, progress())
             snapshot = other / redis_dump.SNAPSHOT
             names[name] = partial(_instead, snapshot)
         for name, harm in names.items():

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any
 import pymongo
 from redis import Redis
 
-from rampgate.backups import files, mongo_dump, redis_dump
+from rampgate.backups import files, mongo_dump, mongo_proof, redis_dump
 from rampgate.backups.progress import Progress
 from rampgate.backups.redis_keys import AFTER, BEFORE, Keys
 from rampgate.clock import SystemClock
+from rampgate.config.predeploy import BackupSettings
+from rampgate.config.subjects import MongoSettings, RedisSettings
+from rampgate.io.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rampgate.backups.progress import Taken
+    from rampgate.backups.progress import Proof, Taken
 
 CLINIC = "clinic_for_backups"
 PREFIX = "rampgate_scratch_"
 PATIENTS = 1200
+ONLY_THE_CLINIC = BackupSettings(databases=[CLINIC])
 
 
 def progress(show: Callable[[str], None] = lambda _: None, timeout_s: float = 60.0) -> Progress:
@@ -71,7 +75,13 @@ def names(uri: str) -> set[str]:
 
 def dump(uri: str, target: Path) -> Taken:
     """A backup of the clinic."""
-    return mongo_dump.take(mongo_dump.MongoSource(uri, [CLINIC], PREFIX), target, progress())
+    return mongo_dump.take(MongoSettings(uri=uri), ONLY_THE_CLINIC, target, progress())
+
+
+def proven(folder: Path, uri: str, watched: Progress | None = None, timeout: float = 3.0) -> Proof:
+    """The proof of a backup, restored on this server."""
+    store = MongoSettings(uri=uri, timeout=timeout)
+    return mongo_proof.prove(folder, store, BackupSettings(), Guard(), watched or progress())
 
 
 def fill_cache(url: str) -> None:
@@ -100,7 +110,7 @@ def saved(url: str, target: Path, meanwhile: Callable[[], object] = lambda: None
     keys = Keys()
     keys.read(BEFORE, url, 3.0, progress())
     meanwhile()
-    redis_dump.take(redis_dump.RedisSource(url), target, progress())
+    redis_dump.take(RedisSettings(url=url), target, progress())
     keys.read(AFTER, url, 3.0, progress())
     return keys
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.backups import (
     CLINIC,
+    ONLY_THE_CLINIC,
     PATIENTS,
     PREFIX,
     dump,
@@ -15,13 +16,15 @@ from tests.unit.backups import (
     names,
     opened,
     progress,
+    proven,
     sum_again,
     truncate,
 )
 from tests.unit.stores_fixture import free_port, secantus
 
-from rampgate.backups import content, files, mongo_dump, mongo_proof, mongo_source
-from rampgate.backups.mongo_proof import Scratch, prove
+from rampgate.backups import content, files, mongo_dump, mongo_source
+from rampgate.config.predeploy import BackupSettings
+from rampgate.config.subjects import MongoSettings
 from rampgate.errors import ProbeError
 from rampgate.io.stores import StoreError, cut, redactor_of
 
@@ -82,7 +85,7 @@ def test_a_whole_backup_is_proven_and_leaves_no_scratch_database(
     clinic_uri: str, clinic_backup: Path
 ) -> None:
     """Documents of every type, unique, expiring and capped things come back; only the clinic stays."""
-    proof = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
+    proof = proven(clinic_backup, clinic_uri)
     assert (proof.differences, proof.notes) == ([], [])
     assert proof.compared > PATIENTS
     assert names(clinic_uri) == {CLINIC}
@@ -90,16 +93,19 @@ def test_a_whole_backup_is_proven_and_leaves_no_scratch_database(
 
 def test_the_real_data_is_not_written_to(clinic_uri: str, clinic_backup: Path) -> None:
     """Dump and proof leave the clinic as it was, to the byte."""
-    before = dump(clinic_uri, clinic_backup.with_name("again"))
-    prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
+    dump(clinic_uri, clinic_backup.with_name("again"))
+    proven(clinic_backup, clinic_uri)
     dump(clinic_uri, clinic_backup.with_name("after"))
-    assert manifest(before.folder)["collections"] == manifest(clinic_backup.with_name("after"))["collections"]
+    assert (
+        manifest(clinic_backup.with_name("again"))["collections"]
+        == manifest(clinic_backup.with_name("after"))["collections"]
+    )
 
 
 def test_a_flipped_byte_is_caught(clinic_uri: str, clinic_backup: Path) -> None:
     """One bit on the disk: the file is named, and nothing of it is restored."""
     flip(clinic_backup / PATIENT_FILE)
-    proof = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
+    proof = proven(clinic_backup, clinic_uri)
     assert proof.differences == [f"{PATIENT_FILE} is not what was written: its sha256 differs"]
 
 
@@ -114,7 +120,7 @@ def test_a_flipped_byte_before_the_hash_is_caught_by_the_content(
     for place in (document.index(b"risk") + 8, document.index(b"\x100\x00") + 1):
         flip(clinic_backup / PATIENT_FILE, at=place)
         sum_again(clinic_backup)
-        proof = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
+        proof = proven(clinic_backup, clinic_uri)
         flip(clinic_backup / PATIENT_FILE, at=place)
         assert proof.differences == [
             f"{CLINIC}.patients: 1,200 documents were dumped, and as many others are in patients.bson"
@@ -132,7 +138,7 @@ def test_a_server_that_loses_a_document_is_caught(
     monkeypatch.setattr(
         Collection, "insert_many", lambda self, kept, **more: real(self, kept[1:] or kept, **more)
     )
-    (wrong,) = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences
+    (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong == f"{CLINIC}.patients: 1,200 documents were dumped, 1,197 come out of the backup"
 
 
@@ -142,7 +148,7 @@ def test_a_truncated_file_is_caught(clinic_uri: str, clinic_backup: Path, *, sum
     truncate(clinic_backup / PATIENT_FILE)
     if summed:
         sum_again(clinic_backup)
-    (wrong,) = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences
+    (wrong,) = proven(clinic_backup, clinic_uri).differences
     expected = "patients.bson is broken after 1,1" if summed else "its sha256 differs"
     assert expected in wrong
 
@@ -152,7 +158,7 @@ def test_a_missing_document_is_caught(clinic_uri: str, clinic_backup: Path) -> N
     kept = list(content.read(clinic_backup / PATIENT_FILE))
     (clinic_backup / PATIENT_FILE).write_bytes(b"".join(kept[:500] + kept[501:]))
     sum_again(clinic_backup)
-    assert prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences == [
+    assert proven(clinic_backup, clinic_uri).differences == [
         f"{CLINIC}.patients: 1,200 documents were dumped, 1,199 are in patients.bson"
     ]
 
@@ -162,7 +168,7 @@ def test_a_document_twice_is_caught(clinic_uri: str, clinic_backup: Path) -> Non
     kept = list(content.read(clinic_backup / PATIENT_FILE))
     (clinic_backup / PATIENT_FILE).write_bytes(b"".join([*kept, kept[0]]))
     sum_again(clinic_backup)
-    (wrong,) = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences
+    (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong.startswith(f"{CLINIC}.patients: not every document can be written: ")
 
 
@@ -186,7 +192,7 @@ def test_a_missing_or_changed_index_is_caught(
     change(metadata["indexes"])
     path.write_text(json.dumps(metadata), encoding="utf-8")
     sum_again(clinic_backup)
-    proof = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
+    proof = proven(clinic_backup, clinic_uri)
     assert proof.differences == [f"{CLINIC}.patients: {says}"]
 
 
@@ -197,7 +203,7 @@ def test_lost_options_are_caught(clinic_uri: str, clinic_backup: Path) -> None:
     metadata["options"] = {}
     path.write_text(json.dumps(metadata), encoding="utf-8")
     sum_again(clinic_backup)
-    (wrong,) = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences
+    (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong == f"{CLINIC}.log: its options (validator, collation, cap ...) are others"
 
 
@@ -208,14 +214,13 @@ def test_writes_during_the_dump_are_told_and_are_no_damage(clinic_uri: str, tmp_
         def meanwhile(_: str) -> None:
             client[CLINIC]["sessions"].insert_one({"seen": "just now"})
 
-        writing = progress(meanwhile)
+        store, writing = MongoSettings(uri=clinic_uri), progress(meanwhile)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("rampgate.backups.progress.SHOWN_EVERY_S", 0.0)
-            source = mongo_dump.MongoSource(clinic_uri, [CLINIC], PREFIX)
-            taken = mongo_dump.take(source, tmp_path / "mongodb", writing)
+            taken = mongo_dump.take(store, ONLY_THE_CLINIC, tmp_path / "mongodb", writing)
         client[CLINIC]["sessions"].delete_many({"seen": "just now"})
     assert any(note.startswith(f"{CLINIC}.sessions was written to meanwhile: ") for note in taken.notes)
-    assert prove(tmp_path / "mongodb", Scratch(clinic_uri, PREFIX), progress()).differences == []
+    assert proven(tmp_path / "mongodb", clinic_uri).differences == []
 
 
 def test_ctrl_c_during_the_dump_leaves_nothing(
@@ -227,9 +232,9 @@ def test_ctrl_c_during_the_dump_leaves_nothing(
     def interrupt(_: str) -> None:
         raise KeyboardInterrupt
 
-    source = mongo_dump.MongoSource(clinic_uri, [CLINIC], PREFIX)
+    store = MongoSettings(uri=clinic_uri)
     with pytest.raises(KeyboardInterrupt):
-        mongo_dump.take(source, tmp_path / "mongodb", progress(interrupt))
+        mongo_dump.take(store, ONLY_THE_CLINIC, tmp_path / "mongodb", progress(interrupt))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -246,7 +251,7 @@ def test_ctrl_c_during_the_proof_removes_the_scratch_database(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress(interrupt))
+        proven(clinic_backup, clinic_uri, progress(interrupt))
     assert len(seen[0]) == 2
     assert names(clinic_uri) == {CLINIC}
 
@@ -254,7 +259,7 @@ def test_ctrl_c_during_the_proof_removes_the_scratch_database(
 def test_a_proof_that_takes_too_long_ends_and_leaves_nothing(clinic_uri: str, clinic_backup: Path) -> None:
     """The time-out of the settings is named, and the scratch database is gone."""
     with pytest.raises(ProbeError, match=r"not done within 0 s \(backups.timeout\)"):
-        prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress(timeout_s=0.0))
+        proven(clinic_backup, clinic_uri, progress(timeout_s=0.0))
     assert names(clinic_uri) == {CLINIC}
 
 
@@ -263,7 +268,7 @@ def test_another_scratch_database_is_named_and_left_alone(clinic_uri: str, clini
     with opened(clinic_uri) as client:
         client[f"{PREFIX}other"]["x"].insert_one({"a": 1})
         try:
-            proof = prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress())
+            proof = proven(clinic_backup, clinic_uri)
             assert proof.notes == [f"{PREFIX}other is there: another run's, perhaps one's that was killed"]
             assert names(clinic_uri) == {CLINIC, f"{PREFIX}other"}
         finally:
@@ -272,8 +277,9 @@ def test_another_scratch_database_is_named_and_left_alone(clinic_uri: str, clini
 
 def test_a_database_that_is_not_there_is_named(clinic_uri: str, tmp_path: Path) -> None:
     """A typo is no empty backup."""
+    store, wanted = MongoSettings(uri=clinic_uri), BackupSettings(databases=["clinik"])
     with pytest.raises(ProbeError, match=rf"backups.databases: found 'clinik'; accepted .*{CLINIC}"):
-        mongo_dump.take(mongo_dump.MongoSource(clinic_uri, ["clinik"]), tmp_path / "m", progress())
+        mongo_dump.take(store, wanted, tmp_path / "m", progress())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -298,8 +304,9 @@ def test_the_database_of_the_address_else_all_are_backed_up(
 def test_a_mongodb_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """An unreachable server is told without password, and leaves nothing."""
     uri = f"mongodb://canary-user:{PASSWORD}@127.0.0.1:{free_port()}/"
+    store = MongoSettings(uri=uri, timeout=0.2)
     with pytest.raises(StoreError, match=r"^MongoDB does not answer: ") as caught:
-        mongo_dump.take(mongo_dump.MongoSource(uri, timeout_s=0.2), tmp_path / "m", progress())
+        mongo_dump.take(store, BackupSettings(), tmp_path / "m", progress())
     assert "canary" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -325,7 +332,7 @@ def test_a_server_that_ends_during_the_proof_is_one_line(tmp_path: Path) -> None
         fill_clinic(uri, 100)
         dump(uri, tmp_path / "b" / "mongodb")
     with pytest.raises(StoreError, match=r"^MongoDB does not answer: "):
-        prove(tmp_path / "b" / "mongodb", Scratch(uri, PREFIX, timeout_s=0.2), progress())
+        proven(tmp_path / "b" / "mongodb", uri, timeout=0.2)
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -347,7 +354,7 @@ def test_account_and_tls_of_the_address_are_used(tmp_path: Path) -> None:
     with secantus(tmp_path, *tls) as uri:
         secured = f"{uri.replace('//', f'//dumper:{PASSWORD}@')}/?tls=true&tlsCAFile={found}&authSource=admin"
         dump(secured, tmp_path / "b" / "mongodb")
-        assert prove(tmp_path / "b" / "mongodb", Scratch(secured, PREFIX), progress()).differences == []
+        assert proven(tmp_path / "b" / "mongodb", secured).differences == []
         with pytest.raises(StoreError, match=r"^MongoDB refuses the account: ") as caught:
             dump(secured.replace(PASSWORD, "canary-wrong"), tmp_path / "c" / "mongodb")
         assert "canary" not in str(caught.value)
@@ -401,5 +408,5 @@ def test_a_proof_reads_the_manifest_from_disk(clinic_uri: str, clinic_backup: Pa
     """A manifest that is none is told, however well its hash agrees."""
     (clinic_backup / files.MANIFEST).write_text("{", encoding="utf-8")
     sum_again(clinic_backup)
-    (wrong,) = mongo_proof.prove(clinic_backup, Scratch(clinic_uri, PREFIX), progress()).differences
+    (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong.startswith("manifest.json cannot be read: ")

@@ -20,6 +20,7 @@ from rampgate.backups import files, redis_dump, redis_proof, tools
 from rampgate.backups.redis_keys import BEFORE, SKEW_MS, Keys, shown
 from rampgate.backups.redis_proof import prove
 from rampgate.config.loading import load
+from rampgate.config.subjects import RedisSettings
 from rampgate.errors import ProbeError
 from rampgate.io import stores
 from rampgate.io.stores import StoreError
@@ -60,7 +61,7 @@ def servers() -> set[str]:
 
 def emptied(snapshot: Path, url: str) -> None:
     """The snapshot of a server that holds nothing, in the place of another."""
-    redis_dump.take(redis_dump.RedisSource(url), snapshot.parent.with_name("empty"), progress())
+    redis_dump.take(RedisSettings(url=url), snapshot.parent.with_name("empty"), progress())
     shutil.copy(snapshot.parent.with_name("empty") / redis_dump.SNAPSHOT, snapshot)
     sum_again(snapshot.parent)
 
@@ -228,7 +229,7 @@ def test_a_protected_redis_is_backed_up_and_its_password_unseen(tmp_path: Path) 
         keys = saved(right, tmp_path / "b" / "redis")
         assert prove(tmp_path / "b" / "redis", keys, progress()).differences == []
         with pytest.raises(StoreError, match=r"^Redis refuses the account: ") as caught:
-            redis_dump.take(redis_dump.RedisSource(wrong), tmp_path / "c" / "redis", progress())
+            redis_dump.take(RedisSettings(url=wrong), tmp_path / "c" / "redis", progress())
     assert "canary" not in str(caught.value)
     assert not (tmp_path / "c").exists()
 
@@ -242,16 +243,16 @@ def test_an_account_that_may_not_replicate_is_one_line(tmp_path: Path) -> None:
             )
         limited = url.replace("//", "//reader:canary@")
         with pytest.raises(StoreError, match=r"^Redis hands out no snapshot: .*NOPERM") as caught:
-            redis_dump.take(redis_dump.RedisSource(limited), tmp_path / "b" / "redis", progress())
+            redis_dump.take(RedisSettings(url=limited), tmp_path / "b" / "redis", progress())
     assert "canary" not in str(caught.value)
     assert not (tmp_path / "b").exists()
 
 
 def test_a_redis_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """An unreachable server is told without password, and leaves nothing."""
-    source = redis_dump.RedisSource(f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0")
+    store = RedisSettings(url=f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0")
     with pytest.raises(StoreError, match=r"^Redis does not answer: ") as caught:
-        redis_dump.take(source, tmp_path / "b" / "redis", progress())
+        redis_dump.take(store, tmp_path / "b" / "redis", progress())
     assert "canary" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -280,7 +281,7 @@ def test_a_server_that_goes_over_its_disk_is_told(tmp_path: Path) -> None:
     """With diskless replication off Redis leaves a file of its own, which whoever runs it wants to know."""
     with valkey(tmp_path, "--repl-diskless-sync", "no") as url:
         fill_cache(url)
-        taken = redis_dump.take(redis_dump.RedisSource(url), tmp_path / "b" / "redis", progress())
+        taken = redis_dump.take(RedisSettings(url=url), tmp_path / "b" / "redis", progress())
         assert taken.notes[0].startswith("Redis wrote the snapshot to its own disk first")
     assert files.damaged(tmp_path / "b" / "redis") == ([], 2)
 
@@ -409,7 +410,7 @@ def test_no_room_for_the_snapshot_is_an_error_and_leaves_nothing(cache_url: str,
         with pytest.raises(
             ProbeError, match=r"redis cannot be written: File too large; nothing of it is kept"
         ):
-            redis_dump.take(redis_dump.RedisSource(cache_url), tmp_path / "b" / "redis", progress())
+            redis_dump.take(RedisSettings(url=cache_url), tmp_path / "b" / "redis", progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
@@ -435,7 +436,7 @@ def test_a_disk_that_redis_cli_cannot_write_to_is_ours_to_mend(
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with pytest.raises(ProbeError, match=rf"cannot be written: {says}; nothing of it is kept"):
-        redis_dump.take(redis_dump.RedisSource(cache_url), tmp_path / "b" / "redis", progress())
+        redis_dump.take(RedisSettings(url=cache_url), tmp_path / "b" / "redis", progress())
     assert not (tmp_path / "b").exists()
 
 

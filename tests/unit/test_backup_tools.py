@@ -12,18 +12,17 @@ import pytest
 from tests.unit.backups import (
     CLINIC,
     PATIENTS,
-    PREFIX,
     dump,
     fill_cache,
     fill_clinic,
     opened,
     progress,
+    proven,
     saved,
 )
 from tests.unit.stores_fixture import valkey
 
 from rampgate.backups import files, mongo_writers, redis_dump, redis_proof, tools
-from rampgate.backups.mongo_proof import Scratch, prove
 from rampgate.errors import ProbeError
 from rampgate.model.redact import Redactor
 
@@ -89,16 +88,15 @@ def test_mongodump_is_used_and_its_dump_is_proven(
 ) -> None:
     """Where mongodump is installed it writes the backup, whatever it calls the files."""
     log = mongodump()
-    taken = dump(dumped_uri, tmp_path / "b" / "mongodb")
-    assert taken.details["by"] == "mongodump version: 100.10.0"
-    assert taken.things == PATIENTS + 2
-    assert prove(taken.folder, Scratch(dumped_uri, PREFIX), progress()).differences == []
+    folder = tmp_path / "b" / "mongodb"
+    assert dump(dumped_uri, folder).details["by"] == "mongodump version: 100.10.0"
+    manifest = json.loads((folder / files.MANIFEST).read_text(encoding="utf-8"))
+    assert sum(found["documents"] for found in manifest["collections"]) == PATIENTS + 2
+    assert proven(folder, dumped_uri).differences == []
     public, end = json.JSONDecoder().raw_decode(log.read_text(encoding="utf-8"))
     assert log.read_text(encoding="utf-8")[end:] == f"config 0o600 {dumped_uri}/"
     assert dumped_uri not in json.dumps(public)
-    assert {oct(path.stat().st_mode & 0o777) for path in taken.folder.rglob("*") if path.is_file()} == {
-        "0o600"
-    }
+    assert {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*") if path.is_file()} == {"0o600"}
 
 
 def test_what_mongodump_left_out_is_caught(

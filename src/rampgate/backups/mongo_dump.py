@@ -7,7 +7,6 @@ to the collections meanwhile is no difference. A dump by pymongo is no snapshot 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.backups import files, mongo_source
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     from rampgate.backups.mongo_source import Collection
     from rampgate.backups.progress import Progress
+    from rampgate.config.predeploy import BackupSettings
+    from rampgate.config.subjects import MongoSettings
 
 SCHEMA = 1
 NO_SNAPSHOT = (
@@ -33,28 +34,12 @@ NO_SNAPSHOT = (
 )
 
 
-@dataclass(frozen=True)
-class MongoSource:
-    """What is backed up.
-
-    Args:
-        uri: of the server; its password stays out of every text.
-        databases: by name; empty: the one that the URI names, else all.
-        scratch_prefix: of databases that are ours, and no data.
-        timeout_s: for finding the server and connecting.
-    """
-
-    uri: str = field(repr=False)
-    databases: Sequence[str] = ()
-    scratch_prefix: str = "rampgate_scratch_"
-    timeout_s: float = 3.0
-
-
-def take(source: MongoSource, target: Path, progress: Progress) -> Taken:
+def take(store: MongoSettings, settings: BackupSettings, target: Path, progress: Progress) -> Taken:
     """Write a backup.
 
     Args:
-        source: what.
+        store: [mongodb]; its password stays out of every text.
+        settings: [backups], which name the databases.
         target: its folder, which must not exist.
         progress: shows how far it is.
 
@@ -62,24 +47,18 @@ def take(source: MongoSource, target: Path, progress: Progress) -> Taken:
         ProbeError: it cannot be written, or not in time; nothing of it stays.
         StoreError: MongoDB does not answer, refuses, or fails; likewise.
     """
-    begun, writer = progress.clock.now(), writer_for(source.uri)
-    with stores.mongodb(source.uri, timeout_s=source.timeout_s, answer_s=progress.answer_s) as client:
-        names = mongo_source.databases(client, source.databases, source.scratch_prefix)
+    begun, (by, dump) = progress.clock.now(), writer_for(store.uri)
+    with stores.mongodb(store.uri, timeout_s=store.timeout, answer_s=progress.answer_s) as client:
+        names = mongo_source.databases(client, settings.databases, settings.scratch_prefix)
         listed = [found for name in names for found in mongo_source.described(client[name])]
         with files.new_folder(target, mongo_source.size(client, names)) as folder:
-            dumped = writer.dump(client, listed, folder, progress)
+            dumped = dump(client, listed, folder, progress)
             sums, notes = dumped.sums, dumped.notes + _drift(client, listed, dumped.contents)
-            about = {"taken_at": begun, "by": writer.name, "server": _server(client), "notes": notes}
+            about = {"taken_at": begun, "by": by, "server": _server(client), "notes": notes}
             sums[files.MANIFEST] = _write_manifest(folder, about, listed, dumped.contents)
             files.write_sums(folder, sums)
-        return Taken(
-            target,
-            files.size_of(target),
-            progress.seconds,
-            sum(content.documents for content in dumped.contents.values()),
-            tuple(notes),
-            {"by": about["by"], "databases": names, "collections": len(listed), "files": len(sums) + 1},
-        )
+        details = {"by": by, "databases": names, "collections": len(listed), "files": len(sums) + 1}
+        return Taken(progress.seconds, notes, details)
 
 
 def _server(client: MongoClient[dict[str, Any]]) -> str:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rampgate.backups import files, mongo_source
 from rampgate.backups.content import BrokenFileError, Content, batches, read, stem_of
 from rampgate.backups.progress import Proof
 from rampgate.io import stores
-from rampgate.io.guard import Guard
 from rampgate.io.stores import cut, redactor_of
 
 if TYPE_CHECKING:
@@ -25,33 +24,23 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from rampgate.backups.progress import Progress
+    from rampgate.config.predeploy import BackupSettings
+    from rampgate.config.subjects import MongoSettings
+    from rampgate.io.guard import Guard
 
 _BATCH_BYTES = 4 << 20
 
 
-@dataclass(frozen=True)
-class Scratch:
-    """Where a backup may be restored.
-
-    Args:
-        uri: of the server.
-        prefix: of the names of databases that may be made and dropped there.
-        timeout_s: for finding the server and connecting.
-        guard: of where may be written.
-    """
-
-    uri: str = field(repr=False)
-    prefix: str = "rampgate_scratch_"
-    timeout_s: float = 3.0
-    guard: Guard = field(default_factory=Guard)
-
-
-def prove(folder: Path, scratch: Scratch, progress: Progress) -> Proof:
+def prove(
+    folder: Path, store: MongoSettings, settings: BackupSettings, guard: Guard, progress: Progress
+) -> Proof:
     """Restore a backup into scratch databases, compare, and drop them, whatever happens.
 
     Args:
         folder: of the backup.
-        scratch: where.
+        store: [mongodb].
+        settings: [backups], which may name another server to restore into.
+        guard: of where may be written.
         progress: shows how far it is.
 
     Raises:
@@ -62,15 +51,13 @@ def prove(folder: Path, scratch: Scratch, progress: Progress) -> Proof:
     proof = Proof(checked, wrong)
     if wrong:
         return proof
-    described = _read_manifest(folder, proof)
-    with stores.mongodb(
-        scratch.uri, timeout_s=scratch.timeout_s, answer_s=progress.left_s, guard=scratch.guard
-    ) as client:
-        _name_leftovers(client, scratch.prefix, proof)
+    described, uri = _read_manifest(folder, proof), settings.scratch_mongodb or store.uri
+    with stores.mongodb(uri, timeout_s=store.timeout, answer_s=progress.left_s, guard=guard) as client:
+        _name_leftovers(client, settings.scratch_prefix, proof)
         for name in dict.fromkeys(entry["database"] for entry in described):
-            with _scratch_database(client, scratch.prefix) as database:
+            with _scratch_database(client, settings.scratch_prefix) as database:
                 for entry in (entry for entry in described if entry["database"] == name):
-                    _Restored(folder, entry, database, proof, progress, redactor_of(scratch.uri)).compare()
+                    _Restored(folder, entry, database, proof, progress, redactor_of(uri)).compare()
     return proof
 
 

@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from rampgate.backups import files, mongo_source, tools
@@ -23,12 +24,15 @@ from rampgate.io.process import run
 from rampgate.io.stores import redactor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pymongo import MongoClient
 
     from rampgate.backups.mongo_source import Collection
     from rampgate.backups.progress import Progress
+
+    Client: TypeAlias = MongoClient[dict[str, Any]]
+    Writer: TypeAlias = Callable[[Client, Sequence[Collection], Path, Progress], "Dumped"]
 
 _VERSION_S = 10.0
 
@@ -48,71 +52,37 @@ class Dumped:
     notes: list[str] = field(default_factory=list)
 
 
-class Writer(Protocol):
-    """Writes the files of collections in mongodump's layout."""
+def writer_for(uri: str) -> tuple[str, Writer]:
+    """Who writes the dump of a server on this machine: what it is, with its version where it has one.
 
-    @property
-    def name(self) -> str:
-        """What it is, with its version where it has one of its own."""
+    The writer takes a client of the server, its collections, the folder to write into, and progress.
 
-    def dump(
-        self,
-        client: MongoClient[dict[str, Any]],
-        listed: Sequence[Collection],
-        folder: Path,
-        progress: Progress,
-    ) -> Dumped:
-        """Write documents and description of each collection.
-
-        Args:
-            client: of the server.
-            listed: the collections.
-            folder: to write into.
-            progress: shows how far it is.
-
-        Raises:
-            ProbeError: it failed, or what it wrote is not what the server holds.
-        """
-
-
-def writer_for(uri: str) -> Writer:
-    """Who writes the dump of a server on this machine."""
+    Raises:
+        ProbeError: by the writer: it failed, or what it wrote is not what the server holds.
+    """
     program = shutil.which("mongodump")
-    return Mongodump(program, uri) if program else PymongoWriter()
+    return (_version(program), partial(_mongodump, program, uri)) if program else ("pymongo", _pymongo)
 
 
-class PymongoWriter:
-    """Reads each collection once, and hashes its documents as they pass by."""
-
-    name = "pymongo"
-
-    def dump(
-        self,
-        client: MongoClient[dict[str, Any]],
-        listed: Sequence[Collection],
-        folder: Path,
-        progress: Progress,
-    ) -> Dumped:
-        """As Writer.dump."""
-        dumped = Dumped()
-        for found in listed:
-            (folder / found.database).mkdir(mode=0o700, exist_ok=True)
-            stem = f"{found.database}/{file_name(found.name)}"
-            if found.kind == "collection":
-                database = client[found.database]
-                expected, content = database[found.name].estimated_document_count(), Content()
-                with files.NewFile(folder / f"{stem}.bson") as file:
-                    for batch in mongo_source.raw_batches(database, found.name):
-                        file.write(batch)
-                        content.add(split(batch))
-                        progress.at(
-                            f"{found.full_name}: {content.documents:,} of about {expected:,} documents"
-                        )
-                dumped.sums[f"{stem}.bson"], dumped.contents[found.full_name] = file.sha256, content
-            with files.NewFile(folder / f"{stem}.metadata.json") as file:
-                file.write(_metadata(found).encode())
-            dumped.sums[f"{stem}.metadata.json"] = file.sha256
-        return dumped
+def _pymongo(client: Client, listed: Sequence[Collection], folder: Path, progress: Progress) -> Dumped:
+    """Read each collection once, and hash its documents as they pass by."""
+    dumped = Dumped()
+    for found in listed:
+        (folder / found.database).mkdir(mode=0o700, exist_ok=True)
+        stem = f"{found.database}/{file_name(found.name)}"
+        if found.kind == "collection":
+            database = client[found.database]
+            expected, content = database[found.name].estimated_document_count(), Content()
+            with files.NewFile(folder / f"{stem}.bson") as file:
+                for batch in mongo_source.raw_batches(database, found.name):
+                    file.write(batch)
+                    content.add(split(batch))
+                    progress.at(f"{found.full_name}: {content.documents:,} of about {expected:,} documents")
+            dumped.sums[f"{stem}.bson"], dumped.contents[found.full_name] = file.sha256, content
+        with files.NewFile(folder / f"{stem}.metadata.json") as file:
+            file.write(_metadata(found).encode())
+        dumped.sums[f"{stem}.metadata.json"] = file.sha256
+    return dumped
 
 
 def _metadata(found: Collection) -> str:
@@ -129,54 +99,38 @@ def _metadata(found: Collection) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Mongodump:
-    """mongodump, whose address goes to it in a private file.
+def _version(program: str) -> str:
+    """The first line of what mongodump says of itself."""
+    try:
+        done = run([program, "--version"], timeout_s=_VERSION_S, env=os.environ)
+    except (OSError, subprocess.TimeoutExpired):
+        return "mongodump"
+    return (done.stdout.splitlines() or ["mongodump"])[0].strip()
 
-    Args:
-        program: its path.
-        uri: of the server.
-    """
 
-    program: str
-    uri: str = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The first line of what it says of itself."""
-        try:
-            done = run([self.program, "--version"], timeout_s=_VERSION_S, env=os.environ)
-        except (OSError, subprocess.TimeoutExpired):
-            return "mongodump"
-        return (done.stdout.splitlines() or ["mongodump"])[0].strip()
-
-    def dump(
-        self,
-        client: MongoClient[dict[str, Any]],
-        listed: Sequence[Collection],
-        folder: Path,
-        progress: Progress,
-    ) -> Dumped:
-        """As Writer.dump."""
-        before = _contents(client, listed, progress)
-        with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
-            config = Path(private) / "mongodump.yaml"
-            with files.NewFile(config) as file:
-                file.write(f"uri: {json.dumps(without_database(self.uri))}\n".encode())
-            for name in dict.fromkeys(found.database for found in listed):
-                command = [self.program, f"--config={config}", f"--db={name}", f"--out={folder}"]
-                tools.run(command, redactor_of(self.uri), progress, folder)
-        dumped = Dumped(_flushed(folder), _read_back(listed, folder))
-        after = _contents(client, listed, progress)
-        for full_name, content in dumped.contents.items():
-            if before[full_name] != after[full_name]:
-                dumped.notes.append(f"{full_name} was written to meanwhile: not compared with the server")
-            elif content != before[full_name]:
-                raise ProbeError(
-                    f"{self.program}: {full_name} holds {before[full_name].documents:,} documents that did "
-                    f"not change meanwhile, and what was dumped is different: {content.documents:,}"
-                )
-        return dumped
+def _mongodump(
+    program: str, uri: str, client: Client, listed: Sequence[Collection], folder: Path, progress: Progress
+) -> Dumped:
+    """Let mongodump write, which gets the address in a private file."""
+    before = _contents(client, listed, progress)
+    with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
+        config = Path(private) / "mongodump.yaml"
+        with files.NewFile(config) as file:
+            file.write(f"uri: {json.dumps(without_database(uri))}\n".encode())
+        for name in dict.fromkeys(found.database for found in listed):
+            command = [program, f"--config={config}", f"--db={name}", f"--out={folder}"]
+            tools.run(command, redactor_of(uri), progress, folder)
+    dumped = Dumped(_flushed(folder), _read_back(listed, folder))
+    after = _contents(client, listed, progress)
+    for full_name, content in dumped.contents.items():
+        if before[full_name] != after[full_name]:
+            dumped.notes.append(f"{full_name} was written to meanwhile: not compared with the server")
+        elif content != before[full_name]:
+            raise ProbeError(
+                f"{program}: {full_name} holds {before[full_name].documents:,} documents that did "
+                f"not change meanwhile, and what was dumped is different: {content.documents:,}"
+            )
+    return dumped
 
 
 def without_database(uri: str) -> str:
@@ -188,9 +142,7 @@ def without_database(uri: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, "/", query, ""))
 
 
-def _contents(
-    client: MongoClient[dict[str, Any]], listed: Sequence[Collection], progress: Progress
-) -> dict[str, Content]:
+def _contents(client: Client, listed: Sequence[Collection], progress: Progress) -> dict[str, Content]:
     return {
         found.full_name: mongo_source.content(client[found.database], found.name, progress)
         for found in listed

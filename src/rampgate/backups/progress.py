@@ -9,7 +9,6 @@ from rampgate.errors import ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from rampgate.clock import Clock
 
@@ -77,20 +76,14 @@ class Taken:
     """A backup that was written.
 
     Args:
-        folder: where it is.
-        size: bytes of all its files.
         seconds: that it took.
-        things: how many documents or keys it holds, None where that is only known when it is proven.
         notes: sentences for the reader.
-        details: further evidence as plain JSON.
+        details: further evidence as plain JSON; ``by``: what wrote it.
     """
 
-    folder: Path
-    size: int
     seconds: float
-    things: int | None = None
-    notes: tuple[str, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
+    notes: list[str]
+    details: dict[str, Any]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,6 @@ import re
 import resource
 import shutil
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rampgate.backups.progress import Progress
+    from rampgate.config.subjects import RedisSettings
 
 SCHEMA = 1
 SNAPSHOT = "dump.rdb"
@@ -40,19 +40,6 @@ _SERVERS_FAULT = (
 _SHORT = "short write"
 """All that redis-cli reports of a write of which only a part was done."""
 _NOT_WRITTEN = re.compile("Error (?:writing data to file|opening '[^']*'): (.+)")
-
-
-@dataclass(frozen=True)
-class RedisSource:
-    """What is backed up.
-
-    Args:
-        url: of the server; its password stays out of every text.
-        timeout_s: for connecting.
-    """
-
-    url: str = field(repr=False)
-    timeout_s: float = 3.0
 
 
 def programs(names: tuple[str, ...]) -> list[str]:
@@ -93,11 +80,11 @@ def _speaks_tls(program: str) -> bool:
     return "--tls" in done.stdout + done.stderr
 
 
-def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
+def take(store: RedisSettings, target: Path, progress: Progress) -> Taken:
     """Write a backup.
 
     Args:
-        source: what.
+        store: [redis]; its password stays out of every text.
         target: its folder, which must not exist.
         progress: shows how far it is.
 
@@ -105,9 +92,9 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
         ProbeError: it cannot be written, or not in time; nothing of it stays.
         StoreError: Redis does not answer, refuses, or breaks off; likewise.
     """
-    begun, waited, address = progress.clock.now(), progress.seconds, stores.redis_address(source.url)
+    begun, waited, address = progress.clock.now(), progress.seconds, stores.redis_address(store.url)
     program = client_program(address)
-    with stores.redis(source.url, timeout_s=source.timeout_s, answer_s=progress.answer_s, raw=True) as client:
+    with stores.redis(store.url, timeout_s=store.timeout, answer_s=progress.answer_s, raw=True) as client:
         about = redis_info.info(client)
     if about.get("redis_mode") == "cluster":
         raise ProbeError("redis.url is a node of a cluster: a backup of it holds only a part of the data")
@@ -126,13 +113,12 @@ def take(source: RedisSource, target: Path, progress: Progress) -> Taken:
         "consistency": "a snapshot of one moment after taken_at",
     }
     with files.new_folder(target, memory) as folder:
-        digest, notes = _snapshot(program, source.url, address, folder, progress)
+        digest, notes = _snapshot(program, store.url, address, folder, progress)
         with files.NewFile(folder / files.MANIFEST) as file:
             file.write(json.dumps(manifest, indent=1).encode())
         files.write_sums(folder, {SNAPSHOT: digest, files.MANIFEST: file.sha256})
     details = {"by": by, "server": server, "keys_just_before": keys}
-    seconds = progress.seconds - waited
-    return Taken(target, files.size_of(target), seconds, sum(keys.values()), tuple(notes), details)
+    return Taken(progress.seconds - waited, notes, details)
 
 
 def _snapshot(

@@ -56,15 +56,13 @@ class StoreBackup:
             taken = self.take(folder, progress)
         except StoreError as error:
             return [self._measured("backup_taken", value=0.0, n=1, note=run.journal.clean(str(error)))]
-        note = "; ".join((f"{folder}, by {taken.details['by']}", *taken.notes))
+        note, size = "; ".join((f"{folder}, by {taken.details['by']}", *taken.notes)), files.size_of(folder)
         measured = [
             self._measured("backup_taken", value=1.0, n=1, note=note, details=taken.details),
-            self._measured("backup_bytes", value=float(taken.size), n=1),
+            self._measured("backup_bytes", value=float(size), n=1),
             self._measured("backup_time", value=taken.seconds, n=1),
         ]
-        run.progress(
-            f"{folder}: {taken.size / files.MEGABYTE:,.1f} MB in {taken.seconds:.1f} s; now its proof"
-        )
+        run.progress(f"{folder}: {size / files.MEGABYTE:,.1f} MB in {taken.seconds:.1f} s; now its proof")
         return measured + self._proven(folder)
 
     def _proven(self, folder: Path) -> list[Measurement]:
@@ -116,48 +114,35 @@ def mongodb(context: StageContext, settings: BackupSettings, store: MongoSetting
         )
     uri = settings.scratch_mongodb or store.uri
     context.guard.check(uri)  # before anything is written
-    source = mongo_dump.MongoSource(store.uri, settings.databases, settings.scratch_prefix, store.timeout)
-    scratch = mongo_proof.Scratch(uri, settings.scratch_prefix, store.timeout, context.guard)
     return StoreBackup(
         "mongodb",
         run,
         settings,
-        lambda folder, progress: mongo_dump.take(source, folder, progress),
-        lambda folder, progress: mongo_proof.prove(folder, scratch, progress),
+        lambda folder, progress: mongo_dump.take(store, settings, folder, progress),
+        lambda folder, progress: mongo_proof.prove(folder, store, settings, context.guard, progress),
     )
 
 
-def redis(context: StageContext, settings: BackupSettings, store: RedisSettings) -> RedisBackup:
-    """The backup of Redis, tried with a server of our own; arguments as of mongodb."""
-    return RedisBackup(context.run, settings, redis_dump.RedisSource(store.url, store.timeout))
-
-
-@dataclass(frozen=True)
-class RedisBackup:
-    """Redis' backup, between two readings of what it holds.
+def redis(context: StageContext, settings: BackupSettings, store: RedisSettings) -> StoreBackup:
+    """The backup of Redis, between two readings of what it holds, tried with a server of our own.
 
     Args:
-        run: the run that it belongs to.
+        context: of the stage.
         settings: [backups].
-        source: the server.
+        store: [redis].
+
+    Raises:
+        ProbeError: there is no server to try it with.
     """
+    redis_proof.server_programs()  # before anything is written
+    keys = Keys()
 
-    run: Run
-    settings: BackupSettings
-    source: redis_dump.RedisSource
+    def take(folder: Path, progress: Progress) -> Taken:
+        keys.read(BEFORE, store.url, store.timeout, progress)
+        return redis_dump.take(store, folder, progress)
 
-    def measure(self) -> list[Measurement]:
-        """As StoreBackup.measure."""
-        source = self.source
-        redis_proof.server_programs()  # before anything is written
-        keys = Keys()
+    def prove(folder: Path, progress: Progress) -> Proof:
+        keys.read(AFTER, store.url, store.timeout, progress)
+        return redis_proof.prove(folder, keys, progress)
 
-        def take(folder: Path, progress: Progress) -> Taken:
-            keys.read(BEFORE, source.url, source.timeout_s, progress)
-            return redis_dump.take(source, folder, progress)
-
-        def prove(folder: Path, progress: Progress) -> Proof:
-            keys.read(AFTER, source.url, source.timeout_s, progress)
-            return redis_proof.prove(folder, keys, progress)
-
-        return StoreBackup("redis", self.run, self.settings, take, prove).measure()
+    return StoreBackup("redis", context.run, settings, take, prove)
