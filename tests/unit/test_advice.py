@@ -119,15 +119,48 @@ def test_after_an_interrupt_the_next_command_is_the_same_again(tmp_path: Path) -
     assert next_command(decide(*journal.read(tmp_path))) == "rampgate load"
 
 
-def test_a_load_run_that_fails_critically_is_followed_by_a_look_at_the_deployment(tmp_path: Path) -> None:
-    """A dead target is first brought back, and then looked at without any load."""
+def test_a_load_run_that_fails_critically_is_followed_by_another_load_run(tmp_path: Path) -> None:
+    """A target that broke under load is first brought back; whether it holds, only load shows."""
     story = Story(tmp_path, LOAD, stage="load", invocation=["locust"])
     for check in LOAD:
         story.ended(check, "failed", severity="critical", cause="nothing")
     story.end()
-    assert (
-        next_command(decide(*journal.read(tmp_path))) == "roll the percentage back, then: pytest -m immediate"
-    )
+    assert next_command(decide(*journal.read(tmp_path))) == "roll the percentage back, then: rampgate load"
+
+
+@pytest.mark.parametrize(("broken", "says"), [("load", "rampgate demo"), ("x", "pytest -m immediate --demo")])
+def test_what_rolled_back_is_run_again(tmp_path: Path, broken: str, says: str) -> None:
+    """Of a stage and its load run, the one whose check failed critically."""
+    before = Story(tmp_path, [A], stage="immediate", invocation=["pytest", "--demo-ready=x"])
+    before.ended(A, "failed" if broken == "x" else "passed", severity="critical")
+    before.end(broken == "x")
+    story = Story(tmp_path, LOAD, stage="load", invocation=["locust"])
+    for check in LOAD:
+        story.ended(check, "failed" if broken == "load" else "passed", severity="critical")
+    story.end()
+    assert next_command(decide(*journal.read(tmp_path))) == f"roll the percentage back, then: {says}"
+
+
+@pytest.mark.parametrize(
+    ("expected", "other", "says"),
+    [
+        ("1.1.0", "passed", "deploy 1.1.0, where 1.0.0 answered (or change version.expected), then: "),
+        (None, "passed", "deploy one version, where 1.0.0 and 1.1.0 answer, then: "),
+        ("1.1.0", "failed", "mend it, then: "),
+    ],
+)
+def test_after_a_wrong_version_both_are_named(
+    tmp_path: Path, expected: str | None, other: str, says: str
+) -> None:
+    """Which one was expected, and which one answered; a failure that weighs more is mended first."""
+    check = "immediate/health::version_is_the_deployed_one"
+    story = Story(tmp_path, [A, check])
+    story.ended(A, other)
+    details = {"expected": expected, "versions": {"1.0.0": 30, "1.1.0": 20}}
+    story.judged(check, Measurement("wrong_version", n=50, value=30, details=details), "wrong_version == 0")
+    story.ended(check, None)
+    story.end(1)
+    assert next_command(decide(*journal.read(tmp_path))) == f"{says}pytest -m immediate"
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,23 @@ def test_what_the_whole_run_finds_by_itself_is_a_finding_of_its_own(tmp_path: Pa
     assert checks == ["load/plateau[one]", "load/whole run"]
 
 
+def test_what_a_load_run_needs_most_stands_first(tmp_path: Path) -> None:
+    """Of endpoints and limits that more requests would decide, the one that takes longest."""
+    one, two = plan = ["load/plateau[one]", "load/plateau[two]"]
+    story = runs.Story(tmp_path, plan, stage="load")
+    for check, n in ((one, 100), (two, 50)):
+        seen = Measurement("http_req_failed", n=n, failures=0, labels={"endpoint": check[-4:-1]})
+        story.judged(check, seen, "rate>0.05", severity=CRITICAL, bad=True)
+        story.judged(check, seen, "rate<0.02")
+        story.ended(check, None)
+    story.end()
+    verdict = judge(tmp_path)
+    assert told(verdict) == [(two, [one])]
+    assert verdict.reasons[0].startswith(
+        f"{two}: undecided: 0 of 50 requests failed, 2 % allowed: needs about "
+    )
+
+
 def test_the_status_stands_in_every_report_of_a_load_run(tmp_path: Path) -> None:
     """Whoever reads the table, the page, the summary or JUnit learns that it was HTTP 503."""
     verdict = load_failing(tmp_path, whole="http_req_failed")

@@ -206,6 +206,14 @@ def test_a_long_text_is_cut_and_its_length_told(tmp_path: Path) -> None:
     assert len(written) < 200_000
 
 
+def test_an_address_that_is_web_and_api_stands_once(tmp_path: Path) -> None:
+    """Where one server is both, its address is not repeated."""
+    target = {"name": "shop", "web": "http://127.0.0.1:1", "api": "http://127.0.0.1:1"}
+    runs.Story(tmp_path, [], target=target).end()
+    assert "shop http://127.0.0.1:1 " in " ".join(Page(source(tmp_path)).text.split())
+    assert source(tmp_path).count("http://127.0.0.1:1") == 1
+
+
 def test_the_first_screen_tells_what_to_do(tmp_path: Path) -> None:
     """Decision, release, reason, next command and chance come before the checks."""
     runs.mixed(tmp_path)

@@ -94,6 +94,30 @@ def test_undecided_is_an_error(tmp_path: Path) -> None:
     assert red(read(tmp_path)) == {"endpoint_answers[patients]": ("error", "undecided")}
 
 
+def test_one_cause_is_one_failure(tmp_path: Path) -> None:
+    """What followed from a failure of a load run is skipped, and says for which cause."""
+    plan = ["load/plateau[one]", "load/plateau[two]", "load/whole run"]
+    story = runs.Story(tmp_path, plan, stage="load")
+    for check in plan:
+        failing = 9 if check == plan[1] else 90
+        details = {"statuses": {"200": 300 - failing, "503": failing}}
+        seen = Measurement("http_req_failed", n=300, failures=failing, details=details)
+        story.judged(check, seen, "rate>0.05", severity=Severity.CRITICAL, bad=True)
+        story.ended(check, None)
+    story.end(1)
+    suite = read(tmp_path)
+    assert red(suite) == {
+        "plateau[one]": ("failure", "critical"),
+        "plateau[two]": ("error", "undecided"),
+        "whole run": ("skipped", "failed"),
+    }
+    assert (
+        suite.findall("testcase")[2][0]
+        .get("message", "")
+        .startswith("failed for the same cause: load/plateau[one]: 90 of 300 requests failed (HTTP 503)")
+    )
+
+
 def test_a_promotion_is_green_throughout(tmp_path: Path) -> None:
     """Where everything passed there is no failure, no error, and no made-up test case."""
     runs.promoted(tmp_path)

@@ -74,7 +74,7 @@ def test_every_cell_is_a_row(page: Page) -> None:
     ]
     assert len(rows[9:]) == 16
     assert rows[3][9] == "0.412 ms"
-    assert rows[3][10].endswith("failed")
+    assert rows[3][10].endswith("failed \N{MIDDLE DOT} warning")
 
 
 def test_the_checks_of_a_load_script_are_counted_and_never_rounded_up(page: Page) -> None:

@@ -7,10 +7,12 @@ import pytest
 from rich.console import Console
 from tests.unit import report_runs as runs
 
+from rampgate.checks.frame.discovery import checks
 from rampgate.evidence import journal
+from rampgate.evidence.verdicts import judge
 from rampgate.judging import verdict
 from rampgate.model.measurement import Measurement
-from rampgate.report import sentences, table
+from rampgate.report import markdown, sentences, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +97,7 @@ def test_checks_that_hold_for_one_cause_are_told_together(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("outcome", "heading"),
-    [("failed", "FAILED"), ("error", "ERROR"), ("skipped", "SKIPPED (not required)")],
+    [("failed", "FAILED (warning)"), ("error", "ERROR"), ("skipped", "SKIPPED (not required)")],
 )
 def test_only_what_holds_nothing_is_told_to_be_not_required(
     tmp_path: Path, outcome: str, heading: str
@@ -220,3 +222,21 @@ def test_what_was_not_stated_is_named(tmp_path: Path) -> None:
     story.ended(runs.REDIS)
     story.end()
     assert "PROMOTE  production (no expected version) (no percentage)" in shown(tmp_path)
+
+
+def test_what_a_receipt_did_not_show_is_said_where_it_passed(tmp_path: Path) -> None:
+    """A channel that took a message passes; that nobody saw it arrive stands in the table and the summary."""
+    checks()  # the metric is known only with the file of its check
+    plan = [f"predeploy/alerts::channel_delivers[{name}]" for name in ("on-call", "mail")]
+    story = runs.Story(tmp_path, plan, stage="predeploy")
+    for check, note in zip(plan, ("accepted; receipt not checked", "accepted, and arrived"), strict=True):
+        alert = check.partition("[")[2].removesuffix("]")
+        seen = Measurement("alert_delivered", n=1, value=1.0, labels={"alert": alert}, note=note)
+        story.judged(check, seen, "alert_delivered == 1")
+        story.ended(check, None)
+    story.end()
+    decided = judge(tmp_path)
+    printed = io.StringIO()
+    table.render(decided, table.console(printed), folder=None)
+    for text in (printed.getvalue(), markdown.dumps(decided)):
+        assert "on-call: accepted; receipt not checked; mail: accepted, and arrived" in text

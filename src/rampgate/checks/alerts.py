@@ -78,7 +78,7 @@ CHECK = Check(
             Kind.VALUE,
             "",
             "1 when a channel took a message and it arrived, else 0",
-            good="the channel took the message",
+            good="{note}",
             bad="the message was not delivered",
         ),
     ),

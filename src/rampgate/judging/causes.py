@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rampgate.judging.results import CheckResult, Finding
@@ -32,7 +33,7 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
     """
     found: list[Finding] = []
     incomplete = {why: list[CheckResult]() for why in cut_short}
-    for result in sorted(holding, key=lambda each: (*weight(each), _place(each))):
+    for result in sorted(holding, key=lambda each: (*weight(each), _place(each), -_need(each))):
         if why := _cut(result, cut_short):
             incomplete[why].append(result)
         elif (at := next((i for i, known in enumerate(found) if _follows(result, known)), None)) is not None:
@@ -69,6 +70,14 @@ def _place(result: CheckResult) -> int:
     if result.cause == Cause.STARVED:
         return 0
     return next((at for at, check in enumerate(_POOLED, 2) if result.check.startswith(check)), 1)
+
+
+def _need(result: CheckResult) -> float:
+    """How much longer a load run would have to last for this check, as a share of what it lasted."""
+    if result.outcome is not Outcome.UNDECIDED or _start(result) != "load":
+        return 0.0
+    behind = [judgement for judgement, _ in result.behind]
+    return max((math.inf if j.needed is None else j.needed / max(1, j.n) for j in behind), default=0.0)
 
 
 def _cut(result: CheckResult, cut_short: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ _LOADED = ("predeploy", "extended")
 """The stages that have a load run of their own, each with what its settings under [load] begin with."""
 _DEPLOY = "deploy"
 _PICTURE = "visual_difference"
+_VERSION = "wrong_version"
 _BASELINE_FIRST = "run pytest -m predeploy first"
 _KEY = re.compile(r"(?!(?:alerts|commands)\.[^.:]+: )([a-z_]+)\.[^:\n]+: ")
 """What the message of a wrong setting begins with; the name of a channel or a command alone is no key."""
@@ -30,7 +31,9 @@ def next_command(verdict: Verdict) -> str:
     if verdict.decision is Decision.PROMOTE:
         return ""
     if verdict.decision is Decision.ROLLBACK:
-        return f"roll the percentage back, then: {_command(verdict, load=False)}"
+        first = next((f.cause for f in verdict.findings if f.cause and f.cause.critical), None)
+        load = set(verdict.stages) == {"load"} or bool(first and first.check.startswith(_LOAD))
+        return f"roll the percentage back, then: {_command(verdict, load=load)}"
     return _for_hold(verdict) if verdict.checks else _for_empty_plan(verdict)
 
 
@@ -48,7 +51,7 @@ def _for_hold(verdict: Verdict) -> str:
     load = first[holding].check.startswith(_LOAD) if holding else set(verdict.stages) == {"load"}
     command = _command(verdict, load=load)
     if holding is Outcome.FAILED:
-        return f"mend it, {_or_accept(verdict)}then: {command}"
+        return f"{_versions(verdict) or 'mend it'}, {_or_accept(verdict)}then: {command}"
     if any(reason.endswith(": interrupted") for reason in verdict.reasons):
         return command
     if holding is None:
@@ -58,6 +61,24 @@ def _for_hold(verdict: Verdict) -> str:
     if load:
         return _for_load(verdict, holding, command)
     return "rampgate doctor" if holding is Outcome.ERROR else command
+
+
+def _versions(verdict: Verdict) -> str:
+    """Which version to deploy, where the first finding is that another one answers."""
+    cause = verdict.findings[0].cause
+    failed = {j.metric for j in cause.judgements if j.outcome is Outcome.FAILED} if cause else set()
+    if cause is None or failed != {_VERSION}:
+        return ""
+    for record in verdict.records:
+        seen = record.get("measurement")
+        if record.get("check") == cause.check and isinstance(seen, dict) and seen.get("metric") == _VERSION:
+            details = seen.get("details", {})
+            expected, versions = details.get("expected"), details.get("versions", {})
+            others = " and ".join(str(version) for version in versions if version != expected)
+            if expected is None:
+                return f"deploy one version, where {others} answer"
+            return f"deploy {expected}, where {others} answered (or change version.expected)"
+    return ""
 
 
 def _or_accept(verdict: Verdict) -> str:

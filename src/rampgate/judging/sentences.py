@@ -50,7 +50,7 @@ def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: boo
     versions = seen.details.get("versions")
     named = ", ".join(map(str, versions)) if isinstance(versions, dict) else "one version"
     template = metric.good if passed else metric.bad
-    return template.format(k=formats.number(value), n=f"{seen.n:,}", versions=named)
+    return template.format(k=formats.number(value), n=f"{seen.n:,}", versions=named, note=seen.note)
 
 
 def subject(threshold: Threshold) -> str:

@@ -37,7 +37,7 @@ class Metric:
         unit: canonical.
         says: what it is, in a sentence.
         good: the sentence when all is well, of a metric that is one or zero, or counts what is wrong. It may
-            name ``{n}`` observations, and ``{versions}``.
+            name ``{n}`` observations, and ``{versions}``; or it is ``{note}``, the measurement's own.
         bad: the sentence when it is not, which may name ``{k}``, the wrong ones, too; "" where the note of
             the measurement says it. Of a rate: what failed.
     """

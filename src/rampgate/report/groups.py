@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.model import formats
-from rampgate.model.metrics import Kind
+from rampgate.model.metrics import METRICS, Kind
 from rampgate.outcome import Outcome
 from rampgate.report import sentences
 from rampgate.report.text import clean
@@ -65,7 +65,7 @@ def rows(result: CheckResult, name: str) -> list[list[str]]:
     ]
     # What the check came to by itself, where no judgement says the same.
     if result.outcome not in {judgement.outcome for judgement in result.judgements}:
-        found.insert(0, ["", "", "", "", sentences.outcome_of(result)])
+        found.insert(0, ["", "", "", "", " ".join(sentences.weighted(result))])
     for row in found:
         row[0] = f"  {row[0]}" if row is not found[0] else f"{name} ({row[0]})" if row[0] else name
     return found
@@ -80,7 +80,7 @@ def summary(results: Iterable[CheckResult]) -> str:
     """The worst that was measured of each metric; of what is only counted, the sentence."""
     worst: dict[str, Judgement] = {}
     for judgement in (each for result in results for each in result.judgements):
-        key = sentences.quantile(judgement) + judgement.metric
+        key = judgement.sentence if _remarked(judgement) else sentences.quantile(judgement) + judgement.metric
         known = worst.get(key)
         if judgement.measured is not None and (known is None or _worse(judgement, known)):
             worst[key] = judgement
@@ -114,4 +114,12 @@ def _line(judgement: Judgement) -> str:
         return f"{sentences.quantile(judgement)}up to {amount}"
     if kind is Kind.SCORE:
         return f"{subject.removeprefix('lighthouse ')} {formats.number(value)} or more"
+    if _remarked(judgement):
+        return judgement.line("")
     return judgement.sentence if kind is Kind.COUNT else ""
+
+
+def _remarked(judgement: Judgement) -> bool:
+    """Whether its sentence is what the probe remarked, so that it says more than that all is well."""
+    metric = METRICS.get(judgement.metric)
+    return bool(metric and metric.good == "{note}")

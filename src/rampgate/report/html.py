@@ -153,7 +153,7 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
         ("stage", ", ".join(sentences.stages(verdict))),
         ("begun", observations.utc(begun)),
         ("took", formats.duration(ended - begun)),
-        ("target", " ".join(str(target[key]) for key in ("name", "web", "api") if target.get(key))),
+        ("target", " ".join(dict.fromkeys(str(target[k]) for k in ("name", "web", "api") if target.get(k)))),
         ("tools", ", ".join(f"{name} {version}" for name, version in sorted(tool.items()))),
         ("platform", str(first.get("platform", ""))),
         ("typed", " ".join(str(word) for word in first.get("invocation", ()))),

@@ -21,11 +21,13 @@ def dumps(verdict: Verdict) -> str:
     """junit.xml: the same verdict gives the same bytes, for no time of writing is in it.
 
     A run that may not be promoted never looks green: what holds it apart from its checks (no end, an empty
-    plan, a required check that was skipped) is a test case of its own, ``verdict``.
+    plan, a required check that was skipped) is a test case of its own, ``verdict``. One cause is one failure
+    or error; what followed from it is skipped, with the cause.
     """
     suite = ET.Element("testsuite", name=f"rampgate {' '.join(sentences.stages(verdict))}".strip())
     _properties(suite, verdict)
-    cases = [_case(suite, result) for result in verdict.checks]
+    causes = {result.check: found.reason for found in verdict.findings for result in found.consequences}
+    cases = [_case(suite, result, causes.get(result.check, "")) for result in verdict.checks]
     if verdict.decision is not Decision.PROMOTE:
         apart = sentences.other_reasons(verdict)
         red = any(case.find(tag) is not None for case in cases for tag in _BAD)
@@ -54,7 +56,7 @@ def _properties(suite: ET.Element, verdict: Verdict) -> None:
             ET.SubElement(properties, "property", name=name, value=clean(value, _MESSAGE))
 
 
-def _case(suite: ET.Element, result: CheckResult) -> ET.Element:
+def _case(suite: ET.Element, result: CheckResult, cause: str) -> ET.Element:
     where = sentences.place(result.check)
     case = ET.SubElement(
         suite,
@@ -64,7 +66,10 @@ def _case(suite: ET.Element, result: CheckResult) -> ET.Element:
         time=f"{result.seconds:.3f}",
     )
     found = sentences.of_check(result)
-    if result.outcome is Outcome.FAILED:
+    if cause:
+        outcome = sentences.outcome_of(result)
+        _add(case, "skipped", outcome, [f"{outcome} for the same cause: {clean(cause)}", *found])
+    elif result.outcome is Outcome.FAILED:
         severity = "critical" if result.critical else "warning"
         _add(case, "failure", severity, found)
     elif result.outcome is Outcome.SKIPPED or (result.outcome is None and not result.required):

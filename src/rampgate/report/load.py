@@ -38,7 +38,7 @@ class Row(NamedTuple):
     p99: str
     worst: str
     connect: str
-    outcome: str
+    outcome: tuple[str, ...]
 
 
 class Table(NamedTuple):
@@ -71,7 +71,7 @@ class Fact(NamedTuple):
     about: str
     value: str
     limit: str
-    outcome: str
+    outcome: tuple[str, ...]
     more: str
 
 
@@ -166,10 +166,14 @@ def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
     )
 
 
-def _outcome(group: Iterable[Seen]) -> str:
-    seen = list(group)
-    outcome = worst(judgement.outcome for each in seen for judgement in each.judgements)
-    return outcome.value if isinstance(outcome, Outcome) else "shown"
+def _outcome(group: Iterable[Seen]) -> tuple[str, ...]:
+    """The worst, and of a failure its weight."""
+    judgements = [judgement for each in group for judgement in each.judgements]
+    outcome = worst(judgement.outcome for judgement in judgements)
+    if outcome is not Outcome.FAILED:
+        return (outcome.value if outcome else "shown",)
+    failed = [judgement.severity.value for judgement in judgements if judgement.outcome is outcome]
+    return outcome.value, min(failed)  # critical before warning
 
 
 def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[Spread]:

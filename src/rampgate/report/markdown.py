@@ -76,7 +76,7 @@ def _why(verdict: Verdict) -> str:
     lines = []
     for unmet in findings.unmet(verdict):
         if unmet.result:
-            weight = " (critical)" if unmet.result.critical else ""
+            weight = f" ({remark})" if (remark := sentences.remark(unmet.result)) else ""
             named = _escaped(names[unmet.result.check])
             lines.append(f"- **{_loud(sentences.outcome_of(unmet.result))}**{weight} {named}")
         inner = "  - " if unmet.result else "- "

@@ -185,10 +185,16 @@ def outcome_of(result: CheckResult) -> str:
     return result.outcome.value if result.outcome else NEVER_RAN
 
 
+def weighted(result: CheckResult) -> list[str]:
+    """The outcome as a word, and of a failure its weight."""
+    weight = ["critical" if result.critical else "warning"] if result.outcome is Outcome.FAILED else []
+    return [outcome_of(result), *weight]
+
+
 def remark(result: CheckResult) -> str:
-    """An outcome's weight: ``critical``, ``not required`` where for that reason it holds nothing, or ""."""
-    if result.critical:
-        return "critical"
+    """The weight of a failure; ``not required`` of what for that reason holds nothing, or ""."""
+    if result.outcome is Outcome.FAILED:
+        return weighted(result)[1]
     return "" if result.required or result.outcome not in {None, Outcome.SKIPPED} else "not required"
 
 
