@@ -78,7 +78,7 @@ def _configure(config: pytest.Config) -> None:
     if stage is None:
         return
     from rampgate.evidence.session import invocation
-    from rampgate.stage.fixtures import CheckFixtures
+    from rampgate.stage import fixtures
     from rampgate.stage.stage_session import prepare
 
     steps = _steps(config, stage)
@@ -88,7 +88,7 @@ def _configure(config: pytest.Config) -> None:
     stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
     config.stash[STAGE_SESSION] = stage_session
-    config.pluginmanager.register(CheckFixtures(), "rampgate-checks")
+    config.pluginmanager.register(fixtures.of_subjects(stage_session.setup.settings), "rampgate-subjects")
     _add_checks(config, stage)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
     wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")

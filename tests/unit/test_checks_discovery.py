@@ -8,7 +8,9 @@ from rampgate.checks.frame import discovery
 from rampgate.checks.frame.check import Check, DefaultThreshold
 from rampgate.config import plan, thresholds
 from rampgate.config.settings import Settings
+from rampgate.config.subjects import VersionSettings
 from rampgate.errors import ConfigurationError
+from rampgate.stage import fixtures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +28,28 @@ def test_a_file_that_defines_no_check_is_an_error(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigurationError, match=r"queue_depth\.py: "):
         discovery._defined("own_checks", "CHECK", Check)
+
+
+@pytest.fixture
+def rampgate_run() -> None:
+    """A run, whatever it is."""
+
+
+def test_a_check_that_exists_once_is_a_fixture(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function in validation/ that asks for its subject is given its table; one of several is not one."""
+    kinds = (Check("certificate", "tls", VersionSettings), Check("queue", "queues", Settings, several=True))
+    monkeypatch.setattr(plan, "checks", lambda: kinds)
+    table = VersionSettings(expected="1")
+    monkeypatch.setattr(Settings, "table", lambda _, name: table if name == "tls" else [])
+    plugin = fixtures.of_subjects(Settings())
+    request.config.pluginmanager.register(plugin)
+    request.addfinalizer(lambda: request.config.pluginmanager.unregister(plugin))
+    assert request.getfixturevalue("certificate") is table
+    assert request.getfixturevalue("mongodb") is None
+    with pytest.raises(pytest.FixtureLookupError):
+        request.getfixturevalue("queue")
 
 
 def test_no_check_takes_the_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate.checks.frame.discovery import checks
+from rampgate.config import plan
 from rampgate.errors import ConfigurationError
 from rampgate.stage.items import CHECK_ID, EXPECT, STAGE_SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rampgate.checks.frame.check import Context
     from rampgate.config.settings import Settings
@@ -78,59 +79,23 @@ def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
     return item.stash[EXPECT]
 
 
-class CheckFixtures:
-    """A pytest plugin: one fixture for each check of checks/ that exists once in the settings.
+def of_subjects(settings: Settings) -> ModuleType:
+    """A pytest plugin: one fixture for each subject that exists once in the settings.
 
     Raises:
         ConfigurationError: a file of checks/ cannot be imported.
     """
+    plugin = ModuleType("rampgate-subjects")
+    found = plan.subjects(settings)
+    vars(plugin).update({subject: _single(subject, found[subject]) for subject in found.keys() - plan.many()})
+    return plugin
 
-    def __init__(self) -> None:
-        for check in checks():
-            if not check.several:
-                setattr(self, check.subject, _single(check.subject))
 
-
-def _single(subject: str) -> Any:
-    """A fixture for a subject that exists once in the settings."""
-
+def _single(subject: str, things: Mapping[str, Any]) -> Any:
     @pytest.fixture(name=subject)
-    def fixture(settings: Settings) -> Any:
-        from rampgate.config.plan import subjects
-
-        return subjects(settings)[subject].get("")
+    def fixture(rampgate_run: Run) -> Any:
+        del rampgate_run  # skips where no stage is being checked
+        return things.get("")
 
     fixture.__doc__ = f"What the settings say of {subject}."
     return fixture
-
-
-version = _single("version")
-login = _single("login")
-flags = _single("flags")
-flags_known = _single("flags_known")
-flags_unknown = _single("flags_unknown")
-flags_off = _single("flags_off")
-mongodb = _single("mongodb")
-redis = _single("redis")
-load = _single("load")
-monitoring_jobs = _single("monitoring_jobs")
-monitoring_rules = _single("monitoring_rules")
-monitoring_metrics = _single("monitoring_metrics")
-flags_start = _single("flags_start")
-flags_scenarios = _single("flags_scenarios")
-backup_mongodb = _single("backup_mongodb")
-backup_redis = _single("backup_redis")
-bundle = _single("bundle")
-baseline_vitals = _single("baseline_vitals")
-monitoring_flags = _single("monitoring_flags")
-monitoring_visit = _single("monitoring_visit")
-backend_flags = _single("backend_flags")
-backend_cache = _single("backend_cache")
-backend_paging = _single("backend_paging")
-frontend_flags = _single("frontend_flags")
-frontend_theme = _single("frontend_theme")
-frontend_bundle = _single("frontend_bundle")
-advanced_flags = _single("advanced_flags")
-advanced_service_worker = _single("advanced_service_worker")
-advanced_list = _single("advanced_list")
-advanced_jobs = _single("advanced_jobs")
