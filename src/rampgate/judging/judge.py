@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.judging import sentences
-from rampgate.judging.rules import RULES, Case, Finding, count_of, nothing_measured
+from rampgate.judging.rules import RULES, Case, Ruling, count_of, nothing_measured
 from rampgate.judging.threshold import Aggregation
 from rampgate.outcome import Outcome, Severity
 
@@ -131,43 +131,43 @@ def judge(
     """
     if looks < 1 or not all(0 < alpha < 0.5 for alpha in (alpha_fail, alpha_pass)):  # noqa: PLR2004 - see three_way
         raise ValueError(f"found alphas {alpha_fail}, {alpha_pass} and {looks} looks")
-    finding = _find(Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks), unreliable)
-    return _judgement(threshold, measurement, finding)
+    ruling = _find(Case(threshold, measurement, alpha_fail / looks, alpha_pass / looks, looks), unreliable)
+    return _judgement(threshold, measurement, ruling)
 
 
-def _find(case: Case, unreliable: str) -> Finding:
-    """What the rule of the threshold finds, where the measurement is one that it can be held against."""
+def _find(case: Case, unreliable: str) -> Ruling:
+    """What the rule of the threshold comes to, where the measurement is one that it can be held against."""
     if flaw := _flaw(case.threshold, case.seen):
-        return Finding(Outcome.ERROR, f"error: {flaw}", needed=None)
+        return Ruling(Outcome.ERROR, f"error: {flaw}", needed=None)
     nothing = _nothing(case.threshold, case.seen)
-    finding = nothing_measured(case) if nothing else RULES[case.threshold.aggregation](case)
-    if unreliable and finding.outcome in {Outcome.PASSED, Outcome.FAILED}:
-        says = f"undecided: {unreliable}: {finding.says}"
-        return finding._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
-    if finding.outcome is Outcome.FAILED and case.seen.note and case.seen.note not in finding.says:
+    ruling = nothing_measured(case) if nothing else RULES[case.threshold.aggregation](case)
+    if unreliable and ruling.outcome in {Outcome.PASSED, Outcome.FAILED}:
+        says = f"undecided: {unreliable}: {ruling.says}"
+        return ruling._replace(outcome=Outcome.UNDECIDED, says=says, needed=None)
+    if ruling.outcome is Outcome.FAILED and case.seen.note and case.seen.note not in ruling.says:
         # The probe's own words say more than the number: which version, what was wrong with a body.
-        return finding._replace(says=f"{finding.says}: {case.seen.note}")
-    return finding
+        return ruling._replace(says=f"{ruling.says}: {case.seen.note}")
+    return ruling
 
 
-def _judgement(threshold: Threshold, measurement: Measurement, finding: Finding) -> Judgement:
-    """The finding with what it is about."""
+def _judgement(threshold: Threshold, measurement: Measurement, ruling: Ruling) -> Judgement:
+    """The ruling with what it is about."""
     beyond = 0 if threshold.edge is None else measurement.exceedances.get(threshold.edge, 0)
     return Judgement(
-        outcome=finding.outcome,
+        outcome=ruling.outcome,
         name=threshold.name or threshold.source,
         source=threshold.source,
         severity=threshold.severity,
         metric=threshold.metric,
         labels=dict(measurement.labels),
-        measured=finding.measured,
-        low=finding.low,
-        high=finding.high,
+        measured=ruling.measured,
+        low=ruling.low,
+        high=ruling.high,
         limit=threshold.limit,
         unit=threshold.unit,
         n=measurement.n or len(measurement.values),
-        needed=finding.needed,
-        sentence=finding.says,
+        needed=ruling.needed,
+        sentence=ruling.says,
         bad=threshold.bad,
         statuses=sentences.wrong(measurement.details) if threshold.aggregation is Aggregation.RATE else {},
         only_failed=0 < beyond == sentences.unanswered(measurement),

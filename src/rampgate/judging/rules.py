@@ -25,7 +25,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-class Finding(NamedTuple):
+class Ruling(NamedTuple):
     """Outcome, sentence and numbers, as in a judgement."""
 
     outcome: Outcome
@@ -51,7 +51,7 @@ def count_of(seen: Measurement) -> float | None:
     return seen.value if seen.failures is None else seen.failures
 
 
-def nothing_measured(case: Case) -> Finding:
+def nothing_measured(case: Case) -> Ruling:
     """No data is never a pass."""
     threshold, note = case.threshold, case.seen.note
     fewest = threshold.min_n or 1
@@ -59,10 +59,10 @@ def nothing_measured(case: Case) -> Finding:
         best = statistics.needed(0, 0, threshold.allowed, case.alpha_pass, case.alpha_fail)
         fewest = max(fewest, best or 1)
     says = f"nothing was measured: no {sentences.noun(threshold)}, at least {fewest:,} needed for {threshold}"
-    return Finding(Outcome.UNDECIDED, f"{says} ({note})" if note else says, needed=fewest)
+    return Ruling(Outcome.UNDECIDED, f"{says} ({note})" if note else says, needed=fewest)
 
 
-def _rate(case: Case) -> Finding:
+def _rate(case: Case) -> Ruling:
     threshold, seen = case.threshold, case.seen
     k = seen.failures or 0
     outcome, more = _exact(case, k)
@@ -77,10 +77,10 @@ def _rate(case: Case) -> Finding:
         )
         bounded = f"at {side} {formats.percent(bound)} at {formats.confidence(alpha)}"
         says = f"{says}: {formats.percent(k / seen.n)}, {bounded}, {limit} allowed"
-    return Finding(outcome, says, k / seen.n, low, high, more)
+    return Ruling(outcome, says, k / seen.n, low, high, more)
 
 
-def _quantile(case: Case) -> Finding:
+def _quantile(case: Case) -> Ruling:
     threshold, seen = case.threshold, case.seen
     q, edge = threshold.quantile, threshold.edge
     if q is None or edge is None:
@@ -96,7 +96,7 @@ def _quantile(case: Case) -> Finding:
     says = f"{says}; {place}" if k and sentences.unanswered(seen) else f"{place}; {says}"
     if outcome is Outcome.UNDECIDED:
         says = f"undecided: {says}: {sentences.forecast(threshold, seen, more)}"
-    return Finding(outcome, says, measured, low, high, more)
+    return Ruling(outcome, says, measured, low, high, more)
 
 
 def _exact(case: Case, k: int) -> tuple[Outcome, int | None]:
@@ -126,7 +126,7 @@ def _display(case: Case, outcome: Outcome, q: float) -> tuple[float | None, floa
     return measured, low, high
 
 
-def _share(case: Case) -> Finding:
+def _share(case: Case) -> Ruling:
     threshold, seen = case.threshold, case.seen
     k = seen.failures or 0
     low, high = statistics.share_interval(k, seen.n, case.alpha_fail)
@@ -134,21 +134,21 @@ def _share(case: Case) -> Finding:
     point = f"on for {formats.percent(k / seen.n)} of {seen.n:,} users ({between})"
     limit = formats.percent(threshold.limit)
     if statistics.two_sided(k, seen.n, threshold.limit) <= case.alpha_fail:
-        return Finding(Outcome.FAILED, f"{point}, which is not {limit}", k / seen.n, low, high)
+        return Ruling(Outcome.FAILED, f"{point}, which is not {limit}", k / seen.n, low, high)
     if seen.n < threshold.min_n:
         more = threshold.min_n - seen.n
         says = f"undecided: {point}, {limit} expected: needs {more:,} more users"
-        return Finding(Outcome.UNDECIDED, says, k / seen.n, low, high, more)
-    return Finding(Outcome.PASSED, f"{point}, which agrees with {limit}", k / seen.n, low, high)
+        return Ruling(Outcome.UNDECIDED, says, k / seen.n, low, high, more)
+    return Ruling(Outcome.PASSED, f"{point}, which agrees with {limit}", k / seen.n, low, high)
 
 
-def _median(case: Case) -> Finding:
+def _median(case: Case) -> Ruling:
     threshold, scores = case.threshold, case.seen.values
     listed = ", ".join(formats.number(score) for score in scores)
     more = max(statistics.FEWEST_SCORES, threshold.min_n) - len(scores)
     if more > 0:
         says = f"undecided: {len(scores)} scores ({listed}): needs {more} more"
-        return Finding(Outcome.UNDECIDED, says, needed=more)
+        return Ruling(Outcome.UNDECIDED, says, needed=more)
     alpha = statistics.MODEL_ALPHA / case.looks
     middle, low, high = statistics.median_bounds(scores, alpha)
     good, limit = threshold.good()
@@ -157,19 +157,19 @@ def _median(case: Case) -> Finding:
     passed = _COMPARE[good](low, limit)
     if passed or not _COMPARE[good](high, limit):
         outcome = Outcome.PASSED if passed else Outcome.FAILED
-        return Finding(outcome, f"{point} {sentences.compared(threshold, passed=passed)}", middle, low, high)
+        return Ruling(outcome, f"{point} {sentences.compared(threshold, passed=passed)}", middle, low, high)
     says = f"undecided: {point}, {sentences.wanted(threshold)}: needs more runs"
-    return Finding(Outcome.UNDECIDED, says, middle, low, high, None)
+    return Ruling(Outcome.UNDECIDED, says, middle, low, high, None)
 
 
-def _counted(case: Case) -> Finding:
+def _counted(case: Case) -> Ruling:
     count = count_of(case.seen) or 0
     return _compared(
         case, count, f"{sentences.subject(case.threshold)} {formats.number(count)} of {case.seen.n:,}"
     )
 
 
-def _valued(case: Case) -> Finding:
+def _valued(case: Case) -> Ruling:
     value = case.seen.value or 0.0
     unit = f" {case.threshold.unit}" if case.threshold.unit else ""
     of = f" of {case.seen.n:,}" if case.seen.n > 1 else ""
@@ -177,21 +177,21 @@ def _valued(case: Case) -> Finding:
     return _compared(case, value, point)
 
 
-def _compared(case: Case, value: float, point: str) -> Finding:
+def _compared(case: Case, value: float, point: str) -> Ruling:
     """An exact comparison; with fewer observations than the threshold asks for, none at all."""
     threshold, n = case.threshold, case.seen.n
     if n < threshold.min_n:
         more = threshold.min_n - n
         says = f"undecided: {point}: {n:,} {sentences.noun(threshold)}, needs {more:,} more"
-        return Finding(Outcome.UNDECIDED, says, value, needed=more)
+        return Ruling(Outcome.UNDECIDED, says, value, needed=more)
     good, limit = threshold.good()
     passed = _COMPARE[good](value, limit)
     outcome = Outcome.PASSED if passed else Outcome.FAILED
     says = sentences.stated(threshold, case.seen, value, passed=passed)
-    return Finding(outcome, says or f"{point} {sentences.compared(threshold, passed=passed)}", value)
+    return Ruling(outcome, says or f"{point} {sentences.compared(threshold, passed=passed)}", value)
 
 
-RULES: dict[Aggregation, Callable[[Case], Finding]] = {
+RULES: dict[Aggregation, Callable[[Case], Ruling]] = {
     Aggregation.RATE: _rate,
     Aggregation.QUANTILE: _quantile,
     Aggregation.SHARE: _share,

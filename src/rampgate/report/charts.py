@@ -43,14 +43,14 @@ def position(judgement: Judgement) -> str:
 
     says = f"measured {sentences.measured(judgement)}, limit {sentences.limit(judgement)}"
     bar, limit = svg.drawing(_BAR_WIDTH, _BAR_HEIGHT, "position", says), x(judgement.limit)
-    svg.rect(bar, "track", (0, 8), (_BAR_WIDTH, 6))
+    svg.add(bar, "rect", "track", x=0, y=8, width=_BAR_WIDTH, height=6)
     if kind in {Kind.RATE, Kind.LATENCY}:
-        svg.rect(bar, "beyond", (limit, 8), (_BAR_WIDTH - limit, 6))
+        svg.add(bar, "rect", "beyond", x=limit, y=8, width=_BAR_WIDTH - limit, height=6)
     elif kind is Kind.SCORE:
-        svg.rect(bar, "beyond", (0, 8), (limit, 6))
-    svg.rect(bar, "bounds", (x(low), 6), (max(2.0, x(high) - x(low)), 10))
-    svg.line(bar, "limit", (limit, 1), (limit, 21))
-    svg.circle(bar, "point", (x(value), 11), 4)
+        svg.add(bar, "rect", "beyond", x=0, y=8, width=limit, height=6)
+    svg.add(bar, "rect", "bounds", x=x(low), y=6, width=max(2.0, x(high) - x(low)), height=10)
+    svg.add(bar, "line", "limit", x1=limit, y1=1, x2=limit, y2=21)
+    svg.add(bar, "circle", "point", cx=x(value), cy=11, r=4)
     return svg.source(bar)
 
 
@@ -92,15 +92,15 @@ def spread(
     says += "".join(f"; limit {name} at {formats.number(limit)} {unit}" for name, limit in lines.items())
     curve = svg.drawing(_WIDTH, _HEIGHT, "spread", says)
     _bars(curve, counts, (low, high))
-    svg.line(curve, "axis", (_MARGIN, _FLOOR), (_WIDTH - _MARGIN, _FLOOR))
+    svg.add(curve, "line", "axis", x1=_MARGIN, y1=_FLOOR, x2=_WIDTH - _MARGIN, y2=_FLOOR)
     for tick in _ticks(low, high):
-        svg.line(curve, "axis", (x(tick), _FLOOR), (x(tick), _FLOOR + 4))
-        svg.text(curve, "tick", (x(tick), _FLOOR + 15), formats.number(tick))
+        svg.add(curve, "line", "axis", x1=x(tick), y1=_FLOOR, x2=x(tick), y2=_FLOOR + 4)
+        svg.add(curve, "text", "tick", formats.number(tick), x=x(tick), y=_FLOOR + 15)
     for number, (name, limit) in enumerate(lines.items()):
-        svg.line(curve, "limit", (x(limit), _TOP - 6), (x(limit), _FLOOR))
+        svg.add(curve, "line", "limit", x1=x(limit), y1=_TOP - 6, x2=x(limit), y2=_FLOOR)
         side = "end" if x(limit) > _WIDTH / 2 else "start"
-        svg.text(curve, f"label {side}", (x(limit), 10 + 11 * (number % 2)), name)
-    svg.text(curve, "label end", (_WIDTH - _MARGIN, _HEIGHT - 4), f"{unit}, logarithmic")
+        svg.add(curve, "text", f"label {side}", name, x=x(limit), y=10 + 11 * (number % 2))
+    svg.add(curve, "text", "label end", f"{unit}, logarithmic", x=_WIDTH - _MARGIN, y=_HEIGHT - 4)
     return svg.source(curve)
 
 
@@ -116,7 +116,15 @@ def _bars(curve: Element, counts: Mapping[int, int], scale: tuple[float, float])
         if count:
             # One slow answer among thousands must still be seen.
             height = max(2.0, (_FLOOR - _TOP) * count / tallest)
-            svg.rect(curve, "count", (_MARGIN + number * width, _FLOOR - height), (width - 1, height))
+            svg.add(
+                curve,
+                "rect",
+                "count",
+                x=_MARGIN + number * width,
+                y=_FLOOR - height,
+                width=width - 1,
+                height=height,
+            )
 
 
 def _ticks(low: float, high: float) -> Iterable[float]:

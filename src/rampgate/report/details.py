@@ -15,56 +15,36 @@ _FEWEST_ROWS = 2
 _DEEPEST = 4
 
 
-class Text(NamedTuple):
-    """A scalar."""
+class Node(NamedTuple):
+    """Several values.
 
-    text: str
-    kind: str = "text"
+    Args:
+        kind: ``listing``: one below the other; ``pairs``: with names; ``pairs flat``: all scalars, side by
+            side; ``grid``: a name and a row of cells each.
+        items: the values, as far as they are shown.
+        left: how many are not.
+        head: of a grid: the names of its columns.
+    """
 
-
-class Pairs(NamedTuple):
-    """Names with values."""
-
-    items: tuple[tuple[str, Any], ...]
-    left: int
-    kind: str = "pairs"
-
-    @property
-    def flat(self) -> bool:
-        """Whether all values are scalars, which stand side by side."""
-        return all(isinstance(value, Text) for _, value in self.items)
-
-
-class Listing(NamedTuple):
-    """Values one below the other."""
-
+    kind: str
     items: tuple[Any, ...]
     left: int
-    kind: str = "listing"
+    head: tuple[str, ...] = ()
 
 
-class Grid(NamedTuple):
-    """Entries with the same few scalar fields: a row each, begun by its name."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[str, ...]], ...]
-    left: int
-    kind: str = "grid"
-
-
-Node = Text | Pairs | Listing | Grid
-
-
-def node(data: Any, depth: int = 0) -> Node:
-    """How to show the data."""
+def node(data: Any, depth: int = 0) -> Node | str:
+    """How to show the data; a scalar as it is."""
     if depth > _DEEPEST and isinstance(data, Mapping | list | tuple):
-        return Text(json.dumps(data, ensure_ascii=False, default=str))
+        return json.dumps(data, ensure_ascii=False, default=str)
     if isinstance(data, Mapping):
-        return _grid([(str(k), v) for k, v in data.items()]) or _pairs(data, depth)
+        entries = [(str(key), value) for key, value in data.items()]
+        named = [(name.replace("_", " "), node(value, depth + 1)) for name, value in entries]
+        flat = all(isinstance(value, str) for _, value in named[:MOST])
+        return _grid(entries) or _node("pairs flat" if flat else "pairs", named)
     if isinstance(data, list | tuple):
         numbered = [(str(number), value) for number, value in enumerate(data, 1)]
-        return _grid(numbered) or _listing(data, depth)
-    return Text(scalar(data))
+        return _grid(numbered) or _node("listing", [node(value, depth + 1) for value in data])
+    return scalar(data)
 
 
 def scalar(value: Any) -> str:
@@ -78,16 +58,11 @@ def scalar(value: Any) -> str:
     return formats.number(value) if isinstance(value, float) else str(value)
 
 
-def _pairs(data: Mapping[Any, Any], depth: int) -> Pairs:
-    items = [(str(key).replace("_", " "), node(value, depth + 1)) for key, value in data.items()]
-    return Pairs(tuple(items[:MOST]), max(0, len(items) - MOST))
+def _node(kind: str, items: Sequence[Any], head: tuple[str, ...] = ()) -> Node:
+    return Node(kind, tuple(items[:MOST]), max(0, len(items) - MOST), head)
 
 
-def _listing(data: Sequence[Any], depth: int) -> Listing:
-    return Listing(tuple(node(value, depth + 1) for value in data[:MOST]), max(0, len(data) - MOST))
-
-
-def _grid(entries: Sequence[tuple[str, Any]]) -> Grid | None:
+def _grid(entries: Sequence[tuple[str, Any]]) -> Node | None:
     """A table, where every entry is a mapping of scalars and they have most fields in common."""
     fields: dict[str, None] = {}
     for _, value in entries:
@@ -98,7 +73,5 @@ def _grid(entries: Sequence[tuple[str, Any]]) -> Grid | None:
         fields |= dict.fromkeys(map(str, value))
     if len(entries) < _FEWEST_ROWS or not 0 < len(fields) <= _WIDEST:
         return None
-    rows = tuple(
-        (name, tuple(scalar(value.get(field)) for field in fields)) for name, value in entries[:MOST]
-    )
-    return Grid(tuple(field.replace("_", " ") for field in fields), rows, max(0, len(entries) - MOST))
+    rows = [(name, tuple(scalar(value.get(field)) for field in fields)) for name, value in entries]
+    return _node("grid", rows, tuple(field.replace("_", " ") for field in fields))

@@ -40,7 +40,7 @@ SYMBOLS = {
 _DECISIONS = {Decision.PROMOTE: "\N{CHECK MARK}", Decision.HOLD: "\N{DOUBLE VERTICAL LINE}"}
 
 
-class Finding(NamedTuple):
+class Row(NamedTuple):
     """A row of the table of judgements."""
 
     outcome: str
@@ -52,11 +52,10 @@ class Finding(NamedTuple):
     limit: str
     n: str
     pictures: list[tuple[str, str]]
-    behind: bool = False
 
 
 class Check(NamedTuple):
-    """All about one check."""
+    """All about one check: the rows that are behind its outcome, and the others."""
 
     anchor: str
     id: str
@@ -65,20 +64,11 @@ class Check(NamedTuple):
     remark: str
     message: str
     seconds: str
-    findings: list[Finding]
+    unmet: list[Row]
+    rest: list[Row]
     observations: list[observations.Observation]
     followed: str = ""
     followers: tuple[Any, ...] = ()
-
-    @property
-    def unmet(self) -> list[Finding]:
-        """Its findings that are behind its outcome; of a check that passed none."""
-        return [finding for finding in self.findings if finding.behind]
-
-    @property
-    def rest(self) -> list[Finding]:
-        """Its other findings."""
-        return [finding for finding in self.findings if not finding.behind]
 
 
 class Passed(NamedTuple):
@@ -92,6 +82,7 @@ class Passed(NamedTuple):
 def dumps(verdict: Verdict) -> str:
     """report.html: the same journal gives the same bytes, for no time of writing is in it."""
     checks = _checks(verdict, verdict.records)
+    rows = [row for check in checks for row in (*check.unmet, *check.rest)]
     page = {
         "verdict": verdict.decision.value,
         "symbol": _DECISIONS.get(verdict.decision, "\N{MULTIPLICATION X}"),
@@ -104,8 +95,8 @@ def dumps(verdict: Verdict) -> str:
         "checks": checks,
         "unmet": _unmet(verdict, checks),
         "passed": _passed(verdict, checks),
-        "pictured": any(finding.pictures for check in checks for finding in check.findings),
-        "drawn": any(finding.bar for check in checks for finding in check.findings),
+        "pictured": any(row.pictures for row in rows),
+        "drawn": any(row.bar for row in rows),
         "other_reasons": sentences.other_reasons(verdict),
         "load": load.section(verdict, verdict.records),
         "drawn_by_us": observations.markup,
@@ -200,7 +191,7 @@ def _checks(verdict: Verdict, records: Sequence[Record]) -> list[Check]:
         anchor = f"c{len(checks) + 1}"
         name = check or "no check"
         checks.append(
-            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], measured)
+            Check(anchor, check, name, "shown", "seen once for the whole run", "", "", [], [], measured)
         )
     return checks
 
@@ -209,10 +200,10 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
     outcome = sentences.outcome_of(result)
     # What the probe said of the measurement, and its pictures, stand once, with the first of its judgements.
     first = {id(each.judgements[0]): each.measurement for each in seen if each.judgements}
-    behind = [id(judgement) for judgement, _ in result.behind]
-    order = sorted(result.judgements, key=lambda j: behind.index(id(j)) if id(j) in behind else len(behind))
-    findings = [_finding(j, result.check, first.get(id(j)))._replace(behind=id(j) in behind) for j in order]
-    findings += [_shown(measurement, result.check) for measurement in result.shown]
+    behind = [judgement for judgement, _ in result.behind]
+    known = {id(judgement) for judgement in behind}
+    others = [judgement for judgement in result.judgements if id(judgement) not in known]
+    unmet, rest = ([_row(j, result.check, first.get(id(j))) for j in part] for part in (behind, others))
     return Check(
         anchor=anchor,
         id=result.check,
@@ -221,14 +212,15 @@ def _check(anchor: str, result: CheckResult, name: str, seen: list[evidence.Seen
         remark=sentences.remark(result),
         message=sentences.own_message(result),
         seconds=f"{formats.number(result.seconds)} s" if result.seconds else "",
-        findings=findings,
+        unmet=unmet,
+        rest=[*rest, *(_shown(measurement, result.check) for measurement in result.shown)],
         observations=[observations.observation(each, result.check) for each in seen],
     )
 
 
-def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Finding:
+def _row(judgement: Judgement, check: str, seen: Measurement | None) -> Row:
     note = seen.note if seen else ""
-    return Finding(
+    return Row(
         outcome=judgement.outcome.value,
         severity=judgement.severity.value if judgement.outcome is Outcome.FAILED else "",
         sentence=sentences.judged(judgement, check),
@@ -242,20 +234,11 @@ def _finding(judgement: Judgement, check: str, seen: Measurement | None) -> Find
     )
 
 
-def _shown(measurement: Measurement, check: str) -> Finding:
+def _shown(measurement: Measurement, check: str) -> Row:
     n = f"{measurement.n:,}" if measurement.n else ""
-    value, pictures = sentences.shown_value(measurement), evidence.pictures(measurement)
-    return Finding(
-        "shown",
-        "",
-        sentences.title(measurement, check),
-        measurement.note,
-        value,
-        observations.markup(""),
-        "",
-        n,
-        pictures,
-    )
+    title, value = sentences.title(measurement, check), sentences.shown_value(measurement)
+    pictures = evidence.pictures(measurement)
+    return Row("shown", "", title, measurement.note, value, observations.markup(""), "", n, pictures)
 
 
 def _header(header: Record) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging import sentences as judging
 from rampgate.model import formats
@@ -25,19 +25,14 @@ _PLATEAU, _WHOLE = "load/plateau[", "load/whole run"
 _ORDER = ("ramp_stage", "endpoint", "cohort")
 _QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
 _COUNTED = {Kind.RATE, Kind.LATENCY}
+NUMBERS = ("requests", "failed", "median", "p95", "p99", "worst", "connect")
 
 
 class Row(NamedTuple):
-    """What is known about one combination of labels."""
+    """What is known about one combination of labels: a cell for each of NUMBERS, and how it was judged."""
 
     labels: tuple[str, ...]
-    requests: str
-    failed: str
-    median: str
-    p95: str
-    p99: str
-    worst: str
-    connect: str
+    numbers: tuple[str, ...]
     outcome: tuple[str, ...]
 
 
@@ -49,44 +44,7 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
 
-class Spread(NamedTuple):
-    """How the times of one endpoint, and of one cohort of it, are spread."""
-
-    title: str
-    svg: str
-
-
-class Counted(NamedTuple):
-    """How many requests met a condition."""
-
-    name: str
-    share: str
-    of: str
-
-
-class Fact(NamedTuple):
-    """Something that was measured about the run itself: its generator, the evidence for an abort."""
-
-    check: str
-    about: str
-    value: str
-    limit: str
-    outcome: tuple[str, ...]
-    more: str
-
-
-class Section(NamedTuple):
-    """All of the load section."""
-
-    drawings: list[timeline.Drawing]
-    stages: list[str]
-    spreads: list[Spread]
-    tables: list[Table]
-    checks: list[Counted]
-    facts: list[Fact]
-
-
-def section(verdict: Verdict, records: Sequence[Record]) -> Section | None:
+def section(verdict: Verdict, records: Sequence[Record]) -> dict[str, Any] | None:
     """What the journal has of a load run; None of a run without one."""
     seen = {
         check: [each for each in found if each.role != evidence.EARLIER]
@@ -94,15 +52,15 @@ def section(verdict: Verdict, records: Sequence[Record]) -> Section | None:
         if check.startswith(PREFIX)
     }
     line = timeline.read(records)
-    found = Section(
-        drawings=timeline.drawings(line, records) if line else [],
-        stages=timeline.stage_names(line) if line else [],
-        spreads=_spreads(seen),
-        tables=_tables(seen),
-        checks=_checks(seen.get(_WHOLE, ())),
-        facts=_facts(seen),
-    )
-    return found if any(found) else None
+    found: dict[str, Any] = {
+        "drawings": timeline.drawings(line, records) if line else [],
+        "stages": timeline.stage_names(line) if line else [],
+        "spreads": _spreads(seen),
+        "tables": _tables(seen),
+        "checks": _checks(seen.get(_WHOLE, ())),
+        "facts": _facts(seen),
+    }
+    return {**found, "numbers": NUMBERS} if any(found.values()) else None
 
 
 def quantiles(seen: Measurement) -> list[tuple[str, str]]:
@@ -151,19 +109,15 @@ def _row(labels: tuple[str, ...], group: Sequence[Seen]) -> Row:
     failed = counted.failures if counted else None
     how = judging.statuses(counted.details) if counted and failed else ""
     connect = timed.details.get("connect_median_ms") if timed else None
-    return Row(
-        labels=tuple(clean(label, 200) for label in labels),
-        requests=f"{requests.n:,}" if requests else "",
-        failed=f"{failed:,} ({formats.percent(failed / counted.n)}) {how}".rstrip()
-        if counted and counted.n and failed is not None
-        else "",
-        median=times.get("median", ""),
-        p95=times.get("p95", ""),
-        p99=times.get("p99", ""),
-        worst=times.get("worst", ""),
-        connect=f"{formats.number(connect)} ms" if isinstance(connect, int | float) else "",
-        outcome=_outcome(group),
-    )
+    share = failed is not None and counted and counted.n and formats.percent(failed / counted.n)
+    numbers = {
+        **times,
+        "requests": f"{requests.n:,}" if requests else "",
+        "failed": f"{failed:,} ({share}) {how}".rstrip() if share else "",
+        "connect": f"{formats.number(connect)} ms" if isinstance(connect, int | float) else "",
+    }
+    cells = tuple(numbers.get(name, "") for name in NUMBERS)
+    return Row(tuple(clean(label, 200) for label in labels), cells, _outcome(group))
 
 
 def _outcome(group: Iterable[Seen]) -> tuple[str, ...]:
@@ -176,8 +130,8 @@ def _outcome(group: Iterable[Seen]) -> tuple[str, ...]:
     return outcome.value, min(failed)  # critical before warning
 
 
-def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[Spread]:
-    """One drawing per endpoint and cohort over the plateau, all on one scale."""
+def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[tuple[str, str]]:
+    """A title and a drawing per endpoint and cohort over the plateau, all on one scale."""
     chosen: dict[tuple[str, str], Seen] = {}
     for each in _plateau(seen):
         labels = each.measurement.labels
@@ -186,7 +140,7 @@ def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[Spread]:
     shown = {key: each for key, each in chosen.items() if key[1] or key[0] not in split}
     scale = charts.scale_of([each.measurement.histogram for each in shown.values()], _limits(shown.values()))
     return [
-        Spread(
+        (
             clean(", ".join(text for text in key if text), 200),
             charts.spread(each.measurement.histogram, _limits([each]), each.measurement.unit, scale=scale)
             if each.measurement.histogram
@@ -216,34 +170,32 @@ def _limits(seen: Iterable[Seen]) -> dict[str, float]:
     }
 
 
-def _checks(whole: Sequence[Seen]) -> list[Counted]:
-    """What the journey checks of every request of the run."""
-    found: dict[str, Counted] = {}
+def _checks(whole: Sequence[Seen]) -> list[tuple[str, str, str]]:
+    """What the journey checks of every request of the run: name, share, and how many of how many."""
+    found: dict[str, tuple[str, str, str]] = {}
     for seen in whole:
         checks = seen.measurement.details.get("checks")
         for name, counted in checks.items() if isinstance(checks, dict) else ():
-            passed, failed = counted.get("passed", 0), counted.get("failed", 0)
-            if passed + failed:
-                found[name] = _counted(clean(name, 100), passed, passed + failed)
+            met = counted.get("passed", 0)
+            if of := met + counted.get("failed", 0):
+                # Rounded down: all but one of 100,000 are not 100 %.
+                share = math.floor(10_000 * met / of) / 100
+                found[name] = clean(name, 100), f"{share:g} %", f"{met:,} of {of:,}"
     return list(found.values())
 
 
-def _counted(name: str, met: int, of: int) -> Counted:
-    """Rounded down: all but one of 100,000 are not 100 %."""
-    share = math.floor(10_000 * met / of) / 100
-    return Counted(name, f"{share:g} %", f"{met:,} of {of:,}")
-
-
-def _facts(seen: Mapping[str, Sequence[Seen]]) -> list[Fact]:
-    """Measurements that count no requests, each with the worst of what was held against it."""
+def _facts(seen: Mapping[str, Sequence[Seen]]) -> list[tuple[tuple[str, ...], tuple[str, ...], str]]:
+    """What counts no requests: check, subject, value and limit; how it was judged; and further numbers."""
     return [
-        Fact(
-            check=clean(check.removeprefix(PREFIX), 200),
-            about=sentences.about(dict(each.measurement.labels), check),
-            value=sentences.shown(each.measurement),
-            limit=", ".join(sentences.limit(judgement) for judgement in each.judgements),
-            outcome=_outcome([each]),
-            more=_more(each.measurement),
+        (
+            (
+                clean(check.removeprefix(PREFIX), 200),
+                sentences.about(dict(each.measurement.labels), check),
+                sentences.shown(each.measurement),
+                ", ".join(sentences.limit(judgement) for judgement in each.judgements),
+            ),
+            _outcome([each]),
+            _more(each.measurement),
         )
         for check, found in seen.items()
         for each in found

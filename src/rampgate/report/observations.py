@@ -26,7 +26,7 @@ class Observation(NamedTuple):
     facts: list[tuple[str, str]]
     note: str
     curve: Markup
-    details: details.Node | None
+    details: details.Node | str | None
 
 
 def observation(seen: evidence.Seen, check: str) -> Observation:

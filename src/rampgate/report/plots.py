@@ -102,7 +102,7 @@ def over_time(axes: Axes, *, lines: Sequence[Line], limits: Sequence[Limit] = ()
     _frame(plot, axes, scale)
     for limit in limits:
         if (height := scale.y(limit.at)) is not None:
-            svg.line(plot, "limit", (_LEFT, height), (_RIGHT, height))
+            svg.add(plot, "line", "limit", x1=_LEFT, y1=height, x2=_RIGHT, y2=height)
     ends = []
     for line in lines:
         last = _trace(plot, line, axes, scale)
@@ -112,9 +112,9 @@ def over_time(axes: Axes, *, lines: Sequence[Line], limits: Sequence[Limit] = ()
         if (height := scale.y(limit.at)) is not None:
             # Neighbours at different places: they may lie close together.
             inside = _LEFT + 4 if number % 2 == 0 else (_LEFT + _RIGHT) / 2
-            svg.text(plot, "of-limit", (inside, height - 3), limit.name)
+            svg.add(plot, "text", "of-limit", limit.name, x=inside, y=height - 3)
     for height, line in _spread(ends):
-        svg.text(plot, f"name {line.kind}", (_RIGHT + 4, height + 3.5), line.name)
+        svg.add(plot, "text", f"name {line.kind}", line.name, x=_RIGHT + 4, y=height + 3.5)
     return svg.source(plot)
 
 
@@ -122,21 +122,21 @@ def _frame(plot: Element, axes: Axes, scale: _Scale) -> None:
     for tick in scale.ticks:
         height = scale.y(tick)
         assert height is not None  # noqa: S101  # ticks of a logarithmic scale are above 0
-        svg.line(plot, "grid", (_LEFT, height), (_RIGHT, height))
-        svg.text(plot, "tick end", (_LEFT - 4, height + 3.5), formats.number(tick))
+        svg.add(plot, "line", "grid", x1=_LEFT, y1=height, x2=_RIGHT, y2=height)
+        svg.add(plot, "text", "tick end", formats.number(tick), x=_LEFT - 4, y=height + 3.5)
     step = next((step for step in _TIMES if axes.end / step <= _MOST_TICKS), axes.end)
     for number in range(int(axes.end / step) + 1):
         x = _x(axes, number * step)
-        svg.line(plot, "axis", (x, _FLOOR), (x, _FLOOR + 4))
-        svg.text(plot, "tick", (x, _FLOOR + 15), clock(number * step))
-    svg.line(plot, "axis", (_LEFT, _FLOOR), (_RIGHT, _FLOOR))
+        svg.add(plot, "line", "axis", x1=x, y1=_FLOOR, x2=x, y2=_FLOOR + 4)
+        svg.add(plot, "text", "tick", clock(number * step), x=x, y=_FLOOR + 15)
+    svg.add(plot, "line", "axis", x1=_LEFT, y1=_FLOOR, x2=_RIGHT, y2=_FLOOR)
     begin = 0.0
     for number, (end, _) in enumerate(axes.stages, 1):
         left, right = _x(axes, begin), _x(axes, end)
         if end < axes.end:
-            svg.line(plot, "stage", (right, _TOP - 12), (right, _FLOOR))
+            svg.add(plot, "line", "stage", x1=right, y1=_TOP - 12, x2=right, y2=_FLOOR)
         if right - left >= _LEAST_STAGE:
-            svg.text(plot, "of-stage", ((left + right) / 2, _TOP - 8), str(number))
+            svg.add(plot, "text", "of-stage", str(number), x=(left + right) / 2, y=_TOP - 8)
         begin = end
 
 
@@ -150,9 +150,10 @@ def _trace(plot: Element, line: Line, axes: Axes, scale: _Scale) -> float | None
             last = height
             continue
         if len(piece) == 1:
-            svg.circle(plot, line.kind, piece[0], 1.6)
+            svg.add(plot, "circle", line.kind, cx=piece[0][0], cy=piece[0][1], r=1.6)
         elif piece:
-            svg.polyline(plot, line.kind, piece)
+            points = " ".join(f"{svg.pixels(x)},{svg.pixels(y)}" for x, y in piece)
+            svg.add(plot, "polyline", line.kind, points=points)
         piece = []
     return last
 
