@@ -50,9 +50,9 @@ class Timeline:
         return tuple(None if value is None else value / self.step for value in self.columns[name])
 
     def failed(self) -> Column:
-        """The fraction of requests that failed, None where there were none."""
+        """How many % of the requests failed, None where there were none."""
         pairs = zip(self.columns["failures"], self.columns["n"], strict=True)
-        return tuple((failures or 0.0) / n if n else None for failures, n in pairs)
+        return tuple(100 * ((failures or 0.0) / n) if n else None for failures, n in pairs)
 
 
 class Drawing(NamedTuple):
@@ -80,51 +80,38 @@ def read(records: Iterable[Record]) -> Timeline | None:
 
 def drawings(timeline: Timeline, records: Iterable[Record]) -> list[Drawing]:
     """The four drawings: users, requests, response times and failures over time."""
+    columns, several = timeline.columns, f"{timeline.step} s" if timeline.step > 1 else ""
+    highest = f"Each point is the highest of {several}." if several else ""
+    mean = f"Each point is the mean of {several}." if several else ""
     rates, times = _limits(records)
-    return [_users(timeline), _requests(timeline), _times(timeline, times), _failures(timeline, rates)]
+    ramp = [plots.Line("actual", columns["users"], "a"), plots.Line("ideal", columns["ideal"], "ideal")]
+    asked = [plots.Line("req/s", timeline.per_second("n"), "a")]
+    quantiles = [plots.Line(name, columns[name], name) for name in ("p50", "p95", "p99")]
+    failed = [plots.Line("failed", timeline.failed(), "bad")]
+    share = "requests that failed, in % of those of the same second"
 
+    def drawn(says: str, lines: list[plots.Line], limits: Sequence[plots.Limit] = (), **of: Any) -> str:
+        axes = plots.Axes(says, timeline.seconds, timeline.stages, **of)
+        return plots.over_time(axes, lines=lines, limits=limits)
 
-def _users(timeline: Timeline) -> Drawing:
-    columns = timeline.columns
-    lines = [plots.Line("actual", columns["users"], "a"), plots.Line("ideal", columns["ideal"], "ideal")]
-    caption = _every(timeline) or "The dashed line is the ramp that was asked for."
-    return Drawing("Users", _draw(timeline, "users", lines), caption)
-
-
-def _requests(timeline: Timeline) -> Drawing:
-    lines = [plots.Line("req/s", timeline.per_second("n"), "a")]
-    mean = f"Each point is the mean of {timeline.step} s."
-    caption = mean if timeline.step > 1 else "A request counts in the second in which it ended."
-    return Drawing("Requests per second", _draw(timeline, "requests per second", lines), caption)
-
-
-def _times(timeline: Timeline, limits: Sequence[plots.Limit]) -> Drawing:
-    lines = [plots.Line(name, timeline.columns[name], name) for name in ("p50", "p95", "p99")]
-    drawn = _draw(timeline, "response times in ms", lines, limits, unit="ms", logarithmic=True)
-    return Drawing("Response times", drawn, f"ms, logarithmic. {_every(timeline)}".strip())
-
-
-def _failures(timeline: Timeline, limits: Sequence[plots.Limit]) -> Drawing:
-    lines = [plots.Line("failed", _percent(timeline.failed()), "bad")]
-    says = "requests that failed, in % of those of the same second"
-    same = f"{timeline.step} s" if timeline.step > 1 else "second"
-    drawn = _draw(timeline, says, lines, limits, unit="%")
-    return Drawing("Failures", drawn, f"% of the requests of the same {same}.")
-
-
-def _every(timeline: Timeline) -> str:
-    return f"Each point is the highest of {timeline.step} s." if timeline.step > 1 else ""
-
-
-def _draw(
-    timeline: Timeline,
-    says: str,
-    lines: Sequence[plots.Line],
-    limits: Sequence[plots.Limit] = (),
-    **of: Any,
-) -> str:
-    axes = plots.Axes(says, timeline.seconds, timeline.stages, **of)
-    return plots.over_time(axes, lines=lines, limits=limits)
+    return [
+        Drawing("Users", drawn("users", ramp), highest or "The dashed line is the ramp that was asked for."),
+        Drawing(
+            "Requests per second",
+            drawn("requests per second", asked),
+            mean or "A request counts in the second in which it ended.",
+        ),
+        Drawing(
+            "Response times",
+            drawn("response times in ms", quantiles, times, unit="ms", logarithmic=True),
+            f"ms, logarithmic. {highest}".strip(),
+        ),
+        Drawing(
+            "Failures",
+            drawn(share, failed, rates, unit="%"),
+            f"% of the requests of the same {several or 'second'}.",
+        ),
+    ]
 
 
 def stage_names(timeline: Timeline) -> list[str]:
@@ -146,15 +133,14 @@ def _limits(records: Iterable[Record]) -> tuple[list[plots.Limit], list[plots.Li
         own = record["type"] == "judgement" and str(record.get("check", "")).startswith("load/")
         threshold = _threshold(record) if own else None
         kind = METRICS[threshold.metric].kind if threshold and threshold.metric in METRICS else None
-        if threshold is None or kind not in {Kind.RATE, Kind.LATENCY}:
-            continue
-        _, limit = threshold.good()
-        if kind is Kind.RATE:
-            name = formats.percent(limit)
-            rates.setdefault(name, plots.Limit(name, 100 * limit))
-        else:
-            name = f"p{formats.number(100 * (threshold.quantile or 0.0))} {formats.number(limit)} ms"
-            times.setdefault(name, plots.Limit(name, limit))
+        if threshold and kind is Kind.RATE:
+            name = formats.percent(threshold.limit)
+            rates.setdefault(name, plots.Limit(name, 100 * threshold.limit))
+        elif threshold and kind is Kind.LATENCY:
+            name = (
+                f"p{formats.number(100 * (threshold.quantile or 0.0))} {formats.number(threshold.limit)} ms"
+            )
+            times.setdefault(name, plots.Limit(name, threshold.limit))
     return list(rates.values()), list(times.values())
 
 
@@ -210,7 +196,3 @@ def _stepped(columns: dict[str, Column], stages: tuple[tuple[float, float], ...]
 def _joined(column: Column, step: int, join: Callable[[Iterable[float]], float]) -> Column:
     chunks = [[v for v in column[at : at + step] if v is not None] for at in range(0, len(column), step)]
     return tuple(join(chunk) if chunk else None for chunk in chunks)
-
-
-def _percent(fractions: Column) -> Column:
-    return tuple(None if fraction is None else 100 * fraction for fraction in fractions)
