@@ -119,7 +119,6 @@ def test_scores_of_all_runs_after_one_unscored_warm_up(tmp_path: Path) -> None:
     assert accessibility.values == (96.0, 100.0)
     assert performance.n == accessibility.n == 2
     assert performance.labels == {"page": "patients", "form_factor": "mobile"}
-    assert performance.end > performance.start > 1000
     assert accessibility.details["run 2"] == {
         "score": 100.0,
         "seconds": 1.0,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.unit.fakes import FakeClock, always, serving
+from tests.unit.fakes import always, serving
 from tests.unit.test_run import started
 
 from rampgate.config.settings import Settings
@@ -60,7 +60,7 @@ def test_the_body_of_a_failed_page_is_kept_when_asked_for(
 def page(answer: httpx.Response) -> dict[str, Any]:
     """What is kept of a page in full."""
     with always(answer)() as http:
-        probe = PageProbe(http, "/p", "p", clock=FakeClock(), quote=Redactor(["canary-secret"]).text)
+        probe = PageProbe(http, "/p", "p", quote=Redactor(["canary-secret"]).text)
         return dict(probe.measure()[0].details)
 
 

@@ -206,7 +206,7 @@ def played(
     probe = FlagProbe(clients, "/{flag}/{user}", "enabled", BulkForm(f"{STORE}/evaluate"), clock=FakeClock())
     with clients() as admin:
         rollout = ScratchRollout(
-            admin, STORE, probe, salted=False, semantics=semantics, clock=FakeClock(), progress=lambda _: None
+            admin, STORE, probe, salted=False, semantics=semantics, progress=lambda _: None
         )
         seen = rollout.measure(PLAN)
     return {" ".join([found.metric, *found.labels.values()]): found for found in seen}

@@ -129,7 +129,7 @@ def test_a_body_that_trickles_in_is_cut_off() -> None:
 
 def version(clients: Clients, expected: str | None, connections: int = 50) -> Measurement:
     """One look at the version that answers."""
-    probe = VersionProbe(clients, "/health", "version", "instance", expected, connections, clock=FakeClock())
+    probe = VersionProbe(clients, "/health", "version", "instance", expected, connections)
     return probe.measure()[0]
 
 
@@ -212,7 +212,7 @@ def test_a_wrong_expression_is_a_configuration_error() -> None:
 def page(answer: httpx.Response | Exception) -> Measurement:
     """One look at a page."""
     with always(answer)() as http:
-        return PageProbe(http, "/patients", "patients", clock=FakeClock()).measure()[0]
+        return PageProbe(http, "/patients", "patients").measure()[0]
 
 
 def test_a_page_that_comes_is_up() -> None:
@@ -251,7 +251,7 @@ def sign_in(
 ) -> tuple[Measurement, str | None]:
     """One sign-in."""
     with always(answer)() as http:
-        probe = SignInProbe(http, "/login", {"email": "a", "password": PASSWORD}, token_path, FakeClock())
+        probe = SignInProbe(http, "/login", {"email": "a", "password": PASSWORD}, token_path)
         assert PASSWORD not in repr(probe)
         return probe.sign_in()
 
@@ -287,7 +287,7 @@ def test_sign_in_by_cookie_needs_no_token() -> None:
     """Where the session is a cookie, the status decides and the client keeps the cookie."""
     answer = httpx.Response(204, headers={"set-cookie": "session=1"})
     with always(answer)() as http:
-        seen = SignInProbe(http, "/login", {}, None, FakeClock()).measure()[0]
+        seen = SignInProbe(http, "/login", {}, None).measure()[0]
         assert http.cookies["session"] == "1"
     assert seen.value == 1.0
 

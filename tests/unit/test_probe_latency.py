@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
+from tests.unit.fakes import Clients, always, in_turn, send_json, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.http import client
@@ -23,7 +23,7 @@ EDGES = {500.0: lambda ms: ms >= 500, 1000.0: lambda ms: ms >= 1000}
 
 def probe(clients: Clients, **more: Any) -> EndpointProbe:
     """A probe of /api/patients."""
-    return EndpointProbe(clients, "GET", "/api/patients", "patients", EDGES, clock=FakeClock(), **more)
+    return EndpointProbe(clients, "GET", "/api/patients", "patients", EDGES, **more)
 
 
 def by_metric(measurements: list[Measurement]) -> dict[str, Measurement]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.unit.fakes import RUN_ID, FakeClock, serving
+from tests.unit.fakes import RUN_ID, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.http import client
@@ -51,14 +51,14 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[str]:
 def health(service: str, answers: Mapping[str, Answer]) -> Measurement:
     """One look at a service."""
     with answering(answers) as address, client(address, run_id=RUN_ID, timeout_s=5) as http:
-        return MonitorProbe(http, service, PATHS[service], FakeClock()).measure()[0]
+        return MonitorProbe(http, service, PATHS[service]).measure()[0]
 
 
 @contextmanager
 def prometheus(answers: Mapping[str, Answer]) -> Iterator[PrometheusProbe]:
     """A probe of a Prometheus that gives these answers."""
     with answering(answers) as address, client(address, run_id=RUN_ID, timeout_s=5) as http:
-        yield PrometheusProbe(http, FakeClock())
+        yield PrometheusProbe(http)
 
 
 def data(**content: Any) -> Answer:
@@ -139,7 +139,7 @@ def test_service_that_never_answers_is_down_and_its_password_is_not_told() -> No
     with serving(hang) as address:
         secret = address.replace("://", "://me:s3cret@")
         with client(secret, run_id=RUN_ID, timeout_s=0.1) as http:
-            seen = MonitorProbe(http, "prometheus", ("/-/ready",), FakeClock()).measure()[0]
+            seen = MonitorProbe(http, "prometheus", ("/-/ready",)).measure()[0]
         go_on.set()
     assert seen.value == 0.0
     assert seen.note.startswith(f"{address}/-/ready: ReadTimeout")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pymongo
 import pytest
 from redis import Redis
-from tests.unit.fakes import FakeClock
 from tests.unit.stores_fixture import free_port, valkey
 
 from rampgate.errors import ProbeError
@@ -335,9 +334,3 @@ def test_secrets_in_the_options_of_an_address_are_masked_too() -> None:
     both = redactor_of(f"redis://canary-user:{PASSWORD}@127.0.0.1:1/0")
     assert both.text(f"{PASSWORD}, {PLAIN} of canary-user") == "***, *** of ***"
     assert redactor_of("redis://[::1").text("as it is") == "as it is"
-
-
-def test_times_come_from_the_clock_passed_in(redis_url: str) -> None:
-    """Start and end are those of the caller's clock."""
-    up = RedisProbe(redis_url, clock=FakeClock(5_000.0)).measure()[0]
-    assert (up.start, up.end) == (5_000.0, 5_000.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.fakes import FakeClock, send_json, serving
+from tests.unit.fakes import send_json, serving
 
 from rampgate.errors import ProbeError
 from rampgate.io.http import client
@@ -25,7 +25,7 @@ def told(answer: Any, status: int = 200) -> list[Measurement]:
         send_json(asked, status, answer)
 
     with serving(handle) as address, client(address, run_id="r", timeout_s=5) as http:
-        return VitalsProbe(http, "/vitals?minutes=5", FakeClock()).measure()
+        return VitalsProbe(http, "/vitals?minutes=5").measure()
 
 
 def test_each_vital_that_was_sent_is_a_measurement() -> None:

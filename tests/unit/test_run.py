@@ -67,6 +67,22 @@ class Endpoint:
 SIZES = (200, 300, 500, 1000)
 
 
+def test_times_come_from_the_clock_of_the_run(tmp_path: Path) -> None:
+    """A measurement that does not say when it was made has the time of its looks, else of its check."""
+    run, clock = started(tmp_path), FakeClock()
+    run.clock, begun = clock, clock.now()
+    expect = Expect(run, "endpoints::one")
+    run.clock.sleep(1)
+    expect.sequentially(Endpoint(clock, 0.02), SIZES[:2])
+    expect(Measurement("error_rate", n=100, failures=0))
+    expect(Measurement("error_rate", n=100, failures=0, start=7.0, end=8.0))
+    look = run.once("reachable-api", lambda: Measurement("up", value=1.0, n=1))
+    times = [record["measurement"] for record in records(tmp_path, "measurement")]
+    spans = [(found["start"] - begun, found["end"] - begun) for found in times]
+    assert spans[-4:] == [(1, 3), (0, 3), (7 - begun, 8 - begun), (3, 3)]
+    assert (look.start, look.end) == (begun + 3, begun + 3)
+
+
 @pytest.mark.parametrize(
     ("rates", "looks", "outcome"),
     [
@@ -228,7 +244,7 @@ def test_it_looks_once_whoever_asks(tmp_path: Path) -> None:
 
     def look() -> Measurement:
         looked.append(1)
-        return Measurement("up", n=1, value=0.0, details={"attempts": [1]})
+        return Measurement("up", n=1, value=0.0, start=1.0, end=2.0, details={"attempts": [1]})
 
     first = started(tmp_path, "gw0", invocation="main")
     second = started(tmp_path, "gw1", invocation="main")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from rampgate.judging.judge import Judgement, judge
@@ -92,7 +92,8 @@ class Run:
             file.seek(0)
             if text := file.read():
                 return Measurement.from_json(json.loads(text))
-            measurement = look()
+            began = self.clock.now()
+            measurement = timed(look(), began, self.clock)
             self.journal.write("measurement", check="reachability", measurement=measurement.to_json())
             # What a target answered may echo a secret, so it is cleaned here as it is in the journal.
             file.write(json.dumps(self.journal.clean(measurement.to_json())))
@@ -114,6 +115,7 @@ class Expect:
         self.check = check
         self.advisory = advisory
         self.unreliable = unreliable
+        self._began = run.clock.now()
         self.judgements: list[Judgement] = []
         self.shown: list[Measurement] = []
 
@@ -151,7 +153,8 @@ class Expect:
         split = looks or len(sizes)
         total: dict[tuple[str, ...], Measurement] = {}
         for number, size in enumerate(sizes, 1):
-            total = _add(total, probe.measure(size))
+            began = self.run.clock.now()
+            total = _add(total, (timed(seen, began, self.run.clock) for seen in probe.measure(size)))
             judged = [j for m in total.values() for j in self._judge(m, None, split)]
             bad = any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in judged)
             if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
@@ -187,9 +190,11 @@ class Expect:
     def _seen(self, seen: Iterable[Measurement | Probe]) -> Iterable[Measurement]:
         for thing in seen:
             if isinstance(thing, Measurement):
-                yield thing
+                yield timed(thing, self._began, self.run.clock)
             elif callable(getattr(thing, "measure", None)):
-                yield from thing.measure()
+                began = self.run.clock.now()
+                for measurement in thing.measure():
+                    yield timed(measurement, began, self.run.clock)
             else:
                 found = type(thing).__name__
                 raise TypeError(
@@ -238,6 +243,11 @@ class Expect:
                 **({"advisory": True} if self.advisory else {}),
                 **({"unreliable": self.unreliable} if self.unreliable else {}),
             )
+
+
+def timed(seen: Measurement, began: float, clock: Clock) -> Measurement:
+    """A measurement that does not say when it was made was made since then."""
+    return seen if seen.end else replace(seen, start=began, end=clock.now())
 
 
 def threshold_json(threshold: Threshold) -> dict[str, object]:

@@ -31,7 +31,7 @@ class BackendProbe:
 
     Args:
         client: signed in as the account that must have the features.
-        clock: for start and end, and to wait.
+        clock: waits for a job.
     """
 
     client: httpx.Client
@@ -46,7 +46,6 @@ class BackendProbe:
             places: {user} and {workspace} of the account.
             flags: those that it must have.
         """
-        start = self.clock.now()
         wrong: dict[str, str] = {}
         for flag in flags:
             address = path.replace("{flag}", quote(flag, safe=""))
@@ -56,9 +55,8 @@ class BackendProbe:
             found = answer.find(value)
             if found is not True:
                 wrong[flag] = "off" if found is False else "no decision" if answer.ok else answer.trouble
-        return self._measured(
+        return Measurement(
             "flag_off_when_on",
-            start,
             n=len(flags),
             value=float(len(wrong)) if flags else None,
             note="; ".join(f"{flag}: {why}" for flag, why in wrong.items()),
@@ -75,13 +73,11 @@ class BackendProbe:
             header: of the answer, that says where it came from.
             hit: its value when the cache answered, in any case of letters.
         """
-        start = self.clock.now()
         answers = [ask(self.client, "GET", path) for _ in range(requests)][1:]
         values = [_header(answer, header) for answer in answers]
         missed = [found for found in values if found.lower() != hit.lower()]
-        return self._measured(
+        return Measurement(
             "cache_misses",
-            start,
             n=len(values),
             value=float(len(missed)) if values else None,
             labels={"path": path},
@@ -100,7 +96,6 @@ class BackendProbe:
         Raises:
             ProbeError: there is no explanation.
         """
-        start = self.clock.now()
         answer = ask(self.client, "GET", path)
         if not answer.ok:
             raise ProbeError(f"{path}: {answer.trouble}; accepted is a 2xx answer that explains the query")
@@ -111,9 +106,8 @@ class BackendProbe:
         counted = isinstance(examined, int) and isinstance(returned, int)
         wasted = counted and examined > max(_WASTE, _WASTE * returned)
         note = f"{stage}, {examined} examined for {returned} returned" if counted else stage
-        return self._measured(
+        return Measurement(
             "query_uses_index",
-            start,
             n=1,
             value=float(indexed and not wasted),
             labels={"query": name},
@@ -129,12 +123,12 @@ class BackendProbe:
             body: describes it.
             state_of: where its state stands.
         """
-        start, begun = self.clock.now(), self.clock.monotonic()
+        begun = self.clock.monotonic()
         answer = ask(self.client, "POST", path, body=dict(body))
         number = answer.find(state_of.id)
         if not isinstance(number, str | int):
             note = answer.trouble if not answer.ok else f"the answer has no id at {state_of.id!r}"
-            return [self._measured("job_done", start, n=1, value=0.0, note=f"POST {path}: {note}")]
+            return [Measurement("job_done", n=1, value=0.0, note=f"POST {path}: {note}")]
         asked = state_of.path.replace("{id}", quote(str(number), safe=""))
         state: Any = None
         while self.clock.monotonic() - begun < state_of.within:
@@ -142,11 +136,11 @@ class BackendProbe:
             state = answer.find(state_of.state) if answer.ok else answer.trouble
             if state == state_of.done:
                 seconds = self.clock.monotonic() - begun
-                done = self._measured("job_done", start, n=1, value=1.0)
-                return [done, self._measured("job_time", start, unit="s", n=1, value=round(seconds, 3))]
+                done = Measurement("job_done", n=1, value=1.0)
+                return [done, Measurement("job_time", "s", n=1, value=round(seconds, 3))]
             self.clock.sleep(_POLL_S)
         note = f"after {state_of.within:g} s its state is {state!r}; accepted is {state_of.done!r}"
-        return [self._measured("job_done", start, n=1, value=0.0, note=note)]
+        return [Measurement("job_done", n=1, value=0.0, note=note)]
 
     def paging(self, form: PagingForm, total: int | None) -> list[Measurement]:
         """``paging_repeats`` and ``paging_gaps``: a list read from its beginning to its end.
@@ -159,7 +153,6 @@ class BackendProbe:
         Raises:
             ProbeError: a page is no list of items, or the list has no end.
         """
-        start = self.clock.now()
         pages = list(self._pages(form))
         items = [json.dumps(item, sort_keys=True) for page in pages for item in page]
         distinct = dict.fromkeys(items)
@@ -168,16 +161,14 @@ class BackendProbe:
         repeats = [item for item in distinct if items.count(item) > 1][:_EXAMPLES] if repeated else []
         known = f" of {total:,}" if total is not None else "; the number of all is not known"
         return [
-            self._measured(
+            Measurement(
                 "paging_repeats",
-                start,
                 n=len(items),
                 value=float(repeated) if items else None,
                 note=f"twice: {', '.join(repeats)}" if repeats else "",
             ),
-            self._measured(
+            Measurement(
                 "paging_gaps",
-                start,
                 n=len(distinct),
                 value=None if gaps is None or not items else float(gaps),
                 note=f"{len(distinct):,} items on {len(pages):,} pages{known}",
@@ -212,9 +203,6 @@ class BackendProbe:
             if cursor is None:
                 return
         raise ProbeError(f"{form.path}: has no end within {form.pages} pages")
-
-    def _measured(self, metric: str, start: float, unit: str = "", **fields: Any) -> Measurement:
-        return Measurement(metric, unit, start=start, end=self.clock.now(), **fields)
 
 
 @dataclass(frozen=True)

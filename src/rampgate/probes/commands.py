@@ -53,7 +53,7 @@ class CommandProbe:
         clean: takes secrets out of a text.
         progress: takes a line of progress.
         left_s: what is left of the stage's time, in seconds.
-        clock: for start and end.
+        clock: times it.
     """
 
     command: Command
@@ -74,7 +74,7 @@ class CommandProbe:
             ProbeError: its output cannot be kept, or the stage's time was over before its own.
         """
         parts = self._parts()
-        start, began = self.clock.now(), self.clock.monotonic()
+        began = self.clock.monotonic()
         try:
             log = _fresh(self.logs, self.command.name)
             with log.open("w", encoding="utf-8", buffering=1) as output:
@@ -96,12 +96,10 @@ class CommandProbe:
                 n=1,
                 value=float(code),
                 labels=labels,
-                start=start,
-                end=self.clock.now(),
                 note=note,
                 details=details,
             ),
-            Measurement("command_time", "s", n=1, value=round(seconds, 2), labels=labels, start=start),
+            Measurement("command_time", "s", n=1, value=round(seconds, 2), labels=labels),
         ]
 
     def _parts(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from rampgate.clock import Clock
     from rampgate.model.buckets import Semantics
     from rampgate.probes.flag_users import Decisions
     from rampgate.probes.flags import FlagProbe
@@ -50,7 +49,6 @@ class ScratchRollout:
         probe: evaluates the store's flag.
         salted: whether the bucket depends on the flag's name.
         semantics: whether overrides come before the percentage.
-        clock: for start and end.
         progress: takes a line of progress.
     """
 
@@ -59,7 +57,6 @@ class ScratchRollout:
     probe: FlagProbe
     salted: bool
     semantics: Semantics
-    clock: Clock
     progress: Callable[[str], None]
 
     def measure(self, percentages: Sequence[float]) -> list[Measurement]:
@@ -72,7 +69,6 @@ class ScratchRollout:
         Raises:
             ProbeError: the store cannot be made, or we could not measure.
         """
-        start = self.clock.now()
         cast = _cast(fresh_users(USERS))
         by_percentage: dict[float, Decisions] = {}
         found: list[Measurement] = []
@@ -83,12 +79,8 @@ class ScratchRollout:
                 by_percentage[percentage] = decisions[FLAG]
                 found.append(self._compared(percentage, cast, decisions[FLAG]))
             found += self.probe.sticky(cast.users, {FLAG: by_percentage[percentages[-1]]})
-        found += [
-            _nesting(cast, by_percentage),
-            self._testers(cast, by_percentage[percentages[0]], percentages[0]),
-        ]
-        end = self.clock.now()
-        return [replace(measurement, start=start, end=end) for measurement in found]
+        testers = self._testers(cast, by_percentage[percentages[0]], percentages[0])
+        return [*found, _nesting(cast, by_percentage), testers]
 
     @contextmanager
     def _store(self) -> Iterator[None]:

@@ -56,7 +56,7 @@ class HealthProbe:
         """
         answers: list[tuple[float, Answer]] = []
         with self.client_factory() as client:
-            start, begun = self.clock.now(), self.clock.monotonic()
+            begun = self.clock.monotonic()
             while True:
                 at = self.clock.monotonic() - begun
                 answer = ask(client, "GET", self.path)
@@ -77,9 +77,13 @@ class HealthProbe:
             "statuses": dict(Counter(each.outcome for _, each in answers)),
             "attempts": [_details(self.path, each) | {"at_s": round(at, 3)} for at, each in answers],
         }
-        labels, end, n = {"service": self.service}, self.clock.now(), len(answers)
         up = Measurement(
-            "up", n=n, value=float(answer.ok), labels=labels, start=start, end=end, note=note, details=details
+            "up",
+            n=len(answers),
+            value=float(answer.ok),
+            labels={"service": self.service},
+            note=note,
+            details=details,
         )
         healthy = elapsed if answer.ok else None
         return [up, replace(up, metric="time_to_healthy", unit="s", value=healthy, details={})]
@@ -97,7 +101,6 @@ class VersionProbe:
         expected: the version that should answer, None when the settings do not say.
         connections: how many times to ask.
         service: the label ``service``.
-        clock: for start and end.
 
     Raises:
         ConfigurationError: an expression is not JMESPath.
@@ -110,7 +113,6 @@ class VersionProbe:
     expected: str | None = None
     connections: int = 50
     service: str = "api"
-    clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
         check_path(self.version_path, "version")
@@ -126,7 +128,6 @@ class VersionProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        start = self.clock.now()
         instances, statuses = self._ask_all()
         versions = {version: count.total() for version, count in sorted(instances.items())}
         answered = sum(versions.values())
@@ -143,8 +144,6 @@ class VersionProbe:
                 n=answered,
                 value=float(wrong) if answered else None,
                 labels={"service": self.service},
-                start=start,
-                end=self.clock.now(),
                 note=note,
                 details={
                     "path": self.path,
@@ -192,14 +191,12 @@ class PageProbe:
         client: gets it.
         path: the page's address.
         name: the label ``page``.
-        clock: for start and end.
         quote: takes secrets out of the body of a page that failed, which is then kept; None: it is not.
     """
 
     client: httpx.Client
     path: str
     name: str
-    clock: Clock = field(default_factory=SystemClock)
     quote: Callable[[str], str] | None = None
 
     def measure(self) -> list[Measurement]:
@@ -208,7 +205,6 @@ class PageProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        start = self.clock.now()
         answer = ask(self.client, "GET", self.path)
         details = _details(self.path, answer) | {"bytes": len(answer.body)}
         if "location" in answer.headers:
@@ -225,8 +221,6 @@ class PageProbe:
                 n=1,
                 value=float(answer.ok),
                 labels={"page": self.name},
-                start=start,
-                end=self.clock.now(),
                 note=note,
                 details=details,
             )
@@ -242,7 +236,6 @@ class SignInProbe:
         path: where to sign in.
         body: the account, sent as JSON; never in evidence.
         token_path: JMESPath of the token in the answer; None when a 2xx is enough.
-        clock: for start and end.
 
     Raises:
         ConfigurationError: the expression is not JMESPath.
@@ -252,7 +245,6 @@ class SignInProbe:
     path: str
     body: Mapping[str, str] = field(repr=False)
     token_path: str | None = "token"  # noqa: S105 - the place of a token, not a token
-    clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
         if self.token_path is not None:
@@ -272,7 +264,6 @@ class SignInProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        start = self.clock.now()
         answer = ask(self.client, "POST", self.path, body=dict(self.body))
         found = answer.find(self.token_path) if self.token_path is not None else None
         token = found if isinstance(found, str) and found else None
@@ -284,8 +275,6 @@ class SignInProbe:
             "sign_in_up",
             n=1,
             value=float(good),
-            start=start,
-            end=self.clock.now(),
             note=note,
             details=_details(self.path, answer),
         )

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError
 from rampgate.io.http import Patience, ask, check_path, find
 from rampgate.model.measurement import Histogram, Measurement
@@ -87,7 +86,6 @@ class EndpointProbe:
         body_check: what a good body holds, None when it is not checked.
         concurrency: requests at once.
         timeout_s: per request.
-        clock: for start and end.
     """
 
     client_factory: ClientFactory
@@ -98,7 +96,6 @@ class EndpointProbe:
     body_check: BodyCheck | None = None
     concurrency: int = 4
     timeout_s: float = 10.0
-    clock: Clock = field(default_factory=SystemClock)
     _warm: bool = field(default=False, init=False, repr=False)
 
     def measure(self, n: int) -> list[Measurement]:
@@ -114,7 +111,6 @@ class EndpointProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        start = self.clock.now()
         first = not self._warm
         patience = Patience(TIMEOUTS_IN_A_ROW * self.concurrency)
         with ExitStack() as stack, ThreadPoolExecutor(self.concurrency) as pool:
@@ -129,7 +125,7 @@ class EndpointProbe:
             warm = phase(n)
         self._warm = True
         note = "" if len(warm) == n else f"{len(warm)} of {n} sent: one request after another timed out"
-        common = {"labels": {"endpoint": self.name}, "start": start, "end": self.clock.now(), "note": note}
+        common = {"labels": {"endpoint": self.name}, "note": note}
         measured = [self._errors(cold + warm, common), self._times(warm, cold if first else None, common)]
         return measured if self.body_check is None else [*measured, self._bodies(cold + warm, common)]
 

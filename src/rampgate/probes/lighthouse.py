@@ -128,7 +128,6 @@ class LighthouseProbe:
         Raises:
             ProbeError: an audit gave no score, or scored another page. No run is left out silently.
         """
-        start = self._clock.now()
         audits: _Runs = {}
         try:
             if not self._warm:
@@ -139,8 +138,8 @@ class LighthouseProbe:
                 name = f"run {self._count}"
                 audits[name] = self._audit_fed(name, audits)
         except _PageDownError as down:
-            return [self._page_down(down, start, audits)]
-        return [self._measurement(category, start, audits) for category in CATEGORIES]
+            return [self._page_down(down, audits)]
+        return [self._measurement(category, audits) for category in CATEGORIES]
 
     def _audit_fed(self, name: str, audits: _Runs) -> dict[str, Any]:
         """One audit; one that broke while this machine was starved is repeated once, and both are kept."""
@@ -207,27 +206,23 @@ class LighthouseProbe:
             message = f"{message} (but a plain GET answers with {answer})"
         raise ProbeError(f"{self._where(name)}: {code}: {message}")
 
-    def _page_down(self, down: _PageDownError, start: float, audits: _Runs) -> Measurement:
+    def _page_down(self, down: _PageDownError, audits: _Runs) -> Measurement:
         return Measurement(
             metric="page_up",
             n=1,
             value=0.0,
             labels={"page": self._page.name},
-            start=start,
-            end=self._clock.now(),
             note=str(down),
             details=dict(audits),
         )
 
-    def _measurement(self, category: str, start: float, audits: _Runs) -> Measurement:
+    def _measurement(self, category: str, audits: _Runs) -> Measurement:
         return Measurement(
             metric=f"lighthouse_{category}_score",
             unit="score",
             n=sum(category in run for run in audits.values()),
             values=tuple(run[category] for run in audits.values() if category in run),
             labels={"page": self._page.name, "form_factor": self._page.form_factor},
-            start=start,
-            end=self._clock.now(),
             details={
                 name: {
                     **({"score": run[category]} if category in run else {}),

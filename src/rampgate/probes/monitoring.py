@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError
 from rampgate.io.http import Answer, address_of, ask, find, unusable
 from rampgate.io.prometheus import ERROR_CHARS, Prometheus, sample
@@ -36,13 +35,11 @@ class MonitorProbe:
         client: of its address.
         service: the label ``service``.
         paths: the first that is there decides.
-        clock: for start and end.
     """
 
     client: httpx.Client
     service: str
     paths: tuple[str, ...]
-    clock: Clock = field(default_factory=SystemClock)
 
     def measure(self) -> list[Measurement]:
         """``monitor_up``: 1 for a 2xx answer that is no page for people, else 0.
@@ -50,7 +47,6 @@ class MonitorProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        start = self.clock.now()
         for path in self.paths:
             answer = ask(self.client, "GET", path)
             if answer.status != HTTPStatus.NOT_FOUND:
@@ -62,8 +58,6 @@ class MonitorProbe:
                 n=1,
                 value=0.0 if trouble else 1.0,
                 labels={"service": self.service},
-                start=start,
-                end=self.clock.now(),
                 note=trouble and f"{address_of(self.client)}{path}: {trouble}",
                 details={"path": path, "status": answer.status, "ms": round(answer.ms, 1)},
             )
@@ -85,11 +79,9 @@ class PrometheusProbe:
 
     Args:
         client: of its address.
-        clock: for start and end.
     """
 
     client: httpx.Client
-    clock: Clock = field(default_factory=SystemClock)
 
     def jobs(self, expected: Sequence[str]) -> Measurement:
         """``jobs_down``: jobs with a target that does not answer, or without one; of those expected.
@@ -103,12 +95,12 @@ class PrometheusProbe:
         Raises:
             ProbeError: Prometheus gives no answer that can be read.
         """
-        start, prometheus = self.clock.now(), Prometheus(self.client)
+        prometheus = Prometheus(self.client)
         targets = prometheus.objects("/api/v1/targets", {"state": "active"}, "activeTargets")
         series = prometheus.objects("/api/v1/query", {"query": "up"}, "result")
         jobs = list(expected) or sorted({_job(target.get("labels")) for target in targets})
         down = {job: why for job in jobs if (why := _down(job, targets, series))}
-        return self._count("jobs_down", jobs, down, start)
+        return self._count("jobs_down", jobs, down)
 
     def rules(self, expected: Sequence[str]) -> Measurement:
         """``rules_missing``: expected alerting rules that are not loaded, or that cannot be evaluated.
@@ -116,7 +108,6 @@ class PrometheusProbe:
         Raises:
             ProbeError: Prometheus gives no answer that can be read.
         """
-        start = self.clock.now()
         groups = Prometheus(self.client).objects("/api/v1/rules", {"type": "alert"}, "groups")
         loaded = {
             str(rule.get("name")): rule
@@ -130,7 +121,7 @@ class PrometheusProbe:
                 missing[name] = "not loaded"
             elif loaded[name].get("health") == "err":
                 missing[name] = f"cannot be evaluated: {loaded[name].get('lastError', '')[:ERROR_CHARS]}"
-        return self._count("rules_missing", expected, missing, start)
+        return self._count("rules_missing", expected, missing)
 
     def metrics(self, wanted: Mapping[str, str]) -> Measurement:
         """``metrics_missing``: metrics whose query gives no finite number now.
@@ -142,7 +133,6 @@ class PrometheusProbe:
             ConfigurationError: queries that are no PromQL, all at once.
             ProbeError: Prometheus gives no answer that can be read.
         """
-        start = self.clock.now()
         problems, missing = [], {}
         for name, query in wanted.items():
             try:
@@ -154,11 +144,9 @@ class PrometheusProbe:
                 missing[name] = why
         if problems:
             raise ConfigurationError(problems)
-        return self._count("metrics_missing", list(wanted), missing, start)
+        return self._count("metrics_missing", list(wanted), missing)
 
-    def _count(
-        self, metric: str, expected: Sequence[str], bad: Mapping[str, str], start: float
-    ) -> Measurement:
+    def _count(self, metric: str, expected: Sequence[str], bad: Mapping[str, str]) -> Measurement:
         """What is wrong of what was expected; with nothing expected there is no evidence."""
         reasons = [f"{name}: {why}" for name, why in list(bad.items())[:_NAMED]]
         more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
@@ -166,8 +154,6 @@ class PrometheusProbe:
             metric,
             n=len(expected),
             value=float(len(bad)) if expected else None,
-            start=start,
-            end=self.clock.now(),
             note="; ".join(reasons) + more,
             details={"expected": list(expected), "bad": dict(bad)},
         )

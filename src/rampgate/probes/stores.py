@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
 from rampgate.io import stores
 from rampgate.io.stores import StoreError, cut, redactor_of
@@ -28,11 +28,9 @@ KEY_LIFE_S = 30
 READ_ONLY = "read only: allow_writes = false"
 
 
-def up_measurement(service: str, value: float, clock: Clock, start: float, **more: Any) -> Measurement:
+def up_measurement(service: str, value: float, **more: Any) -> Measurement:
     """``mongodb_up`` or ``redis_up``."""
-    return Measurement(
-        f"{service}_up", n=1, value=value, labels={"service": service}, start=start, end=clock.now(), **more
-    )
+    return Measurement(f"{service}_up", n=1, value=value, labels={"service": service}, **more)
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,12 @@ class MongoProbe:
         database: where the probe may write.
         allow_writes: whether it may.
         timeout_s: for finding a server, connecting and each answer.
-        clock: for the time.
     """
 
     uri: str = field(repr=False)
     database: str = "rampgate"
     allow_writes: bool = False
     timeout_s: float = 3.0
-    clock: Clock = field(default_factory=SystemClock)
 
     def measure(self) -> list[Measurement]:
         """``mongodb_up``; while it is up, and writing is allowed, ``mongodb_round_trip`` too.
@@ -59,23 +55,22 @@ class MongoProbe:
         Raises:
             ProbeError: pymongo is missing, or the address is none.
         """
-        start = self.clock.now()
         try:
             with stores.mongodb(self.uri, timeout_s=self.timeout_s) as client:
                 details = self._ping(client)
                 note = "" if self.allow_writes else READ_ONLY
-                up = up_measurement("mongodb", 1.0, self.clock, start, note=note, details=details)
+                up = up_measurement("mongodb", 1.0, note=note, details=details)
                 return [up, self._round_trip(client, redactor_of(self.uri))] if self.allow_writes else [up]
         except StoreError as error:
-            return [up_measurement("mongodb", 0.0, self.clock, start, note=str(error))]
+            return [up_measurement("mongodb", 0.0, note=str(error))]
 
     def _ping(self, client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
         """Ping, then what the server says of itself, as far as it lets us ask."""
         from pymongo.errors import OperationFailure
 
-        begun = self.clock.monotonic()
+        begun = time.perf_counter()
         client.admin.command("ping")
-        ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
+        ping_ms = round((time.perf_counter() - begun) * 1000, 3)
         claimed = client.admin.command("buildInfo").get("version")
         try:
             status = client.admin.command("serverStatus")
@@ -94,7 +89,7 @@ class MongoProbe:
         from pymongo.errors import InvalidName, PyMongoError
         from pymongo.write_concern import WriteConcern
 
-        start, begun = self.clock.now(), self.clock.monotonic()
+        begun = time.perf_counter()
         wrote = {"_id": secrets.token_hex(8), "content": secrets.token_hex(16)}
         concern = WriteConcern(w=1, j=True)
         name, notes, same = PREFIX + secrets.token_hex(8), [], False
@@ -118,10 +113,8 @@ class MongoProbe:
             n=1,
             value=float(same),
             labels={"service": "mongodb"},
-            start=start,
-            end=self.clock.now(),
             note="; ".join(notes),
-            details={"ms": round((self.clock.monotonic() - begun) * 1000, 3), "write_concern": "w=1, j=true"},
+            details={"ms": round((time.perf_counter() - begun) * 1000, 3), "write_concern": "w=1, j=true"},
         )
 
 
@@ -141,13 +134,11 @@ class RedisProbe:
         url: where it is; its password never reaches evidence.
         allow_writes: whether the probe may write.
         timeout_s: for connecting and each answer.
-        clock: for the time.
     """
 
     url: str = field(repr=False)
     allow_writes: bool = False
     timeout_s: float = 3.0
-    clock: Clock = field(default_factory=SystemClock)
 
     def measure(self) -> list[Measurement]:
         """``redis_up``; while it is up ``cache_hit_rate``, and where writing is allowed ``redis_round_trip``.
@@ -155,19 +146,19 @@ class RedisProbe:
         Raises:
             ProbeError: redis-py is missing, or the address is none.
         """
-        safe, start = redactor_of(self.url), self.clock.now()
+        safe = redactor_of(self.url)
         try:
             with stores.redis(self.url, timeout_s=self.timeout_s) as client:
-                begun = self.clock.monotonic()
+                begun = time.perf_counter()
                 client.ping()
-                ping_ms = round((self.clock.monotonic() - begun) * 1000, 3)
+                ping_ms = round((time.perf_counter() - begun) * 1000, 3)
                 details = {**self._identity(client), "ping_ms": ping_ms}
                 note = "" if self.allow_writes else READ_ONLY
-                up = up_measurement("redis", 1.0, self.clock, start, note=note, details=details)
+                up = up_measurement("redis", 1.0, note=note, details=details)
                 rate = self._hit_rate(client, safe)  # before our own look-up counts as a hit
                 return [up, rate, self._round_trip(client, safe)] if self.allow_writes else [up, rate]
         except StoreError as error:
-            return [up_measurement("redis", 0.0, self.clock, start, note=str(error))]
+            return [up_measurement("redis", 0.0, note=str(error))]
 
     def _identity(self, client: Redis) -> dict[str, Any]:
         """Which program, which version."""
@@ -185,7 +176,7 @@ class RedisProbe:
         """Write a key that expires by itself, read it back, delete it."""
         from redis.exceptions import RedisError
 
-        start, begun = self.clock.now(), self.clock.monotonic()
+        begun = time.perf_counter()
         key, wrote = KEY_PREFIX + secrets.token_hex(8), secrets.token_hex(16)
         note, same = "", False
         try:
@@ -200,17 +191,14 @@ class RedisProbe:
             n=1,
             value=float(same),
             labels={"service": "redis"},
-            start=start,
-            end=self.clock.now(),
             note=note,
-            details={"ms": round((self.clock.monotonic() - begun) * 1000, 3)},
+            details={"ms": round((time.perf_counter() - begun) * 1000, 3)},
         )
 
     def _hit_rate(self, client: Redis, safe: Redactor) -> Measurement:
         """Hits among look-ups since the server started; no value when there were none."""
         from redis.exceptions import RedisError
 
-        start = self.clock.now()
         note, hits, lookups = "", 0, 0
         try:
             stats: dict[str, Any] = client.info("stats")
@@ -225,8 +213,6 @@ class RedisProbe:
             n=lookups,
             value=100 * hits / lookups if lookups else None,
             labels={"service": "redis"},
-            start=start,
-            end=self.clock.now(),
             note=note,
             details={"hits": hits, "lookups": lookups},
         )

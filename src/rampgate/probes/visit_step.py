@@ -97,7 +97,6 @@ def visit_counted(counted: Counted, visit: Callable[[], None], within: float, cl
     Raises:
         ProbeError: what is counted cannot be read, or the visit cannot be made.
     """
-    start = clock.now()
     before = counted.read()
     visit()
     left = clock.monotonic()
@@ -114,8 +113,6 @@ def visit_counted(counted: Counted, visit: Callable[[], None], within: float, cl
         n=1,
         value=float(rose),
         labels={"where": counted.where},
-        start=start,
-        end=clock.now(),
         note="" if rose else f"{counted.what}: {message}",
         details={"before": before, "after": now, "seconds": round(waited, 2)},
     )

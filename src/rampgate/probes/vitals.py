@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
@@ -25,12 +24,10 @@ class VitalsProbe:
     Args:
         client: asks the deployment.
         path: where it reports them.
-        clock: for start and end.
     """
 
     client: httpx.Client
     path: str
-    clock: Clock = field(default_factory=SystemClock)
 
     def measure(self) -> list[Measurement]:
         """A measurement for each vital that a browser has sent; none without visits.
@@ -38,7 +35,6 @@ class VitalsProbe:
         Raises:
             ProbeError: there is no such answer.
         """
-        start = self.clock.now()
         answer = ask(self.client, "GET", self.path)
         if not answer.ok:
             raise ProbeError(f"{self.path}: {answer.trouble}; accepted is a 2xx answer")
@@ -48,14 +44,7 @@ class VitalsProbe:
             raise ProbeError(f'{self.path}: accepted is {{"count": n, "LCP": {{"p75": n or null}}, …}}')
         percentiles = {name: self._percentile(body, name) for name in VITALS}
         return [
-            Measurement(
-                f"web_vitals_{name.lower()}",
-                VITALS[name],
-                n=visits,
-                value=value,
-                start=start,
-                end=self.clock.now(),
-            )
+            Measurement(f"web_vitals_{name.lower()}", VITALS[name], n=visits, value=value)
             for name, value in percentiles.items()
             if value is not None and visits > 0
         ]

@@ -92,7 +92,7 @@ class StoreBackup:
 
     def _measured(self, metric: str, **fields: Any) -> Measurement:
         unit = "s" if metric.endswith("_time") else ""
-        return Measurement(metric, unit, labels={"service": self.store}, end=self.run.clock.now(), **fields)
+        return Measurement(metric, unit, labels={"service": self.store}, **fields)
 
 
 def mongodb(context: StageContext, settings: BackupSettings, store: MongoSettings) -> StoreBackup:

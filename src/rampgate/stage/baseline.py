@@ -56,4 +56,4 @@ def vitals(context: StageContext, settings: BaselineSettings) -> list[Measuremen
 
 def _vitals(context: StageContext, settings: BaselineSettings) -> list[Measurement]:
     with context.admin() as http:
-        return VitalsProbe(http, settings.vitals or "", context.run.clock).measure()
+        return VitalsProbe(http, settings.vitals or "").measure()

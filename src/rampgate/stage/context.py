@@ -85,14 +85,13 @@ class StageContext:
             version.expected,
             version.connections,
             self._main_service,
-            self.run.clock,
         )
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
         self.need(self._main_service, *login.depends_on)
         with self.client(self._main_service, signed_in=False) as http:
-            probe = SignInProbe(http, login.path, login.body, login.token, self.run.clock)
+            probe = SignInProbe(http, login.path, login.body, login.token)
             measurement, token = probe.sign_in()
             self._session = (token, http.cookies) if measurement.value else None
             cookies = (cookie.value for cookie in http.cookies.jar)
@@ -105,7 +104,7 @@ class StageContext:
         http = self.client("web", signed_in=page.sign_in)
         quote = self.run.journal.clean if self._settings.evidence.page_content == "full" else None
         self._stack.enter_context(http)
-        return PageProbe(http, page.path, page.name, clock=self.run.clock, quote=quote)
+        return PageProbe(http, page.path, page.name, quote=quote)
 
     def endpoint(self, endpoint: subjects.EndpointSettings) -> EndpointProbe:
         """Latency, errors and bodies of an API endpoint."""
@@ -122,7 +121,6 @@ class StageContext:
             {edge: above for edge, above in edges.items() if edge is not None},
             BodyCheck(endpoint.body, endpoint.minimum) if endpoint.body else None,
             timeout_s=self._settings.target.timeout,
-            clock=self.run.clock,
         )
 
     def audit(self, page: subjects.PageSettings) -> LighthouseProbe:
@@ -186,7 +184,6 @@ class StageContext:
             mongodb.database,
             allow_writes=self._may_write(mongodb.uri),
             timeout_s=mongodb.timeout,
-            clock=self.run.clock,
         )
 
     def redis(self, redis: subjects.RedisSettings) -> RedisProbe:
@@ -197,7 +194,6 @@ class StageContext:
             redis.url,
             allow_writes=self._may_write(redis.url),
             timeout_s=redis.timeout,
-            clock=self.run.clock,
         )
 
     def context(self) -> Context:

@@ -79,7 +79,6 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
             FlagProbe(clients, flags.path, flags.value, bulk, clock=run.clock),
             flags.hash == "salted",
             flags.semantics,
-            run.clock,
             run.progress,
         )
         return rollout.measure(run.settings.rollout.percentages)

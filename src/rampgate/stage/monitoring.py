@@ -41,7 +41,7 @@ def health(context: StageContext, settings: MonitoringSettings, service: str) ->
     def measure() -> Measurement:
         with _client(context, settings, service) as http:
             paths = PATHS.get(service) or (settings.performance or "",)
-            return MonitorProbe(http, service, paths, context.run.clock).measure()[0]
+            return MonitorProbe(http, service, paths).measure()[0]
 
     return context.run.once(f"monitoring-{service}", measure)
 
@@ -83,7 +83,7 @@ def _ask(context: StageContext, settings: MonitoringSettings, query: Callable[[P
     if health(context, settings, "prometheus").value != 1:
         raise UnreachableError("skipped because prometheus does not answer")
     with _client(context, settings, "prometheus") as http:
-        return query(PrometheusProbe(http, context.run.clock))
+        return query(PrometheusProbe(http))
 
 
 def _client(context: StageContext, settings: MonitoringSettings, service: str) -> httpx.Client:
