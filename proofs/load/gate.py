@@ -25,7 +25,7 @@ _STARTS_WITHIN_S, _LOOK_EVERY_S = 60.0, 0.1
 
 
 def configure(folder: Path, url: str, load: str) -> None:
-    """A rampgate.toml with the four requests of a visit and this [load]; a starved run is not repeated."""
+    """A rampgate.toml with the four requests of a visit and this [load]."""
     endpoints = "".join(
         f'[[endpoints]]\nname = "{path.split("?")[0].split("/")[-1]}"\npath = "{path}"\n'
         "sign_in = false\nload = true\n"
@@ -139,8 +139,8 @@ def measured(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def began(finished: Finished) -> float:
-    """When the ramp began, of the last attempt where there were two, in seconds since the epoch."""
-    return float([record["began"] for record in finished.records if record["type"] == "timeline"][-1])
+    """When the ramp began, in seconds since the epoch."""
+    return float(next(record["began"] for record in finished.records if record["type"] == "timeline"))
 
 
 def ended(folder: Path, process: subprocess.Popen[bytes], seconds: float, log: str = "log") -> Finished:

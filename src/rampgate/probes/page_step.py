@@ -150,7 +150,7 @@ class PageStep:
             "service_worker_active",
             n=1,
             value=float(active),
-            note="" if active else f"service worker: {state}",
+            note="" if active else state,
         )
         if not active:
             return [worker]
@@ -226,9 +226,9 @@ class PageStep:
         try:
             response = await tab.goto(self.url, wait_until="load")
             status = response.status if response else 0
-            up, note = status // 100 == _OK, f"answered {status} without a network"
+            up, note = status // 100 == _OK, f"HTTP {status}"
         except Error as error:
-            up, note = False, f"does not come without a network: {error.message.splitlines()[0][:_TEXT]}"
+            up, note = False, error.message.splitlines()[0][:_TEXT]
         finally:
             await tab.context.set_offline(False)
         return self._measured("offline_page_up", n=1, value=float(up), note="" if up else note)
