@@ -85,9 +85,8 @@ def _configure(config: pytest.Config) -> None:
     stack = ExitStack()
     config.add_cleanup(stack.close)
     source = _source(config, stack, "-".join([stage, *steps[-1:]]))
-    stage_session = prepare(stage, source, invocation(), steps)
+    config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
-    config.stash[STAGE_SESSION] = stage_session
     config.pluginmanager.register(fixtures.of_subjects(stage_session.setup.settings), "rampgate-subjects")
     _add_checks(config, stage)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
@@ -285,17 +284,15 @@ def pytest_runtest_makereport(
         seconds=round(call.duration, 6),
     )
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
-    if isinstance(error, UnmetError | RampgateError):
-        _attach(report, item, outcome.value, stage_session.setup.redactor.text(str(error)))
-    else:
-        _attach(report, item, outcome.value)
+    text = str(error) if isinstance(error, UnmetError | RampgateError) else ""
+    _attach(report, item, outcome.value, stage_session.setup.redactor.text(text))
     if isinstance(error, UnreachableError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {error}")
     return report
 
 
-def _attach(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str = "") -> None:
+def _attach(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str) -> None:
     """Put our outcome on the report; plain attributes travel from xdist's workers to the controller."""
     vars(report).update(rampgate=outcome, rampgate_check=item.stash[CHECK_ID], rampgate_text=text)
     if text:

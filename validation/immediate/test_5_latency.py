@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.stage.context import REQUESTS
+from rampgate.probes.latency import REQUESTS
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.stage.context import AUDITS
+from rampgate.probes.lighthouse import AUDITS
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import PageSettings

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from rampgate.io.http import ClientFactory
 
+REQUESTS = (200, 300, 500, 1000)
+"""How many are added while it is undecided: 200, 500, 1,000, 2,000 in all."""
 COLD_START = 20
 """The first requests to an endpoint: judged as errors, reported apart as times."""
 TIMEOUTS_IN_A_ROW = 3

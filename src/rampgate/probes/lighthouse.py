@@ -26,6 +26,8 @@ _Runs: TypeAlias = dict[str, dict[str, Any]]
 CATEGORIES = ("performance", "accessibility")
 PAGE_CODES = frozenset({"ERRORED_DOCUMENT_REQUEST", "CHROME_INTERSTITIAL_ERROR", "NO_FCP", "NOT_HTML"})
 """Errors that Lighthouse attributes to the page: believed when a plain GET of the page fails too."""
+AUDITS = (3, 2, 2, 2)
+"""How many are added while a score is undecided: 3, 5, 7, 9 in all."""
 _OWN_TIMEOUT = "our own time-out"
 _SUCCESS = 2
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.probes.latency import REQUESTS
+from rampgate.probes.lighthouse import AUDITS
 from rampgate.probes.page_step import PageStep
 from rampgate.probes.vitals import VitalsProbe
-from rampgate.stage.context import AUDITS, REQUESTS
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BaselineSettings

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rampgate.errors import ProbeError
 from rampgate.io.http import RUN_HEADER
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager, ExitStack
 
     from rampgate.evidence.run import Run
     from rampgate.io.browser import SignedInBrowser, SignIn
     from rampgate.probes.auditor import Auditor
+
+T = TypeVar("T", bound="AbstractContextManager[Any]")
 
 
 class Browsers:
@@ -29,8 +32,7 @@ class Browsers:
         self._run = run
         self._web = web
         self._stack = stack
-        self._browsers: dict[bool, SignedInBrowser] = {}
-        self._auditors: dict[bool, Auditor] = {}
+        self._started: dict[tuple[Any, bool], Any] = {}
 
     def browser(self, *, signed_in: bool) -> SignedInBrowser:
         """The browser that visits pages; without [login] nobody signs in.
@@ -41,10 +43,7 @@ class Browsers:
         from rampgate.io.browser import SignedInBrowser
         from rampgate.io.browser_tools import find_browser
 
-        if signed_in not in self._browsers:
-            browser = SignedInBrowser(find_browser(os.environ), **self._options(signed_in=signed_in))
-            self._browsers[signed_in] = self._stack.enter_context(browser)
-        return self._browsers[signed_in]
+        return self._start(SignedInBrowser, find_browser, signed_in=signed_in)
 
     def auditor(self, *, signed_in: bool) -> Auditor:
         """Lighthouse in such a browser.
@@ -55,18 +54,23 @@ class Browsers:
         from rampgate.io.browser_tools import find_tools
         from rampgate.probes.auditor import BrowserAuditor
 
-        if signed_in not in self._auditors:
-            auditor = BrowserAuditor(find_tools(os.environ), **self._options(signed_in=signed_in))
-            self._auditors[signed_in] = self._stack.enter_context(auditor)
-        return self._auditors[signed_in]
+        return self._start(BrowserAuditor, find_tools, signed_in=signed_in)
 
-    def _options(self, *, signed_in: bool) -> dict[str, Any]:
-        settings = self._run.settings
-        return {
-            "sign_in": self._form() if signed_in and settings.login else None,
-            "extra_headers": {RUN_HEADER: self._run.id},
-            "secret_headers": settings.target.headers,
-        }
+    def _start(
+        self, kind: Callable[..., T], find: Callable[[Mapping[str, str]], Any], *, signed_in: bool
+    ) -> T:
+        """One of this kind, made of the programs that are found, and started on first use."""
+        if (kind, signed_in) not in self._started:
+            settings = self._run.settings
+            browser = kind(
+                find(os.environ),
+                sign_in=self._form() if signed_in and settings.login else None,
+                extra_headers={RUN_HEADER: self._run.id},
+                secret_headers=settings.target.headers,
+            )
+            self._started[kind, signed_in] = self._stack.enter_context(browser)
+        started: T = self._started[kind, signed_in]
+        return started
 
     def _form(self) -> SignIn:
         """The form of [login.form], and the account that signs in with it."""

@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-REQUESTS = (200, 300, 500, 1000)
-"""How many requests each look at an endpoint adds: 200, 500, 1,000, 2,000 in all."""
-AUDITS = (3, 2, 2, 2)
-"""How many audits each look at a page adds: 3, 5, 7, 9 in all."""
-
 
 class StageContext:
     """Makes the clients and probes of one process, and keeps what they share: a session, a browser.
@@ -179,22 +174,14 @@ class StageContext:
         """The database: a ping, what it really is, a round trip where writing is allowed."""
         from rampgate.probes.stores import MongoProbe
 
-        return MongoProbe(
-            mongodb.uri,
-            mongodb.database,
-            allow_writes=self._may_write(mongodb.uri),
-            timeout_s=mongodb.timeout,
-        )
+        writes = self._may_write(mongodb.uri)
+        return MongoProbe(mongodb.uri, mongodb.database, writes, mongodb.timeout)
 
     def redis(self, redis: subjects.RedisSettings) -> RedisProbe:
         """The cache: a ping, what it really is, a round trip where writing is allowed, its hit rate."""
         from rampgate.probes.stores import RedisProbe
 
-        return RedisProbe(
-            redis.url,
-            allow_writes=self._may_write(redis.url),
-            timeout_s=redis.timeout,
-        )
+        return RedisProbe(redis.url, self._may_write(redis.url), redis.timeout)
 
     def context(self) -> Context:
         """What the measure function of a check is given beside its settings."""
@@ -221,30 +208,30 @@ class StageContext:
 
     def _answers(self, name: str) -> bool:
         """Whether a dependency answers, measured once per run; one that is not configured is none."""
-        store: MongoProbe | RedisProbe
+        settings = self._settings
         if name in {"web", "api"}:
-            configured = self._settings.target.web if name == "web" else self._settings.target.api
+            configured = settings.target.web if name == "web" else settings.target.api
             return not configured or self.health(name).value == 1
-        if name == "mongodb" and self._settings.mongodb:
-            store = self.mongodb(self._settings.mongodb)
-        elif name == "redis" and self._settings.redis:
-            store = self.redis(self._settings.redis)
+        store: MongoProbe | RedisProbe
+        if name == "mongodb" and settings.mongodb:
+            store = self.mongodb(settings.mongodb)
+        elif name == "redis" and settings.redis:
+            store = self.redis(settings.redis)
         else:
             return True
-        return self.run.once(f"reachable-{name}", lambda: _first(store.measure(), f"{name}_up")).value == 1
+        return self.run.once(f"reachable-{name}", lambda: store.measure()[0]).value == 1
 
     def _health(self, service: str) -> Measurement:
-        address = self.base(service) + self._settings.target.health
-        patience = self._settings.stage(self.run.stage).patience
-        measured = HealthProbe(
+        path, patience = self._settings.target.health, self._settings.stage(self.run.stage).patience
+        waiting = f"; waiting up to {patience:g} s"
+        up, healthy = HealthProbe(
             partial(self.client, service, signed_in=False),
-            self._settings.target.health,
+            path,
             service,
             self.run.clock,
             patience,
-            lambda found: self.run.progress(f"{address} {found}; waiting up to {patience:g} s"),
+            lambda found: self.run.progress(f"{self.base(service)}{path} {found}{waiting}"),
         ).measure()
-        up, healthy = _first(measured, "up"), _first(measured, "time_to_healthy")
         # One observation, however many attempts it took: those are evidence.
         return replace(up, n=1, details={**up.details, "healthy_after_s": healthy.value})
 
@@ -309,7 +296,3 @@ class StageContext:
         if self._settings.allow_writes:
             self.guard.check(address)
         return self._settings.allow_writes
-
-
-def _first(measured: list[Measurement], metric: str) -> Measurement:
-    return next(measurement for measurement in measured if measurement.metric == metric)
