@@ -27,6 +27,7 @@ from rampgate.config.settings import Settings
 from rampgate.evidence import verdicts
 from rampgate.load import run as load
 from rampgate.load.generator import CpuStats
+from rampgate.load.plan import prepare
 from rampgate.load.table import OFF, ON
 from rampgate.load.times import Recorder
 from rampgate.model.redact import Redactor
@@ -90,7 +91,7 @@ def measure(requests: int) -> dict[str, Any]:
     spent = {"recording": 0.0, "counting": 0.0, "judging": 0.0}
     with tempfile.TemporaryDirectory() as folder:
         plateau = max(1.0, requests / RATE - RAMP_S)
-        setup = load.prepare(settings(Path(folder), plateau), Redactor())
+        setup = prepare(settings(Path(folder), plateau), Redactor())
         run = load.LoadRun(setup, clock=clock, environ={})
         blocks: list[bytes] = []
         cpu = [0.0]

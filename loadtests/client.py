@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 
-from .answer import Answer
-from .multi import Multi
 from .transfer import Batch, Connections, Request
 
 if TYPE_CHECKING:
@@ -26,7 +24,8 @@ if TYPE_CHECKING:
 
     from gevent.hub import Waiter
 
-__all__ = ["KEEP", "Answer", "Batch", "Multi", "Request", "Session"]
+    from .answer import Answer
+    from .multi import Multi
 
 KEEP = 1 << 20
 """How many bytes of an answer are read where the answer is needed."""

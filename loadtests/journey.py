@@ -17,7 +17,8 @@ from rampgate.load.cohorts import Roster
 from rampgate.load.table import CUT, NO_COHORT, SIGN_IN
 
 from . import work
-from .client import KEEP, Multi, Session
+from .client import KEEP, Session
+from .multi import Multi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from rampgate.load.accounts import Account
 
-    from .client import Answer, Batch, Request
+    from .answer import Answer
+    from .transfer import Batch, Request
     from .work import Work
 
 _SIGN_IN_NAME = "sign-in"

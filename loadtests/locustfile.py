@@ -24,7 +24,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from rampgate.errors import ExitCode, RampgateError
 from rampgate.evidence import session, verdicts
-from rampgate.load import cohorts, profile
+from rampgate.load import cohorts, plan, profile
 from rampgate.load import run as load
 from rampgate.report import table, write_all
 
@@ -208,9 +208,9 @@ def _options(environment: Any) -> dict[str, Any]:
 
 def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     config = Gate.config or environment.parsed_options.rampgate_config
-    settings, redactor = load.settings_of(config, environment.host)
+    settings, redactor = plan.settings_of(config, environment.host)
     settings = settings.model_copy(update={"load": profile.with_options(settings.load, options)})
-    return load.prepare(settings, redactor, session.invocation())
+    return plan.prepare(settings, redactor, session.invocation())
 
 
 def _print(text: str) -> None:

@@ -17,7 +17,8 @@ import gevent
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from loadtests.answer import error_of
-from loadtests.client import Multi, Session
+from loadtests.client import Session
+from loadtests.multi import Multi
 from tests.e2e.scripted_server import BIG, Scripted
 
 from rampgate.load.table import CUT
@@ -434,7 +435,8 @@ def test_the_environment_names_no_proxy(server: Scripted, monkeypatch: pytest.Mo
 SHORT_OF_FILES = """
 import os, resource, sys
 sys.path[:0] = {path!r}
-from loadtests.client import Multi, Session
+from loadtests.client import Session
+from loadtests.multi import Multi
 multi = Multi(["127.0.0.1"])
 one = Session(multi, {url!r}, timeout_s=20)
 request = one.prepare("GET", "/json")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rampgate.load import run as load
+from rampgate.load.plan import locustfile
 from rampgate.load.table import CUT, SIGN_IN, Row, Table
 from rampgate.load.times import read
 
@@ -126,7 +126,7 @@ thresholds = {{ http_req_duration = ["p(95)<4000"], http_req_failed = ["rate<0.0
 def start(folder: Path, *arguments: str, file: Path | None = None) -> subprocess.Popen[str]:
     """Locust in this folder, with an environment of its own."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
-    command = [sys.executable, "-m", "locust", "-f", str(file or load.locustfile()), "--headless", *arguments]
+    command = [sys.executable, "-m", "locust", "-f", str(file or locustfile()), "--headless", *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -342,7 +342,7 @@ def test_wrong_settings_are_told_one_a_line(tmp_path: Path) -> None:
 
 def test_an_error_in_the_journey_is_not_swallowed(tmp_path: Path) -> None:
     """A user's own journey that raises makes an error of the run, though every request was answered."""
-    folder = load.locustfile().parent
+    folder = locustfile().parent
     (tmp_path / "journey.py").write_text(
         "import sys\n"
         f"sys.path.insert(0, {str(folder)!r})\n"

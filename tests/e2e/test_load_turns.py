@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import pycurl  # type: ignore[import-untyped]  # it carries no types
-from loadtests.client import Multi, Session
+from loadtests.client import Session
 from tests.e2e.scripted_server import Scripted
 from tests.e2e.test_load_client import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from loadtests.multi import Multi
 
 WAIT_S = 30
 USERS = 3

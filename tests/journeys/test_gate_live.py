@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.e2e.test_load_run import Service, configure, serving
 from tests.journeys.locust_page import await_page, free_port
 
-from rampgate.load import run as load
+from rampgate.load.plan import locustfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def test_a_real_run_is_shown_until_its_verdict(browser: Browser, tmp_path: Path)
     """Started with Locust, the tab shows requests as they come, then the verdict and its report."""
     environ = {n: v for n, v in os.environ.items() if not n.startswith(("RAMPGATE_", "LOCUST_"))}
     port = free_port()
-    command = [sys.executable, "-m", "locust", "-f", str(load.locustfile()), "--autostart"]
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile()), "--autostart"]
     with serving(Service()) as service, (tmp_path / "log").open("w") as log:
         configure(tmp_path, service.url, plateau=PLATEAU_S)
         process = subprocess.Popen(

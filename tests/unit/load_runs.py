@@ -11,6 +11,7 @@ from rampgate.evidence import journal
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
 from rampgate.load.generator import CpuStats
+from rampgate.load.plan import prepare
 from rampgate.load.table import NO_COHORT
 from rampgate.load.times import Recorder
 from rampgate.model.redact import Redactor
@@ -58,7 +59,7 @@ class Running:
 
     def __init__(self, told: Settings) -> None:
         self.clock, self.began = FakeClock(ZERO), ZERO
-        self.setup = load.prepare(told, Redactor())
+        self.setup = prepare(told, Redactor())
         self.run = load.LoadRun(self.setup, clock=self.clock, environ={})
         self.processes: dict[str, Process] = {}
 

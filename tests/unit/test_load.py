@@ -11,7 +11,7 @@ from rampgate.evidence import journal
 from rampgate.io.http import RUN_HEADER
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
-from rampgate.load.plan import endpoints_of, ramp_of
+from rampgate.load.plan import endpoints_of, locustfile, prepare, ramp_of, settings_of
 from rampgate.load.table import NO_COHORT, SIGN_IN
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
@@ -43,7 +43,7 @@ class Started:
 
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
-        self.setup = load.prepare(settings(folder), Redactor())
+        self.setup = prepare(settings(folder), Redactor())
         self.run = load.LoadRun(self.setup, clock=self.clock, environ={})
         self.run.peak_users = 2
 
@@ -78,7 +78,7 @@ def outcomes(decided: results.Verdict) -> dict[str, Outcome | None]:
 
 def test_the_plan_names_each_endpoint_under_load_and_the_whole_run(tmp_path: Path) -> None:
     """What must be judged is fixed before the first request, and the chance of a false alarm is shared."""
-    setup = load.prepare(settings(tmp_path), Redactor())
+    setup = prepare(settings(tmp_path), Redactor())
     assert [(planned.check, planned.required) for planned in setup.plan.checks] == [
         ("load/plateau[one]", True),
         ("load/plateau[two]", False),
@@ -106,30 +106,30 @@ def test_a_run_that_could_judge_nothing_is_refused(
 ) -> None:
     """No endpoint, no plateau, a threshold that is none: told before anything is sent."""
     with pytest.raises(ConfigurationError, match=message):
-        load.prepare(settings(tmp_path, **told), Redactor())
+        prepare(settings(tmp_path, **told), Redactor())
 
 
 def test_an_address_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
     """Load goes to allowed hosts only."""
     with pytest.raises(RefusedError, match=r"192\.0\.2\.1"):
-        load.prepare(settings(tmp_path, target={"api": "http://192.0.2.1"}), Redactor())
+        prepare(settings(tmp_path, target={"api": "http://192.0.2.1"}), Redactor())
 
 
 def test_the_host_option_wins_over_the_settings(tmp_path: Path) -> None:
     """What --host names is what the journal calls the target; what is no address is refused."""
     file = tmp_path / "own.toml"
     file.write_text('[target]\napi = "http://127.0.0.1:1"\n', encoding="utf-8")
-    assert load.settings_of(str(file), environ={})[0].target.api == "http://127.0.0.1:1"
-    told, _ = load.settings_of(None, "http://127.0.0.1:2/", environ={"RAMPGATE_CONFIG": str(file)})
+    assert settings_of(str(file), environ={})[0].target.api == "http://127.0.0.1:1"
+    told, _ = settings_of(None, "http://127.0.0.1:2/", environ={"RAMPGATE_CONFIG": str(file)})
     assert told.target.api == "http://127.0.0.1:2"
     with pytest.raises(ConfigurationError, match="--host"):
-        load.settings_of(str(file), "127.0.0.1:2", environ={})
+        settings_of(str(file), "127.0.0.1:2", environ={})
 
 
 def test_a_ready_file_that_is_none_is_refused(tmp_path: Path) -> None:
     """RAMPGATE_DEMO_READY is never passed over in silence."""
     with pytest.raises(ConfigurationError, match="ready"):
-        load.settings_of(None, environ={"RAMPGATE_DEMO_READY": str(tmp_path / "ready.json")})
+        settings_of(None, environ={"RAMPGATE_DEMO_READY": str(tmp_path / "ready.json")})
 
 
 def test_the_ramp_is_that_of_the_settings(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_one_run_measures_a_target_at_a_time(started: Started, tmp_path: Path) -
 
 def test_a_run_can_join_another(tmp_path: Path) -> None:
     """RAMPGATE_RUN puts the load's evidence beside that of a preceding stage."""
-    setup = load.prepare(settings(tmp_path), Redactor())
+    setup = prepare(settings(tmp_path), Redactor())
     folder = load.LoadRun(setup, environ={"RAMPGATE_RUN": "release-7"}).finish()
     assert folder == (tmp_path / "reports" / "release-7").resolve()
     records, _ = journal.read(folder)
@@ -276,7 +276,7 @@ def test_every_request_names_its_run(started: Started) -> None:
 def test_no_secret_reaches_the_evidence(tmp_path: Path) -> None:
     """The account that signs in is masked in the journal."""
     login = {"path": "/login", "body": {"email": "a@example.test", "password": "canary-7f3a"}}
-    setup = load.prepare(settings(tmp_path, login=login), Redactor(["canary-7f3a"]))
+    setup = prepare(settings(tmp_path, login=login), Redactor(["canary-7f3a"]))
     folder = load.LoadRun(setup, environ={}).finish()
     written = "".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file())
     assert "a@example.test" in written
@@ -285,4 +285,4 @@ def test_no_secret_reaches_the_evidence(tmp_path: Path) -> None:
 
 def test_the_load_test_is_where_rampgate_says() -> None:
     """The file that Locust is pointed at exists."""
-    assert load.locustfile().is_file()
+    assert locustfile().is_file()

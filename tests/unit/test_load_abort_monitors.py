@@ -12,9 +12,9 @@ from tests.unit import load_runs
 from rampgate.config import policy
 from rampgate.config.settings import Settings
 from rampgate.evidence.run import FALSE_FAIL_PER_RUN
-from rampgate.load import run as load
 from rampgate.load.abort import AbortTest
 from rampgate.load.abort_monitors import FRESH_S, GRACE_S, AbortMonitors, chains, monitored
+from rampgate.load.plan import prepare
 from rampgate.load.seconds import Second
 from rampgate.model.redact import Redactor
 
@@ -198,7 +198,7 @@ LOADS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("told", LOADS)
 def test_all_tests_together_keep_the_budget(tmp_path: Path, told: dict[str, Any]) -> None:
     """Cells and watches together fail a healthy run once in 1,000, whatever is configured."""
-    setup = load.prepare(load_runs.settings(tmp_path, load=told), Redactor())
+    setup = prepare(load_runs.settings(tmp_path, load=told), Redactor())
     cells, abort = setup.tests * setup.alpha_fail, setup.abort_tests * setup.alpha_abort
     assert cells + abort == pytest.approx(FALSE_FAIL_PER_RUN)
     assert abort == pytest.approx(0 if told.get("abort") == "off" else FALSE_FAIL_PER_RUN / 2)

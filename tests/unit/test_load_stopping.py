@@ -6,7 +6,7 @@ import pytest
 from tests.unit.load_runs import Running, outcomes, settings
 
 from rampgate.judging.verdict import decide, dumps
-from rampgate.load import run as load
+from rampgate.load.plan import prepare
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import sentences
@@ -134,7 +134,7 @@ def test_report_only_reports(tmp_path: Path) -> None:
 def test_off_is_not_planned(tmp_path: Path) -> None:
     """Aborting off: no check, no watch, and the whole budget for the cells."""
     told = settings(tmp_path, load={"abort": "off"})
-    setup = load.prepare(told, Redactor())
+    setup = prepare(told, Redactor())
     assert "load/abort" not in [planned.check for planned in setup.plan.checks]
     running = Running(told)
     running.go_on(46, failing=10)

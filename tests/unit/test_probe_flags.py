@@ -10,7 +10,8 @@ import pytest
 from tests.unit.fakes import Clients, FakeClock, always
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.probes.flags import BulkForm, FlagProbe, User, fresh_users
+from rampgate.probes.flag_users import BulkForm, User, fresh_users
+from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from rampgate.checks.sources import json_address
 from rampgate.checks.sources.json_address import JsonAddress
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
-from rampgate.probes.flags import FlagProbe, fresh_users
+from rampgate.probes.flag_users import fresh_users
+from rampgate.probes.flags import FlagProbe
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
 from rampgate.probes.latency import EndpointProbe
 

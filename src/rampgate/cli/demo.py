@@ -63,7 +63,7 @@ def run_demo(pytest_args: Sequence[str], *, load: bool, stack: str | None, echo:
     from rampgate import demo
     from rampgate.config.loading import load as load_settings
     from rampgate.evidence import journal
-    from rampgate.load.run import locustfile
+    from rampgate.load.plan import locustfile
 
     path = demo.settings_file()
     settings, start = demo.with_stack(demo.settings_of(path), stack), time.monotonic()

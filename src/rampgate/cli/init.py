@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +28,7 @@ from rampgate.cli.base import exits
 @click.option("--no-probe", is_flag=True, help="Send the service no request.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @exits
-def init(**options: Any) -> int:
+def init(**arguments: Any) -> int:
     r"""Write rampgate.toml and locustfile.py for a service of yours.
 
     It is probed once, with GET, for what you name; what it answers goes into the settings.
@@ -36,6 +38,23 @@ def init(**options: Any) -> int:
       rampgate init --api http://127.0.0.1:8080 --endpoint orders=/api/orders:items --page /
       rampgate init --api https://shop.example --login /api/login --flag new-checkout=25 --redis
     """
-    from rampgate.init import command
+    from rampgate.config.loading import FILE_NAME
+    from rampgate.errors import ExitCode, RefusedError
+    from rampgate.init import files, options
+    from rampgate.init.probe import probe, unprobed
 
-    return command.run(options)
+    given = options.read(arguments)
+    if not arguments["force"] and Path(FILE_NAME).exists():
+        raise RefusedError(f"{FILE_NAME}: is there already; --force replaces it")
+    probed = unprobed(given)
+    text = files.render(given, probed)  # what cannot be settings is refused before any request
+    if not arguments["no_probe"]:
+        probed = probe(given)
+        text = files.render(given, probed)
+    files.write(text, force=arguments["force"], echo=click.echo)
+    for remark in probed.remarks:
+        click.echo(f"found: {remark}")
+    if wanted := [name for name in files.variables(text) if name not in os.environ]:
+        click.echo(f"set before you run a stage: {' '.join(wanted)}")
+    click.echo("next: read rampgate.toml, then: pytest -m immediate")
+    return ExitCode.PROMOTE

@@ -78,11 +78,10 @@ def variables(text: str) -> list[str]:
     return list(dict.fromkeys(name for line in lines for name in _VARIABLE.findall(line)))
 
 
-def write(folder: Path, text: str, *, force: bool, echo: Callable[[str], None]) -> None:
-    """Write both files.
+def write(text: str, *, force: bool, echo: Callable[[str], None]) -> None:
+    """Write both files into this folder.
 
     Args:
-        folder: where.
         text: of rampgate.toml.
         force: replace a rampgate.toml and a locustfile.py that are there.
         echo: takes a line for each file that was written or left alone.
@@ -93,12 +92,12 @@ def write(folder: Path, text: str, *, force: bool, echo: Callable[[str], None]) 
     """
     mode = "w" if force else "x"
     try:
-        with (folder / FILE_NAME).open(mode, encoding="utf-8") as file:
+        with Path(FILE_NAME).open(mode, encoding="utf-8") as file:
             file.write(text)
-        echo(f"wrote {folder / FILE_NAME}")
-        with (folder / LOCUSTFILE_NAME).open(mode, encoding="utf-8") as file:
+        echo(f"wrote {FILE_NAME}")
+        with Path(LOCUSTFILE_NAME).open(mode, encoding="utf-8") as file:
             file.write(LOCUSTFILE)
-        echo(f"wrote {folder / LOCUSTFILE_NAME}")
+        echo(f"wrote {LOCUSTFILE_NAME}")
     except FileExistsError as error:
         if Path(error.filename).name == LOCUSTFILE_NAME:
             echo(f"left {error.filename} as it is; rampgate load needs none")

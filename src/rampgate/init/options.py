@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rampgate.errors import ConfigurationError
@@ -52,6 +52,9 @@ class Options:
     mongodb: bool = False
     redis: bool = False
     allow_load: bool = False
+
+
+_FIELDS = {field.name for field in fields(Options)}
 
 
 @dataclass(frozen=True)
@@ -125,21 +128,10 @@ def read(arguments: Mapping[str, Any]) -> Options:
     flags = _each(flag, arguments["flags"], problems)
     if problems:
         raise ConfigurationError(problems)
-    return Options(
-        api=(arguments["api"] or "").rstrip("/"),
-        web=(arguments["web"] or "").rstrip("/"),
-        name=arguments["name"],
-        health=arguments["health"],
-        endpoints=tuple(endpoints),
-        pages=tuple(page(path) for path in arguments["pages"]),
-        login=arguments["login"] or "",
-        flags=tuple(flags),
-        flag_path=arguments["flag_path"] or FLAG_PATH,
-        expected_version=arguments["expected_version"] or "",
-        mongodb=arguments["mongodb"],
-        redis=arguments["redis"],
-        allow_load=arguments["allow_load"],
-    )
+    given = {key: value for key, value in arguments.items() if value is not None and key in _FIELDS}
+    given |= {key: (arguments[key] or "").rstrip("/") for key in ("api", "web")}
+    pages = tuple(page(path) for path in arguments["pages"])
+    return Options(**{**given, "endpoints": tuple(endpoints), "pages": pages, "flags": tuple(flags)})
 
 
 def _each(parse: Callable[[str], T], texts: Iterable[str], problems: list[str]) -> list[T]:

@@ -72,6 +72,11 @@ class WorkerStats(NamedTuple):
     iterations: int
     offered: int
 
+    @property
+    def starved(self) -> bool:
+        """Whether it waited so long that its times say nothing about the target."""
+        return self.wait is not None and self.wait > STARVED
+
 
 class Health:
     """The samples of all generating processes."""

@@ -6,13 +6,14 @@ compared with what was counted so far, and its outcome may still change.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rampgate.evidence.run import FALSE_PASS_PER_CHECK
-from rampgate.io.cpu_pressure import STARVED
 from rampgate.judging.judge import judge
 from rampgate.load.counters import DURATION
+from rampgate.load.seconds import Second
 from rampgate.model import formats
 from rampgate.outcome import Outcome, Severity
 from rampgate.report import sentences
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from rampgate.judging.judge import Judgement
     from rampgate.load.counters import Counters
     from rampgate.load.generator import Health, WorkerStats
-    from rampgate.load.seconds import Second
     from rampgate.model.ramp import Ramp
 
 EVERY = "all requests"
 UNDECIDED = "undecided"
+_NO_SECOND = Second(0, 0, 0, 0, {}, 0, 0.0, None, None, None)
 
 
 class Evidence(Protocol):
@@ -104,17 +105,6 @@ class LiveResult(NamedTuple):
     sentence: str
 
 
-class Generator(NamedTuple):
-    """A generating process: shares of wall time, visits begun, and visits due by a rate (or 0)."""
-
-    process: str
-    wait: float | None
-    cpu: float | None
-    iterations: int
-    offered: int
-    starved: bool
-
-
 class Abort(NamedTuple):
     """The evidence for ending the run early: 1 is enough."""
 
@@ -141,17 +131,16 @@ class Snapshot:
     p99: float | None
     thresholds: tuple[LiveResult, ...]
     aborts: tuple[Abort, ...]
-    generators: tuple[Generator, ...]
+    generators: tuple[WorkerStats, ...]
     verdict: str
     says: str
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        plain = asdict(self)
-        for name in ("thresholds", "aborts", "generators"):
-            plain[name] = [entry._asdict() for entry in getattr(self, name)]
-        plain["stage"] = self.stage._asdict() if self.stage else None
-        return plain
+        listed = {name: [each._asdict() for each in getattr(self, name)] for name in ("thresholds", "aborts")}
+        generators = [{**each._asdict(), "starved": each.starved} for each in self.generators]
+        stage = self.stage._asdict() if self.stage else None
+        return {**vars(self), **listed, "generators": generators, "stage": stage}
 
 
 def snapshot(run: RunView, breathe: Callable[[], None] = lambda: None) -> Snapshot:
@@ -165,33 +154,31 @@ def snapshot(run: RunView, breathe: Callable[[], None] = lambda: None) -> Snapsh
     results = tuple(_results(run, elapsed, breathe))
     begun = _begun(ramp, elapsed)
     troubles = run.health.troubles(begun, elapsed)
-    generators = tuple(_generator(stats) for stats in run.health.over(begun, elapsed))
-    last = run.seconds[-1] if run.seconds else None
-    verdict, says = _so_far(results, troubles, _until_plateau(ramp, elapsed))
+    last = run.seconds[-1] if run.seconds else _NO_SECOND
+    verdict, says = _so_far(results, troubles, _plateau(ramp) - elapsed)
     return Snapshot(
         run=clean(run.id, 100),
         stage=_stage(ramp, elapsed),
         elapsed=round(elapsed, 1),
         left=round(max(0.0, ramp.duration - elapsed), 1),
         ideal=round(ramp.users_at(elapsed), 1),
-        users=last.users if last else 0,
-        rate=last.n if last else 0,
+        users=last.users,
+        rate=last.n,
         requests=sum(second.n for second in run.seconds),
         failures=sum(second.failures for second in run.seconds),
-        p50=last.p50 if last else None,
-        p95=last.p95 if last else None,
-        p99=last.p99 if last else None,
+        p50=last.p50,
+        p95=last.p95,
+        p99=last.p99,
         thresholds=results,
         aborts=tuple(_abort(text, test) for text, test in run.evidence.items()),
-        generators=generators,
+        generators=tuple(_rounded(stats) for stats in run.health.over(begun, elapsed)),
         verdict=verdict,
         says=says,
     )
 
 
 def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Iterator[LiveResult]:
-    until = _until_plateau(run.ramp, elapsed)
-    steady = until is not None and until <= 0
+    steady = _plateau(run.ramp) <= elapsed
     slices: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
     over = "plateau" if steady else "before the plateau"
     slices += [
@@ -241,7 +228,7 @@ def result_of(judgement: Judgement, about: str, over: str, *, judged: bool) -> L
     )
 
 
-def _so_far(results: Iterable[LiveResult], troubles: Sequence[str], until: float | None) -> tuple[str, str]:
+def _so_far(results: Iterable[LiveResult], troubles: Sequence[str], until: float) -> tuple[str, str]:
     """What the run would come to if it ended now, and why, in words."""
     judged = [each for each in results if each.judged]
     failed = [each for each in judged if each.outcome == Outcome.FAILED.value]
@@ -253,28 +240,26 @@ def _so_far(results: Iterable[LiveResult], troubles: Sequence[str], until: float
         return "hold", counts
     if troubles:
         return UNDECIDED, clean("; ".join(troubles))
-    if until is None or until > 0:
-        wait = "" if until is None else f": it begins in {formats.duration(until)}"
+    if until > 0:
+        wait = f": it begins in {formats.duration(until)}" if math.isfinite(until) else ""
         return UNDECIDED, f"the endpoints are judged over the plateau{wait}"
     return (UNDECIDED, counts) if open_ or not judged else ("promote", f"all {len(judged)} limits are met")
 
 
+def _plateau(ramp: Ramp) -> float:
+    """The second in which the plateau begins, infinite without one."""
+    plateau = ramp.plateau()
+    return math.inf if plateau is None else ramp.bounds(plateau)[0]
+
+
 def _begun(ramp: Ramp, elapsed: float) -> float:
     """When that began which the verdict is going to rest on: the plateau, or until then the run."""
-    plateau = ramp.plateau()
-    begun = 0.0 if plateau is None else ramp.bounds(plateau)[0]
-    return begun if begun < elapsed else 0.0
+    return begun if (begun := _plateau(ramp)) < elapsed else 0.0
 
 
-def _generator(stats: WorkerStats) -> Generator:
+def _rounded(stats: WorkerStats) -> WorkerStats:
     wait, cpu = (None if share is None else round(share, 4) for share in (stats.wait, stats.cpu))
-    starved = wait is not None and wait > STARVED
-    return Generator(clean(stats.process, 100), wait, cpu, stats.iterations, stats.offered, starved)
-
-
-def _until_plateau(ramp: Ramp, elapsed: float) -> float | None:
-    plateau = ramp.plateau()
-    return None if plateau is None else ramp.bounds(plateau)[0] - elapsed
+    return stats._replace(process=clean(stats.process, 100), wait=wait, cpu=cpu)
 
 
 def _stage(ramp: Ramp, elapsed: float) -> Stage | None:

@@ -22,15 +22,7 @@ from rampgate.load.counters import DURATION, Counters
 from rampgate.load.files import Files
 from rampgate.load.finalize import Finalizer
 from rampgate.load.generator import Health
-from rampgate.load.plan import (
-    endpoints_of,
-    headers_of,
-    locustfile,
-    prepare,
-    ramp_of,
-    settings_of,
-    slices_of,
-)
+from rampgate.load.plan import endpoints_of, headers_of, ramp_of, slices_of
 from rampgate.load.seconds import Second, Seconds
 from rampgate.load.times import Recorder, decode
 
@@ -40,15 +32,6 @@ if TYPE_CHECKING:
 
     from rampgate.load.abort import AbortTest
     from rampgate.load.generator import Sample
-
-__all__ = [
-    "STOP_TIMEOUT_S",
-    "LoadRun",
-    "error_message",
-    "locustfile",
-    "prepare",
-    "settings_of",
-]
 
 STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""

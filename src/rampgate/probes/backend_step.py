@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 
-from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
 from rampgate.io.http import Answer, ask
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rampgate.clock import Clock
 
 _POLL_S = 0.1
 _EXAMPLES = 5
@@ -35,7 +36,7 @@ class BackendProbe:
     """
 
     client: httpx.Client
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock
 
     def flags(self, path: str, value: str, places: Mapping[str, str], flags: Sequence[str]) -> Measurement:
         """``flag_off_when_on``: flags that the account does not have.

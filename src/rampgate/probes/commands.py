@@ -12,7 +12,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.process import Process
 from rampgate.model.measurement import Measurement
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import TextIO
+
 
 PYTHON = "{python}"
 """A part of a command that stands for the Python that runs us."""
@@ -53,7 +53,6 @@ class CommandProbe:
         clean: takes secrets out of a text.
         progress: takes a line of progress.
         left_s: what is left of the stage's time, in seconds.
-        clock: times it.
     """
 
     command: Command
@@ -61,7 +60,6 @@ class CommandProbe:
     clean: Callable[[str], str]
     progress: Callable[[str], None]
     left_s: float
-    clock: Clock = field(default_factory=SystemClock)
     _words: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_WORDS))
     _room: int = KEPT_CHARACTERS
     _reported: float = field(default_factory=time.monotonic)
@@ -74,7 +72,7 @@ class CommandProbe:
             ProbeError: its output cannot be kept, or the stage's time was over before its own.
         """
         parts = self._parts()
-        began = self.clock.monotonic()
+        began = time.monotonic()
         try:
             log = _fresh(self.logs, self.command.name)
             with log.open("w", encoding="utf-8", buffering=1) as output:
@@ -82,7 +80,7 @@ class CommandProbe:
         except OSError as error:
             message = f"cannot be run, or its output not be kept: {error.strerror}"
             raise ProbeError(f"commands.{self.command.name}: {message}") from None
-        seconds = self.clock.monotonic() - began
+        seconds = time.monotonic() - began
         if not in_time and self.left_s < self.command.timeout_s:
             raise ProbeError(
                 f"commands.{self.command.name}: was ended after {seconds:.0f} s: the stage's time was over"

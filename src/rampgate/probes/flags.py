@@ -13,15 +13,12 @@ import httpx
 from rampgate.clock import Clock, SystemClock
 from rampgate.io.http import Patience, ask, check_path
 from rampgate.model.measurement import Measurement
-from rampgate.probes.flag_users import BulkForm, User, fresh_users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rampgate.io.http import Answer, ClientFactory
-    from rampgate.probes.flag_users import Decisions
-
-__all__ = ["BulkForm", "FlagProbe", "User", "fresh_users"]
+    from rampgate.probes.flag_users import BulkForm, Decisions, User
 
 ATTEMPTS = 3
 """A decision that gets no answer, or a 5xx, is retried: availability is another check's business."""

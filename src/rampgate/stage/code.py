@@ -27,7 +27,6 @@ def command(context: StageContext, settings: CommandSettings) -> CommandProbe:
         run.journal.clean,
         lambda line: run.progress(f"command {line}"),
         run.deadline - run.clock.monotonic(),
-        run.clock,
     )
 
 

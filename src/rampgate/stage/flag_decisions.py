@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rampgate.model.buckets import bucket, decide
-from rampgate.probes.flags import BulkForm, FlagProbe, User, fresh_users
+from rampgate.probes.flag_users import BulkForm, User, fresh_users
+from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
