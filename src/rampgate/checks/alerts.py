@@ -122,8 +122,6 @@ def measure(channel: AlertChannel, context: Context) -> list[Measurement]:
             n=1,
             value=float(delivered),
             labels={"alert": channel.name},
-            start=start,
-            end=context.clock.now(),
             note=note,
             details=details,
         )
@@ -131,7 +129,7 @@ def measure(channel: AlertChannel, context: Context) -> list[Measurement]:
 
 
 def _mark() -> str:
-    """The mark by which a message is found again."""
+    """The mark of a message, to find it by."""
     return f"rampgate-{secrets.token_hex(8)}"
 
 
@@ -154,7 +152,7 @@ def _must_not_know(channel: AlertChannel, receipt: Receipt, mark: str, context: 
     """An answer that repeats what it is asked for would be a receipt for whatever was never sent.
 
     Raises:
-        ProbeError: it does, or there is no answer: then nobody could see a message arrive.
+        ProbeError: it does, or there is no answer: then no message could be seen to arrive.
     """
     answer = _read(receipt, mark, context)
     if not answer.ok and answer.status != HTTPStatus.NOT_FOUND:

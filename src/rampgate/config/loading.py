@@ -1,4 +1,4 @@
-"""Reads rampgate.toml, fills in ${VAR}, lets RAMPGATE_* win, and tells every problem at once."""
+"""Reads rampgate.toml, fills in ${VAR}, lets RAMPGATE_* win, and reports every problem at once."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def load(
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        told = sentences(error, file, environ if from_environment else {}, Redactor(filling.secrets))
-        raise ConfigurationError(told) from None
+        variables, redactor = environ if from_environment else {}, Redactor(filling.secrets)
+        raise ConfigurationError(sentences(error, file, variables, redactor)) from None
     return settings, Redactor(_secrets(settings, filling.secrets))
 
 
@@ -143,7 +143,7 @@ def _override(data: dict[str, Any], overrides: Mapping[str, str]) -> None:
         for key in tables:
             table = table.setdefault(key, {}) if isinstance(table, dict) else _named(table, key)
             if not isinstance(table, dict | list):
-                break  # the file is wrong there, and is told so
+                break  # the file is wrong there, which is reported below
         if isinstance(table, dict):
             table[last] = value
 

@@ -182,14 +182,14 @@ def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) ->
 def _distinct(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Without those that say what an earlier one says: the same test twice would only thin the budget.
 
-    No sample can tell ``< 2 %`` from ``<= 2 %``, so that among rates they are the same.
+    No sample distinguishes ``< 2 %`` from ``<= 2 %``, so that among rates they are the same.
     """
-    seen: dict[tuple[Any, ...], Rule] = {}
+    distinct: dict[tuple[Any, ...], Rule] = {}
     for rule in rules:
         threshold = rule.threshold
         operator, limit = threshold.good()
         if threshold.aggregation is Aggregation.RATE:
             operator = operator.removesuffix("=")
         says = (threshold.metric, threshold.quantile, operator, limit, threshold.severity)
-        seen.setdefault((*says, *sorted(rule.where.items())), rule)
-    return tuple(seen.values())
+        distinct.setdefault((*says, *sorted(rule.where.items())), rule)
+    return tuple(distinct.values())

@@ -47,8 +47,7 @@ def sentences(
         variables: RAMPGATE_* that may have won over the file, among others; none: it is the file's.
         redactor: knows what was filled in.
     """
-    told = (_sentence(detail, file, variables, redactor) for detail in error.errors())
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(_sentence(detail, file, variables, redactor) for detail in error.errors()))
 
 
 def _sentence(detail: ErrorDetails, file: str, variables: Mapping[str, str], redactor: Redactor) -> str:
@@ -88,7 +87,7 @@ def dotted(keys: Sequence[str | int]) -> str:
 
 
 class _Place(NamedTuple):
-    """Where a problem is: the keys as somebody wrote them, their table, the types that may be there."""
+    """Where a problem is: the keys as the user wrote them, their table, the types that may be there."""
 
     keys: list[str | int]
     table: type[BaseModel]

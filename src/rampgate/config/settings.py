@@ -148,7 +148,7 @@ class FixedSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _something_is_backed_up(self) -> FixedSettings:
-        """A backup of nothing would be left out of the plan, though somebody wants one."""
+        """A backup of nothing would be left out of the plan, though one is configured."""
         if self.backups and not (self.mongodb or self.redis):
             raise ValueError("backups: nothing to back up; accepted is a [mongodb] or a [redis] beside it")
         return self

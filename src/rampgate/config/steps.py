@@ -33,7 +33,7 @@ class CacheSettings(Table):
 
 
 class QuerySettings(Table):
-    """deploy.backend.queries: how the database answers a query, as explain tells it."""
+    """deploy.backend.queries: how the database answers a query, as its explain says."""
 
     name: str = Field(min_length=1)
     path: UrlPath
@@ -49,7 +49,7 @@ class PagingSettings(Table):
     items: JMESPath = "items[].id"
     cursor: JMESPath = "nextCursor"
     parameter: str = "cursor"
-    total: UrlPath | None = Field(default=None, description="where the true number of items is told")
+    total: UrlPath | None = Field(default=None, description="where the true number of items stands")
     total_value: JMESPath = "totals.patients"
     pages: int = Field(default=1000, ge=1, description="more pages than this are no list that ends")
 

@@ -61,7 +61,7 @@ def bundle_growth(context: StageContext, settings: BundleSettings) -> list[Measu
     version = run.version.expected if run.version else None
     if settings.folder and not version:
         raise ProbeError(
-            "version.expected: found none, so that this build cannot be told from the one before; "
+            "version.expected: found none, so that this build looks like the one before; "
             "accepted is the version that is deployed, or bundle.page in place of bundle.folder"
         )
     other_than = version if settings.folder else None

@@ -59,7 +59,7 @@ class Context:
         run_id: names the run in requests and messages.
         environment: whose deployment is checked.
         client: opens a client of the target.
-        clock: tells the time, and waits.
+        clock: gives the time, and waits.
         progress: shows a line to whoever watches.
     """
 

@@ -38,7 +38,8 @@ class Source:
     Args:
         settings: its keys in [[metrics]], its name being the default of ``source``.
         measure: reads one entry. A number is the measurement's ``value``; a share its ``failures`` of ``n``;
-            ``start`` and ``end`` say when the sample was taken, the label ``cohort`` of whom (on, off).
+            ``start`` and ``end`` say when the sample was taken, if not just now; the label ``cohort`` says
+            of whom (on, off).
     """
 
     settings: type[MetricSettings]

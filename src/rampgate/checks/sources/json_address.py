@@ -32,7 +32,6 @@ def measure(metric: JsonAddress, context: Context) -> list[Measurement]:
         ProbeError: there is none; one line says what was found and what is accepted.
         UnreachableError: the API does not answer.
     """
-    start = context.clock.now()
     with context.client("api", account="admin" if metric.admin else "user") as http:
         answer = ask(http, "GET", metric.path)
     if not answer.ok:
@@ -45,8 +44,7 @@ def measure(metric: JsonAddress, context: Context) -> list[Measurement]:
     except (ValueError, RecursionError):
         raise refuse(metric, metric.path, "a body that is not JSON", "JSON") from None
     number = finite(metric, metric.path, find(metric.value, data), f" at {metric.value!r}")
-    end = context.clock.now()
-    return [Measurement(metric.name, metric.unit, n=1, value=number, start=start, end=end)]
+    return [Measurement(metric.name, metric.unit, n=1, value=number)]
 
 
 SOURCE = Source(JsonAddress, measure)
