@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock
 
+from rampgate.config.subjects import BulkSettings
 from rampgate.errors import ProbeError
 from rampgate.model.buckets import bucket, decide
 from rampgate.probes.flag_scratch import FLAG, OVERRIDDEN, USERS, ScratchRollout
@@ -19,7 +20,6 @@ from rampgate.probes.flag_start import (
     of_store,
     variable_of,
 )
-from rampgate.probes.flag_users import BulkForm
 from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
@@ -203,7 +203,9 @@ def played(
 ) -> dict[str, Any]:
     """What a rollout in a scratch store shows: metric, or metric and percentage -> measurement."""
     clients = Clients(service)
-    probe = FlagProbe(clients, "/{flag}/{user}", "enabled", BulkForm(f"{STORE}/evaluate"), clock=FakeClock())
+    probe = FlagProbe(
+        clients, "/{flag}/{user}", "enabled", BulkSettings(path=f"{STORE}/evaluate"), clock=FakeClock()
+    )
     with clients() as admin:
         rollout = ScratchRollout(
             admin, STORE, probe, salted=False, semantics=semantics, progress=lambda _: None

@@ -6,15 +6,18 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock
 
+from rampgate.config.steps import CacheSettings, JobSettings, PagingSettings, QuerySettings
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.probes.backend_step import BackendProbe, JobForm, PagingForm
+from rampgate.probes.backend_step import BackendProbe
 from rampgate.probes.visit_step import Counted, parse_selector, series_of, visit_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PLACES = ("stage", "docsExamined", "returned")
-PAGING = PagingForm("/api/items?limit=3", "items[].id", "nextCursor", "cursor", pages=20)
+CACHE = CacheSettings(path="/x", requests=5)
+QUERY = QuerySettings(name="q", path="/explain")
+PAGING = PagingSettings(path="/api/items?limit=3", pages=20)
+COUNTED = PagingSettings(path="/api/items?limit=3", pages=20, total="/total", total_value="total")
 METRICS = """# TYPE visits_total counter
 visits_total{page="home"} 3.0
 visits_total{page="list"} 4.0
@@ -56,9 +59,7 @@ def test_a_step_without_flags_has_shown_nothing() -> None:
 def test_the_first_request_may_fill_the_cache() -> None:
     """Of five requests the first may miss; one more miss is counted, and what was said instead is told."""
     said = iter(["miss", "HIT", "hit", "stale", "hit"])
-    found = probe(lambda _: httpx.Response(200, headers={"X-Cache": next(said)})).cache(
-        "/x", 5, "X-Cache", "hit"
-    )
+    found = probe(lambda _: httpx.Response(200, headers={"X-Cache": next(said)})).cache(CACHE)
     assert (found.n, found.value, found.note) == (4, 1, "X-Cache: stale in place of hit")
 
 
@@ -68,8 +69,8 @@ def test_the_first_request_may_fill_the_cache() -> None:
 )
 def test_an_answer_that_tells_nothing_of_the_cache_is_a_miss(answer: httpx.Response, told: str) -> None:
     """Without the header, or without success, nothing was shown."""
-    found = probe(lambda _: answer).cache("/x", 3, "X-Cache", "hit")
-    assert found.value == 2
+    found = probe(lambda _: answer).cache(CACHE)
+    assert found.value == 4
     assert told in found.note
 
 
@@ -85,21 +86,23 @@ def test_an_answer_that_tells_nothing_of_the_cache_is_a_miss(answer: httpx.Respo
 )
 def test_a_query_uses_an_index_that_is_its_own(explained: dict[str, Any], value: float) -> None:
     """A scan of the collection fails, and so does an index that examines far more than it returns."""
-    assert probe(answering(explained)).query("q", "/explain", PLACES).value == value
+    assert probe(answering(explained)).query(QUERY).value == value
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(403), httpx.Response(200, json={"other": 1})])
 def test_a_query_that_nobody_explains_is_an_error(answer: httpx.Response) -> None:
     """No explanation is no evidence of an index."""
     with pytest.raises(ProbeError, match="/explain: "):
-        probe(lambda _: answer).query("q", "/explain", PLACES)
+        probe(lambda _: answer).query(QUERY)
 
 
-def pages(*items: list[int]) -> Callable[[httpx.Request], httpx.Response]:
-    """A list in pages."""
+def pages(*items: list[int], total: int | None = None) -> Callable[[httpx.Request], httpx.Response]:
+    """A list in pages, and how many items there truly are."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         at = int(request.url.params.get("cursor", "0"))
+        if request.url.path == "/total":
+            return httpx.Response(200, json={"total": total})
         assert request.url.params["limit"] == "3"
         following = str(at + 1) if at + 1 < len(items) else None
         return httpx.Response(200, json={"items": [{"id": n} for n in items[at]], "nextCursor": following})
@@ -121,48 +124,48 @@ def test_paging_counts_what_comes_twice_and_what_never_comes(
     items: tuple[list[int], ...], total: int | None, repeats: int | None, gaps: int | None
 ) -> None:
     """Nothing read, or nobody who knows how many there are, is no value."""
-    repeated, missing = probe(pages(*items)).paging(PAGING, total)
+    form = PAGING if total is None else COUNTED
+    repeated, missing = probe(pages(*items, total=total)).paging(form)
     assert (repeated.value, missing.value) == (repeats, gaps)
 
 
 def test_a_list_without_an_end_is_an_error() -> None:
     """A cursor that leads in a circle ends the reading."""
     with pytest.raises(ProbeError, match="has no end within 20 pages"):
-        probe(answering({"items": [{"id": 1}], "nextCursor": "again"})).paging(PAGING, 1)
+        probe(answering({"items": [{"id": 1}], "nextCursor": "again"})).paging(PAGING)
 
 
 def test_a_page_that_is_none_is_an_error() -> None:
     """The page on which the reading broke is named."""
     with pytest.raises(ProbeError, match=r"found HTTP 500; accepted is a page of items"):
-        probe(lambda _: httpx.Response(500)).paging(PAGING, 1)
+        probe(lambda _: httpx.Response(500)).paging(PAGING)
 
 
 def test_the_total_is_a_number() -> None:
     """What is no number of items is told."""
-    assert probe(answering({"total": 7})).total("/total", "total") == 7
-    with pytest.raises(ProbeError, match="found None at 'total'"):
-        probe(answering({})).total("/total", "total")
+    with pytest.raises(ProbeError, match="/total: found None at 'total'; accepted is the number of items"):
+        probe(pages([1])).paging(COUNTED)
 
 
-FORM = JobForm("id", "/jobs/{id}", "state", "done", within=5.0)
+JOB = JobSettings(path="/jobs", state_path="/jobs/{id}", within=5.0)
 
 
 def test_a_job_is_done_when_its_state_says_so() -> None:
     """Queued, running, done: and the time from queueing it."""
     work = probe(answering({"id": "j 1"}, {"state": "queued"}, {"state": "running"}, {"state": "done"}))
-    done, seconds = work.job("/jobs", {}, FORM)
+    done, seconds = work.job(JOB)
     assert (done.value, seconds.value) == (1, 0.2)
 
 
 def test_a_job_that_is_stuck_is_not_done() -> None:
     """The state in which it stays is told when the time is over."""
-    (done,) = probe(answering({"id": 1}, {"state": "queued"})).job("/jobs", {}, FORM)
+    (done,) = probe(answering({"id": 1}, {"state": "queued"})).job(JOB)
     assert (done.value, done.note) == (0, "after 5 s its state is 'queued'; accepted is 'done'")
 
 
 def test_a_job_that_is_refused_is_not_done() -> None:
     """No id, no work."""
-    (done,) = probe(lambda _: httpx.Response(429)).job("/jobs", {}, FORM)
+    (done,) = probe(lambda _: httpx.Response(429)).job(JOB)
     assert (done.value, done.note) == (0, "POST /jobs: HTTP 429")
 
 

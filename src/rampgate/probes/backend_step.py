@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rampgate.clock import Clock
+    from rampgate.config.steps import CacheSettings, JobSettings, PagingSettings, QuerySettings
 
 _POLL_S = 0.1
 _EXAMPLES = 5
@@ -63,46 +64,37 @@ class BackendProbe:
             note="; ".join(f"{flag}: {why}" for flag, why in wrong.items()),
         )
 
-    def cache(self, path: str, requests: int, header: str, hit: str) -> Measurement:
+    def cache(self, cache: CacheSettings) -> Measurement:
         """``cache_misses``: of the same request repeated, those not answered from the cache.
 
         The first request may fill the cache and is not counted.
-
-        Args:
-            path: of the request.
-            requests: how often, the first included.
-            header: of the answer, that says where it came from.
-            hit: its value when the cache answered, in any case of letters.
         """
-        answers = [ask(self.client, "GET", path) for _ in range(requests)][1:]
-        values = [_header(answer, header) for answer in answers]
-        missed = [found for found in values if found.lower() != hit.lower()]
+        answers = [ask(self.client, "GET", cache.path) for _ in range(cache.requests)][1:]
+        values = [_header(answer, cache.header) for answer in answers]
+        missed = [found for found in values if found.lower() != cache.hit.lower()]
         return Measurement(
             "cache_misses",
             n=len(values),
             value=float(len(missed)) if values else None,
-            labels={"path": path},
-            note=f"{header}: {', '.join(sorted(set(missed)))} in place of {hit}" if missed else "",
+            labels={"path": cache.path},
+            note=f"{cache.header}: {', '.join(sorted(set(missed)))} in place of {cache.hit}"
+            if missed
+            else "",
             details={"median_ms": sorted(answer.ms for answer in answers)[len(answers) // 2]},
         )
 
-    def query(self, name: str, path: str, places: Sequence[str]) -> Measurement:
+    def query(self, query: QuerySettings) -> Measurement:
         """``query_uses_index``, 1 or 0, as the database explains a query.
-
-        Args:
-            name: of the query.
-            path: answers with the explanation.
-            places: JMESPath of the stage, of the documents examined, and of those returned.
 
         Raises:
             ProbeError: there is no explanation.
         """
-        answer = ask(self.client, "GET", path)
+        path, answer = query.path, ask(self.client, "GET", query.path)
         if not answer.ok:
             raise ProbeError(f"{path}: {answer.trouble}; accepted is a 2xx answer that explains the query")
-        stage, examined, returned = map(answer.find, places)
+        stage, examined, returned = map(answer.find, (query.stage, query.examined, query.returned))
         if not isinstance(stage, str):
-            raise ProbeError(f"{path}: found no stage at {places[0]!r}; accepted is text such as IXSCAN")
+            raise ProbeError(f"{path}: found no stage at {query.stage!r}; accepted is text such as IXSCAN")
         indexed = any(part in stage.upper() for part in _INDEXED)
         counted = isinstance(examined, int) and isinstance(returned, int)
         wasted = counted and examined > max(_WASTE, _WASTE * returned)
@@ -111,50 +103,42 @@ class BackendProbe:
             "query_uses_index",
             n=1,
             value=float(indexed and not wasted),
-            labels={"query": name},
+            labels={"query": query.name},
             note=note,
             details={"stage": stage, "examined": examined, "returned": returned},
         )
 
-    def job(self, path: str, body: Mapping[str, str], state_of: JobForm) -> list[Measurement]:
-        """``job_done``, 1 or 0, and ``job_time`` in seconds: work is queued, and asked for until it is done.
-
-        Args:
-            path: takes the work.
-            body: describes it.
-            state_of: where its state stands.
-        """
+    def job(self, job: JobSettings) -> list[Measurement]:
+        """``job_done``, 1 or 0, and ``job_time`` in seconds: queue work, and ask for it until it is done."""
         begun = self.clock.monotonic()
-        answer = ask(self.client, "POST", path, body=dict(body))
-        number = answer.find(state_of.id)
+        answer = ask(self.client, "POST", job.path, body=job.body)
+        number = answer.find(job.id)
         if not isinstance(number, str | int):
-            note = answer.trouble if not answer.ok else f"the answer has no id at {state_of.id!r}"
-            return [Measurement("job_done", n=1, value=0.0, note=f"POST {path}: {note}")]
-        asked = state_of.path.replace("{id}", quote(str(number), safe=""))
+            note = answer.trouble if not answer.ok else f"the answer has no id at {job.id!r}"
+            return [Measurement("job_done", n=1, value=0.0, note=f"POST {job.path}: {note}")]
+        asked = job.state_path.replace("{id}", quote(str(number), safe=""))
         state: Any = None
-        while self.clock.monotonic() - begun < state_of.within:
+        while self.clock.monotonic() - begun < job.within:
             answer = ask(self.client, "GET", asked)
-            state = answer.find(state_of.state) if answer.ok else answer.trouble
-            if state == state_of.done:
+            state = answer.find(job.state) if answer.ok else answer.trouble
+            if state == job.done:
                 seconds = self.clock.monotonic() - begun
                 done = Measurement("job_done", n=1, value=1.0)
                 return [done, Measurement("job_time", "s", n=1, value=round(seconds, 3))]
             self.clock.sleep(_POLL_S)
-        note = f"after {state_of.within:g} s its state is {state!r}; accepted is {state_of.done!r}"
+        note = f"after {job.within:g} s its state is {state!r}; accepted is {job.done!r}"
         return [Measurement("job_done", n=1, value=0.0, note=note)]
 
-    def paging(self, form: PagingForm, total: int | None) -> list[Measurement]:
+    def paging(self, paging: PagingSettings) -> list[Measurement]:
         """``paging_repeats`` and ``paging_gaps``: a list read from its beginning to its end.
 
-        Args:
-            form: how the list is read.
-            total: how many items there truly are; None when it is not known, and then no gap can be found:
-                no value.
+        Without a true number of items no gap can be found, which is no value.
 
         Raises:
-            ProbeError: a page is no list of items, or the list has no end.
+            ProbeError: a page is no list of items, the list has no end, or the true number is none.
         """
-        pages = list(self._pages(form))
+        total = self._total(paging.total, paging.total_value) if paging.total else None
+        pages = list(self._pages(paging))
         items = [json.dumps(item, sort_keys=True) for page in pages for item in page]
         distinct = dict.fromkeys(items)
         repeated = len(items) - len(distinct)
@@ -176,7 +160,7 @@ class BackendProbe:
             ),
         ]
 
-    def total(self, path: str, value: str) -> int:
+    def _total(self, path: str, value: str) -> int:
         """How many items there truly are.
 
         Raises:
@@ -189,7 +173,7 @@ class BackendProbe:
             raise ProbeError(f"{path}: found {message}; accepted is the number of items")
         return found
 
-    def _pages(self, form: PagingForm) -> Iterator[list[Any]]:
+    def _pages(self, form: PagingSettings) -> Iterator[list[Any]]:
         cursor: Any = None
         for _ in range(form.pages):
             extra = {} if cursor is None else {form.parameter: str(cursor)}
@@ -204,44 +188,6 @@ class BackendProbe:
             if cursor is None:
                 return
         raise ProbeError(f"{form.path}: has no end within {form.pages} pages")
-
-
-@dataclass(frozen=True)
-class JobForm:
-    """Where the state of queued work stands.
-
-    Args:
-        id: JMESPath of its id in the answer to the request.
-        path: with {id}.
-        state: JMESPath of the state.
-        done: the state that is the end.
-        within: seconds.
-    """
-
-    id: str
-    path: str
-    state: str
-    done: str
-    within: float
-
-
-@dataclass(frozen=True)
-class PagingForm:
-    """How a list is read page by page.
-
-    Args:
-        path: the first page.
-        items: JMESPath of the items, or of their ids.
-        cursor: JMESPath of what leads to the next page; null on the last one.
-        parameter: the parameter that takes it.
-        pages: more pages than this are no list that ends.
-    """
-
-    path: str
-    items: str
-    cursor: str
-    parameter: str
-    pages: int
 
 
 def _header(answer: Answer, header: str) -> str:

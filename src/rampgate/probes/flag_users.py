@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-
-from rampgate.io.http import check_path
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 
 class User(NamedTuple):
@@ -36,37 +30,3 @@ def fresh_users(n: int, seed: int | None = None, prefix: str = "rampgate-") -> l
         User(f"{prefix}{source.getrandbits(64):016x}", f"{prefix}{source.getrandbits(32):08x}")
         for _ in range(n)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class BulkForm:
-    """How many users are asked for at once: POST {users_key: [{user_key, workspace_key}], flags_key: [...]}.
-
-    Args:
-        path: where to.
-        chunk: users per request.
-        users_key: the list of users.
-        user_key: a user's id.
-        workspace_key: a user's workspace.
-        flags_key: the list of flag names.
-        results: JMESPath of a list of {flag: bool}, one per user in the order asked.
-
-    Raises:
-        ConfigurationError: the expression is not JMESPath.
-    """
-
-    path: str
-    chunk: int = 500
-    users_key: str = "users"
-    user_key: str = "userId"
-    workspace_key: str = "workspaceId"
-    flags_key: str = "flags"
-    results: str = "results[].flags"
-
-    def __post_init__(self) -> None:
-        check_path(self.results, "bulk results")
-
-    def body(self, flags: Sequence[str], users: Sequence[User]) -> dict[str, Any]:
-        """The request for some users."""
-        asked = [{self.user_key: user.user, self.workspace_key: user.workspace} for user in users]
-        return {self.users_key: asked, self.flags_key: list(flags)}

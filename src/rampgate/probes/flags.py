@@ -11,14 +11,15 @@ from urllib.parse import quote
 import httpx
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.io.http import Patience, ask, check_path
+from rampgate.io.http import Patience, ask
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rampgate.config.subjects import BulkSettings
     from rampgate.io.http import Answer, ClientFactory
-    from rampgate.probes.flag_users import BulkForm, Decisions, User
+    from rampgate.probes.flag_users import Decisions, User
 
 ATTEMPTS = 3
 """A decision that gets no answer, or a 5xx, is retried: availability is another check's business."""
@@ -40,23 +41,17 @@ class FlagProbe:
         bulk: how to ask for many at once, None when only one by one.
         concurrency: requests at once.
         clock: for start and end.
-
-    Raises:
-        ConfigurationError: the expression is not JMESPath.
     """
 
     client_factory: ClientFactory
     single: str
     value: str = "enabled"
-    bulk: BulkForm | None = None
+    bulk: BulkSettings | None = None
     concurrency: int = 4
     clock: Clock = field(default_factory=SystemClock)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _troubles: dict[str, int] = field(default_factory=dict, init=False, repr=False)
     _span: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_path(self.value, "flag value")
 
     def decisions(self, flags: Sequence[str], users: Sequence[User]) -> dict[str, Decisions]:
         """For whom each flag is on: in bulk where there is a form for it, else one by one.
@@ -137,7 +132,7 @@ class FlagProbe:
         )
 
     def _ask_all(
-        self, flags: Sequence[str], users: Sequence[User], bulk: BulkForm | None
+        self, flags: Sequence[str], users: Sequence[User], bulk: BulkSettings | None
     ) -> dict[str, Decisions]:
         """Ask for groups of users, several at once, and put the answers together in order."""
         start = self.clock.now()
@@ -159,13 +154,15 @@ class FlagProbe:
     def _in_bulk(
         self,
         client: httpx.Client,
-        bulk: BulkForm,
+        bulk: BulkSettings,
         flags: Sequence[str],
         users: Sequence[User],
         patience: Patience,
     ) -> dict[str, Decisions]:
         """The decisions for one group; all None when the answer is not one {flag: bool} per user."""
-        answer = self._ask(client, "POST", bulk.path, patience, bulk.body(flags, users))
+        listed = [{bulk.user_key: user.user, bulk.workspace_key: user.workspace} for user in users]
+        body = {bulk.users_key: listed, bulk.flags_key: list(flags)}
+        answer = self._ask(client, "POST", bulk.path, patience, body)
         results: Any = answer.find(bulk.results) if answer is not None else None
         whole = isinstance(results, list) and len(results) == len(users)
         if not whole or not all(isinstance(result, dict) for result in results):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from playwright.async_api import ConsoleMessage, Error, Page, Response
 
+    from rampgate.config.steps import ListSettings
+
 _OK = 2
 _QUIET_MS = 500
 _STAY_MS = 3_000
@@ -51,23 +53,6 @@ _CONTROLLED = """async () => {
   const worker = found.active ?? found.waiting ?? found.installing;
   return worker?.state ?? "none";
 }"""
-
-
-@dataclass(frozen=True)
-class ListForm:
-    """A long list in a page.
-
-    Args:
-        row: CSS selector of a row.
-        most: rows that may be in the page at once.
-        last: CSS selector of what the end shows; empty: the end is where nothing new comes.
-        more: CSS selector of a button that brings more; empty: scrolling does.
-    """
-
-    row: str
-    most: int
-    last: str = ""
-    more: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +142,7 @@ class PageStep:
         await tab.wait_for_timeout(_QUIET_MS)
         return [worker, await self._without_network(tab)]
 
-    async def read_list(self, tab: Page, form: ListForm) -> list[Measurement]:
+    async def read_list(self, tab: Page, form: ListSettings) -> list[Measurement]:
         """How many rows are in the page at once while a list is read to its end, and whether it has one.
 
         Returns:

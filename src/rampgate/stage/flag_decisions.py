@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rampgate.model.buckets import bucket, decide
-from rampgate.probes.flag_users import BulkForm, User, fresh_users
+from rampgate.probes.flag_users import User, fresh_users
 from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class FlagDecisions:
         progress: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        form = BulkForm(**settings.bulk.model_dump()) if settings.bulk else None
-        self._probe = FlagProbe(client, settings.path, settings.value, form, clock=clock)
+        self._probe = FlagProbe(client, settings.path, settings.value, settings.bulk, clock=clock)
         self._clock = clock
         self._progress = progress
         self._users = fresh_users(KNOWN_USERS)

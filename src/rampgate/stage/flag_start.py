@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rampgate.config.subjects import BulkSettings
 from rampgate.errors import ProbeError
 from rampgate.probes.flag_scratch import ScratchRollout, scratch_name
 from rampgate.probes.flag_start import Stated, differing, mismatches, of_deployment, of_dotenv, of_store
-from rampgate.probes.flag_users import BulkForm, fresh_users
+from rampgate.probes.flag_users import fresh_users
 from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
@@ -40,9 +41,8 @@ def start(context: StageContext, flags: FlagSettings, settings: FlagStartSetting
             settings.dotenv, names, settings.variable, settings.percentage_variable
         )
     context.need("api")
-    form = BulkForm(**flags.bulk.model_dump()) if flags.bulk else None
     clients = partial(context.client, "api", signed_in=False)
-    probe = FlagProbe(clients, flags.path, flags.value, form, clock=context.run.clock)
+    probe = FlagProbe(clients, flags.path, flags.value, flags.bulk, clock=context.run.clock)
     stated["deployment"] = of_deployment(probe.decisions(names, fresh_users(USERS)))
     if settings.store:
         with context.admin() as http:
@@ -69,8 +69,8 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
         raise ProbeError("flags.scratch makes a store of flags; accepted is allow_writes = true")
     context.need("api")
     name = scratch_name(settings.prefix)
-    form = flags.bulk.model_dump() if flags.bulk else {}
-    bulk = BulkForm(**{**form, "path": settings.evaluate.replace("{store}", name)})
+    path = settings.evaluate.replace("{store}", name)
+    bulk = flags.bulk.model_copy(update={"path": path}) if flags.bulk else BulkSettings(path=path)
     clients = partial(context.admin, guarded=True)
     with context.admin(guarded=True) as http:
         rollout = ScratchRollout(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rampgate.errors import ProbeError, UnreachableError
 from rampgate.io.http import ask, find
-from rampgate.probes.backend_step import BackendProbe, JobForm, PagingForm
-from rampgate.probes.page_step import ListForm, PageStep
+from rampgate.probes.backend_step import BackendProbe
+from rampgate.probes.page_step import PageStep
 from rampgate.probes.visit_step import Counted, series_of, visit_counted
 from rampgate.stage import monitoring
 
@@ -68,25 +68,20 @@ def visit(context: StageContext, step: steps.MonitoringStepSettings) -> list[Mea
 def cache(context: StageContext, settings: steps.CacheSettings) -> Measurement:
     """Repeated requests that were not answered from the cache."""
     with _signed_in(context) as http:
-        probe = BackendProbe(http, context.run.clock)
-        return probe.cache(settings.path, settings.requests, settings.header, settings.hit)
+        return BackendProbe(http, context.run.clock).cache(settings)
 
 
 def query(context: StageContext, settings: steps.QuerySettings) -> Measurement:
     """Whether a query is answered from an index."""
     context.need("api", "mongodb")
     with context.admin() as http:
-        places = (settings.stage, settings.examined, settings.returned)
-        return BackendProbe(http, context.run.clock).query(settings.name, settings.path, places)
+        return BackendProbe(http, context.run.clock).query(settings)
 
 
 def paging(context: StageContext, settings: steps.PagingSettings) -> list[Measurement]:
     """Items that paging leaves out or returns twice."""
     with _signed_in(context) as http:
-        probe = BackendProbe(http, context.run.clock)
-        total = probe.total(settings.total, settings.total_value) if settings.total else None
-        form = PagingForm(settings.path, settings.items, settings.cursor, settings.parameter, settings.pages)
-        return probe.paging(form, total)
+        return BackendProbe(http, context.run.clock).paging(settings)
 
 
 def job(context: StageContext, settings: steps.JobSettings) -> list[Measurement]:
@@ -98,9 +93,8 @@ def job(context: StageContext, settings: steps.JobSettings) -> list[Measurement]
     """
     if not context.run.settings.allow_writes:
         raise ProbeError("deploy.advanced.jobs queues work; accepted is allow_writes = true")
-    form = JobForm(settings.id, settings.state_path, settings.state, settings.done, settings.within)
     with _signed_in(context, guarded=True) as http:
-        return BackendProbe(http, context.run.clock).job(settings.path, settings.body, form)
+        return BackendProbe(http, context.run.clock).job(settings)
 
 
 def theme(context: StageContext, settings: steps.ThemeSettings) -> list[Measurement]:
@@ -123,8 +117,7 @@ def offline(context: StageContext, settings: steps.AdvancedStepSettings) -> list
 def long_list(context: StageContext, settings: steps.ListSettings) -> list[Measurement]:
     """How many rows of a list are in the page at once, while it is read to its end."""
     page, step = _page(context, settings.page)
-    form = ListForm(settings.row, settings.most, settings.last, settings.more)
-    return context.visit(page, partial(step.read_list, form=form), seconds=LIST_S)
+    return context.visit(page, partial(step.read_list, form=settings), seconds=LIST_S)
 
 
 def _page(context: StageContext, name: str) -> tuple[PageSettings, PageStep]:
