@@ -60,7 +60,7 @@ def test_the_body_of_a_failed_page_is_kept_when_asked_for(
 def page(answer: httpx.Response) -> dict[str, Any]:
     """What is kept of a page in full."""
     with always(answer)() as http:
-        probe = PageProbe(http, "/p", "p", quote=Redactor(["canary-secret"]).text)
+        probe = PageProbe(http, PageSettings(name="p", path="/p"), Redactor(["canary-secret"]).text)
         return dict(probe.measure()[0].details)
 
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
 
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
+from rampgate.errors import ProbeError
 from rampgate.io.http import ask, client
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
 
@@ -129,8 +130,8 @@ def test_a_body_that_trickles_in_is_cut_off() -> None:
 
 def version(clients: Clients, expected: str | None, connections: int = 50) -> Measurement:
     """One look at the version that answers."""
-    probe = VersionProbe(clients, "/health", "version", "instance", expected, connections)
-    return probe.measure()[0]
+    settings = VersionSettings(expected=expected, connections=connections)
+    return VersionProbe(clients, settings).measure()[0]
 
 
 def mixed() -> Clients:
@@ -201,18 +202,10 @@ def test_no_answer_is_no_evidence_on_versions_and_soon_given_up() -> None:
     assert len(clients.requests) == 3
 
 
-def test_a_wrong_expression_is_a_configuration_error() -> None:
-    """An expression that JMESPath cannot read is told before anything is asked."""
-    with pytest.raises(ConfigurationError, match="version: 'a\\[' is not JMESPath"):
-        VersionProbe(always(OK), "/health", "a[")
-    with always(OK)() as http, pytest.raises(ConfigurationError, match="token"):
-        SignInProbe(http, "/login", {}, "]")
-
-
 def page(answer: httpx.Response | Exception) -> Measurement:
     """One look at a page."""
     with always(answer)() as http:
-        return PageProbe(http, "/patients", "patients").measure()[0]
+        return PageProbe(http, PageSettings(name="patients", path="/patients")).measure()[0]
 
 
 def test_a_page_that_comes_is_up() -> None:
@@ -246,12 +239,13 @@ def test_a_redirect_is_no_page_and_its_query_stays_out() -> None:
     assert TOKEN not in json.dumps(seen.to_json())
 
 
-def sign_in(
-    answer: httpx.Response | Exception, token_path: str | None = "token"
-) -> tuple[Measurement, str | None]:
+LOGIN = LoginSettings(path="/login", body={"email": "a", "password": PASSWORD})
+
+
+def sign_in(answer: httpx.Response | Exception, token_path: str = "token") -> tuple[Measurement, str | None]:
     """One sign-in."""
     with always(answer)() as http:
-        probe = SignInProbe(http, "/login", {"email": "a", "password": PASSWORD}, token_path)
+        probe = SignInProbe(http, LOGIN.model_copy(update={"token": token_path}))
         assert PASSWORD not in repr(probe)
         return probe.sign_in()
 
@@ -283,20 +277,11 @@ def test_sign_in_without_a_token_failed(answer: httpx.Response | Exception) -> N
     assert "sign-in" in seen.note
 
 
-def test_sign_in_by_cookie_needs_no_token() -> None:
-    """Where the session is a cookie, the status decides and the client keeps the cookie."""
-    answer = httpx.Response(204, headers={"set-cookie": "session=1"})
-    with always(answer)() as http:
-        seen = SignInProbe(http, "/login", {}, None).measure()[0]
-        assert http.cookies["session"] == "1"
-    assert seen.value == 1.0
-
-
 def test_the_account_is_what_is_sent() -> None:
     """The body reaches the target as JSON."""
     clients = always(OK)
     with clients() as http:
-        SignInProbe(http, "/login", {"email": "a", "password": PASSWORD}).sign_in()
+        SignInProbe(http, LOGIN).sign_in()
     assert json.loads(clients.requests[0].content) == {"email": "a", "password": PASSWORD}
     assert clients.requests[0].method == "POST"
 
@@ -310,9 +295,8 @@ def test_fresh_connections_over_a_real_server() -> None:
         send_json(handler, 200, {"version": "1"})
 
     with serving(handle) as url:
-        probe = VersionProbe(
-            lambda: client(url, run_id="r", timeout_s=2), "/health", expected="1", connections=5
-        )
+        settings = VersionSettings(expected="1", connections=5)
+        probe = VersionProbe(lambda: client(url, run_id="r", timeout_s=2), settings)
         seen = probe.measure()[0]
     assert (seen.value, seen.n) == (0.0, 5)
     assert len(ports) == 5

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from tests.unit.fakes import Clients, always, in_turn, send_json, serving
 
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.config.subjects import EndpointSettings
+from rampgate.errors import ProbeError
 from rampgate.io.http import client
-from rampgate.probes.latency import COLD_START, BodyCheck, EndpointProbe
+from rampgate.probes.latency import COLD_START, EndpointProbe, body_failure
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -21,9 +23,14 @@ GOOD = httpx.Response(200, json={"items": [1, 2]})
 EDGES = {500.0: lambda ms: ms >= 500, 1000.0: lambda ms: ms >= 1000}
 
 
+def endpoint(body: str | None = None, minimum: float = 1) -> EndpointSettings:
+    """The endpoint /api/patients."""
+    return EndpointSettings(name="patients", path="/api/patients", body=body, minimum=minimum)
+
+
 def probe(clients: Clients, **more: Any) -> EndpointProbe:
-    """A probe of /api/patients."""
-    return EndpointProbe(clients, "GET", "/api/patients", "patients", EDGES, **more)
+    """A probe of it."""
+    return EndpointProbe(clients, endpoint(**more), EDGES)
 
 
 def by_metric(measurements: list[Measurement]) -> dict[str, Measurement]:
@@ -50,9 +57,9 @@ def test_a_good_endpoint_is_counted_exactly() -> None:
 def test_only_the_first_look_starts_cold() -> None:
     """Later looks only open their connections, one request each, and those count among the errors."""
     clients = always(GOOD)
-    endpoint = probe(clients)
-    endpoint.measure(10)
-    seen = by_metric(endpoint.measure(30))
+    asked = probe(clients)
+    asked.measure(10)
+    seen = by_metric(asked.measure(30))
     assert (seen["error_rate"].n, seen["api_response_time"].n) == (34, 30)
     assert "cold_start" not in seen["api_response_time"].details
 
@@ -138,30 +145,23 @@ def test_our_own_trouble_is_no_evidence() -> None:
 )
 def test_an_empty_or_foreign_body_fails_its_check(body: Any, reason: str) -> None:
     """An empty list where there must be one fails, whatever shape the emptiness has."""
-    assert BodyCheck("items", 1).failure(body) == reason
+    assert body_failure(endpoint("items"), body) == reason
 
 
 @pytest.mark.parametrize("body", [{"items": [0]}, {"items": 1}, {"items": 5000.0}])
 def test_a_good_body_passes_its_check(body: Any) -> None:
     """A list that is long enough or a number that is large enough."""
-    assert BodyCheck("items", 1).failure(body) == ""
+    assert body_failure(endpoint("items"), body) == ""
 
 
 def test_not_a_number_fails_a_body_check() -> None:
     """NaN is not at least anything."""
-    assert BodyCheck("total", 5).failure({"total": float("nan")}) != ""
+    assert body_failure(endpoint("total", 5), {"total": float("nan")}) != ""
 
 
 def test_an_expression_that_does_not_fit_the_data_is_a_body_failure() -> None:
     """JMESPath functions refuse null; that is the body's fault."""
-    assert BodyCheck("length(items)", 1).failure({}) == "length(items) is missing"
-
-
-@pytest.mark.parametrize(("expression", "minimum"), [("items[", 1), ("items", 0), ("items", float("nan"))])
-def test_a_body_check_that_checks_nothing_is_refused(expression: str, minimum: float) -> None:
-    """A check that an empty answer would pass is a mistake in the settings."""
-    with pytest.raises(ConfigurationError):
-        BodyCheck(expression, minimum)
+    assert body_failure(endpoint("length(items)"), {}) == "length(items) is missing"
 
 
 def test_bodies_are_counted_among_good_answers_only() -> None:
@@ -175,7 +175,7 @@ def test_bodies_are_counted_among_good_answers_only() -> None:
         answer = handler(request)
         return httpx.Response(answer.status_code, content=answer.content)
 
-    seen = by_metric(probe(Clients(fresh), body_check=BodyCheck("items", 1)).measure(60))
+    seen = by_metric(probe(Clients(fresh), body="items").measure(60))
     body = seen["body_failure_rate"]
     assert (body.n, body.failures) == (60, 20)
     assert body.details == {"check": "items >= 1", "failed": ["items is 0, below 1"]}
@@ -184,9 +184,7 @@ def test_bodies_are_counted_among_good_answers_only() -> None:
 
 def test_a_body_that_is_not_json_fails() -> None:
     """A page of HTML with status 200 is no answer of an API."""
-    seen = by_metric(
-        probe(always(httpx.Response(200, text="<html>")), body_check=BodyCheck("items")).measure(4)
-    )
+    seen = by_metric(probe(always(httpx.Response(200, text="<html>")), body="items").measure(4))
     assert seen["body_failure_rate"].failures == 24
 
 
@@ -202,10 +200,9 @@ def test_requests_run_at_once_over_open_connections() -> None:
         send_json(handler, 200, {"items": [1]})
 
     with serving(handle) as url:
-        endpoint = EndpointProbe(
-            lambda: client(url, run_id="r", timeout_s=5), "GET", "/", "x", {15.0: lambda ms: ms >= 15}
-        )
-        seen = by_metric(endpoint.measure(8))
+        clients, edges = partial(client, url, run_id="r", timeout_s=5), {15.0: lambda ms: ms >= 15}
+        asked = EndpointProbe(clients, endpoint(), edges)
+        seen = by_metric(asked.measure(8))
     assert len(ports) == 4
     assert (seen["error_rate"].n, seen["error_rate"].failures) == (28, 0)
     assert seen["api_response_time"].exceedances == {15.0: 8}
@@ -222,7 +219,7 @@ def test_a_server_that_cuts_the_answer_off_has_failed() -> None:
         handler.close_connection = True
 
     with serving(handle) as url:
-        endpoint = EndpointProbe(lambda: client(url, run_id="r", timeout_s=5), "GET", "/", "x", EDGES)
-        seen = by_metric(endpoint.measure(4))
+        asked = EndpointProbe(partial(client, url, run_id="r", timeout_s=5), endpoint(), EDGES)
+        seen = by_metric(asked.measure(4))
     assert seen["error_rate"].failures == 24
     assert seen["error_rate"].details["statuses"] == {"no answer": 24}

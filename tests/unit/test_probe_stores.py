@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 from tests.unit.stores_fixture import free_port, valkey
 
+from rampgate.config.subjects import MongoSettings, RedisSettings
 from rampgate.errors import ProbeError
 from rampgate.io.stores import redactor_of
 from rampgate.probes.stores import KEY_PREFIX, PREFIX, READ_ONLY, MongoProbe, RedisProbe, what_mongodb_is
@@ -39,7 +40,7 @@ def is_clean(measurements: list[Measurement]) -> bool:
 
 def test_mongodb_is_named_for_what_it_is(mongodb_uri: str) -> None:
     """The version that the surrogate claims is told apart from what it really is."""
-    (up,) = MongoProbe(mongodb_uri, "probe").measure()
+    (up,) = MongoProbe(MongoSettings(uri=mongodb_uri, database="probe")).measure()
     assert (up.metric, up.value, up.labels) == ("mongodb_up", 1, {"service": "mongodb"})
     assert up.details["server"] == "SecantusDB (MongoDB-wire surrogate)"
     assert up.details["version_claimed"].startswith("8.")
@@ -50,7 +51,7 @@ def test_mongodb_is_named_for_what_it_is(mongodb_uri: str) -> None:
 
 def test_mongodb_is_not_written_to_without_leave(mongodb_uri: str) -> None:
     """Read only is the default, and the note says what was therefore not shown."""
-    (up,) = MongoProbe(mongodb_uri, "untouched").measure()
+    (up,) = MongoProbe(MongoSettings(uri=mongodb_uri, database="untouched")).measure()
     assert up.note == READ_ONLY
     client: pymongo.MongoClient[Any]
     with pymongo.MongoClient(mongodb_uri) as client:
@@ -59,7 +60,9 @@ def test_mongodb_is_not_written_to_without_leave(mongodb_uri: str) -> None:
 
 def test_mongodb_round_trip_reads_back_and_leaves_nothing(mongodb_uri: str) -> None:
     """A document is written with the journal flushed, read back, and its collection dropped."""
-    seen = by_metric(MongoProbe(mongodb_uri, "written", allow_writes=True).measure())
+    seen = by_metric(
+        MongoProbe(MongoSettings(uri=mongodb_uri, database="written"), allow_writes=True).measure()
+    )
     assert (seen["mongodb_round_trip"].value, seen["mongodb_round_trip"].note) == (1.0, "")
     client: pymongo.MongoClient[Any]
     with pymongo.MongoClient(mongodb_uri) as client:
@@ -95,7 +98,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_mongodb_writes_are_unmistakable(mongodb_uri: str, commands: list[Any]) -> None:
     """Whatever is written goes to a collection with our prefix, journalled."""
-    MongoProbe(mongodb_uri, "written", allow_writes=True).measure()
+    MongoProbe(MongoSettings(uri=mongodb_uri, database="written"), allow_writes=True).measure()
     inserts = [command for command in commands if "insert" in command]
     assert len(inserts) == 1
     assert inserts[0]["insert"].startswith(PREFIX)
@@ -110,7 +113,9 @@ def test_a_mongodb_that_loses_what_is_written_fails(
     from pymongo.collection import Collection
 
     monkeypatch.setattr(Collection, "find_one", lambda *_a, **_k: None)
-    seen = by_metric(MongoProbe(mongodb_uri, "written", allow_writes=True).measure())
+    seen = by_metric(
+        MongoProbe(MongoSettings(uri=mongodb_uri, database="written"), allow_writes=True).measure()
+    )
     assert seen["mongodb_round_trip"].value == 0.0
     assert seen["mongodb_round_trip"].note == "what was read back is not what was written"
 
@@ -124,7 +129,9 @@ def test_a_mongodb_that_refuses_writes_fails(mongodb_uri: str, monkeypatch: pyte
         raise OperationFailure("No space left on device", 14031)
 
     monkeypatch.setattr(Collection, "insert_one", full)
-    trip = by_metric(MongoProbe(mongodb_uri, "written", allow_writes=True).measure())["mongodb_round_trip"]
+    trip = by_metric(
+        MongoProbe(MongoSettings(uri=mongodb_uri, database="written"), allow_writes=True).measure()
+    )["mongodb_round_trip"]
     assert trip.value == 0.0
     assert "No space left on device" in trip.note
 
@@ -132,7 +139,7 @@ def test_a_mongodb_that_refuses_writes_fails(mongodb_uri: str, monkeypatch: pyte
 def test_mongodb_down_is_evidence_without_credentials() -> None:
     """A refused connection is value 0, no round trip is tried, and the account stays out."""
     uri = f"mongodb://canary-user:{PASSWORD}@127.0.0.1:{free_port()}/"
-    probe = MongoProbe(uri, allow_writes=True, timeout_s=0.1)
+    probe = MongoProbe(MongoSettings(uri=uri, timeout=0.1), allow_writes=True)
     seen = probe.measure()
     assert [(m.metric, m.value) for m in seen] == [("mongodb_up", 0)]
     assert seen[0].note.startswith("MongoDB does not answer: 127.0.0.1")
@@ -144,7 +151,7 @@ def test_mongodb_down_is_evidence_without_credentials() -> None:
 def test_a_refused_account_is_told_from_no_answer(mongodb_uri: str) -> None:
     """A wrong password is the deployment's failure, named as such."""
     uri = mongodb_uri.replace("//", f"//canary-user:{PASSWORD}@")
-    seen = MongoProbe(uri).measure()
+    seen = MongoProbe(MongoSettings(uri=uri)).measure()
     assert seen[0].value == 0
     assert seen[0].note.startswith("MongoDB refuses the account: ")
     assert is_clean(seen)
@@ -156,14 +163,14 @@ def test_a_refused_account_is_told_from_no_answer(mongodb_uri: str) -> None:
 def test_a_mongodb_address_that_is_none_is_our_trouble(uri: str) -> None:
     """A setting that cannot be used says nothing about the target."""
     with pytest.raises(ProbeError, match="the MongoDB address cannot be used") as refused:
-        MongoProbe(uri).measure()
+        MongoProbe(MongoSettings(uri=uri)).measure()
     assert PLAIN not in str(refused.value)
 
 
 def test_a_database_name_that_is_none_is_our_trouble(mongodb_uri: str) -> None:
     """The same for the name of the database."""
     with pytest.raises(ProbeError, match="database 'a b'"):
-        MongoProbe(mongodb_uri, "a b", allow_writes=True).measure()
+        MongoProbe(MongoSettings(uri=mongodb_uri, database="a b"), allow_writes=True).measure()
 
 
 @pytest.mark.parametrize(
@@ -184,8 +191,8 @@ def test_what_answers_the_wire_protocol(status: dict[str, Any], name: str) -> No
 @pytest.mark.parametrize(
     ("module", "probe"),
     [
-        ("pymongo", lambda: MongoProbe("mongodb://127.0.0.1")),
-        ("redis.connection", lambda: RedisProbe("redis://x")),
+        ("pymongo", lambda: MongoProbe(MongoSettings(uri="mongodb://127.0.0.1"))),
+        ("redis.connection", lambda: RedisProbe(RedisSettings(url="redis://x"))),
     ],
 )
 def test_a_missing_library_names_the_cure(
@@ -199,7 +206,7 @@ def test_a_missing_library_names_the_cure(
 
 def test_redis_is_named_for_what_it_is(redis_url: str) -> None:
     """Valkey answers with its own name and version, not with the Redis version it claims."""
-    seen = by_metric(RedisProbe(redis_url).measure())
+    seen = by_metric(RedisProbe(RedisSettings(url=redis_url)).measure())
     up = seen["redis_up"]
     assert (up.value, up.note, up.labels) == (1, READ_ONLY, {"service": "redis"})
     assert up.details["server"].startswith("valkey 8.")
@@ -212,7 +219,7 @@ def test_redis_round_trip_reads_back_and_leaves_nothing(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         client.config_resetstat()
         before = client.dbsize()
-        seen = by_metric(RedisProbe(redis_url, allow_writes=True).measure())
+        seen = by_metric(RedisProbe(RedisSettings(url=redis_url), allow_writes=True).measure())
         assert (seen["redis_round_trip"].value, seen["redis_round_trip"].note) == (1.0, "")
         assert client.dbsize() == before
         calls = client.info("commandstats")
@@ -223,7 +230,7 @@ def test_redis_round_trip_reads_back_and_leaves_nothing(redis_url: str) -> None:
 def test_redis_writes_are_unmistakable_and_expire(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Should we die before deleting it, the key names us and goes away by itself."""
     monkeypatch.setattr(Redis, "delete", lambda *_a: 0)
-    RedisProbe(redis_url, allow_writes=True).measure()
+    RedisProbe(RedisSettings(url=redis_url), allow_writes=True).measure()
     monkeypatch.undo()
     with Redis.from_url(redis_url, decode_responses=True) as client:
         keys = client.keys(KEY_PREFIX + "*")
@@ -235,14 +242,16 @@ def test_redis_writes_are_unmistakable_and_expire(redis_url: str, monkeypatch: p
 def test_a_redis_that_loses_what_is_written_fails(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An acknowledged key that cannot be read back is a failure."""
     monkeypatch.setattr(Redis, "get", lambda *_a: None)
-    trip = by_metric(RedisProbe(redis_url, allow_writes=True).measure())["redis_round_trip"]
+    trip = by_metric(RedisProbe(RedisSettings(url=redis_url), allow_writes=True).measure())[
+        "redis_round_trip"
+    ]
     assert (trip.value, trip.note) == (0.0, "what was read back is not what was written")
 
 
 def test_a_redis_that_refuses_writes_fails(tmp_path: Path) -> None:
     """A server out of memory that keeps what it has is up, and fails the round trip."""
     with valkey(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction") as url:
-        seen = by_metric(RedisProbe(url, allow_writes=True).measure())
+        seen = by_metric(RedisProbe(RedisSettings(url=url), allow_writes=True).measure())
     assert seen["redis_up"].value == 1
     assert seen["redis_round_trip"].value == 0.0
     assert "could not write" in seen["redis_round_trip"].note
@@ -252,19 +261,19 @@ def test_cache_hit_rate_counts_look_ups(redis_url: str) -> None:
     """Three hits of four are 75 %, our own look-up left out; without look-ups there is no rate."""
     with Redis.from_url(redis_url) as client:
         client.config_resetstat()
-        none = by_metric(RedisProbe(redis_url).measure())["cache_hit_rate"]
+        none = by_metric(RedisProbe(RedisSettings(url=redis_url)).measure())["cache_hit_rate"]
         assert (none.value, none.n, none.note) == (None, 0, "no look-ups since the server started")
         client.set("there", "1", ex=5)
         for key in ("there", "there", "there", "not there"):
             client.get(key)
-    rate = by_metric(RedisProbe(redis_url, allow_writes=True).measure())["cache_hit_rate"]
+    rate = by_metric(RedisProbe(RedisSettings(url=redis_url), allow_writes=True).measure())["cache_hit_rate"]
     assert (rate.value, rate.n, rate.unit) == (75.0, 4, "%")
 
 
 def test_redis_down_is_evidence_without_credentials() -> None:
     """A refused connection is value 0 and nothing else is asked."""
     url = f"redis://canary-user:{PASSWORD}@127.0.0.1:{free_port()}/0"
-    probe = RedisProbe(url, allow_writes=True, timeout_s=0.1)
+    probe = RedisProbe(RedisSettings(url=url, timeout=0.1), allow_writes=True)
     seen = probe.measure()
     assert [(m.metric, m.value) for m in seen] == [("redis_up", 0)]
     assert seen[0].note.startswith("Redis does not answer: ")
@@ -285,7 +294,9 @@ def test_redis_is_tried_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=hang_up, args=[listener])
         thread.start()
-        seen = RedisProbe(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", timeout_s=2).measure()
+        seen = RedisProbe(
+            RedisSettings(url=f"redis://127.0.0.1:{listener.getsockname()[1]}/0", timeout=2)
+        ).measure()
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert [measurement.value for measurement in seen] == [0]
@@ -296,9 +307,9 @@ def test_a_protected_redis_is_told_from_a_dead_one(tmp_path: Path) -> None:
     """No password and a wrong one are both a refused account; the right one is let in."""
     with valkey(tmp_path, "--requirepass", PLAIN) as url:
         host = url.removeprefix("redis://")
-        without = RedisProbe(url).measure()
-        wrong = RedisProbe(f"redis://:canary-wrong@{host}").measure()
-        right = RedisProbe(f"redis://:{PASSWORD}@{host}").measure()
+        without = RedisProbe(RedisSettings(url=url)).measure()
+        wrong = RedisProbe(RedisSettings(url=f"redis://:canary-wrong@{host}")).measure()
+        right = RedisProbe(RedisSettings(url=f"redis://:{PASSWORD}@{host}")).measure()
     for seen in (without, wrong):
         assert seen[0].value == 0
         assert seen[0].note.startswith("Redis refuses the account: ")
@@ -313,7 +324,7 @@ def test_an_account_without_info_is_up_and_has_no_hit_rate(tmp_path: Path) -> No
         with Redis.from_url(url) as client:
             client.acl_setuser("limited", enabled=True, passwords=["+pw-limited"], categories=["+@all"])
             client.execute_command("ACL", "SETUSER", "limited", "~*", "-info")
-        seen = by_metric(RedisProbe(url.replace("//", "//limited:pw-limited@")).measure())
+        seen = by_metric(RedisProbe(RedisSettings(url=url.replace("//", "//limited:pw-limited@"))).measure())
     assert seen["redis_up"].value == 1
     assert seen["redis_up"].details["server"] == "unknown (INFO not allowed)"
     assert seen["cache_hit_rate"].value is None
@@ -323,7 +334,7 @@ def test_an_account_without_info_is_up_and_has_no_hit_rate(tmp_path: Path) -> No
 def test_a_redis_address_that_is_none_is_our_trouble() -> None:
     """A setting that cannot be used says nothing about the target."""
     with pytest.raises(ProbeError, match="the Redis address cannot be used") as refused:
-        RedisProbe(f"http://canary-user:{PASSWORD}@127.0.0.1").measure()
+        RedisProbe(RedisSettings(url=f"http://canary-user:{PASSWORD}@127.0.0.1")).measure()
     assert "canary" not in str(refused.value)
 
 

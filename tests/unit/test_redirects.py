@@ -9,6 +9,7 @@ from tests.unit.fakes import FakeClock, context, send_json, serving
 
 from rampgate.checks.sources import json_address
 from rampgate.checks.sources.json_address import JsonAddress
+from rampgate.config.subjects import EndpointSettings, LoginSettings, PageSettings, VersionSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flag_users import fresh_users
@@ -61,12 +62,15 @@ def sites() -> Iterator[Sites]:
             yield Sites(target, other, asked)
 
 
+LIST = EndpointSettings(name="list", path="/list")
+LOGIN = LoginSettings(path="/signin", body={"password": "canary"})
+VERSION = VersionSettings(path="/version", connections=2, expected="1.4.0")
 LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
     "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).measure()[0].value,
-    "page": lambda _, http: PageProbe(http, "/page", "home").measure()[0].value,
-    "sign-in": lambda _, http: SignInProbe(http, "/signin", {"password": "canary"}).measure()[0].value,
+    "page": lambda _, http: PageProbe(http, PageSettings(name="home", path="/page")).measure()[0].value,
+    "sign-in": lambda _, http: SignInProbe(http, LOGIN).sign_in()[0].value,
     "plain GET": lambda _, http: float(get_here(http, "/page").ok),
-    "endpoint": lambda s, _: _passed(EndpointProbe(s.client, "GET", "/list", "list", {}, concurrency=1)),
+    "endpoint": lambda s, _: _passed(EndpointProbe(s.client, LIST, {}, concurrency=1)),
 }
 
 
@@ -86,7 +90,7 @@ def test_a_redirect_to_another_site_is_not_followed(sites: Sites, name: str) -> 
 
 def test_version_metric_and_flag_are_not_read_elsewhere(sites: Sites) -> None:
     """What another site tells is no evidence about the target: nothing is known, nobody else was asked."""
-    seen = VersionProbe(sites.client, "/version", connections=2, expected="1.4.0").measure()[0]
+    seen = VersionProbe(sites.client, VERSION).measure()[0]
     assert seen.details["versions"] == {"unknown": 2}
     with pytest.raises(ProbeError, match="HTTP 302"):
         json_address.measure(JsonAddress(name="rows", path="/metric", value="value"), context(sites.client))

@@ -59,6 +59,13 @@ def test_what_is_no_jmespath_is_refused(expression: object) -> None:
         EndpointSettings.model_validate({"name": "a", "path": "/a", "body": expression})
 
 
+@pytest.mark.parametrize("minimum", [0, -1])
+def test_a_body_check_that_checks_nothing_is_refused(minimum: float) -> None:
+    """A check that an empty answer would pass is a mistake in the settings."""
+    with pytest.raises(ValidationError, match="greater than 0"):
+        EndpointSettings(name="a", path="/a", body="items", minimum=minimum)
+
+
 @pytest.mark.parametrize("minimum", [math.inf, math.nan])
 def test_numbers_are_finite(minimum: float) -> None:
     """A limit without end could never be met, and no journal could carry it."""

@@ -66,7 +66,7 @@ class EndpointSettings(Table):
     method: Literal["GET", "HEAD"] = "GET"
     sign_in: bool = True
     body: JMESPath | None = Field(default=None, description="JMESPath of what must be there")
-    minimum: float = 1
+    minimum: float = Field(default=1, gt=0)
     depends_on: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
     load: bool = False
     weight: float = Field(default=1.0, gt=0)

@@ -16,7 +16,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from rampgate import __version__
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.errors import ProbeError
 
 if TYPE_CHECKING:
     import ssl
@@ -271,19 +271,6 @@ class Patience:
         with self._lock:
             self._in_a_row = self._in_a_row + 1 if lost else 0
             self.ended = self.ended or self._in_a_row >= self._limit
-
-
-def check_path(expression: str, what: str) -> None:
-    """Refuse what is not JMESPath.
-
-    Raises:
-        ConfigurationError: naming the setting and the expression.
-    """
-    try:
-        jmespath.compile(expression)
-    except JMESPathError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigurationError(f"{what}: {expression!r} is not JMESPath: {reason}") from error
 
 
 def find(expression: str, data: Any) -> Any:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.io.http import Answer, address_of, ask, check_path, find
+from rampgate.io.http import Answer, address_of, ask, find
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import httpx
 
+    from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
     from rampgate.io.http import ClientFactory
 
 BETWEEN_ATTEMPTS_S = 0.5
@@ -95,29 +96,13 @@ class VersionProbe:
 
     Args:
         client_factory: makes one client per connection.
-        path: where the version is read.
-        version_path: JMESPath of the version in the answer.
-        instance_path: JMESPath of the instance, None when answers do not carry it.
-        expected: the version that should answer, None when the settings do not say.
-        connections: how many times to ask.
+        settings: [version].
         service: the label ``service``.
-
-    Raises:
-        ConfigurationError: an expression is not JMESPath.
     """
 
     client_factory: ClientFactory
-    path: str
-    version_path: str = "version"
-    instance_path: str | None = "instance"
-    expected: str | None = None
-    connections: int = 50
+    settings: VersionSettings
     service: str = "api"
-
-    def __post_init__(self) -> None:
-        check_path(self.version_path, "version")
-        if self.instance_path is not None:
-            check_path(self.instance_path, "instance")
 
     def measure(self) -> list[Measurement]:
         """``wrong_version``: how many answers were of another version, or named none.
@@ -128,16 +113,17 @@ class VersionProbe:
         Raises:
             ProbeError: we could not measure.
         """
+        expected = self.settings.expected
         instances, statuses = self._ask_all()
         versions = {version: count.total() for version, count in sorted(instances.items())}
         answered = sum(versions.values())
         most = max(versions, key=versions.__getitem__, default=UNKNOWN)
-        right = self.expected if self.expected is not None else most if most != UNKNOWN else None
+        right = expected if expected is not None else most if most != UNKNOWN else None
         wrong = answered - versions.get(right, 0) if right is not None else answered
-        note = "" if answered else f"{self.path}: no answer that names a version"
-        if answered and (wrong or self.expected is None):
+        note = "" if answered else f"{self.settings.path}: no answer that names a version"
+        if answered and (wrong or expected is None):
             counted = ", ".join(f"{count} from {version}" for version, count in versions.items())
-            note = f"{counted} (expected {self.expected or 'version not configured'})"
+            note = f"{counted} (expected {expected or 'version not configured'})"
         return [
             Measurement(
                 "wrong_version",
@@ -146,8 +132,8 @@ class VersionProbe:
                 labels={"service": self.service},
                 note=note,
                 details={
-                    "path": self.path,
-                    "expected": self.expected,
+                    "path": self.settings.path,
+                    "expected": expected,
                     "versions": versions,
                     "instances": {version: dict(count) for version, count in sorted(instances.items())},
                     "statuses": dict(statuses),
@@ -160,9 +146,9 @@ class VersionProbe:
         instances: dict[str, Counter[str]] = {}
         statuses: Counter[str] = Counter()
         in_a_row = 0
-        for _ in range(self.connections):
+        for _ in range(self.settings.connections):
             with self.client_factory() as client:
-                answer = ask(client, "GET", self.path)
+                answer = ask(client, "GET", self.settings.path)
             statuses[answer.outcome] += 1
             if answer.status is None:
                 in_a_row += 1
@@ -171,8 +157,8 @@ class VersionProbe:
                 continue
             in_a_row = 0
             body = answer.json()
-            version = _named(find(self.version_path, body))
-            instance = UNKNOWN if self.instance_path is None else _named(find(self.instance_path, body))
+            version = _named(find(self.settings.value, body))
+            instance = _named(find(self.settings.instance, body))
             instances.setdefault(version, Counter())[instance] += 1
         return instances, statuses
 
@@ -189,14 +175,12 @@ class PageProbe:
 
     Args:
         client: gets it.
-        path: the page's address.
-        name: the label ``page``.
+        page: one of [[pages]].
         quote: takes secrets out of the body of a page that failed, which is then kept; None: it is not.
     """
 
     client: httpx.Client
-    path: str
-    name: str
+    page: PageSettings
     quote: Callable[[str], str] | None = None
 
     def measure(self) -> list[Measurement]:
@@ -205,14 +189,14 @@ class PageProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        answer = ask(self.client, "GET", self.path)
-        details = _details(self.path, answer) | {"bytes": len(answer.body)}
+        answer = ask(self.client, "GET", self.page.path)
+        details = _details(self.page.path, answer) | {"bytes": len(answer.body)}
         if "location" in answer.headers:
             details["location"] = urlsplit(answer.headers["location"]).path  # a query may carry a secret
         if self.quote and answer.body and not answer.ok:
             # Quoted before it is cut, for half a secret at the end would not be recognised.
             details["body"] = self.quote(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
-        note = "" if answer.ok else f"{self.path} {answer.sentence}"
+        note = "" if answer.ok else f"{self.page.path} {answer.sentence}"
         if note and "location" in details:
             note += f", a redirect to {details['location']}"
         return [
@@ -220,7 +204,7 @@ class PageProbe:
                 "page_up",
                 n=1,
                 value=float(answer.ok),
-                labels={"page": self.name},
+                labels={"page": self.page.name},
                 note=note,
                 details=details,
             )
@@ -233,50 +217,31 @@ class SignInProbe:
 
     Args:
         client: sends it, and keeps the session cookie.
-        path: where to sign in.
-        body: the account, sent as JSON; never in evidence.
-        token_path: JMESPath of the token in the answer; None when a 2xx is enough.
-
-    Raises:
-        ConfigurationError: the expression is not JMESPath.
+        login: [login]; its account is never in evidence.
     """
 
     client: httpx.Client
-    path: str
-    body: Mapping[str, str] = field(repr=False)
-    token_path: str | None = "token"  # noqa: S105 - the place of a token, not a token
-
-    def __post_init__(self) -> None:
-        if self.token_path is not None:
-            check_path(self.token_path, "token")
-
-    def measure(self) -> list[Measurement]:
-        """``sign_in_up``, 1 or 0.
-
-        Raises:
-            ProbeError: we could not measure.
-        """
-        return [self.sign_in()[0]]
+    login: LoginSettings = field(repr=False)
 
     def sign_in(self) -> tuple[Measurement, str | None]:
-        """``sign_in_up``, and the token, which is in no measurement.
+        """``sign_in_up``, 1 or 0, and the token, which is in no measurement.
 
         Raises:
             ProbeError: we could not measure.
         """
-        answer = ask(self.client, "POST", self.path, body=dict(self.body))
-        found = answer.find(self.token_path) if self.token_path is not None else None
+        path = self.login.path
+        answer = ask(self.client, "POST", path, body=self.login.body)
+        found = answer.find(self.login.token)
         token = found if isinstance(found, str) and found else None
-        good = answer.ok and (self.token_path is None or token is not None)
-        note = "" if good else f"sign-in of a known-good account: {self.path} {answer.sentence}"
-        if answer.ok and not good:
-            note = f"sign-in: {self.path} answered {answer.trouble} without a token at {self.token_path!r}"
+        note = "" if token else f"sign-in of a known-good account: {path} {answer.sentence}"
+        if answer.ok and not token:
+            note = f"sign-in: {path} answered {answer.trouble} without a token at {self.login.token!r}"
         measurement = Measurement(
             "sign_in_up",
             n=1,
-            value=float(good),
+            value=float(token is not None),
             note=note,
-            details=_details(self.path, answer),
+            details=_details(path, answer),
         )
         return measurement, token
 

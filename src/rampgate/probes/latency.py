@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.errors import ConfigurationError
-from rampgate.io.http import Patience, ask, check_path, find
+from rampgate.io.http import Patience, ask, find
 from rampgate.model.measurement import Histogram, Measurement
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.io.http import ClientFactory
 
 REQUESTS = (200, 300, 500, 1000)
@@ -29,41 +29,21 @@ TIMEOUTS_IN_A_ROW = 3
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class BodyCheck:
-    """What a good body must hold, so that an empty answer cannot pass.
+def body_failure(endpoint: EndpointSettings, data: Any) -> str:
+    """What is wrong with a body, "" when nothing is: an empty answer cannot pass.
 
     Args:
-        expression: JMESPath of a list, which is counted, or of a number.
-        minimum: the least count or number.
-
-    Raises:
-        ConfigurationError: the expression is not JMESPath, or the minimum is zero or less, which an empty
-            answer would meet.
+        endpoint: names what a good body holds, where it is checked: a list, which is counted, or a number.
+        data: the parsed body, None when it is not JSON.
     """
-
-    expression: str
-    minimum: float = 1
-
-    def __post_init__(self) -> None:
-        check_path(self.expression, "body check")
-        if not self.minimum > 0:
-            raise ConfigurationError(
-                f"body check {self.expression!r}: minimum {self.minimum!r} would pass an empty answer; "
-                "accepted are numbers above 0"
-            )
-
-    def failure(self, data: Any) -> str:
-        """What is wrong with a body, "" when nothing is.
-
-        Args:
-            data: the parsed body, None when it is not JSON.
-        """
-        found = find(self.expression, data)
-        if isinstance(found, bool) or not isinstance(found, list | int | float):
-            return f"{self.expression} is {'missing' if found is None else type(found).__name__}"
-        amount = len(found) if isinstance(found, list) else found
-        return "" if amount >= self.minimum else f"{self.expression} is {amount:g}, below {self.minimum:g}"
+    if not endpoint.body:
+        return ""
+    found = find(endpoint.body, data)
+    if isinstance(found, bool) or not isinstance(found, list | int | float):
+        return f"{endpoint.body} is {'missing' if found is None else type(found).__name__}"
+    amount = len(found) if isinstance(found, list) else found
+    least = endpoint.minimum
+    return "" if amount >= least else f"{endpoint.body} is {amount:g}, below {least:g}"
 
 
 class _Request(NamedTuple):
@@ -81,21 +61,15 @@ class EndpointProbe:
 
     Args:
         client_factory: makes one client per thread.
-        method: GET, POST and so on.
-        path: the endpoint's address.
-        name: the label ``endpoint``.
+        endpoint: one of [[endpoints]].
         edges: the limit in ms -> whether a time in ms violates it. Counts are exact.
-        body_check: what a good body holds, None when it is not checked.
         concurrency: requests at once.
         timeout_s: per request.
     """
 
     client_factory: ClientFactory
-    method: str
-    path: str
-    name: str
+    endpoint: EndpointSettings
     edges: Mapping[float, Callable[[float], bool]]
-    body_check: BodyCheck | None = None
     concurrency: int = 4
     timeout_s: float = 10.0
     _warm: bool = field(default=False, init=False, repr=False)
@@ -127,9 +101,9 @@ class EndpointProbe:
             warm = phase(n)
         self._warm = True
         note = "" if len(warm) == n else f"{len(warm)} of {n} sent: one request after another timed out"
-        common = {"labels": {"endpoint": self.name}, "note": note}
+        common = {"labels": {"endpoint": self.endpoint.name}, "note": note}
         measured = [self._errors(cold + warm, common), self._times(warm, cold if first else None, common)]
-        return measured if self.body_check is None else [*measured, self._bodies(cold + warm, common)]
+        return measured if not self.endpoint.body else [*measured, self._bodies(cold + warm, common)]
 
     def _series(self, client: httpx.Client, count: int, patience: Patience) -> list[_Request]:
         """One thread's requests, one after another."""
@@ -137,9 +111,9 @@ class EndpointProbe:
         for _ in range(count):
             if patience.ended:
                 break
-            answer = ask(client, self.method, self.path, timeout_s=self.timeout_s)
+            answer = ask(client, self.endpoint.method, self.endpoint.path, timeout_s=self.timeout_s)
             patience.note(lost=answer.timed_out)
-            body_error = self.body_check.failure(answer.json()) if self.body_check and answer.ok else ""
+            body_error = body_failure(self.endpoint, answer.json()) if answer.ok else ""
             error = "" if answer.ok else answer.trouble
             done.append(_Request(answer.outcome, answer.ms, error, body_error))
         return done
@@ -174,8 +148,7 @@ class EndpointProbe:
         """How many 2xx answers were empty or foreign."""
         good = [request for request in requests if not request.error]
         failed = [request.body_error for request in good if request.body_error]
-        check = self.body_check
-        details: dict[str, Any] = {"check": f"{check.expression} >= {check.minimum:g}"} if check else {}
+        details: dict[str, Any] = {"check": f"{self.endpoint.body} >= {self.endpoint.minimum:g}"}
         if failed:
             details["failed"] = _examples(failed)
         fields = {**common, "note": failed[0] if failed else common["note"]}
@@ -184,7 +157,7 @@ class EndpointProbe:
     def _details(self, requests: Sequence[_Request]) -> dict[str, Any]:
         """Where they went, and how many ended how."""
         statuses = Counter(request.outcome for request in requests)
-        return {"path": self.path, "statuses": dict(sorted(statuses.items()))}
+        return {"path": self.endpoint.path, "statuses": dict(sorted(statuses.items()))}
 
 
 def _examples(texts: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from redis import Redis
 
+    from rampgate.config.subjects import MongoSettings, RedisSettings
     from rampgate.model.redact import Redactor
 
 PREFIX = "rampgate_probe_"
@@ -38,16 +39,12 @@ class MongoProbe:
     """Pings MongoDB, names what answers, and with leave writes one document and reads it back.
 
     Args:
-        uri: where it is; its password never reaches evidence.
-        database: where the probe may write.
-        allow_writes: whether it may.
-        timeout_s: for finding a server, connecting and each answer.
+        store: [mongodb]; its password never reaches evidence.
+        allow_writes: whether the probe may write to its database.
     """
 
-    uri: str = field(repr=False)
-    database: str = "rampgate"
+    store: MongoSettings = field(repr=False)
     allow_writes: bool = False
-    timeout_s: float = 3.0
 
     def measure(self) -> list[Measurement]:
         """``mongodb_up``; while it is up, and writing is allowed, ``mongodb_round_trip`` too.
@@ -56,11 +53,13 @@ class MongoProbe:
             ProbeError: pymongo is missing, or the address is none.
         """
         try:
-            with stores.mongodb(self.uri, timeout_s=self.timeout_s) as client:
+            with stores.mongodb(self.store.uri, timeout_s=self.store.timeout) as client:
                 details = self._ping(client)
                 note = "" if self.allow_writes else READ_ONLY
                 up = up_measurement("mongodb", 1.0, note=note, details=details)
-                return [up, self._round_trip(client, redactor_of(self.uri))] if self.allow_writes else [up]
+                return (
+                    [up, self._round_trip(client, redactor_of(self.store.uri))] if self.allow_writes else [up]
+                )
         except StoreError as error:
             return [up_measurement("mongodb", 0.0, note=str(error))]
 
@@ -94,9 +93,9 @@ class MongoProbe:
         concern = WriteConcern(w=1, j=True)
         name, notes, same = PREFIX + secrets.token_hex(8), [], False
         try:
-            collection = client[self.database].get_collection(name, write_concern=concern)
+            collection = client[self.store.database].get_collection(name, write_concern=concern)
         except InvalidName as error:
-            raise ProbeError(f"the database {self.database!r} cannot be used: {error}") from error
+            raise ProbeError(f"the database {self.store.database!r} cannot be used: {error}") from error
         try:
             collection.insert_one(dict(wrote))
             same = collection.find_one({"_id": wrote["_id"]}) == wrote
@@ -131,14 +130,12 @@ class RedisProbe:
     """Pings Redis or Valkey, reads its hit rate, and with leave writes one key and reads it back.
 
     Args:
-        url: where it is; its password never reaches evidence.
+        store: [redis]; its password never reaches evidence.
         allow_writes: whether the probe may write.
-        timeout_s: for connecting and each answer.
     """
 
-    url: str = field(repr=False)
+    store: RedisSettings = field(repr=False)
     allow_writes: bool = False
-    timeout_s: float = 3.0
 
     def measure(self) -> list[Measurement]:
         """``redis_up``; while it is up ``cache_hit_rate``, and where writing is allowed ``redis_round_trip``.
@@ -146,9 +143,9 @@ class RedisProbe:
         Raises:
             ProbeError: redis-py is missing, or the address is none.
         """
-        safe = redactor_of(self.url)
+        safe = redactor_of(self.store.url)
         try:
-            with stores.redis(self.url, timeout_s=self.timeout_s) as client:
+            with stores.redis(self.store.url, timeout_s=self.store.timeout) as client:
                 begun = time.perf_counter()
                 client.ping()
                 ping_ms = round((time.perf_counter() - begun) * 1000, 3)

@@ -16,7 +16,7 @@ from rampgate.io.http import client, get_here
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
 from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
-from rampgate.probes.latency import BodyCheck, EndpointProbe
+from rampgate.probes.latency import EndpointProbe
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.flag_decisions import FlagDecisions
 
@@ -72,22 +72,14 @@ class StageContext:
     def version(self, version: subjects.VersionSettings) -> VersionProbe:
         """Which version answers over fresh connections."""
         self.need(self._main_service)
-        return VersionProbe(
-            partial(self.client, self._main_service, signed_in=False),
-            version.path,
-            version.value,
-            version.instance,
-            version.expected,
-            version.connections,
-            self._main_service,
-        )
+        clients = partial(self.client, self._main_service, signed_in=False)
+        return VersionProbe(clients, version, self._main_service)
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
         self.need(self._main_service, *login.depends_on)
         with self.client(self._main_service, signed_in=False) as http:
-            probe = SignInProbe(http, login.path, login.body, login.token)
-            measurement, token = probe.sign_in()
+            measurement, token = SignInProbe(http, login).sign_in()
             self._session = (token, http.cookies) if measurement.value else None
             cookies = (cookie.value for cookie in http.cookies.jar)
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
@@ -99,7 +91,7 @@ class StageContext:
         http = self.client("web", signed_in=page.sign_in)
         quote = self.run.journal.clean if self._settings.evidence.page_content == "full" else None
         self._stack.enter_context(http)
-        return PageProbe(http, page.path, page.name, quote=quote)
+        return PageProbe(http, page, quote)
 
     def endpoint(self, endpoint: subjects.EndpointSettings) -> EndpointProbe:
         """Latency, errors and bodies of an API endpoint."""
@@ -110,11 +102,8 @@ class StageContext:
         edges = {t.edge: partial(exceeds, t) for t in self.run.policy.of("api_response_time")}
         return EndpointProbe(
             partial(self.client, "api", signed_in=endpoint.sign_in, guarded=True),
-            endpoint.method,
-            endpoint.path,
-            endpoint.name,
+            endpoint,
             {edge: above for edge, above in edges.items() if edge is not None},
-            BodyCheck(endpoint.body, endpoint.minimum) if endpoint.body else None,
             timeout_s=self._settings.target.timeout,
         )
 
@@ -174,14 +163,14 @@ class StageContext:
         """The database: a ping, what it really is, a round trip where writing is allowed."""
         from rampgate.probes.stores import MongoProbe
 
-        writes = self._may_write(mongodb.uri)
-        return MongoProbe(mongodb.uri, mongodb.database, writes, mongodb.timeout)
+        self._may_write(mongodb.uri)
+        return MongoProbe(mongodb, self._may_write(mongodb.uri))
 
     def redis(self, redis: subjects.RedisSettings) -> RedisProbe:
         """The cache: a ping, what it really is, a round trip where writing is allowed, its hit rate."""
         from rampgate.probes.stores import RedisProbe
 
-        return RedisProbe(redis.url, self._may_write(redis.url), redis.timeout)
+        return RedisProbe(redis, self._may_write(redis.url))
 
     def context(self) -> Context:
         """What the measure function of a check is given beside its settings."""
