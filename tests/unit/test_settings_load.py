@@ -300,9 +300,9 @@ def test_a_wrong_table_is_told_even_where_a_demo_puts_its_values(written: Callab
 
 
 def test_an_override_finds_a_table_of_a_list_by_its_name(written: Callable[[str], Path]) -> None:
-    """A demo's address reaches one of [[alerts]], and leaves the others alone."""
-    path = written("[[alerts]]\nname='a'\nurl='json://x'\n[[alerts]]\nname='b'\nurl='json://y'")
-    settings, _ = load(path, overrides={"alerts.b.url": "json://z"}, environ={})
+    """A demo's address reaches one of [[alerts]], and leaves the others alone, their variables filled in."""
+    path = written("[[alerts]]\nname='a'\nurl='json://${HOST}'\n[[alerts]]\nname='b'\nurl='json://${NONE}'")
+    settings, _ = load(path, overrides={"alerts.b.url": "json://z"}, environ={"HOST": "x"})
     assert [alert.url.get_secret_value() for alert in settings.table("alerts")] == ["json://x", "json://z"]
 
 
