@@ -235,8 +235,5 @@ def test_what_a_receipt_did_not_show_is_said_where_it_passed(tmp_path: Path) -> 
         story.judged(check, seen, "alert_delivered == 1")
         story.ended(check, None)
     story.end()
-    decided = judge(tmp_path)
-    printed = io.StringIO()
-    table.render(decided, table.console(printed), folder=None)
-    for text in (printed.getvalue(), markdown.dumps(decided)):
+    for text in (shown(tmp_path), markdown.dumps(judge(tmp_path))):
         assert "on-call: accepted; receipt not checked; mail: accepted, and arrived" in text
