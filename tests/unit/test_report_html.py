@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -267,6 +268,29 @@ def test_the_evidence_is_there(tmp_path: Path) -> None:
     assert any(says.startswith("measured 0 % (at most 0.23 %), limit error_rate < 2%") for says in drawings)
     runs.mixed(tmp_path / "b")
     assert "an earlier look" in Page(source(tmp_path / "b")).text
+
+
+def test_the_evidence_of_what_is_not_passed_is_open(tmp_path: Path) -> None:
+    """What passed, or was skipped for another, is folded into one line; what failed is read at once."""
+    runs.mixed(tmp_path)
+    whole = source(tmp_path)
+    opened, folded = whole[whole.index('id="evidence"') :].split(
+        "of what passed, was skipped, or is only shown"
+    )
+    assert opened.count('class="evidence"') == opened.count(" open>") == 4
+    assert folded.count('class="evidence"') == 3
+    assert " open>" not in folded
+
+
+def test_failed_requests_are_not_counted_as_slow(tmp_path: Path) -> None:
+    """Beside the count beyond a limit stands that it holds those that failed, where there are any."""
+    story = runs.Story(tmp_path, [runs.FAST])
+    failed = runs.latency(n=140)
+    failed = replace(failed, n=200, exceedances=dict.fromkeys(failed.exceedances, 60))
+    story.judged(runs.FAST, failed, runs.P95.source)
+    story.ended(runs.FAST, None)
+    story.end(1)
+    assert "failed, or at or over 500 ms60" in Page(source(tmp_path)).text
 
 
 def test_versions_are_counted_by_instance(tmp_path: Path) -> None:

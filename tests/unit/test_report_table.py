@@ -40,7 +40,7 @@ def test_what_passed_is_a_line_a_group(tmp_path: Path) -> None:
     (latency,) = (line for line in text.splitlines() if line.startswith("latency"))
     assert latency.split("  ")[0] == "latency (2 checks)"
     assert "p95 up to 17.3 ms" in latency
-    assert "error rate up to 0 %" in latency
+    assert "; error rate 0 %" in latency
     assert latency.split()[-1] == "passed"
     assert "performance score 97 or more" in row(text, "pages")
 

@@ -72,7 +72,8 @@ class AbortMonitors:
     def __init__(self, policy: Policy, alpha: float) -> None:
         self._thresholds: dict[str, Threshold] = {}
         self.of: dict[str, AbortTest] = {}
-        for chain in chains(monitored(policy)):
+        # Failed requests lie beyond every time too: of both that fire at once, the failures are named.
+        for chain in sorted(chains(monitored(policy)), key=lambda chain: chain[0].edge is not None):
             tighter: AbortTest | None = None
             for threshold in chain:
                 tighter = AbortTest(threshold.allowed, alpha, tighter=tighter)

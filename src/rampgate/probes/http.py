@@ -233,9 +233,10 @@ class SignInProbe:
         answer = ask(self.client, "POST", path, body=self.login.body)
         found = answer.find(self.login.token)
         token = found if isinstance(found, str) and found else None
-        note = "" if token else f"sign-in of a known-good account: {path} {answer.sentence}"
+        note = "" if token else f"{path} {answer.sentence}: no sign-in of a known-good account"
         if answer.ok and not token:
-            note = f"sign-in: {path} answered {answer.trouble} without a token at {self.login.token!r}"
+            without = f"without a token at {self.login.token!r}"
+            note = f"{path} answered {answer.trouble} {without}: no sign-in of a known-good account"
         measurement = Measurement(
             "sign_in_up",
             n=1,

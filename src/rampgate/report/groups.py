@@ -106,12 +106,12 @@ def _worse(one: Judgement, other: Judgement) -> bool:
 def _line(judgement: Judgement) -> str:
     """What is worth a word of one judgement; a state that is as it should be is not."""
     kind, value = sentences.kind_of(judgement.metric), judgement.measured or 0.0
-    amount = sentences.amount(judgement.metric, value, judgement.unit)
+    amount = ("up to " if value else "") + sentences.amount(judgement.metric, value, judgement.unit)
     subject = "error rate" if judgement.metric == "http_req_failed" else judgement.metric.replace("_", " ")
     if kind is Kind.RATE:
-        return f"{subject} up to {amount}"
+        return f"{subject} {amount}"
     if kind is Kind.LATENCY:
-        return f"{sentences.quantile(judgement)}up to {amount}"
+        return f"{sentences.quantile(judgement)}{amount}"
     if kind is Kind.SCORE:
         return f"{subject.removeprefix('lighthouse ')} {formats.number(value)} or more"
     if _remarked(judgement):

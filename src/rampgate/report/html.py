@@ -9,6 +9,7 @@ template, so that no line of the template can forget one. A policy in the page f
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging.next_steps import next_command
@@ -143,7 +144,7 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
         ("run", verdict.run),
         ("stage", ", ".join(sentences.stages(verdict))),
         ("begun", observations.utc(begun)),
-        ("took", formats.duration(ended - begun)),
+        ("took", f"{formats.number(math.ceil(ended - begun))} s"),
         ("target", " ".join(dict.fromkeys(str(target[k]) for k in ("name", "web", "api") if target.get(k)))),
         ("tools", ", ".join(f"{name} {version}" for name, version in sorted(tool.items()))),
         ("platform", str(first.get("platform", ""))),

@@ -82,7 +82,7 @@ def _tables(seen: Mapping[str, Sequence[Seen]]) -> list[Table]:
     judged = [each for check, found in seen.items() if check != SLICES for each in found]
     tables = (
         _table("Judged", judged),
-        _table("Every slice", seen.get(SLICES, ())),
+        _table("Every slice: too small to pass by itself, and only a failure counts", seen.get(SLICES, ())),
     )
     return [table for table in tables if table.rows]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.judging.sentences import unanswered
 from rampgate.model import formats
+from rampgate.model.metrics import Kind
 from rampgate.report import charts, details, load, sentences
 from rampgate.report.text import clean
 
@@ -52,14 +54,16 @@ def _numbers(seen: Measurement) -> list[tuple[str, str]]:
     single = seen.value is not None or bool(seen.values)
     facts = [] if single and not seen.n else [("n", f"{seen.n:,}")]
     if seen.failures is not None:
-        facts.append(("counted among them", f"{seen.failures:,}"))
+        rate = sentences.kind_of(seen.metric) is Kind.RATE
+        facts.append(("failed" if rate else "counted among them", f"{seen.failures:,}"))
     if seen.value is not None:
         facts.append(("value", sentences.amount(seen.metric, seen.value, seen.unit)))
     if seen.values:
         listed = seen.values[: details.MOST]
         facts.append(("values", " ".join(sentences.amount(seen.metric, each, seen.unit) for each in listed)))
+    beyond = "failed, or at or over" if unanswered(seen) else "at or over"
     for edge, count in sorted(seen.exceedances.items()):
-        facts.append((f"at or over {formats.number(edge)} {seen.unit}", f"{count:,}"))
+        facts.append((f"{beyond} {formats.number(edge)} {seen.unit}", f"{count:,}"))
     facts += load.quantiles(seen)
     if seen.start:
         facts += [("from", utc(seen.start)), ("for", formats.duration(max(0.0, seen.end - seen.start)))]
