@@ -206,6 +206,7 @@ def test_fast_failures_are_one_finding_with_their_status(tmp_path: Path, failing
     assert f"\N{EM DASH} {says}{more}\n" in text
     assert "HTTP 503, 100 %" in text
     assert "for the same cause not met: api response time, body failure rate" in text
+    assert "for the same cause not met: api response time, body failure rate" in plain(html.dumps(verdict))
     assert " took " not in text
     assert "nothing was measured" not in text
 

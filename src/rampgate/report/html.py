@@ -163,7 +163,9 @@ def _unmet(verdict: Verdict, checks: Sequence[Check]) -> list[Check]:
         causes = [each.result] if each.result else each.following
         for result in causes:
             under = each.following if each.result else ()
-            lines = "; ".join(findings.consequence(*line) for line in each.consequences) if under else ""
+            lines = (
+                "; ".join(findings.consequence(*line) for line in each.consequences) if each.result else ""
+            )
             followers = tuple(known[other.check] for other in under)
             found.append(known[result.check]._replace(followed=lines, followers=followers))
     return found
