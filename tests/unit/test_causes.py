@@ -211,6 +211,15 @@ def test_fast_failures_are_one_finding_with_their_status(tmp_path: Path, failing
     assert "nothing was measured" not in text
 
 
+@pytest.mark.parametrize(
+    ("metric", "says"), [("http_req_duration", "response time"), ("body_failure_rate", "body failure rate")]
+)
+def test_a_metric_is_named_in_words(metric: str, says: str) -> None:
+    """Whoever reads a report need not know what a load tool calls its metrics."""
+    assert sentences.words(metric) == says
+    assert sentences.title(Measurement(metric), "a") == says
+
+
 def plain(text: str) -> str:
     """The text without the escapes of HTML, XML and Markdown."""
     return unescape(text).replace("\\", "")

@@ -48,7 +48,7 @@ def _why(finding: Finding) -> tuple[str, ...]:
 def _ended(finding: Finding, names: dict[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Outcome -> the names of the checks that ended so; before, what else the check itself did not meet."""
     following = finding.cause.following if finding.cause else ()
-    subjects = dict.fromkeys(judgement.metric.replace("_", " ") for judgement in following)
+    subjects = dict.fromkeys(sentences.words(judgement.metric) for judgement in following)
     found: dict[str, list[str]] = {"not met": list(subjects)} if subjects else {}
     for result in finding.consequences:
         found.setdefault(sentences.outcome_of(result), []).append(names[result.check])

@@ -107,7 +107,7 @@ def _line(judgement: Judgement) -> str:
     """What is worth a word of one judgement; a state that is as it should be is not."""
     kind, value = sentences.kind_of(judgement.metric), judgement.measured or 0.0
     amount = ("up to " if value else "") + sentences.amount(judgement.metric, value, judgement.unit)
-    subject = "error rate" if judgement.metric == "http_req_failed" else judgement.metric.replace("_", " ")
+    subject = sentences.words(judgement.metric)
     if kind is Kind.RATE:
         return f"{subject} {amount}"
     if kind is Kind.LATENCY:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NEVER_RAN = "never ran"
 EVERYTHING_PASSED = "everything in the plan passed"
+_OTHER_WORDS = {"http_req_failed": "error rate", "http_req_duration": "response time"}
 _PERCENTILE = re.compile(r"(?:_p|p\()(\d+(?:\.\d+)?)")
 
 
@@ -143,6 +144,11 @@ def amount(metric: str, value: float, unit: str) -> str:
     return f"{formats.number(value)} {'' if unit == 'score' else unit}".rstrip()
 
 
+def words(metric: str) -> str:
+    """A metric's name in words: ``error rate``."""
+    return _OTHER_WORDS.get(metric, clean(metric.replace("_", " "), 100))
+
+
 def kind_of(metric: str) -> Kind:
     """A metric that the settings declare is a single value."""
     return METRICS[metric].kind if metric in METRICS else Kind.VALUE
@@ -158,13 +164,13 @@ def limit(judgement: Judgement) -> str:
 
 def title(measurement: Measurement, check: str) -> str:
     """The metric in words, and what it is about: ``lighthouse performance score (mobile)``."""
-    name, labels = clean(measurement.metric.replace("_", " "), 100), about(dict(measurement.labels), check)
+    name, labels = words(measurement.metric), about(dict(measurement.labels), check)
     return f"{name} ({labels})" if labels else name
 
 
 def shown(measurement: Measurement) -> str:
     """A measurement that nothing was held against: ``error rate 0 %``."""
-    return f"{clean(measurement.metric.replace('_', ' '), 100)} {shown_value(measurement)}"
+    return f"{words(measurement.metric)} {shown_value(measurement)}"
 
 
 def shown_value(measurement: Measurement) -> str:
