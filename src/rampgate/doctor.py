@@ -8,13 +8,13 @@ import shutil
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ConfigurationError, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from rampgate.config.settings import Settings
 
@@ -82,19 +82,13 @@ def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
 
     try:
         settings, _ = load(config)
-        policy.build(settings, config.parent if config else _here())
+        policy.build(settings, config.parent if config else Path())
     except ConfigurationError as error:
         return None, Finding("settings", good=False, says=str(error), mend="see docs/settings.md")
     name = str(config or FILE_NAME)
     configured = bool(settings.target.web or settings.target.api)
     says = f"{name}: {settings.environment}" if configured else f"{name}: no target configured"
     return settings, Finding("settings", configured, says, f"describe the deployment in {FILE_NAME}")
-
-
-def _here() -> Path:
-    from pathlib import Path
-
-    return Path()
 
 
 def _extras(settings: Settings | None) -> Iterator[Finding]:

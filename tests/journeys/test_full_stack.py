@@ -20,7 +20,7 @@ from rampgate import demo
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError
 from rampgate.io.http import client
-from rampgate.probes.monitoring import PATHS, MonitorProbe, PrometheusProbe
+from rampgate.probes.monitoring import PATHS, PrometheusProbe, monitor_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,7 +166,7 @@ def test_engine_sees_an_alertmanager_that_died() -> None:
 
         def health(service: str) -> float | None:
             with client(content[service], run_id="test", timeout_s=5) as http:
-                return MonitorProbe(http, service, PATHS[service]).measure()[0].value
+                return monitor_up(http, service, PATHS[service]).value
 
         assert (health("prometheus"), health("alertmanager")) == (1.0, 1.0)
         pids = [pid for name, pid in content["pids"].items() if name != "supervisor"]

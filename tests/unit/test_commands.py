@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rampgate.config.predeploy import CommandSettings
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io import subreaper
 from rampgate.probes import commands
-from rampgate.probes.commands import PYTHON, Command, CommandProbe
+from rampgate.probes.commands import PYTHON, CommandProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,11 @@ class Observed(CommandProbe):
     def __init__(self, folder: Path, code: str = "", *parts: str, **options: Any) -> None:
         self.shown: list[str] = []
         whole = list(parts) or [PYTHON, "-c", code]
-        command = Command(
-            options.get("name", "build"), whole, options.get("at", folder), options.get("timeout", LONG)
+        command = CommandSettings(
+            name=options.get("name", "build"),
+            command=whole,
+            folder=options.get("at", folder),
+            timeout=options.get("timeout", LONG),
         )
         clean = options.get("clean", str)
         super().__init__(command, folder / "commands", clean, self.shown.append, options.get("left", LONG))
@@ -161,7 +165,8 @@ def test_command_does_not_outlive_our_death(tmp_path: Path) -> None:
     ours = textwrap.dedent(f"""
         import os, sys
         from pathlib import Path
-        from rampgate.probes.commands import Command, CommandProbe
+        from rampgate.config.predeploy import CommandSettings
+        from rampgate.probes.commands import CommandProbe
         lines = []
         def clean(line):
             lines.append(line)
@@ -169,7 +174,8 @@ def test_command_does_not_outlive_our_death(tmp_path: Path) -> None:
                 print(" ".join(lines), flush=True)
                 os.kill(os.getpid(), 9)
             return line
-        command = Command("c", [sys.executable, "-c", {FAMILY + "time.sleep(60)"!r}], Path(), 60)
+        parts = [sys.executable, "-c", {FAMILY + "time.sleep(60)"!r}]
+        command = CommandSettings(name="c", command=parts, timeout=60)
         CommandProbe(command, Path({str(tmp_path)!r}), clean, print, 60).measure()
     """)
     done = subprocess.run([sys.executable, "-c", ours], check=False, capture_output=True, text=True)

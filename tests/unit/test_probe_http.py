@@ -13,7 +13,8 @@ from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, ser
 from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask, client
-from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
+from rampgate.probes import http as http_probes
+from rampgate.probes.http import HealthProbe, PageProbe, VersionProbe
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -245,9 +246,7 @@ LOGIN = LoginSettings(path="/login", body={"email": "a", "password": PASSWORD})
 def sign_in(answer: httpx.Response | Exception, token_path: str = "token") -> tuple[Measurement, str | None]:
     """One sign-in."""
     with always(answer)() as http:
-        probe = SignInProbe(http, LOGIN.model_copy(update={"token": token_path}))
-        assert PASSWORD not in repr(probe)
-        return probe.sign_in()
+        return http_probes.sign_in(http, LOGIN.model_copy(update={"token": token_path}))
 
 
 def test_sign_in_hands_out_the_token_and_keeps_it_out_of_the_evidence() -> None:
@@ -281,7 +280,7 @@ def test_the_account_is_what_is_sent() -> None:
     """The body reaches the target as JSON."""
     clients = always(OK)
     with clients() as http:
-        SignInProbe(http, LOGIN).sign_in()
+        http_probes.sign_in(http, LOGIN)
     assert json.loads(clients.requests[0].content) == {"email": "a", "password": PASSWORD}
     assert clients.requests[0].method == "POST"
 

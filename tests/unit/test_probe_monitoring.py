@@ -13,7 +13,7 @@ from tests.unit.fakes import RUN_ID, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.http import client
-from rampgate.probes.monitoring import PATHS, MonitorProbe, PrometheusProbe
+from rampgate.probes.monitoring import PATHS, PrometheusProbe, monitor_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[str]:
 def health(service: str, answers: Mapping[str, Answer]) -> Measurement:
     """One look at a service."""
     with answering(answers) as address, client(address, run_id=RUN_ID, timeout_s=5) as http:
-        return MonitorProbe(http, service, PATHS[service]).measure()[0]
+        return monitor_up(http, service, PATHS[service])
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def test_service_that_never_answers_is_down_and_its_password_is_not_told() -> No
     with serving(hang) as address:
         secret = address.replace("://", "://me:s3cret@")
         with client(secret, run_id=RUN_ID, timeout_s=0.1) as http:
-            seen = MonitorProbe(http, "prometheus", ("/-/ready",)).measure()[0]
+            seen = monitor_up(http, "prometheus", ("/-/ready",))
         go_on.set()
     assert seen.value == 0.0
     assert seen.note.startswith(f"{address}/-/ready: ReadTimeout")

@@ -10,7 +10,7 @@ from tests.unit.fakes import send_json, serving
 from rampgate.errors import ProbeError
 from rampgate.io.http import client
 from rampgate.model.metrics import METRICS
-from rampgate.probes.vitals import VITALS, VitalsProbe
+from rampgate.probes.vitals import VITALS, web_vitals
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -25,7 +25,7 @@ def told(answer: Any, status: int = 200) -> list[Measurement]:
         send_json(asked, status, answer)
 
     with serving(handle) as address, client(address, run_id="r", timeout_s=5) as http:
-        return VitalsProbe(http, "/vitals?minutes=5").measure()
+        return web_vitals(http, "/vitals?minutes=5")
 
 
 def test_each_vital_that_was_sent_is_a_measurement() -> None:

@@ -14,7 +14,7 @@ from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flag_users import fresh_users
 from rampgate.probes.flags import FlagProbe
-from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
+from rampgate.probes.http import HealthProbe, PageProbe, VersionProbe, sign_in
 from rampgate.probes.latency import EndpointProbe
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ VERSION = VersionSettings(path="/version", connections=2, expected="1.4.0")
 LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
     "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).measure()[0].value,
     "page": lambda _, http: PageProbe(http, PageSettings(name="home", path="/page")).measure()[0].value,
-    "sign-in": lambda _, http: SignInProbe(http, LOGIN).sign_in()[0].value,
+    "sign-in": lambda _, http: sign_in(http, LOGIN)[0].value,
     "plain GET": lambda _, http: float(get_here(http, "/page").ok),
     "endpoint": lambda s, _: _passed(EndpointProbe(s.client, LIST, {}, concurrency=1)),
 }

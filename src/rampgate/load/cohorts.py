@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from rampgate.config.load_settings import AccountsSettings
     from rampgate.config.settings import Settings
-    from rampgate.config.subjects import FlagSettings
+    from rampgate.config.subjects import FlagSettings, LoginSettings
 
 Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""
@@ -80,14 +81,14 @@ def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> 
         ConfigurationError: the accounts cannot be read, or there are too few.
         RefusedError: the target's address is not allowed.
     """
-    accounts = accounts_of(settings)
+    accounts, login, source = accounts_of(settings), settings.login, settings.load.accounts
     split = split_of(settings.flags, settings.percentage)
-    if accounts and split:
+    if accounts and split and login and source:
         target, guard = settings.target, Guard(settings.allowed_hosts)
         with client(
             target.api or "", run_id=run_id, timeout_s=target.timeout, headers=target.headers, guard=guard
         ) as http:
-            accounts = sort(accounts, split, partial(_read_ids, http, settings), _needed(users, workers))
+            accounts = sort(accounts, split, partial(_read_ids, http, login, source), _needed(users, workers))
     if accounts:
         check(accounts, users, workers)
     return accounts
@@ -215,11 +216,10 @@ def _with_ids(accounts: Sequence[Account], read_ids: ReadIds) -> Iterator[Accoun
                 return
 
 
-def _read_ids(http: httpx.Client, settings: Settings, account: Account) -> tuple[str, str] | None:
+def _read_ids(
+    http: httpx.Client, login: LoginSettings, source: AccountsSettings, account: Account
+) -> tuple[str, str] | None:
     """Sign in as an account and read whose it is."""
-    login, source = settings.login, settings.load.accounts
-    assert login  # noqa: S101  # accounts_of refuses accounts without one
-    assert source  # noqa: S101  # there are accounts
     try:
         answer = ask(http, "POST", login.path, body={**login.body, **account.body})
     except ProbeError:

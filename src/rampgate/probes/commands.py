@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from rampgate.config.predeploy import CommandSettings
+
 
 PYTHON = "{python}"
 """A part of a command that stands for the Python that runs us."""
@@ -33,29 +35,19 @@ _OURS = re.compile(r"PYTEST_(?!ADDOPTS$|PLUGINS$)|RAMPGATE_(?:RUN|LOCK)$")
 """Variables by which a pytest or a measuring run inside the command would take itself for a part of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command: its name in the settings, its parts, where it runs, seconds until it is ended."""
-
-    name: str
-    parts: Sequence[str]
-    folder: Path
-    timeout_s: float
-
-
 @dataclass
 class CommandProbe:
     """Runs one command to its end.
 
     Args:
-        command: what is run.
+        command: one of [[commands]].
         logs: a folder for its whole output.
         clean: takes secrets out of a text.
         progress: takes a line of progress.
         left_s: what is left of the stage's time, in seconds.
     """
 
-    command: Command
+    command: CommandSettings
     logs: Path
     clean: Callable[[str], str]
     progress: Callable[[str], None]
@@ -81,7 +73,7 @@ class CommandProbe:
             message = f"cannot be run, or its output not be kept: {error.strerror}"
             raise ProbeError(f"commands.{self.command.name}: {message}") from None
         seconds = time.monotonic() - began
-        if not in_time and self.left_s < self.command.timeout_s:
+        if not in_time and self.left_s < self.command.timeout:
             raise ProbeError(
                 f"commands.{self.command.name}: was ended after {seconds:.0f} s: the stage's time was over"
             )
@@ -109,7 +101,7 @@ class CommandProbe:
         command, key = self.command, f"commands.{self.command.name}"
         if not command.folder.is_dir():
             raise ConfigurationError(f"{key}.folder: found {str(command.folder)!r}; accepted is a folder")
-        parts = [sys.executable if part == PYTHON else part for part in command.parts]
+        parts = [sys.executable if part == PYTHON else part for part in command.command]
         # A path is relative to the command's folder.
         place = str(command.folder.resolve() / parts[0]) if "/" in parts[0] else parts[0]
         program = shutil.which(place)
@@ -128,7 +120,7 @@ class CommandProbe:
 
         in_time = False
         try:
-            in_time = process.wait_for(min(self.command.timeout_s, max(0.0, self.left_s)), hear)
+            in_time = process.wait_for(min(self.command.timeout, max(0.0, self.left_s)), hear)
         finally:
             code = process.end(hear)
         return code, in_time or code == 0
@@ -158,7 +150,7 @@ class CommandProbe:
         words = " | ".join(self._words)
         end = f"its last words: {words[-_SHOWN:]}" if words else "it wrote nothing"
         if not in_time:
-            return f"did not end within {self.command.timeout_s:g} s and was ended; {end}"
+            return f"did not end within {self.command.timeout:g} s and was ended; {end}"
         return f"ended by {signal.Signals(-code).name}; {end}" if code < 0 else end
 
 

@@ -211,40 +211,25 @@ class PageProbe:
         ]
 
 
-@dataclass(frozen=True)
-class SignInProbe:
-    """Signs in with a known-good account.
+def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, str | None]:
+    """``sign_in_up``, 1 or 0, of a known-good account, and the token, which is in no measurement.
 
     Args:
         client: sends it, and keeps the session cookie.
         login: [login]; its account is never in evidence.
+
+    Raises:
+        ProbeError: we could not measure.
     """
-
-    client: httpx.Client
-    login: LoginSettings = field(repr=False)
-
-    def sign_in(self) -> tuple[Measurement, str | None]:
-        """``sign_in_up``, 1 or 0, and the token, which is in no measurement.
-
-        Raises:
-            ProbeError: we could not measure.
-        """
-        path = self.login.path
-        answer = ask(self.client, "POST", path, body=self.login.body)
-        found = answer.find(self.login.token)
-        token = found if isinstance(found, str) and found else None
-        note = "" if token else f"{path} {answer.sentence}: no sign-in of a known-good account"
-        if answer.ok and not token:
-            without = f"without a token at {self.login.token!r}"
-            note = f"{path} answered {answer.trouble} {without}: no sign-in of a known-good account"
-        measurement = Measurement(
-            "sign_in_up",
-            n=1,
-            value=float(token is not None),
-            note=note,
-            details=_details(path, answer),
-        )
-        return measurement, token
+    path, answer = login.path, ask(client, "POST", login.path, body=login.body)
+    found = answer.find(login.token)
+    token = found if isinstance(found, str) and found else None
+    note = "" if token else f"{path} {answer.sentence}: no sign-in of a known-good account"
+    if answer.ok and not token:
+        without = f"without a token at {login.token!r}"
+        note = f"{path} answered {answer.trouble} {without}: no sign-in of a known-good account"
+    up = float(token is not None)
+    return Measurement("sign_in_up", n=1, value=up, note=note, details=_details(path, answer)), token
 
 
 def _details(path: str, answer: Answer) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rampgate.errors import ProbeError
 from rampgate.io.cpu_pressure import STARVED, cpu_wait_s
+from rampgate.io.http import is_2xx
 from rampgate.model.measurement import Measurement
 from rampgate.probes.auditor import AuditTimeoutError
 
@@ -29,7 +30,6 @@ PAGE_CODES = frozenset({"ERRORED_DOCUMENT_REQUEST", "CHROME_INTERSTITIAL_ERROR",
 AUDITS = (3, 2, 2, 2)
 """How many are added while a score is undecided: 3, 5, 7, 9 in all."""
 _OWN_TIMEOUT = "our own time-out"
-_SUCCESS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class LighthouseProbe:
         if code in PAGE_CODES or code == _OWN_TIMEOUT:
             status = self._page.plain_get()
             answer = "nothing answers" if status is None else f"status {status}"
-            if status is None or status // 100 != _SUCCESS:
+            if not is_2xx(status):
                 raise _PageDownError(f"{self._where(name)}: {code}, and a plain GET: {answer}")
             message = f"{message} (but a plain GET answers with {answer})"
         raise ProbeError(f"{self._where(name)}: {code}: {message}")

@@ -27,41 +27,30 @@ _NAMED = 5
 """So many names are in the note; all are in the evidence."""
 
 
-@dataclass(frozen=True)
-class MonitorProbe:
-    """Asks a monitoring service once whether it is healthy.
+def monitor_up(client: httpx.Client, service: str, paths: Sequence[str]) -> Measurement:
+    """``monitor_up`` of a monitoring service: 1 for a 2xx answer that is no page for people, else 0.
 
     Args:
         client: of its address.
         service: the label ``service``.
         paths: the first that is there decides.
+
+    Raises:
+        ProbeError: we could not measure.
     """
-
-    client: httpx.Client
-    service: str
-    paths: tuple[str, ...]
-
-    def measure(self) -> list[Measurement]:
-        """``monitor_up``: 1 for a 2xx answer that is no page for people, else 0.
-
-        Raises:
-            ProbeError: we could not measure.
-        """
-        for path in self.paths:
-            answer = ask(self.client, "GET", path)
-            if answer.status != HTTPStatus.NOT_FOUND:
-                break
-        trouble = unusable(answer) or (_grafana(answer) if self.service == "grafana" else "")
-        return [
-            Measurement(
-                "monitor_up",
-                n=1,
-                value=0.0 if trouble else 1.0,
-                labels={"service": self.service},
-                note=trouble and f"{address_of(self.client)}{path}: {trouble}",
-                details={"path": path, "status": answer.status, "ms": round(answer.ms, 1)},
-            )
-        ]
+    for path in paths:
+        answer = ask(client, "GET", path)
+        if answer.status != HTTPStatus.NOT_FOUND:
+            break
+    trouble = unusable(answer) or (_grafana(answer) if service == "grafana" else "")
+    return Measurement(
+        "monitor_up",
+        n=1,
+        value=0.0 if trouble else 1.0,
+        labels={"service": service},
+        note=trouble and f"{address_of(client)}{path}: {trouble}",
+        details={"path": path, "status": answer.status, "ms": round(answer.ms, 1)},
+    )
 
 
 def _grafana(answer: Answer) -> str:

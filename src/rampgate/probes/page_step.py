@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
-from rampgate.io.http import site_of
+from rampgate.io.http import is_2xx, site_of
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from rampgate.config.steps import ListSettings
 
-_OK = 2
 _QUIET_MS = 500
 _STAY_MS = 3_000
 """Chromium drops what a page that a service worker controls sends while it is left."""
@@ -191,7 +190,7 @@ class PageStep:
             ProbeError: it does not answer with 2xx; the page's own check says more.
         """
         response = await tab.goto(self.url, wait_until="load")
-        if response is not None and response.status // 100 != _OK:
+        if response is not None and not is_2xx(response.status):
             raise ProbeError(f"page {self.name}: answered {response.status} in the browser")
         return response
 
@@ -211,7 +210,7 @@ class PageStep:
         try:
             response = await tab.goto(self.url, wait_until="load")
             status = response.status if response else 0
-            up, note = status // 100 == _OK, f"HTTP {status}"
+            up, note = is_2xx(status), f"HTTP {status}"
         except Error as error:
             up, note = False, error.message.splitlines()[0][:_TEXT]
         finally:

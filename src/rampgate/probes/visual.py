@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
+from rampgate.io.http import is_2xx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _QUIET_S = 10.0
 _PAUSE_S = 0.25
 _MASK = "#8a8a8a"
-_OK = 2
 # Drawn by each generic family, from several scripts: other fonts, or another way to draw them, other pixels.
 _SAMPLE = "Handgloves 0123 äöüß €✓ → Ελ Жд 漢字 العربية 😀"
 _FAMILIES = ("system-ui", "sans-serif", "serif", "monospace")
@@ -59,7 +59,7 @@ class Picture:
     @property
     def up(self) -> bool:
         """Whether the page came with 2xx."""
-        return self.status // 100 == _OK
+        return is_2xx(self.status)
 
 
 async def take(tab: Page, page: PicturedPage) -> Picture:

@@ -9,7 +9,7 @@ import pytest
 from rampgate.probes.latency import REQUESTS
 from rampgate.probes.lighthouse import AUDITS
 from rampgate.probes.page_step import PageStep
-from rampgate.probes.vitals import VitalsProbe
+from rampgate.probes.vitals import web_vitals
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BaselineSettings
@@ -57,4 +57,4 @@ def vitals(context: StageContext, settings: BaselineSettings) -> list[Measuremen
 
 def _vitals(context: StageContext, settings: BaselineSettings) -> list[Measurement]:
     with context.admin() as http:
-        return VitalsProbe(http, settings.vitals or "").measure()
+        return web_vitals(http, settings.vitals or "")

@@ -8,7 +8,7 @@ from rampgate.errors import ProbeError, UnreachableError
 from rampgate.evidence import baseline
 from rampgate.model.measurement import Measurement
 from rampgate.probes import bundle
-from rampgate.probes.commands import Command, CommandProbe
+from rampgate.probes.commands import CommandProbe
 
 if TYPE_CHECKING:
     from rampgate.config.predeploy import BundleSettings, CommandSettings
@@ -22,7 +22,7 @@ def command(context: StageContext, settings: CommandSettings) -> CommandProbe:
     """Whether one command of [[commands]] ends with 0."""
     run = context.run
     return CommandProbe(
-        Command(settings.name, settings.command, settings.folder, settings.timeout),
+        settings,
         run.folder / "commands",
         run.journal.clean,
         lambda line: run.progress(f"command {line}"),

@@ -15,7 +15,7 @@ from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
-from rampgate.probes.http import HealthProbe, PageProbe, SignInProbe, VersionProbe
+from rampgate.probes.http import HealthProbe, PageProbe, VersionProbe, sign_in
 from rampgate.probes.latency import EndpointProbe
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.flag_decisions import FlagDecisions
@@ -79,7 +79,7 @@ class StageContext:
         """Whether the known-good account can sign in; this process keeps the session."""
         self.need(self._main_service, *login.depends_on)
         with self.client(self._main_service, signed_in=False) as http:
-            measurement, token = SignInProbe(http, login).sign_in()
+            measurement, token = sign_in(http, login)
             self._session = (token, http.cookies) if measurement.value else None
             cookies = (cookie.value for cookie in http.cookies.jar)
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rampgate.errors import UnreachableError
 from rampgate.io.http import client
 from rampgate.io.prometheus import Prometheus
-from rampgate.probes.monitoring import PATHS, MonitorProbe, PrometheusProbe
+from rampgate.probes.monitoring import PATHS, PrometheusProbe, monitor_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def health(context: StageContext, settings: MonitoringSettings, service: str) ->
     def measure() -> Measurement:
         with _client(context, settings, service) as http:
             paths = PATHS.get(service) or (settings.performance or "",)
-            return MonitorProbe(http, service, paths).measure()[0]
+            return monitor_up(http, service, paths)
 
     return context.run.once(f"monitoring-{service}", measure)
 
