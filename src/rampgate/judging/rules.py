@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rampgate.judging import sentences
 from rampgate.judging.threshold import Aggregation, Threshold
 from rampgate.model import formats, statistics
+from rampgate.model.metrics import METRICS
 from rampgate.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ def _median(case: Case) -> Ruling:
         says = f"undecided: {len(scores)} scores ({listed}): needs {more} more"
         return Ruling(Outcome.UNDECIDED, says, needed=more)
     alpha = statistics.MODEL_ALPHA / case.looks
-    middle, low, high = statistics.median_bounds(scores, alpha)
+    metric = METRICS.get(threshold.metric)
+    floor = metric.sd_floor if metric else statistics.SD_FLOOR
+    middle, low, high = statistics.median_bounds(scores, alpha, floor)
     good, limit = threshold.good()
     point = f"median {formats.number(middle)} of {len(scores)} scores ({listed}; "
     point += f"{formats.number(low)} to {formats.number(high)} by the model)"

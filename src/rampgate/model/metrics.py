@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from rampgate.model.statistics import SD_FLOOR
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -40,6 +42,7 @@ class Metric:
             name ``{n}`` observations, and ``{versions}``; or it is ``{note}``, the measurement's own.
         bad: the sentence when it is not, which may name ``{k}``, the wrong ones, too; "" where the note of
             the measurement says it. Of a rate: what failed.
+        sd_floor: of a score: the least standard deviation that it is judged with, in points.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Metric:
     says: str
     good: str = ""
     bad: str = ""
+    sd_floor: float = SD_FLOOR
 
 
 _ALL = (
@@ -74,7 +78,9 @@ _ALL = (
     Metric("flag_on_when_off", Kind.COUNT, "", "users who get a flag that must be off for everybody"),
     Metric("flag_share", Kind.SHARE, "", "share of users for whom a flag is on"),
     Metric("lighthouse_performance_score", Kind.SCORE, "", "Lighthouse performance, 0 to 100"),
-    Metric("lighthouse_accessibility_score", Kind.SCORE, "", "Lighthouse accessibility, 0 to 100"),
+    Metric(
+        "lighthouse_accessibility_score", Kind.SCORE, "", "Lighthouse accessibility, 0 to 100", sd_floor=0.5
+    ),
     Metric("monitor_up", Kind.VALUE, "", "1 when a monitoring service answers that it is healthy, else 0"),
     Metric("jobs_down", Kind.COUNT, "", "scrape jobs of Prometheus that are not up"),
     Metric("rules_missing", Kind.COUNT, "", "alerting rules that Prometheus has not loaded"),

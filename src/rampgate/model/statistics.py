@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Histogram
 
 SD_FLOOR = 3.0
-"""Points: Lighthouse never varies less than this, however alike a few of its scores look."""
+"""Points: Lighthouse's performance never varies less than this, however alike a few of its scores look."""
 MODEL_ALPHA = 0.05
 """One-sided risk of the median model, the same for a pass and for a fail."""
 FEWEST_SCORES = 3
@@ -164,11 +164,20 @@ def quantile_bounds(histogram: Histogram, q: float, alpha: float, *, missing: in
     )
 
 
-def median_bounds(scores: Sequence[float], alpha: float = MODEL_ALPHA) -> tuple[float, float, float]:
+def median_bounds(
+    scores: Sequence[float], alpha: float = MODEL_ALPHA, floor: float = SD_FLOOR
+) -> tuple[float, float, float]:
     """Median of a few scores of 0 to 100, and its bounds, each one-sided at 1 - alpha: (median, low, high).
 
-    A model, no exact test: scores scatter normally with their own sample deviation, at least SD_FLOOR, and
-    a median errs by 1.2533 sd / sqrt(n) (asymptotic: sqrt(pi/2); Kendall & Stuart, Advanced Theory, 10.11).
+    A model, no exact test: scores scatter normally, and a median errs by 1.2533 sd / sqrt(n) (asymptotic:
+    sqrt(pi/2); Kendall & Stuart, Advanced Theory, 10.11). The bound is the wider of two: the floor as a known
+    deviation, with the normal quantile, and the scores' own, with Student's t at n - 1 degrees of freedom
+    (Student, 1908), since it is estimated from so few.
+
+    Args:
+        scores: three or more.
+        alpha: the risk at each side.
+        floor: the least standard deviation, in points.
 
     Raises:
         ValueError: fewer scores than FEWEST_SCORES.
@@ -176,8 +185,11 @@ def median_bounds(scores: Sequence[float], alpha: float = MODEL_ALPHA) -> tuple[
     if len(scores) < FEWEST_SCORES:
         raise ValueError(f"{len(scores)} scores; a median needs {FEWEST_SCORES}")
     middle = median(scores)
-    error = _MEDIAN_FACTOR * max(SD_FLOOR, stdev(scores)) / math.sqrt(len(scores))
-    reach = NormalDist().inv_cdf(1 - alpha) * error
+    from scipy.special import stdtrit
+
+    known = NormalDist().inv_cdf(1 - alpha) * floor
+    estimated = float(stdtrit(len(scores) - 1, 1 - alpha)) * stdev(scores)
+    reach = _MEDIAN_FACTOR * max(known, estimated) / math.sqrt(len(scores))
     return middle, max(0.0, middle - reach), min(100.0, middle + reach)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rampgate.errors import UnreachableError
+from rampgate.errors import ProbeError, UnreachableError
 from rampgate.evidence.visual_baselines import TAKEN, TakenPicture, VisualBaselines, digest_of, file_name
 from rampgate.model.measurement import Measurement
 from rampgate.probes.pictures import compare, size_of
@@ -31,7 +31,7 @@ def compare_page(context: StageContext, subject: VisualPage, expect: Expect) -> 
         expect: records a picture that there is nothing to compare with.
 
     Raises:
-        ProbeError: there is no picture, or none that can be compared.
+        ProbeError: there is no picture, none that can be compared, or accepted ones only of another browser.
         UnreachableError: nobody has accepted a picture of this page yet.
     """
     return _Comparison(context, subject, expect).measure()
@@ -61,7 +61,10 @@ class _Comparison:
             taken = self._taken(picture)
             shown = {"now": taken.details["file"]} if self._keeps else {}
             self._expect.record(replace(taken, details={**taken.details, "pictures": shown}))
-            raise UnreachableError(self._how_to_accept(picture, baselines.others(self._page.name)))
+            others = baselines.others(self._page.name)
+            how = self._how_to_accept(picture, others)
+            # A page whose picture was compared until now is not left unseen because the browser is a new one.
+            raise ProbeError(how) if others else UnreachableError(f"skipped because {how}")
         return [self._taken(picture), self._compared(picture, before, note)]
 
     def _accept(self, picture: Picture) -> bytes:
@@ -132,7 +135,7 @@ class _Comparison:
         how = f"rampgate accept {self._run.id} --page {self._page.name} --by NAME"
         if not self._keeps:
             how = "none can be, as long as evidence.page_content is none"
-        return f"skipped because no picture of {picture.made_by} is accepted{known}: {how}"
+        return f"no picture of {picture.made_by} is accepted{known}: {how}"
 
     def _kept(self, kind: str, png: bytes) -> dict[str, str]:
         """Where the picture is kept, if it may be."""
