@@ -107,6 +107,7 @@ def prepare(environment: Any, **_: Any) -> None:
         if options.headless:
             Gate.run = load.LoadRun(setup, wait=options.wait, progress=_print)
     except RampgateError as error:
+        _refuse(environment, error)
         _print(str(error))
         sys.exit(error.exit_code)
     if options.headless:
@@ -147,6 +148,8 @@ def begin(environment: Any, **_: Any) -> None:
         if Gate.run:
             Gate.run.trouble(str(error))
             judge(environment)
+        else:
+            _refuse(environment, error)
         environment.process_exit_code = error.exit_code
         raise StopTest(str(error)) from None
     if Gate.coordinator:
@@ -211,6 +214,11 @@ def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     settings, redactor = plan.settings_of(config, environment.host)
     settings = settings.model_copy(update={"load": profile.with_options(settings.load, options)})
     return plan.prepare(settings, redactor, session.invocation())
+
+
+def _refuse(environment: Any, error: RampgateError) -> None:
+    """Record that the load run was not started, so that no older verdict is taken for its own."""
+    plan.refuse(Gate.config or environment.parsed_options.rampgate_config, str(error))
 
 
 def _print(text: str) -> None:

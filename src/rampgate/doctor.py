@@ -59,7 +59,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     """Look at each prerequisite, the quick ones first.
 
     Args:
-        config: the settings file; None means rampgate.toml in this folder.
+        config: the settings file; None means what RAMPGATE_CONFIG names, else rampgate.toml in this folder.
     """
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding(
@@ -77,15 +77,19 @@ def examine(config: Path | None) -> Iterator[Finding]:
 
 
 def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
+    import os
+
     from rampgate.config import policy
-    from rampgate.config.loading import FILE_NAME, load
+    from rampgate.config.loading import load
+    from rampgate.config.locate import FILE_NAME, settings_file, source
 
     try:
-        settings, _ = load(config)
-        policy.build(settings, config.parent if config else Path())
+        path = settings_file("--config", str(config) if config else None, os.environ)
+        settings, _ = load(path)
+        policy.build(settings, path.parent if path else Path())
     except ConfigurationError as error:
         return None, Finding("settings", good=False, says=str(error), mend="see docs/settings.md")
-    name = str(config or FILE_NAME)
+    name = source(path)
     configured = bool(settings.target.web or settings.target.api)
     says = f"{name}: {settings.environment}" if configured else f"{name}: no target configured"
     return settings, Finding("settings", configured, says, f"describe the deployment in {FILE_NAME}")

@@ -5,7 +5,6 @@ Every pytest run loads this module, so what only a stage needs is imported where
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from rampgate.stage.items import (
     CHECK_ID,
     EXPECT,
     STAGE_SESSION,
+    WORKER_KEY,
     NeverRanError,
     UnmetError,
     check_id,
@@ -27,6 +27,7 @@ from rampgate.stage.items import (
     own_outcome,
     severity_of,
     stage_of,
+    worker_of,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from rampgate.stage.stage_session import StageSession
 
 pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.terminal"]
-
-WORKER_KEY = "rampgate"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,6 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         _configure(config)
     except RampgateError as error:
+        from rampgate.stage.source import refuse
+
+        refuse(config, error)
         raise pytest.UsageError(str(error)) from None
 
 
@@ -79,12 +81,13 @@ def _configure(config: pytest.Config) -> None:
         return
     from rampgate.evidence.session import invocation
     from rampgate.stage import fixtures
+    from rampgate.stage.source import source_of
     from rampgate.stage.stage_session import prepare
 
     steps = _steps(config, stage)
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    source = _source(config, stack, "-".join([stage, *steps[-1:]]))
+    source = source_of(config, stack, "-".join([stage, *steps[-1:]]))
     config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
     config.pluginmanager.register(fixtures.of_subjects(stage_session.setup.settings), "rampgate-subjects")
@@ -106,32 +109,6 @@ def _steps(config: pytest.Config, stage: str) -> list[str]:
     return [step for step in plan.STEPS if step in chosen]
 
 
-def _source(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
-    """Where the settings come from; brings the demo up when asked, once, in the controller."""
-    from rampgate import demo
-    from rampgate.stage.stage_session import demo_source
-
-    if worker := _worker(config):
-        source: dict[str, Any] = worker["source"]
-        return source
-    ready = config.getoption("demo_ready")
-    if config.getoption("demo") and config.option.collectonly:
-        source = {"path": str(demo.settings_file()), "overrides": {}, "from_environment": False}
-    elif config.getoption("demo") or ready:
-        source = demo_source(stack, ready, stage)
-    else:
-        path = config.getoption("rampgate_config") or os.environ.get("RAMPGATE_CONFIG")
-        source = {"path": path, "overrides": {}, "from_environment": True}
-    if reports := config.getoption("rampgate_reports"):
-        source["overrides"] = {**source["overrides"], "reports": reports}
-    return source
-
-
-def _worker(config: pytest.Config) -> dict[str, Any] | None:
-    """What the controller handed this xdist worker, None in any other process."""
-    return getattr(config, "workerinput", {}).get(WORKER_KEY)
-
-
 def _add_checks(config: pytest.Config, stage: str) -> None:
     """When no path was typed, add the installed checks, the same code as ./validation."""
     checks = (plan.validation_folder() / stage).resolve()
@@ -150,6 +127,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         _begin(session.config, stage_session)
     except RampgateError as error:
+        from rampgate.stage.source import refuse
+
+        refuse(session.config, error)
         raise pytest.UsageError(str(error)) from None
 
 
@@ -158,12 +138,16 @@ def _begin(config: pytest.Config, stage_session: StageSession) -> None:
     from rampgate.evidence.lock import target_lock
     from rampgate.stage.terminal import progress
 
-    if worker := _worker(config):
+    if worker := worker_of(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
         stage_session.run = session.open_journal(
-            stage_session.setup, worker["run"], Path(worker["folder"]), name, deadline=worker["deadline"]
+            stage_session.setup,
+            Path(worker["folder"]),
+            name,
+            deadline=worker["deadline"],
+            invocation=worker["invocation"],
         )
-        stage_session.run.invocation, stage_session.lock_token = worker["invocation"], worker["lock_token"]
+        stage_session.lock_token = worker["lock_token"]
         return
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     write = reporter.write_line if reporter else print
@@ -185,7 +169,6 @@ def pytest_configure_node(node: Any) -> None:
     if stage_session and stage_session.run:
         node.workerinput[WORKER_KEY] = {
             "source": stage_session.source,
-            "run": stage_session.run.id,
             "folder": str(stage_session.run.folder),
             "deadline": stage_session.run.deadline,
             "invocation": stage_session.run.journal.process,

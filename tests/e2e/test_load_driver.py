@@ -252,11 +252,12 @@ def test_workers_with_other_settings_are_told(folder: Path) -> None:
 
 
 def test_zero_users_are_refused(folder: Path) -> None:
-    """A ramp on which nobody ever comes measures nothing: it is refused before it begins."""
+    """A ramp on which nobody ever comes measures nothing: it is refused, and the record of that holds."""
     configure(folder, 'stages = "1s:0,5s:0"')
     code, said = ended(start(folder))
     assert code == USAGE, said
-    assert not (folder / "reports").exists()
+    verdict = (folder / "reports/latest/verdict.json").read_text(encoding="utf-8")
+    assert "load: was not started: " in json.loads(verdict)["reason"]
 
 
 def test_users_who_do_nothing_are_no_pass(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_foreign_address_is_refused_before_anything_is_sent(tmp_path: Path, ho
     (line,) = (line for line in told["said"].splitlines() if "allowed_hosts" in line)
     assert "resolves to 192.0.2.1" in line or "no host" in line
     assert "Traceback" not in told["said"], told["said"]
-    assert not (tmp_path / "reports").exists()
+    verdict = (tmp_path / "reports/latest/verdict.json").read_text(encoding="utf-8")
+    assert "load: was not started: " in json.loads(verdict)["reason"]
 
 
 def test_a_redirect_to_a_foreign_address_is_not_followed(tmp_path: Path) -> None:

@@ -319,7 +319,7 @@ def test_a_kill_keeps_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_a_foreign_address_gets_no_request(tmp_path: Path) -> None:
-    """An address outside allowed_hosts: one line, exit code 2, no run and no request."""
+    """An address outside allowed_hosts: one line, exit code 2, no request, and a record that holds."""
     with serving(Service()) as service:
         configure(tmp_path, service.url)
         text = (tmp_path / "rampgate.toml").read_text(encoding="utf-8")
@@ -328,7 +328,8 @@ def test_a_foreign_address_gets_no_request(tmp_path: Path) -> None:
     assert (code, service.asked) == (USAGE, []), said
     assert sum("allowed_hosts" in line for line in said.splitlines()) == 1
     assert "Traceback" not in said
-    assert not (tmp_path / "reports").exists()
+    verdict = (tmp_path / "reports/latest/verdict.json").read_text(encoding="utf-8")
+    assert "load: was not started: " in json.loads(verdict)["reason"]
 
 
 def test_wrong_settings_are_told_one_a_line(tmp_path: Path) -> None:

@@ -102,6 +102,6 @@ def test_wheel_works_in_an_empty_folder(
     assert bare.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
     assert asked_by_bare == []
     assert stage.returncode == 0, stage.stdout + stage.stderr
-    assert "PROMOTE  production 7.0" in stage.stdout
+    assert "PROMOTE  immediate: production 7.0" in stage.stdout
     assert again.returncode == 0
     assert "the same verdict, byte for byte" in again.stdout

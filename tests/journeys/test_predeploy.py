@@ -102,7 +102,7 @@ def test_the_stage_promotes_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
     """Every planned check passes, the short load decides, and stores, processes and folders are as before."""
     told = predeploy(tmp_path, [])
     assert (told.code, told.verdict["verdict"]) == (0, "promote"), told.said
-    assert "PROMOTE  production 1.0.0 at 0 %" in told.said
+    assert ": production 1.0.0 at 0 %, from " in told.said
     stage = {check: outcome for check, outcome in told.outcomes.items() if check.startswith("predeploy/")}
     assert stage == dict.fromkeys(planned(), "passed")
     assert len(stage) == 28

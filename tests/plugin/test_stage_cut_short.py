@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def test_a_run_that_was_interrupted_holds(
 def test_a_second_run_on_the_same_target_is_refused(
     project: Project, deployment: Deployment, stuck: subprocess.Popen[str]
 ) -> None:
-    """It is told who measures and since when, leaves latest where it is, and the first run goes on."""
+    """It says who measures and since when, leaves a record that holds, and the first run goes on."""
     second = project.run("-m", "immediate")
     assert second.code == 4, second.told
     assert "this target is being measured by run " in second.told
@@ -76,8 +77,13 @@ def test_a_second_run_on_the_same_target_is_refused(
     told, _ = stuck.communicate(timeout=30)
     assert "PROMOTE" in told
     assert stuck.returncode == 0
-    assert project.verdict["verdict"] == "promote"
-    assert len(list((project.folder / "reports").glob("2*"))) == 1
+    assert second.verdict["verdict"] == project.verdict["verdict"] == "hold"
+    assert "was not started: this target is being measured by run " in second.verdict["reason"]
+    runs = {
+        json.loads(path.read_text())["verdict"]
+        for path in (project.folder / "reports").glob("2*/verdict.json")
+    }
+    assert runs == {"promote", "hold"}
 
 
 @pytest.mark.parametrize("kib", [6, 12])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from tests.plugin.deployment import SETTINGS, Deployment, Project
 
+from rampgate.cli import main
 from rampgate.config.plan import validation_folder
 
 if TYPE_CHECKING:
@@ -73,12 +75,13 @@ def test_without_a_stage_nothing_is_measured(
         ("[stages.immediate]\nrequire = ['mongo']\n", [], {}, ["stages.immediate.require: found 'mongo'"]),
         ("[target", [], {}, ["rampgate.toml: is not TOML"]),
         (SETTINGS, [], {"RAMPGATE_RUN": "../x"}, ["RAMPGATE_RUN: found '../x'; accepted are letters"]),
+        (SETTINGS, [], {"RAMPGATE_RUN": "Latest"}, ["RAMPGATE_RUN: found 'Latest'; accepted are letters"]),
         (SETTINGS, ["--rampgate-config", "none.toml"], {}, ["none.toml: cannot be read: No such file"]),
         (
             SETTINGS,
-            ["-m", "immediate or extended"],
+            ["--rampgate-config", "rampgate.toml", "--demo-ready", "none.json"],
             {},
-            ["-m immediate or extended: names immediate and extended"],
+            ["--rampgate-config rampgate.toml: found beside --demo-ready none.json; accepted is one of them"],
         ),
         (SETTINGS, ["--demo-ready", "none.json"], {}, ["none.json: is no ready file of a deployment"]),
     ],
@@ -91,7 +94,7 @@ def test_a_wrong_configuration_is_a_usage_error(
     environ: dict[str, str],
     problems: list[str],
 ) -> None:
-    """Exit code 4, one line for each problem, no traceback, and nothing is measured."""
+    """Exit code 4, one line for each problem, no traceback; nothing is measured, and the latest run holds."""
     project.write("rampgate.toml", settings.replace("{api}", deployment.url))
     ran = project.run_here("-m", "immediate", *arguments, **environ)
     lines = ran.told.splitlines()
@@ -99,7 +102,48 @@ def test_a_wrong_configuration_is_a_usage_error(
     assert "Traceback" not in ran.told
     for problem in problems:
         assert len([line for line in lines if problem in line]) == 1, ran.told
+        assert problem in ran.verdict["reason"]
+    assert deployment.asked == []
+    assert ran.verdict["verdict"] == "hold"
+
+
+def test_two_stages_at_once_are_refused(project: Project, deployment: Deployment) -> None:
+    """Each stage is a run of its own; no run is begun."""
+    ran = project.run_here("-m", "immediate or extended")
+    assert ran.code == 4, ran.told
+    assert "-m immediate or extended: names immediate and extended" in ran.told
     assert nothing_happened(project, deployment)
+
+
+def test_an_older_promotion_is_not_shown_after_a_refused_start(
+    project: Project, deployment: Deployment
+) -> None:
+    """`rampgate verdict` with settings that became wrong holds, and says why; the older run keeps its."""
+    assert project.run("-m", "immediate").code == 0
+    promoted = project.latest.resolve()
+    project.write("rampgate.toml", SETTINGS.format(api=deployment.url) + "patients = '0s'\n")
+    assert project.run_here("-m", "immediate").code == 4
+    shown = CliRunner().invoke(main, ["verdict", "--reports", str(project.folder / "reports")])
+    assert shown.exit_code == 10, shown.output
+    assert "stages.immediate.patients: unknown key" in shown.output
+    kept = CliRunner().invoke(main, ["verdict", str(promoted)])
+    assert kept.exit_code == 0, kept.output
+
+
+def test_from_another_folder_the_file_that_was_seen_is_named(
+    project: Project, deployment: Deployment
+) -> None:
+    """No rampgate.toml here: the empty plan holds, and the report names the one above."""
+    below = project.folder / "tests"
+    below.mkdir()
+    elsewhere = Project(below, "")
+    (below / "rampgate.toml").unlink()
+    ran = elsewhere.run("-m", "immediate")
+    assert ran.code == 5, ran.told
+    assert ran.verdict["verdict"] == "hold"
+    seen = f"one was seen at {project.folder / 'rampgate.toml'}"
+    assert any(seen in note for note in ran.verdict["notes"])
+    assert deployment.asked == []
 
 
 def test_a_weight_that_does_not_exist_is_told(

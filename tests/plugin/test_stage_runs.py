@@ -152,13 +152,29 @@ def test_what_is_required_and_not_configured_holds(project: Project, deployment:
 
 
 def test_invocations_join_one_run(project: Project, deployment: Deployment) -> None:
-    """RAMPGATE_RUN makes one verdict of two invocations; the second looks with its own eyes."""
+    """RAMPGATE_RUN makes one verdict of two invocations; the second measures for itself, and decides."""
+    first = project.run("-m", "immediate", RAMPGATE_RUN="release-7")
+    assert first.code == 0, first.told
+    deployment.items = []
+    second = project.run("-m", "immediate", RAMPGATE_RUN="release-7")
+    assert second.code == 20, second.told
+    selected = project.run("-m", "immediate", "-k", "health", "-n", "2", RAMPGATE_RUN="release-7")
+    assert selected.code == 10, selected.told
+    assert selected.verdict["never_ran"] == [ITEMS]
+    records, _ = journal.read(project.folder / "reports" / "release-7")
+    assert len([record for record in records if record["type"] == "header"]) == 3
+    assert selected.verdict["run"] == "release-7"
+
+
+def test_a_run_is_about_one_deployment(project: Project, deployment: Deployment) -> None:
+    """Another target may not join; nothing is asked of it, and the run holds from then on."""
     first = project.run("-m", "immediate", RAMPGATE_RUN="release-7")
     assert first.code == 0, first.told
     project.write("rampgate.toml", SETTINGS.format(api=nobody()))
     second = project.run("-m", "immediate", RAMPGATE_RUN="release-7")
-    assert second.code == 20, second.told
-    records, _ = journal.read(project.folder / "reports" / "release-7")
-    assert len([record for record in records if record["type"] == "header"]) == 2
-    assert second.verdict["run"] == "release-7"
-    assert deployment.asked
+    assert second.code == 4, second.told
+    assert f"run release-7 is about test, 1.0.0, no percentage at {deployment.url}; found test" in second.told
+    assert second.verdict["verdict"] == "hold"
+    assert second.verdict["reason"].startswith(
+        "immediate: was not started: RAMPGATE_RUN: run release-7 is about"
+    )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tests.unit.fakes import FakeClock
 
 from rampgate.evidence.journal import Journal
-from rampgate.evidence.run import threshold_json
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Histogram, Measurement
 from rampgate.model.redact import Redactor
@@ -92,7 +91,7 @@ class Story:
                 "judgement",
                 check=check,
                 measurement=key,
-                threshold=threshold_json(threshold),
+                threshold=threshold.to_json(),
                 alpha_fail=1e-3 / self.tests,
                 alpha_pass=1e-3,
                 looks=1,

@@ -176,3 +176,14 @@ def test_the_load_run_reads_what_its_stage_reads(tmp_path: Path, monkeypatch: py
         environ = {SOURCE_VARIABLE: json.dumps(source), "RAMPGATE_DEMO_READY": "/does/not/exist"}
         settings, _ = settings_of("other.toml", environ=environ)
         assert (settings.target.api, settings.target.name) == ("http://127.0.0.1:2", name)
+
+
+def test_a_file_that_was_typed_is_not_overridden_by_a_demo_left_exported(tmp_path: Path) -> None:
+    """RAMPGATE_DEMO_READY of an earlier demo beside --config is refused, never silently the demo's target."""
+    path = tmp_path / "own.toml"
+    path.write_text('[target]\napi = "http://127.0.0.1:1"\n', encoding="utf-8")
+    with pytest.raises(
+        ConfigurationError, match=r"found beside RAMPGATE_DEMO_READY=.*accepted is one of them"
+    ):
+        settings_of(str(path), environ={"RAMPGATE_DEMO_READY": "ready.json"})
+    assert settings_of(None, environ={"RAMPGATE_CONFIG": str(path)})[0].target.api == "http://127.0.0.1:1"

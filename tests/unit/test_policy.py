@@ -53,6 +53,62 @@ def test_the_defaults_are_the_rules_of_the_immediate_stage() -> None:
     }
 
 
+def test_a_default_that_is_changed_keeps_its_weight_and_polarity() -> None:
+    """A tighter limit still rolls back; an operator that can only say what is good says so."""
+    changed = built(
+        thresholds={
+            "error_rate_critical": "error_rate > 3%",
+            "body_failures": "body_failure_rate < 1%",
+            "service_up": {"expect": "up == 1", "severity": "warning"},
+        }
+    )
+    said = {
+        t.name: (t.severity.value, t.bad, t.good())
+        for m in ("error_rate", "body_failure_rate", "up")
+        for t in changed.of(m)
+    }
+    assert said["error_rate_critical"] == ("critical", True, ("<=", 0.03))
+    assert said["body_failures"] == ("critical", False, ("<", 0.01))
+    assert said["service_up"] == ("warning", False, ("==", 1.0))
+
+
+def test_a_default_goes_on_for_every_other_label() -> None:
+    """A limit relaxed for one endpoint by its default's name is relaxed for that one alone."""
+    changed = built(
+        pages=[{"name": "home", "path": "/"}, {"name": "health", "path": "/health"}],
+        thresholds={"page_up": {"expect": "page_up >= 0", "where": {"page": "health"}}},
+    )
+    (home,) = changed.thresholds(Measurement("page_up", labels={"page": "home"}))
+    assert (home.source, home.severity.value) == ("page_up == 1", "critical")
+    (health,) = changed.thresholds(Measurement("page_up", labels={"page": "health"}))
+    assert (health.source, health.severity.value) == ("page_up >= 0", "critical")
+
+
+def test_a_limit_over_time_is_refused_where_nothing_is_watched(tmp_path: Path) -> None:
+    """Accepted and ignored, it would be judged at once; in settings, under load and in the policy file."""
+    (tmp_path / "policy.yml").write_text(
+        "rollback_triggers:\n  critical: [error_rate > 5% for 2m]\n", encoding="utf-8"
+    )
+    problems = problems_of(tmp_path, policy="policy.yml", thresholds={"mine": "error_rate < 1% for 30m"})
+    assert len([each for each in problems if "accepted is the threshold without 'for'" in each]) == 2
+    load = Settings.model_validate({"load": {"thresholds": {"http_req_failed": ["rate<0.1 for 1m"]}}})
+    with pytest.raises(ConfigurationError, match="nothing here is watched over 60 s"):
+        policy.load_rules(load)
+
+
+def test_one_metric_under_load_leaves_the_limits_of_the_other() -> None:
+    """[load.thresholds] with one metric keeps the other's default; an empty list drops it."""
+
+    def sources(**thresholds: list[str]) -> set[str]:
+        rules = policy.load_rules(Settings.model_validate({"load": {"thresholds": thresholds}}))
+        return {f"{rule.threshold.metric} {rule.threshold.source}" for rule in rules.rules}
+
+    critical = {"http_req_failed rate>0.05", "http_req_duration p(95)>5000"}
+    changed = sources(http_req_duration=["p(99)<3000"])
+    assert changed == critical | {"http_req_duration p(99)<3000", "http_req_failed rate<0.02"}
+    assert sources(http_req_failed=[]) == critical | {"http_req_duration p(95)<1000"}
+
+
 def test_a_default_is_changed_by_its_name() -> None:
     """A threshold of the same name replaces the default; one of another name stands beside it."""
     changed = built(

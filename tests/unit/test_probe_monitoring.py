@@ -187,11 +187,12 @@ def test_prometheus_without_any_job_is_no_evidence() -> None:
 
 
 def test_rules_are_counted_by_their_names() -> None:
-    """A rule that is not loaded, only records, or cannot be evaluated is missing, and says so."""
+    """A rule that is not loaded, only records, or cannot be evaluated is missing, whatever has its name."""
     rules = [
         {"type": "alerting", "name": "Good", "health": "ok"},
         {"type": "alerting", "name": "Fresh", "health": "unknown"},
         {"type": "alerting", "name": "Broken", "health": "err", "lastError": "many-to-many"},
+        {"type": "alerting", "name": "Broken", "health": "ok"},
         {"type": "recording", "name": "Recorded", "health": "ok"},
     ]
     with prometheus({"/api/v1/rules": data(groups=[{"rules": rules[:1]}, {"rules": rules[1:]}])}) as probe:

@@ -39,7 +39,7 @@ def test_the_verdict_is_the_first_line(tmp_path: Path) -> None:
     """Decision and release come first, then the reason and what to type next."""
     runs.mixed(tmp_path)
     lines = markdown.dumps(judged(tmp_path)).split("\n\n")
-    assert lines[0].endswith("ROLLBACK production 1.4.0 at 25 %")
+    assert "ROLLBACK immediate: production 1.4.0 at 25 %, ended 2026" in lines[0]
     assert lines[1].endswith("5 % allowed (and 4 more)")
     assert lines[2] == "**Next:** roll the percentage back, then: pytest -m immediate"
 
@@ -91,7 +91,8 @@ def test_annotations_are_few_and_escaped(tmp_path: Path) -> None:
     lines = markdown.annotations(decided)
     assert len(lines) == 8
     assert all(re.fullmatch(r"::error title=[^:,\n]+::[^\n\r]+", line) for line in lines)
-    assert lines[0].startswith("::error title=HOLD production 1.4.0 at 25 %25::immediate/x::check_0: 100%25 ")
+    title = "::error title=HOLD immediate%3A production 1.4.0 at 25 %25::"
+    assert lines[0].startswith(f"{title}immediate/x::check_0: 100%25 ")
     assert lines[1] == (
         "::error title=ERROR check 0::100%25 ::set-output name=a::b\N{SYMBOL FOR CARRIAGE RETURN}"
         "\N{SYMBOL FOR ESCAPE}[1m"

@@ -111,12 +111,14 @@ def test_only_what_holds_nothing_is_told_to_be_not_required(
 
 
 def test_the_decision_is_one_line_at_the_end(tmp_path: Path) -> None:
-    """In a log the decision, release and reason are a single line; then comes what to do."""
+    """In a log the decision, stage, release, end and reason are a single line; then comes what to do."""
     runs.mixed(tmp_path)
     lines = shown(tmp_path, 80).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("ROLLBACK"))
     says = "notes answered HTTP 500 to 60 of 400 requests (expected 2xx): 15 %, at least "
-    assert lines[at].startswith(f"ROLLBACK  production 1.4.0 at 25 %  \N{EM DASH} {says}")
+    assert lines[at].startswith(
+        f"ROLLBACK  immediate: production 1.4.0 at 25 %, ended 2026-09-21 14:13:24 UTC  \N{EM DASH} {says}"
+    )
     assert lines[at].endswith("5 % allowed (and 4 more)")
     assert lines[at + 1] == "next: roll the percentage back, then: pytest -m immediate"
     assert lines[at + 2] == f"report: {tmp_path / 'report.html'}"
@@ -182,7 +184,7 @@ def test_a_log_in_ascii_keeps_the_verdict(tmp_path: Path) -> None:
     story.end()
     text = shown(tmp_path, encoding="ascii")
     assert r"\u65e5\u672c" in text
-    assert "HOLD  production" in text
+    assert "HOLD  immediate: production" in text
 
 
 def test_without_a_terminal_a_line_has_120_columns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +213,8 @@ def test_names_are_short_and_their_own(tmp_path: Path) -> None:
 def test_an_empty_run_says_so(tmp_path: Path) -> None:
     """With nothing planned there is no table, and the verdict and its reason are there."""
     runs.Story(tmp_path, []).end()
-    assert "HOLD  production 1.4.0 at 25 %  \N{EM DASH} the plan is empty" in shown(tmp_path)
+    assert "HOLD  immediate: production 1.4.0 at 25 %, ended " in shown(tmp_path)
+    assert " UTC  \N{EM DASH} the plan is empty" in shown(tmp_path)
 
 
 def test_what_was_not_stated_is_named(tmp_path: Path) -> None:
@@ -221,7 +224,7 @@ def test_what_was_not_stated_is_named(tmp_path: Path) -> None:
     story.shown(runs.REDIS, Measurement("redis_up", n=1, value=1.0))
     story.ended(runs.REDIS)
     story.end()
-    assert "PROMOTE  production (no expected version) (no percentage)" in shown(tmp_path)
+    assert "PROMOTE  immediate: production (no expected version) (no percentage)" in shown(tmp_path)
 
 
 def test_what_a_receipt_did_not_show_is_said_where_it_passed(tmp_path: Path) -> None:

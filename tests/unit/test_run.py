@@ -11,7 +11,7 @@ from rampgate.config import policy
 from rampgate.config.settings import Settings
 from rampgate.evidence import journal
 from rampgate.evidence.journal import Journal
-from rampgate.evidence.run import Expect, Run, threshold_json
+from rampgate.evidence.run import Expect, Run
 from rampgate.judging import verdict
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Measurement
@@ -35,7 +35,7 @@ def started(folder: Path, process: str = "main-1", *secrets: str, **more: Any) -
         stage="immediate",
         settings=settings,
         policy=policy.build(settings),
-        journal=Journal(folder, process, Redactor(secrets), clock),
+        journal=Journal(folder, process, Redactor(secrets), clock, more.pop("invocation", "")),
         clock=clock,
         alpha_fail=1e-4,
         deadline=more.pop("deadline", 10_000.0),
@@ -159,10 +159,34 @@ def test_a_sampler_that_sees_nothing_is_no_pass(tmp_path: Path) -> None:
     assert Expect(started(tmp_path, "main-2"), "b").outcome is Outcome.ERROR
 
 
-def test_what_is_only_shown_may_pass_and_is_kept(tmp_path: Path) -> None:
-    """A measurement that no threshold is for is evidence, marked as not judged."""
+def test_a_users_own_tests_share_what_is_kept_for_them(tmp_path: Path) -> None:
+    """However many there are, in however many checks, their chances of a false failure sum to a tenth."""
+    run = started(tmp_path)
+    for number in range(30):
+        expect = Expect(run, f"own-{number}", own=True)
+        for limit in ("1%", "2%"):
+            expect(Measurement("error_rate", n=1000, failures=0), that=f"error_rate < {limit}")
+    spent = [record["alpha_fail"] for record in records(tmp_path, "judgement")]
+    assert len(set(spent)) == len(spent) == 60
+    assert 0.9e-4 < sum(spent) < 1e-4
+    assert max(spent) == pytest.approx(5e-5)
+
+
+def test_what_nothing_limits_is_no_pass(tmp_path: Path) -> None:
+    """A check of measurements that no threshold is about has judged nothing: an error that names them."""
     expect = Expect(started(tmp_path), "a")
     expect(Measurement("time_to_healthy", "s", value=3.0))
+    expect.record(Measurement("up", value=0.0, n=1))
+    assert expect.outcome is Outcome.ERROR
+    assert expect.sentences == ["nothing was judged: no threshold is about time_to_healthy"]
+    expect(Measurement("up", value=1.0, n=1))
+    assert [judgement.outcome for judgement in expect.judgements] == [Outcome.PASSED]
+
+
+def test_what_is_only_recorded_may_pass_and_is_kept(tmp_path: Path) -> None:
+    """A measurement that is recorded is evidence, marked as not judged."""
+    expect = Expect(started(tmp_path), "a")
+    expect.record(Measurement("time_to_healthy", "s", value=3.0))
     expect.record(Measurement("up", value=0.0, n=1))
     assert expect.outcome is Outcome.PASSED
     assert [r.get("shown") for r in records(tmp_path, "measurement")] == [True, True]
@@ -227,7 +251,7 @@ def test_the_verdict_judges_as_the_check_did(tmp_path: Path) -> None:
 )
 def test_a_threshold_is_read_back_as_it_was(threshold: Any) -> None:
     """The journal carries the text, and the text is all there is."""
-    told = json.loads(json.dumps(threshold_json(threshold)))
+    told = json.loads(json.dumps(threshold.to_json()))
     back = parse(
         told["source"],
         metric=told["metric"],

@@ -54,9 +54,9 @@ def test_a_strange_name_of_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_budget_of_false_failures_is_shared(tmp_path: Path) -> None:
-    """One in a thousand per run, split over all tests of chance; with none, nothing is divided by zero."""
-    assert setup(tmp_path, tests=20).alpha_fail == pytest.approx(5e-5)
-    assert setup(tmp_path, tests=0).alpha_fail == pytest.approx(1e-3)
+    """One in a thousand per run, a tenth of it kept for a user's checks, split over all tests of chance."""
+    assert setup(tmp_path, tests=20).alpha_fail == pytest.approx(4.5e-5)
+    assert setup(tmp_path, tests=0).alpha_fail == pytest.approx(9e-4)
 
 
 def test_tests_that_may_end_the_run_have_half_of_the_budget(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_the_time_budget_begins_with_the_run_and_is_shared(tmp_path: Path) -> No
     """A worker keeps the deadline that its controller has, instead of a later one of its own."""
     made = setup(tmp_path, stages={"immediate": {"budget": "2m"}})
     clock = FakeClock(1_000.0)
-    run = session.open_journal(made, "a", tmp_path, "main", clock=clock)
-    worker = session.open_journal(made, "a", tmp_path, "gw0", clock=clock, deadline=run.deadline - 60)
+    run = session.open_journal(made, tmp_path, "main", clock=clock)
+    worker = session.open_journal(made, tmp_path, "gw0", clock=clock, deadline=run.deadline - 60)
     clock.time += 60
     assert (run.over_budget, worker.over_budget) == (False, True)
     clock.time += 60
@@ -106,7 +106,7 @@ def test_the_header_says_what_is_asked(tmp_path: Path) -> None:
     assert header["chance"] == {
         "false_fail_per_run": 1e-3,
         "tests": 20,
-        "alpha_fail": 5e-5,
+        "alpha_fail": pytest.approx(4.5e-5),
         "alpha_pass": 1e-3,
     }
     assert {"check": "immediate/health::service_is_up[api]", "required": True} in header["plan"]

@@ -109,11 +109,14 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         ("source = 'query'", "metrics[1].query: missing; it must be given"),
         (
             "source = 'query'\nquery = 'up'\ntimout = 1",
-            "metrics[1].timout: unknown key; did you mean timeout? accepted are name, query, required, sou",
+            "metrics[1].timout: unknown key; did you mean timeout? accepted are name, query, required, sho",
         ),
         (
             "path = '/'\nvalue = 'x'\nquery = 'up'",
-            "metrics[1].query: unknown key; accepted are admin, name, path, required, source, unit, value",
+            (
+                "metrics[1].query: unknown key; accepted are admin, name, path, required, show_only, source, "
+                "unit, value"
+            ),
         ),
         ("source = 'query'\nquery = 5", "metrics[1].query: found 5; input should be a valid string"),
         (

@@ -38,7 +38,7 @@ def init(**arguments: Any) -> int:
       rampgate init --api http://127.0.0.1:8080 --endpoint orders=/api/orders:items --page /
       rampgate init --api https://shop.example --login /api/login --flag new-checkout=25 --redis
     """
-    from rampgate.config.loading import FILE_NAME
+    from rampgate.config.locate import FILE_NAME
     from rampgate.errors import ExitCode, RefusedError
     from rampgate.init import files, options
     from rampgate.init.probe import probe, unprobed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rampgate.checks.frame.table import Duration, JMESPath, Stages, Table
 from rampgate.config.thresholds import ThresholdSettings
@@ -21,6 +21,13 @@ class AccountsSettings(Table):
     password: str = ""
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to a sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
+
+
+LOAD_THRESHOLDS = {
+    "http_req_duration": [ThresholdSettings(expect="p(95)<1000")],
+    "http_req_failed": [ThresholdSettings(expect="rate<0.02")],
+}
+"""What holds a load run, beside what rolls back."""
 
 
 class ExtendedLoad(Table):
@@ -58,9 +65,12 @@ class LoadSettings(Table):
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
     abort: Literal["on", "report", "off"] = "on"
-    thresholds: dict[str, list[ThresholdSettings]] = Field(
-        default={
-            "http_req_duration": [ThresholdSettings(expect="p(95)<1000")],
-            "http_req_failed": [ThresholdSettings(expect="rate<0.02")],
-        }
-    )
+    thresholds: dict[str, list[ThresholdSettings]] = Field(default=LOAD_THRESHOLDS, validate_default=True)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _beside_defaults(
+        cls, given: dict[str, list[ThresholdSettings]]
+    ) -> dict[str, list[ThresholdSettings]]:
+        """A metric that is not named keeps its defaults; an empty list drops them."""
+        return {**LOAD_THRESHOLDS, **given}

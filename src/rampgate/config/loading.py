@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from rampgate.config.locate import FILE_NAME
 from rampgate.config.problems import SECRET_KEY, dotted, sentences
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
@@ -21,7 +22,6 @@ from rampgate.model.redact import Redactor, basic_credentials, userinfo_secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-FILE_NAME = "rampgate.toml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}")
 _PREFIX = "rampgate_"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from rampgate.checks.frame.discovery import checks
 from rampgate.config import labels
 from rampgate.config.thresholds import CRITICAL, defaults
 from rampgate.errors import ConfigurationError
-from rampgate.judging.threshold import Aggregation, Threshold, parse, validate
+from rampgate.judging.threshold import Aggregation, Threshold, parse
 from rampgate.model.metrics import METRICS, Kind, Metric
 from rampgate.outcome import Severity
 
@@ -27,11 +27,31 @@ LOAD_CRITICAL = (("http_req_failed", "rate>0.05"), ("http_req_duration", "p(95)>
 
 @dataclass(frozen=True)
 class Rule:
-    """A threshold, the labels that a measurement must carry for it to apply, and whether it aborts a load."""
+    """A threshold, and which measurements it is for.
+
+    Args:
+        threshold: the threshold.
+        where: the labels that a measurement must carry for it to apply.
+        abort: whether it may end a load run early.
+        unless: labels of measurements for which another rule of its name stands in its place.
+    """
 
     threshold: Threshold
     where: Mapping[str, str] = field(default_factory=dict)
     abort: bool = True
+    unless: Mapping[str, str] = field(default_factory=dict)
+
+    def applies(self, measurement: Measurement) -> bool:
+        """Whether a measurement is held against it."""
+        return (
+            self.threshold.metric == measurement.metric
+            and _carries(measurement, self.where)
+            and not (self.unless and _carries(measurement, self.unless))
+        )
+
+
+def _carries(measurement: Measurement, labels: Mapping[str, str]) -> bool:
+    return all(measurement.labels.get(key) == value for key, value in labels.items())
 
 
 @dataclass(frozen=True)
@@ -43,12 +63,7 @@ class Policy:
 
     def thresholds(self, measurement: Measurement) -> list[Threshold]:
         """The thresholds that a measurement is held against."""
-        return [
-            rule.threshold
-            for rule in self.rules
-            if rule.threshold.metric == measurement.metric
-            and all(measurement.labels.get(key) == value for key, value in rule.where.items())
-        ]
+        return [rule.threshold for rule in self.rules if rule.applies(measurement)]
 
     def of(self, metric: str) -> list[Threshold]:
         """Every threshold on a metric, whatever its labels."""
@@ -76,15 +91,23 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
     metrics = known_metrics(settings)
     problems: list[str] = []
     named: dict[str, Rule] = {}
-    for default in defaults():
-        threshold = parse(default.text, bad=default.bad, name=default.name, severity=default.severity)
-        named[default.name] = Rule(threshold)
+    for each in defaults():
+        named[each.name] = Rule(parse(each.text, bad=each.bad, name=each.name, severity=each.severity))
+    beside: list[Rule] = []
     for name, entry in settings.thresholds.items():
-        rule = _rule(f"thresholds.{name}", entry, name, metrics, problems)
-        if rule:
+        default = named.get(name)
+        try:
+            rule = _rule(entry, name, metrics, standing=default.threshold if default else None)
+        except ValueError as error:
+            problems.append(f"rampgate.toml: thresholds.{name}: {error}")
+            continue
+        problems += _labels(f"thresholds.{name}", rule, settings)
+        if default and rule.where:
+            named[name] = replace(default, unless=rule.where)
+            beside.append(rule)
+        else:
             named[name] = rule
-            problems += _labels(f"thresholds.{name}", rule, settings)
-    rules = list(named.values())
+    rules = [*named.values(), *beside]
     if settings.policy:
         rules += _triggers(base / settings.policy, metrics, problems)
     if problems:
@@ -112,33 +135,62 @@ def load_rules(settings: Settings) -> Policy:
     for metric, entries in settings.load.thresholds.items():
         for entry in entries:
             name = f"{metric}: {entry.expect}"
-            rule = _rule(f"load.thresholds.{metric}", entry, name, METRICS, problems, metric)
-            if rule:
-                rules.append(rule)
-                problems += _labels(f"load.thresholds.{metric}", rule, settings)
+            try:
+                rule = _rule(entry, name, METRICS, metric)
+            except ValueError as error:
+                problems.append(f"rampgate.toml: load.thresholds.{metric}: {error}")
+                continue
+            rules.append(rule)
+            problems += _labels(f"load.thresholds.{metric}", rule, settings)
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules))
 
 
 def _rule(
-    key: str,
     entry: ThresholdSettings,
     name: str,
     metrics: Mapping[str, Metric],
-    problems: list[str],
     metric: str | None = None,
-) -> Rule | None:
+    standing: Threshold | None = None,
+) -> Rule:
+    """An entry of the settings; what it does not say of severity and polarity, the default of its name says.
+
+    Raises:
+        ValueError: what was found and what is accepted.
+    """
+    severity = entry.severity or (standing.severity if standing else Severity.WARNING)
+    threshold = _polar(entry, standing, metric=metric, name=name, severity=severity, metrics=metrics)
+    return Rule(threshold, entry.where, entry.abort)
+
+
+def _polar(entry: ThresholdSettings, standing: Threshold | None, **attributes: Any) -> Threshold:
+    """The threshold, of the polarity that is said, else that of its default, else what its operator says.
+
+    Raises:
+        ValueError: what was found and what is accepted.
+    """
+    bad = entry.bad if entry.bad is not None else bool(standing and standing.bad)
     try:
-        threshold = parse(
-            entry.expect, metric=metric, bad=entry.bad, name=name, severity=entry.severity, metrics=metrics
+        return _momentary(parse(entry.expect, bad=bad, **attributes))
+    except ValueError:
+        if entry.bad is not None or not standing:
+            raise
+        return _momentary(parse(entry.expect, bad=not bad, **attributes))
+
+
+def _momentary(threshold: Threshold) -> Threshold:
+    """The threshold, if it is about what is measured once.
+
+    Raises:
+        ValueError: it is about a time, over which only a watch could judge.
+    """
+    if threshold.duration_s:
+        raise ValueError(
+            f"found {threshold.source!r}: nothing here is watched over {threshold.duration_s:g} s; "
+            "accepted is the threshold without 'for'"
         )
-    except ValueError as error:
-        problems.append(f"rampgate.toml: {key}: {error}")
-        return None
-    wrong = validate(threshold, metrics)
-    problems += [f"rampgate.toml: {key}: {sentence}" for sentence in wrong]
-    return None if wrong else Rule(threshold, entry.where, entry.abort)
+    return threshold
 
 
 def _labels(key: str, rule: Rule, settings: Settings) -> list[str]:
@@ -170,12 +222,9 @@ def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) ->
                 threshold = parse(
                     str(text), bad=True, name=f"trigger: {text}", severity=Severity(severity), metrics=metrics
                 )
+                rules.append(Rule(_momentary(threshold)))
             except ValueError as error:
                 problems.append(f"{path}: rollback_triggers.{severity}[{number}]: {error}")
-                continue
-            wrong = validate(threshold, metrics)
-            problems += [f"{path}: rollback_triggers.{severity}[{number}]: {s}" for s in wrong]
-            rules += [] if wrong else [Rule(threshold)]
     return rules
 
 
@@ -191,5 +240,6 @@ def _distinct(rules: Sequence[Rule]) -> tuple[Rule, ...]:
         if threshold.aggregation is Aggregation.RATE:
             operator = operator.removesuffix("=")
         says = (threshold.metric, threshold.quantile, operator, limit, threshold.severity)
-        distinct.setdefault((*says, *sorted(rule.where.items())), rule)
+        where = (tuple(sorted(rule.where.items())), tuple(sorted(rule.unless.items())))
+        distinct.setdefault((*says, *where), rule)
     return tuple(distinct.values())

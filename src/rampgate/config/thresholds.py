@@ -16,8 +16,10 @@ class ThresholdSettings(Table):
     """[thresholds.NAME]: a condition that must hold, or with bad = true one that must not; also as a text."""
 
     expect: str
-    severity: Severity = Severity.WARNING
-    bad: bool = False
+    severity: Severity | None = Field(
+        default=None, description="that of the default of this name, else warning"
+    )
+    bad: bool | None = Field(default=None, description="that of the default of this name, else false")
     where: dict[str, str] = Field(default_factory=dict)
     abort: bool = Field(default=True, description="under load: whether it may end the run early")
 

@@ -3,7 +3,9 @@
 Each line is one JSON object written by one os.write to a file opened with O_APPEND, so that a kill at any
 point leaves at most one torn last line. Every record carries ``type``, ``time`` (seconds since the epoch),
 ``process`` and ``sequence``; the order on reading is (time, process, sequence).
+A worker's records name in ``started_by`` the process whose header they belong to.
 
+    refused      a start that was refused: stage, why; nothing was measured
     header       what was asked: schema, tool, platform, target, release, settings (redacted),
                  plan, chance
     plan         further checks of the plan, found while collecting (a user's own)
@@ -29,12 +31,15 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import EvidenceError
 from rampgate.evidence import renames
+from rampgate.judging.invocations import STARTS
 
 if TYPE_CHECKING:
     from rampgate.clock import Clock
     from rampgate.model.redact import Redactor
 
 LATEST = "latest"
+_NAMES = (LATEST, "current")
+"""What the command line means by these is no run's id."""
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -46,10 +51,14 @@ class Journal:
         process: a name of this writer, unique within the run.
         redactor: takes secrets out of every record before it is written.
         clock: gives the time of a record.
+        invocation: the process whose header this writer's records belong to, "" when it writes it itself.
     """
 
-    def __init__(self, folder: Path, process: str, redactor: Redactor, clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, process: str, redactor: Redactor, clock: Clock, invocation: str = ""
+    ) -> None:
         self.folder = folder
+        self.invocation = invocation
         self.process = process
         self._redactor = redactor
         self._clock = clock
@@ -68,7 +77,8 @@ class Journal:
             "time": round(self._clock.now(), 6),
             "process": self.process,
             "sequence": self._sequence + 1,
-            **({"schema": renames.SCHEMA} if kind == "header" else {}),
+            **({"schema": renames.SCHEMA} if kind in STARTS else {}),
+            **({"started_by": self.invocation} if self.invocation else {}),
             **_clean_record(fields, self._redactor),
         }
         line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
@@ -193,8 +203,11 @@ def start_run(reports: Path, run_id: str) -> Path:
     Raises:
         EvidenceError: the folder cannot be written.
     """
-    if not _RUN_ID.fullmatch(run_id):
-        raise EvidenceError(f"RAMPGATE_RUN: found {run_id!r}; accepted are letters, digits, '.', '_' and '-'")
+    if not _RUN_ID.fullmatch(run_id) or run_id.lower() in _NAMES:
+        raise EvidenceError(
+            f"RAMPGATE_RUN: found {run_id!r}; accepted are letters, digits, '.', '_' and '-', and neither "
+            + " nor ".join(_NAMES)
+        )
     folder = reports / run_id
     link, fresh = reports / LATEST, reports / f".{LATEST}-{os.getpid()}"
     try:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging.invocations import STARTS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,7 +38,7 @@ def unreadable(records: Sequence[dict[str, Any]], files: Sequence[str]) -> str:
         records: of one run.
         files: the names of the files in its folder.
     """
-    found = {record.get("schema") for record in records if record["type"] == "header"}
+    found = {record.get("schema") for record in records if record["type"] in STARTS}
     if unknown := found - {SCHEMA, PREVIOUS}:
         named = ", ".join(sorted(map(str, unknown)))
         accepted = f"accepted are {PREVIOUS} and {SCHEMA}; judge it with the rampgate that wrote it"

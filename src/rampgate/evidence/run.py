@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, own_alpha
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.results import follows
 from rampgate.judging.threshold import Threshold, parse
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
     from rampgate.evidence.journal import Journal
-
-FALSE_FAIL_PER_RUN = 1e-3
-"""A healthy run fails by chance at most this often, over all its tests of chance together."""
-FALSE_PASS_PER_CHECK = 1e-3
-"""A bad deployment passes the very check that it violates at most this often; not split."""
 
 
 class Probe(Protocol):
@@ -56,7 +52,6 @@ class Run:
         clock: gives the time.
         alpha_fail: the chance that one test may fail a healthy deployment.
         deadline: when the stage's time budget ends, on the clock's monotonic scale.
-        invocation: the process whose header this part belongs to, "" when it is this one.
         progress: takes a line of progress, for whoever watches.
     """
 
@@ -69,8 +64,12 @@ class Run:
     clock: Clock
     alpha_fail: float
     deadline: float
-    invocation: str = ""
     progress: Callable[[str], None] = field(default=lambda _: None)
+
+    @property
+    def invocation(self) -> str:
+        """The process whose header this part belongs to."""
+        return self.journal.invocation or self.journal.process
 
     @property
     def over_budget(self) -> bool:
@@ -86,7 +85,7 @@ class Run:
             key: a name, unique in the run (``reachable-api``).
             look: called by the first process only, which journals what it returns.
         """
-        path = self.folder / f"once-{key}-{self.invocation or self.journal.process}.json"
+        path = self.folder / f"once-{key}-{self.invocation}.json"
         with path.open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
@@ -108,9 +107,12 @@ class Expect:
         check: the check's id.
         advisory: that a judgement is undecided is only shown; that it failed counts.
         unreliable: why what is measured says nothing about the target; no judgement of it then decides.
+        own: whether it is a user's, so that the plan has no chance set aside for each of its tests.
     """
 
-    def __init__(self, run: Run, check: str, *, advisory: bool = False, unreliable: str = "") -> None:
+    def __init__(
+        self, run: Run, check: str, *, advisory: bool = False, unreliable: str = "", own: bool = False
+    ) -> None:
         self.run = run
         self.check = check
         self.advisory = advisory
@@ -118,6 +120,9 @@ class Expect:
         self._began = run.clock.now()
         self.judgements: list[Judgement] = []
         self.shown: list[Measurement] = []
+        self.unlimited: list[Measurement] = []
+        self._alphas: dict[tuple[str, ...], float] = {}
+        self._own = own
 
     def __call__(
         self,
@@ -134,7 +139,8 @@ class Expect:
             severity: of ``that``.
             looks: among how many looks at growing evidence the alphas are split.
 
-        A measurement for which there is no threshold is kept and shown; alone, it is no pass.
+        A measurement for which there is no threshold is kept and shown; where there is none for any, nothing
+        was judged, which is an error.
         """
         for measurement in self._seen(seen):
             own = (
@@ -174,10 +180,10 @@ class Expect:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst judgement; with none at all an error: a check that judged nothing has not checked."""
+        """The worst judgement. With none at all an error, unless all of it was recorded to be shown only."""
         undecided = Outcome.UNDECIDED if self.advisory else None
         found = worst(j.outcome for j in self.judgements if j.outcome is not undecided)
-        return found or (Outcome.PASSED if self.shown else Outcome.ERROR)
+        return found or (Outcome.PASSED if self.shown and not self.unlimited else Outcome.ERROR)
 
     @property
     def sentences(self) -> list[str]:
@@ -185,6 +191,9 @@ class Expect:
         judged = self.judgements
         unmet = [j for j in judged if j.outcome is not Outcome.PASSED and not follows(j, judged)]
         unmet.sort(key=lambda j: (j.outcome is not self.outcome, j.severity is not Severity.CRITICAL))
+        if not self.judgements and self.unlimited:
+            named = ", ".join(dict.fromkeys(measurement.metric for measurement in self.unlimited))
+            return [f"nothing was judged: no threshold is about {named}"]
         return [f"{j.outcome.value} ({j.severity.value}): {j.line(self.check)}" for j in unmet]
 
     def _seen(self, seen: Iterable[Measurement | Probe]) -> Iterable[Measurement]:
@@ -213,13 +222,26 @@ class Expect:
             judge(
                 t,
                 measurement,
-                alpha_fail=self.run.alpha_fail,
+                alpha_fail=self._alpha(t, measurement),
                 alpha_pass=FALSE_PASS_PER_CHECK,
                 looks=looks,
                 unreliable=self.unreliable,
             )
             for t in thresholds
         ]
+
+    def _alpha(self, threshold: Threshold, measurement: Measurement) -> float:
+        """The same for the same test, however often it looks."""
+        if not self._own:
+            return self.run.alpha_fail
+        key = (
+            threshold.source,
+            threshold.metric,
+            *(f"{k}={v}" for k, v in sorted(measurement.labels.items())),
+        )
+        if key not in self._alphas:
+            self._alphas[key] = own_alpha(self.run.folder, self.run.invocation)
+        return self._alphas[key]
 
     def _evaluate(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> None:
         thresholds = own or self.run.policy.thresholds(measurement)
@@ -228,14 +250,15 @@ class Expect:
         key = self._journal(measurement, shown=not thresholds)
         if not thresholds:
             self.shown.append(measurement)
+            self.unlimited.append(measurement)
         for threshold, judgement in zip(thresholds, self._judge(written, own, looks), strict=True):
             self.judgements.append(judgement)
             self.run.journal.write(
                 "judgement",
                 check=self.check,
                 measurement=key,
-                threshold=threshold_json(threshold),
-                alpha_fail=self.run.alpha_fail,
+                threshold=threshold.to_json(),
+                alpha_fail=self._alpha(threshold, written),
                 alpha_pass=FALSE_PASS_PER_CHECK,
                 looks=looks,
                 outcome=judgement.outcome.value,
@@ -248,18 +271,6 @@ class Expect:
 def timed(seen: Measurement, began: float, clock: Clock) -> Measurement:
     """A measurement that does not say when it was made was made since then."""
     return seen if seen.end else replace(seen, start=began, end=clock.now())
-
-
-def threshold_json(threshold: Threshold) -> dict[str, object]:
-    """A threshold as a judgement record carries it; parse() reads it back."""
-    return {
-        "source": threshold.source,
-        "metric": threshold.metric,
-        "name": threshold.name,
-        "severity": threshold.severity.value,
-        "bad": threshold.bad,
-        "min_n": threshold.min_n,
-    }
 
 
 def _decided(judged: Sequence[Judgement]) -> bool:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
 from rampgate.config import plan
-from rampgate.evidence import journal
-from rampgate.evidence.run import FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK, Run
+from rampgate.errors import EvidenceError, RampgateError, RefusedError
+from rampgate.evidence import journal, verdicts
+from rampgate.evidence.chance import FALSE_FAIL_OF_OWN, FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK
+from rampgate.evidence.run import Run
+from rampgate.judging.invocations import about
+from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
-    from rampgate.model.redact import Redactor
 
 RUN_VARIABLE = "RAMPGATE_RUN"
 
@@ -41,6 +45,7 @@ class Setup:
             and ``tests`` the other half: sooner to stop, at little cost to what has the whole run to decide.
         steps: of the deploy stage, those that are checked.
         notes: what a reader must know from the beginning.
+        rehearsal: whether it takes less time than it should, and so decides nothing for a release.
     """
 
     stage: str
@@ -53,11 +58,16 @@ class Setup:
     abort_tests: int = 0
     steps: Sequence[str] = ()
     notes: Sequence[str] = ()
+    rehearsal: bool = False
 
     @property
     def alpha_fail(self) -> float:
         """The chance that one test, of those that do not end the run, may fail a healthy deployment."""
-        return FALSE_FAIL_PER_RUN / (2 if self.abort_tests else 1) / max(1, self.tests)
+        # Under load there are no checks of a user's own.
+        planned = FALSE_FAIL_PER_RUN - (
+            0.0 if self.abort_tests or self.stage == "load" else FALSE_FAIL_OF_OWN
+        )
+        return planned / (2 if self.abort_tests else 1) / max(1, self.tests)
 
     @property
     def alpha_abort(self) -> float:
@@ -84,39 +94,65 @@ def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None) -
     Raises:
         EvidenceError: the folder cannot be written.
     """
+    _refuse_another(setup, setup.settings.reports / run_id)
     folder = journal.start_run(setup.settings.reports, run_id).resolve()
-    run = open_journal(setup, run_id, folder, process_name(kind), clock=clock)
+    verdicts.withdraw(folder)
+    run = open_journal(setup, folder, process_name(kind), clock=clock)
     _write_header(run, setup)
     return run
 
 
+def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> None:
+    """Record a start that was refused: ``latest`` then holds, instead of naming an older run's verdict.
+
+    Args:
+        reports: the folder of runs.
+        stage: that was to be checked.
+        why: it was refused, without secrets.
+        steps: of the deploy stage.
+    """
+    clock = SystemClock()
+    run_id = name_run(clock=clock)
+    with contextlib.suppress(RampgateError, OSError):  # what refused the start is said in any case
+        try:
+            folder = journal.start_run(reports, run_id)
+        except EvidenceError:  # the id may be what was refused
+            run_id = journal.new_run_id(clock.now())
+            folder = journal.start_run(reports, run_id)
+        book = journal.Journal(folder, process_name("refused"), Redactor(), clock)
+        book.write("refused", run=run_id, stage=stage, steps=list(steps), text=why)
+        book.close()
+        verdicts.withdraw(folder)
+        verdicts.conclude(folder)
+
+
 def open_journal(
     setup: Setup,
-    run_id: str,
     folder: Path,
     process: str,
     *,
     deadline: float | None = None,
+    invocation: str = "",
     clock: Clock | None = None,
 ) -> Run:
     """This process's part in a run that has started: a journal of its own.
 
     Args:
         setup: what the run is made of.
-        run_id: its id.
-        folder: its folder.
+        folder: the run's, called by its id.
         process: this writer's name.
         deadline: when the time budget ends; None: it begins now.
+        invocation: the process whose header this part belongs to, "" when it is this one.
         clock: gives the time.
     """
     clock = clock or SystemClock()
     return Run(
-        id=run_id,
+        id=folder.name,
         folder=folder,
         stage=setup.stage,
         settings=setup.settings,
         policy=setup.policy,
-        journal=journal.Journal(folder, process, setup.redactor, clock),
+        journal=journal.Journal(folder, process, setup.redactor, clock, invocation),
         clock=clock,
         alpha_fail=setup.alpha_fail,
         deadline=clock.monotonic() + setup.settings.stage(setup.stage).budget
@@ -125,10 +161,34 @@ def open_journal(
     )
 
 
+def _refuse_another(setup: Setup, folder: Path) -> None:
+    """Refuse to join a run that is about another target or release."""
+    if not any(folder.glob("journal-*.jsonl")):
+        return
+    mine = setup.redactor.data(_subject(setup.settings))
+    starts = [record for record in journal.read(folder)[0] if record["type"] == "header"]
+    if other := next((about(start) for start in starts if about(start) != about(mine)), None):
+        raise RefusedError(
+            f"{RUN_VARIABLE}: run {folder.name} is about {other}; found {about(mine)}; a run is about one"
+        )
+
+
+def _subject(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What the run is about, as the header says it."""
+    target = settings.target
+    return {
+        "target": {"name": target.name, "web": target.web, "api": target.api},
+        "release": {
+            "environment": settings.environment,
+            "version": settings.version.expected if settings.version else None,
+            "percentage": settings.percentage,
+        },
+    }
+
+
 def _write_header(run: Run, setup: Setup) -> None:
     """Write the header, before anything is measured."""
     settings = setup.settings
-    target = settings.target
     run.journal.write(
         "header",
         run=run.id,
@@ -136,13 +196,10 @@ def _write_header(run: Run, setup: Setup) -> None:
         **({"steps": list(setup.steps)} if setup.steps else {}),
         tool={"rampgate": __version__, "python": platform.python_version()},
         platform=platform.platform(),
+        vantage=platform.node(),
         invocation=list(setup.invocation),
-        target={"name": target.name, "web": target.web, "api": target.api},
-        release={
-            "environment": settings.environment,
-            "version": settings.version.expected if settings.version else None,
-            "percentage": settings.percentage,
-        },
+        **_subject(settings),
+        **({"rehearsal": True} if setup.rehearsal else {}),
         settings=settings.to_json(),
         require=settings.stage(setup.stage).require,
         budget_s=settings.stage(setup.stage).budget,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rampgate.judging.results import Verdict
 
 FILE_NAME = "verdict.json"
+CONCLUSIONS = (FILE_NAME, "junit.xml", "summary.md", "report.html")
+"""What a run comes to, in files that are read without its journal."""
 
 
 def judge(folder: Path) -> Verdict:
@@ -41,6 +43,19 @@ def conclude(folder: Path) -> Verdict:
     except OSError as error:
         raise EvidenceError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
     return verdict
+
+
+def withdraw(folder: Path) -> None:
+    """Take away what a run came to, because more of it begins.
+
+    Raises:
+        EvidenceError: it cannot be taken away.
+    """
+    try:
+        for name in CONCLUSIONS:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise EvidenceError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
 def write_whole(path: Path, text: str) -> None:

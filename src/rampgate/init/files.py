@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from rampgate.config import plan, policy
-from rampgate.config.loading import FILE_NAME, load
+from rampgate.config.loading import load
+from rampgate.config.locate import FILE_NAME
 from rampgate.errors import ConfigurationError, RefusedError
 from rampgate.init.options import FLAG_PATH
 from rampgate.io.guard import Guard

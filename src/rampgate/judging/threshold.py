@@ -139,6 +139,11 @@ class Threshold:
         operator, limit = self.good()
         return math.nextafter(limit, -math.inf) if operator == "<" else limit
 
+    def to_json(self) -> dict[str, object]:
+        """The threshold as a judgement record carries it; parse() reads it back."""
+        names = ("source", "metric", "name", "bad", "min_n")
+        return {**{name: getattr(self, name) for name in names}, "severity": self.severity.value}
+
     def __str__(self) -> str:
         subject = self.metric
         if self.quantile is not None:

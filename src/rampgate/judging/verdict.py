@@ -1,7 +1,8 @@
 """The verdict: a pure function of a run's journal. The same journal gives the same verdict.
 
     ROLLBACK  any critical judgement or check failed
-    HOLD      anything else failed, error, undecided; required but skipped; planned and never ran; no end
+    HOLD      anything else failed, error, undecided; required but skipped; planned and never ran; no end;
+              a start that was refused; more than one target or release
     PROMOTE   everything in the plan passed
 
 Stages that have nothing to roll back (predeploy, rollback), and the load run of such a stage, know only
@@ -14,6 +15,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.causes import findings
+from rampgate.judging.invocations import STARTS, Invocation, mixed, moment, newest
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import CheckResult, Finding, Record, Verdict, result_of
 from rampgate.model.metrics import registry
@@ -38,14 +40,16 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         records: what journal.read returned, in order.
         dropped: its remarks on torn lines.
     """
+    mixture = mixed(records)
+    records, superseded = newest(records)
     headers = [record for record in records if record["type"] == "header"]
     metrics = registry(metric for h in headers for metric in h.get("settings", {}).get("metrics", ()))
     plan = _plan(records)
     results = tuple(result_of(check, records, metrics, required=needed) for check, needed in plan.items())
-    stages = tuple(dict.fromkeys(h["stage"] for h in headers))
+    stages = tuple(dict.fromkeys(r["stage"] for r in records if r["type"] in STARTS))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
-    found = _findings(results, why_not, headers, not_configured) or _unexplained(records)
+    found = _findings(results, [*mixture, *why_not], headers, not_configured) or _unexplained(records)
     # The load run of a stage is a part of it; by itself it may roll back.
     own = [stage for stage in stages if stage != _LOAD] or stages
     may_roll_back = any(stage not in _NO_ROLLBACK for stage in own)
@@ -60,7 +64,11 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         stages=stages,
         complete=complete and not any(r.outcome is None for r in results),
         headers=tuple(headers),
-        notes=(*dropped, *(record["text"] for record in records if record["type"] == "event")),
+        notes=(
+            *dropped,
+            *map(_superseded, superseded),
+            *(record["text"] for record in records if record["type"] == "event"),
+        ),
         not_configured=tuple(not_configured),
         records=tuple(records),
     )
@@ -82,7 +90,9 @@ def _plan(records: Sequence[Record]) -> dict[str, bool]:
 
 def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[bool, list[str]]:
     ends = {record["process"]: record for record in records if record["type"] == "end"}
-    why: list[str] = [] if headers else ["no header: what should have been checked is not known"]
+    why = [f"{r['stage']}: was not started: {r['text']}" for r in records if r["type"] == "refused"]
+    if not headers and not why:
+        why.append("no header: what should have been checked is not known")
     for header in headers:
         end = ends.get(header["process"])
         if end is None:
@@ -97,6 +107,14 @@ def _unexplained(records: Sequence[Record]) -> list[Finding]:
     """A failure that the runner counted and no check explains: one outside the plan, or before any check."""
     failed = any(r["type"] == "end" and r.get("status") == _TESTS_FAILED for r in records)
     return [Finding("the run ended with a failure that no check explains")] if failed else []
+
+
+def _superseded(invocation: Invocation) -> str:
+    """What an older invocation of a stage came to."""
+    older = decide(invocation.records)
+    why = f": {older.reasons[0]}" if older.reasons else ""
+    came_to = f"{older.decision.value.upper()}{why}"
+    return f"{invocation.stage} ran before, at {moment(invocation.start)}: {came_to}; the newest decides"
 
 
 def _gaps(records: Sequence[Record]) -> list[str]:
@@ -132,7 +150,8 @@ def _findings(
         why_incomplete = [why for why in why_incomplete if not why.endswith(_NO_TEST)]
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
-    empty = [] if results else ["the plan is empty: nothing is configured that this stage could check"]
+    empty = ["the plan is empty: nothing is configured that this stage could check"]
+    empty = [] if results or not headers else empty
     return [*map(Finding, empty), *findings(holding, why_incomplete), *map(Finding, missing)]
 
 

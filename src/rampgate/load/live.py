@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from rampgate.evidence.run import FALSE_PASS_PER_CHECK
+from rampgate.evidence.chance import FALSE_PASS_PER_CHECK
 from rampgate.judging.judge import judge
 from rampgate.load.counters import DURATION
 from rampgate.load.seconds import Second

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rampgate import __version__, demo
 from rampgate.config import policy
 from rampgate.config.loading import load
+from rampgate.config.locate import reports_folder, settings_file
 from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
 from rampgate.evidence import session
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from rampgate.model.redact import Redactor
 
 STAGE = "load"
-DEMO_VARIABLE, CONFIG_VARIABLE = "RAMPGATE_DEMO_READY", "RAMPGATE_CONFIG"
+DEMO_VARIABLE = "RAMPGATE_DEMO_READY"
 SOURCE_VARIABLE = "RAMPGATE_SOURCE"
 """Where the settings of a load run that a stage starts come from: JSON, the arguments of ``loading.load``."""
 
@@ -49,34 +50,38 @@ def settings_of(
 
     Args:
         config: the settings file; None reads RAMPGATE_CONFIG, else rampgate.toml in this folder.
-            RAMPGATE_DEMO_READY, the ready file of a demo deployment that is up, wins over both, and
-            RAMPGATE_SOURCE, what a stage knows that has started this load run, over all.
+            RAMPGATE_DEMO_READY, the ready file of a demo deployment that is up, wins over a file that was not
+            typed, and RAMPGATE_SOURCE, what a stage knows that has started this load run, over all.
         host: another address than target.api.
         environ: where these variables are looked up.
 
     Raises:
-        ConfigurationError: every problem of the settings, or an address that is none.
+        ConfigurationError: every problem of the settings, an address that is none, or a file that was typed
+            beside a variable that brings settings of its own.
     """
     if host is not None and not host.startswith(("http://", "https://")):
         raise ConfigurationError(
             f"--host: found {host!r}; accepted is an address such as http://127.0.0.1:5000"
         )
+    ready = environ.get(DEMO_VARIABLE)
     if text := environ.get(SOURCE_VARIABLE):
         source = json.loads(text)
         given = source.pop("path")
         settings, redactor = load(Path(given) if given else None, **source, environ=environ)
-    elif ready := environ.get(DEMO_VARIABLE):
-        path = demo.settings_file()
-        overrides = demo.overrides(demo.settings_of(path), demo.read_ready(Path(ready)))
-        settings, redactor = load(path, overrides=overrides, from_environment=False, environ=environ)
     else:
-        given = config or environ.get(CONFIG_VARIABLE)
-        settings, redactor = load(Path(given) if given else None, environ=environ)
+        path = settings_file("--config", config, environ, f"{DEMO_VARIABLE}={ready}" if ready else None)
+        settings, redactor = _of_demo(ready, environ) if ready else load(path, environ=environ)
     address = host or settings.target.api or settings.target.web
     if address is None:
         raise ConfigurationError("target.api: missing; it is what the load goes to (or give --host)")
     target = settings.target.model_copy(update={"api": address.rstrip("/")})
     return settings.model_copy(update={"target": target}), redactor
+
+
+def _of_demo(ready: str, environ: Mapping[str, str]) -> tuple[Settings, Redactor]:
+    path = demo.settings_file()
+    overrides = demo.overrides(demo.settings_of(path), demo.read_ready(Path(ready)))
+    return load(path, overrides=overrides, from_environment=False, environ=environ)
 
 
 def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = ()) -> session.Setup:
@@ -115,7 +120,25 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
         tests=chancy * len(slices),
         invocation=invocation,
         abort_tests=len(monitors),
+        notes=[
+            f"[load.thresholds] {metric} is empty: none of its limits but the critical one is judged"
+            for metric, limits in settings.load.thresholds.items()
+            if not limits
+        ],
+        rehearsal=profile.of(settings.load).rehearsal,
     )
+
+
+def refuse(config: str | None, why: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Record that a load run was not started, and why.
+
+    Args:
+        config: the settings file that was typed, if any.
+        why: without secrets.
+        environ: where variables are looked up.
+    """
+    path = settings_file("--config", config, environ)
+    session.refuse(reports_folder(path, None, environ), STAGE, why)
 
 
 def endpoints_of(settings: Settings) -> tuple[EndpointSettings, ...]:

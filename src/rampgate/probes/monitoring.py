@@ -98,18 +98,18 @@ class PrometheusProbe:
             ProbeError: Prometheus gives no answer that can be read.
         """
         groups = Prometheus(self.client).objects("/api/v1/rules", {"type": "alert"}, "groups")
-        loaded = {
-            str(rule.get("name")): rule
-            for group in groups
-            for rule in group.get("rules", ())
-            if rule.get("type") == "alerting"
-        }
+        loaded = [
+            rule for group in groups for rule in group.get("rules", ()) if rule.get("type") == "alerting"
+        ]
         missing = {}
         for name in expected:
-            if name not in loaded:
+            # Rules of several groups may share a name; each of them is expected to work.
+            named = [rule for rule in loaded if str(rule.get("name")) == name]
+            broken = [rule for rule in named if rule.get("health") == "err"]
+            if not named:
                 missing[name] = "not loaded"
-            elif loaded[name].get("health") == "err":
-                missing[name] = f"cannot be evaluated: {loaded[name].get('lastError', '')[:ERROR_CHARS]}"
+            elif broken:
+                missing[name] = f"cannot be evaluated: {broken[0].get('lastError', '')[:ERROR_CHARS]}"
         return self._count("rules_missing", expected, missing)
 
     def metrics(self, wanted: Mapping[str, str]) -> Measurement:

@@ -32,7 +32,7 @@ _ICONS = {
 def dumps(verdict: Verdict) -> str:
     """summary.md: at most LARGEST bytes; what does not fit is counted and left to report.html."""
     parts = [
-        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(sentences.subject(verdict))}",
+        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(sentences.line(verdict))}",
         _escaped(sentences.reason(verdict)),
     ]
     if command := next_command(verdict):

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.judging.invocations import moment
 from rampgate.model import formats, statistics
 from rampgate.model.metrics import METRICS, Kind
 from rampgate.outcome import Outcome
@@ -74,9 +75,16 @@ def stage(header: Record) -> str:
 
 
 def subject(verdict: Verdict) -> str:
-    """What the verdict is about: the release, after a deploy's steps where those were checked."""
-    stepped = [stage(header) for header in verdict.headers if header.get("steps")]
-    return ": ".join([*dict.fromkeys(stepped), release(verdict)])
+    """What the verdict is about: ``immediate and load: production 1.4.0 at 25 %``."""
+    return ": ".join(filter(None, (" and ".join(stages(verdict)), release(verdict))))
+
+
+def line(verdict: Verdict) -> str:
+    """The subject, and from where and until when it was measured."""
+    places = dict.fromkeys(header["vantage"] for header in verdict.headers if header.get("vantage"))
+    measured = [f"from {' and '.join(places)}"] if places else []
+    measured += [f"ended {moment(verdict.records[-1])}"] if verdict.records else []
+    return clean(", ".join([subject(verdict), *measured]), 400)
 
 
 def release(verdict: Verdict) -> str:

@@ -142,9 +142,7 @@ def _indented(console: Console, sentences: Sequence[str]) -> None:
 def _decision(verdict: Verdict, console: Console, folder: Path | None) -> None:
     console.print()
     line = _text(console, verdict.decision.name, _DECISIONS[verdict.decision])
-    line.append(
-        _encodable(console, f"  {sentences.subject(verdict)}  \N{EM DASH} {sentences.reason(verdict)}")
-    )
+    line.append(_encodable(console, f"  {sentences.line(verdict)}  \N{EM DASH} {sentences.reason(verdict)}"))
     # A log is searched by line: only a terminal may break the decision over several.
     console.print(line, soft_wrap=not console.is_terminal)
     for title, text in (

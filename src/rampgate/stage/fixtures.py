@@ -75,7 +75,7 @@ def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
     from rampgate.evidence.run import Expect
 
     item: pytest.Item = request.node
-    item.stash[EXPECT] = Expect(rampgate_run, item.stash[CHECK_ID])
+    item.stash[EXPECT] = Expect(rampgate_run, item.stash[CHECK_ID], own=item.stash[CHECK_ID] == item.nodeid)
     return item.stash[EXPECT]
 
 

@@ -44,6 +44,15 @@ EXPECT: pytest.StashKey[Expect] = pytest.StashKey()
 CHECK_ID = pytest.StashKey[str]()
 
 
+WORKER_KEY = "rampgate"
+"""Under which the controller hands an xdist worker what it needs."""
+
+
+def worker_of(config: pytest.Config) -> dict[str, Any] | None:
+    """What the controller handed this xdist worker, None in any other process."""
+    return getattr(config, "workerinput", {}).get(WORKER_KEY)
+
+
 def stage_of(expression: str) -> str | None:
     """The stage that a ``-m`` expression names, None when it names none (or only says not).
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rampgate.config import locate
 from rampgate.stage.items import STAGE_SESSION
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     where = ", ".join(address for address in (target.web, target.api) if address) or "nothing configured"
     steps = active.setup.steps
     step = f", step{'s' if len(steps) > 1 else ''} {' and '.join(steps)}" if steps else ""
-    line = f"rampgate: {active.setup.stage} stage{step}, {checks} checks planned, of {where}"
-    return active.setup.redactor.text(line)
+    lines = (
+        f"rampgate: {active.setup.stage} stage{step}, {checks} checks planned, of {where}",
+        f"rampgate: settings: {locate.source(active.source['path'])}",
+    )
+    return active.setup.redactor.text("\n".join(lines))
 
 
 def pytest_report_teststatus(report: Any, config: pytest.Config) -> tuple[str, str, str] | None:

@@ -29,6 +29,7 @@ class MetricSettings(Table):
     source: str = ""
     unit: str = Field(default="", description="`ms`, `s`, `%`")
     required: bool = True
+    show_only: bool = Field(default=False, description="reported, and judged by no threshold")
 
 
 @dataclass(frozen=True)

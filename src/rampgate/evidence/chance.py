@@ -1,0 +1,35 @@
+"""How often a run may be wrong by chance, and what of that a user's own checks may use."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FALSE_FAIL_PER_RUN = 1e-3
+"""A healthy run fails by chance at most this often, over all its tests of chance together."""
+FALSE_FAIL_OF_OWN = 1e-4
+"""The part of it that is kept for a user's own checks."""
+FALSE_PASS_PER_CHECK = 1e-3
+"""A bad deployment passes the very check that it violates at most this often; not split."""
+
+
+def own_alpha(folder: Path, invocation: str) -> float:
+    """The chance that the next test of a user's own check may fail a healthy deployment.
+
+    Nobody knows beforehand how many there are: the k-th of an invocation, in whichever process, gets
+    1 / (k * (k + 1)) of what is kept for them, so that all together never spend more.
+
+    Args:
+        folder: the run's.
+        invocation: the process that began it.
+    """
+    with (folder / f"own-tests-{invocation}").open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("x")
+        file.flush()
+        k = os.fstat(file.fileno()).st_size
+    return FALSE_FAIL_OF_OWN / (k * (k + 1))

@@ -1,0 +1,164 @@
+"""Runs that several invocations share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.fakes import FakeClock
+
+from rampgate.evidence.journal import Journal, read
+from rampgate.judging.verdict import decide
+from rampgate.model.measurement import Measurement
+from rampgate.model.redact import Redactor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.judging.results import Verdict
+
+CHECK = "immediate/x::a"
+RELEASE = {"environment": "production", "version": "2", "percentage": 25}
+
+
+class Written:
+    """Journals of one run, written a second apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+
+    def begin(
+        self, process: str, stage: str = "immediate", checks: tuple[str, ...] = (CHECK,), **more: Any
+    ) -> Journal:
+        """The header of one more invocation."""
+        self.clock.time += 1
+        book = Journal(self.folder, process, Redactor(), self.clock)
+        plan = [{"check": check} for check in checks]
+        book.write(
+            "header",
+            **{"stage": stage, "plan": plan, "release": RELEASE, "target": {"api": "http://a"}, **more},
+        )
+        return book
+
+    def check(self, book: Journal, value: float, check: str = CHECK) -> None:
+        """A check that measured a value which should be 1."""
+        self.clock.time += 1
+        seen = book.write(
+            "measurement", check=check, measurement=Measurement("up", n=1, value=value).to_json()
+        )
+        threshold = {
+            "source": "up == 1",
+            "metric": "up",
+            "name": "up",
+            "severity": "critical",
+            "bad": False,
+            "min_n": 1,
+        }
+        book.write(
+            "judgement",
+            check=check,
+            measurement=seen,
+            threshold=threshold,
+            alpha_fail=1e-4,
+            alpha_pass=1e-3,
+            looks=1,
+        )
+        book.write("check", check=check, outcome=None, message="", severity="critical", seconds=1.0)
+
+    def verdict(self) -> Verdict:
+        """What it comes to."""
+        return decide(*read(self.folder))
+
+
+def whole(written: Written, process: str, value: float, **more: Any) -> None:
+    """An invocation from its header to its end."""
+    book = written.begin(process, **more)
+    written.check(book, value)
+    book.write("end", status=0 if value else 1)
+
+
+def test_of_a_stage_that_ran_twice_the_newest_decides(tmp_path: Path) -> None:
+    """The older one is shown with what it came to, and counts neither for nor against."""
+    written = Written(tmp_path)
+    whole(written, "old", 0.0)
+    whole(written, "new", 1.0)
+    verdict = written.verdict()
+    assert verdict.decision.value == "promote"
+    (note,) = verdict.notes
+    assert "immediate ran before" in note
+    assert "ROLLBACK" in note
+
+
+def test_a_newer_plan_is_met_by_its_own_records_alone(tmp_path: Path) -> None:
+    """What an older invocation passed does not stand in for what the newer one did not run."""
+    written = Written(tmp_path)
+    whole(written, "old", 1.0)
+    written.begin("new").write("end", status=0)
+    verdict = written.verdict()
+    assert verdict.decision.value == "hold"
+    assert verdict.never_ran == (CHECK,)
+
+
+def test_a_workers_records_belong_to_who_started_it(tmp_path: Path) -> None:
+    """Even when it writes after a newer invocation has begun."""
+    written = Written(tmp_path)
+    written.begin("old").write("end", status=0)
+    new = written.begin("new")
+    late = Journal(tmp_path, "gw0", Redactor(), written.clock, "old")
+    written.check(late, 0.0)
+    mine = Journal(tmp_path, "gw1", Redactor(), written.clock, "new")
+    written.check(mine, 1.0)
+    new.write("end", status=0)
+    assert written.verdict().decision.value == "promote"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"target": {"api": "http://b"}},
+        {"release": {**RELEASE, "version": "1"}},
+        {"release": {**RELEASE, "percentage": 50}},
+        {"release": {**RELEASE, "environment": "staging"}},
+    ],
+)
+def test_a_journal_about_two_things_holds(tmp_path: Path, other: dict[str, Any]) -> None:
+    """Another target, version, percentage or environment: nothing of it is promoted, and both are named."""
+    written = Written(tmp_path)
+    whole(written, "one", 1.0)
+    whole(written, "two", 1.0, **other)
+    verdict = written.verdict()
+    assert verdict.decision.value == "hold"
+    assert verdict.reasons[0].startswith("the run mixes production, 2, 25 % at http://a and ")
+
+
+def test_stages_of_one_run_count_together(tmp_path: Path) -> None:
+    """A stage and its load are two invocations, and neither supersedes the other."""
+    written = Written(tmp_path)
+    whole(written, "one", 1.0)
+    book = written.begin("two", "load", ("load/y",))
+    written.check(book, 0.0, "load/y")
+    book.write("end", status=1)
+    assert written.verdict().decision.value == "rollback"
+
+
+@pytest.mark.parametrize("stage", ["immediate", "load"])
+def test_a_refused_start_holds(tmp_path: Path, stage: str) -> None:
+    """After a stage that passed too, whichever stage was refused, and with the reason."""
+    written = Written(tmp_path)
+    whole(written, "one", 1.0)
+    written.clock.time += 1
+    Journal(tmp_path, "refused", Redactor(), written.clock).write(
+        "refused", stage=stage, text="x: unknown key"
+    )
+    verdict = written.verdict()
+    assert verdict.decision.value == "hold"
+    assert verdict.reasons == (f"{stage}: was not started: x: unknown key",)
+
+
+def test_a_start_after_a_refused_one_decides(tmp_path: Path) -> None:
+    """Whoever mended the settings and started once more is not held by the refusal."""
+    written = Written(tmp_path)
+    Journal(tmp_path, "refused", Redactor(), written.clock).write("refused", stage="immediate", text="wrong")
+    whole(written, "one", 1.0)
+    assert written.verdict().decision.value == "promote"
