@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rampgate.cli.base import REPORTS, discard_output, exits
+from rampgate.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,16 +19,34 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", required=False)
 @REPORTS
-@click.option("--json", "as_json", is_flag=True, help="Print verdict.json instead of the table.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@click.option(
+    "--release", type=click.Choice(["current"]), help="Judge the stages of the newest run's release."
+)
+@click.option(
+    "--require", metavar="STAGES", help="Of the release: which stages, such as predeploy,immediate,load."
+)
+@click.option("--environment", metavar="NAME", help="Of the release: where, if not where the newest run was.")
+@click.option(
+    "--max-age", metavar="TIME", help="Of the newest stage's end; the others may be 4 times as old. [1h]"
+)
+@click.option("--demo", is_flag=True, help="Let rehearsals count, as a demo's short ramp is one.")
 @exits
-def verdict(run: str | None, reports: Path, *, as_json: bool) -> int:
+def verdict(run: str | None, reports: Path, *, as_json: bool, **release: Any) -> int:
     r"""Show the verdict of RUN (an id or a folder; default: the latest) and exit with its code.
 
     \b
     Examples:
       rampgate verdict
       rampgate verdict 20261124T073502Z-3a51 --json
+      rampgate verdict --release current --require predeploy,immediate,load
     """
+    if release["release"]:
+        from rampgate.cli.release import judge_release
+
+        return judge_release(run, reports, release, as_json=as_json)
+    if given := [name for name in ("require", "environment", "max_age", "demo") if release[name]]:
+        raise ConfigurationError(f"--{given[0].replace('_', '-')}: found without --release current")
     from rampgate.evidence import journal
     from rampgate.evidence.verdicts import judge
     from rampgate.judging.verdict import dumps

@@ -1,0 +1,126 @@
+"""Whether a release may go on: the newest run of each stage that it requires, judged together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rampgate.outcome import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_AGE_S = 3600.0
+"""How long ago the newest required stage may have ended."""
+OTHERS = 4
+"""How many times as long ago the other stages may have."""
+BEFORE_S = 24 * 3600.0
+"""How long before a version's first change of percentage its predeploy stage may have ended."""
+PREDEPLOY = "predeploy"
+_ORDER = (Decision.PROMOTE, Decision.HOLD, Decision.ROLLBACK)
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """The newest run of one required stage.
+
+    Args:
+        stage: its name.
+        run: its id, "" when there is none.
+        decision: of the run.
+        reason: of the decision, or why there is no run that counts; "" for a promotion.
+        began: seconds since the epoch.
+        ended: as began; the last record of the run.
+        rehearsal: whether it was shortened, and so decides nothing.
+    """
+
+    stage: str
+    run: str = ""
+    decision: Decision = Decision.HOLD
+    reason: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    rehearsal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseVerdict:
+    """What may happen to a release.
+
+    Args:
+        decision: the worst of its stages.
+        release: environment, version, percentage; empty when there is none.
+        stages: the run of each required stage, each with its own decision.
+    """
+
+    decision: Decision
+    release: Mapping[str, Any]
+    stages: tuple[StageRun, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            "verdict": self.decision.value,
+            "exit_code": int(self.decision.exit_code),
+            "release": dict(self.release),
+            "stages": [
+                {"stage": each.stage, "run": each.run, "verdict": each.decision.value, "reason": each.reason}
+                for each in self.stages
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a run must meet to count.
+
+    Args:
+        now: seconds since the epoch.
+        changed: when the percentage changed last; 0 when that is not known.
+        first: when this version's percentage was changed first; None when it has not been.
+        max_age: seconds since the end of the newest required stage; the others may be OTHERS times as old.
+        rehearsals: whether shortened runs count (a demo).
+    """
+
+    now: float
+    changed: float = 0.0
+    first: float | None = None
+    max_age: float = MAX_AGE_S
+    rehearsals: bool = False
+
+
+def decide(release: Mapping[str, Any], runs: Sequence[StageRun], terms: Terms) -> ReleaseVerdict:
+    """Judge the runs of a release together; one that is missing, too old or a rehearsal holds."""
+    newest = max((run.ended for run in runs if run.stage != PREDEPLOY), default=0.0)
+    judged = tuple(_judged(run, terms, newest) for run in runs)
+    decision = max((run.decision for run in judged), key=_ORDER.index, default=Decision.HOLD)
+    return ReleaseVerdict(decision, release, judged)
+
+
+def _judged(run: StageRun, terms: Terms, newest: float) -> StageRun:
+    why = _refused(run, terms, newest) if run.decision is Decision.PROMOTE else ""
+    if not why:
+        return run
+    return StageRun(run.stage, run.run, Decision.HOLD, why, run.began, run.ended, run.rehearsal)
+
+
+def _refused(run: StageRun, terms: Terms, newest: float) -> str:
+    """Why a run that was promoted does not count."""
+    if run.rehearsal and not terms.rehearsals:
+        return "a rehearsal: it decides nothing"
+    if run.stage == PREDEPLOY:
+        late = (terms.now if terms.first is None else terms.first) - run.ended
+        return (
+            ""
+            if 0 <= late <= BEFORE_S
+            else "did not end within the 24 h before the first change of percentage"
+        )
+    if run.began < terms.changed:
+        return "begun before the last change of version or percentage"
+    allowed = terms.max_age * (1 if run.ended == newest else OTHERS)
+    age = terms.now - run.ended
+    return (
+        ""
+        if 0 <= age <= allowed
+        else f"ended {age / 60:,.0f} min ago; accepted is up to {allowed / 60:g} min"
+    )

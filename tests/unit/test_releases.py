@@ -1,0 +1,149 @@
+"""Releases that are judged by the runs of several stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from tests.unit.fakes import FakeClock
+from tests.unit.test_invocations import RELEASE, Written, whole
+
+from rampgate.cli import main
+from rampgate.errors import EvidenceError
+from rampgate.evidence.journal import Journal
+from rampgate.evidence.releases import judge_current
+from rampgate.model.redact import Redactor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.judging.release import ReleaseVerdict
+
+HOUR = 3600.0
+NEEDED = ("predeploy", "immediate", "load")
+
+
+class Reports:
+    """A folder of runs; ``clock`` says when the next one begins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = FakeClock(1_000_000.0)
+
+    def run(self, run: str, stage: str, value: float = 1.0, **more: Any) -> None:
+        """A whole run of one stage."""
+        (self.folder / run).mkdir()
+        written = Written(self.folder / run)
+        written.clock = self.clock
+        whole(written, f"main-{run}", value, stage=stage, **more)
+
+    def refused(self, run: str, stage: str) -> None:
+        """A start that was refused."""
+        (self.folder / run).mkdir()
+        self.clock.time += 1
+        book = Journal(self.folder / run, "refused", Redactor(), self.clock)
+        book.write("refused", stage=stage, text="wrong settings")
+
+    def judged(self, after: float = 60.0, **options: Any) -> ReleaseVerdict:
+        """What it comes to so many seconds later."""
+        return judge_current(self.folder, NEEDED, self.clock.time + after, **options)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Reports:
+    """Three stages of one release that were promoted."""
+    made = Reports(tmp_path)
+    made.run("a", "predeploy", release={**RELEASE, "percentage": 0})
+    for run, stage in (("b", "immediate"), ("c", "load")):
+        made.clock.time += HOUR / 4
+        made.run(run, stage)
+    return made
+
+
+def reasons(verdict: ReleaseVerdict) -> dict[str, str]:
+    """Why each stage that holds does."""
+    return {each.stage: each.reason for each in verdict.stages if each.decision.value != "promote"}
+
+
+def test_stages_that_were_promoted_promote_the_release(reports: Reports) -> None:
+    """Predeploy of the version, at another percentage, is one of them; the command exits with 0."""
+    verdict = reports.judged()
+    assert (verdict.decision.value, reasons(verdict)) == ("promote", {})
+    assert verdict.release == RELEASE
+    assert [each.run for each in verdict.stages] == ["a", "b", "c"]
+
+
+def test_a_stage_that_did_not_run_holds(reports: Reports) -> None:
+    """At this percentage: that of the one before does not count."""
+    reports.run("d", "immediate", release={**RELEASE, "percentage": 50})
+    verdict = reports.judged()
+    assert verdict.release["percentage"] == 50
+    assert reasons(verdict) == {"load": "no run of it"}
+
+
+def test_the_newest_run_of_a_stage_decides(reports: Reports) -> None:
+    """A rollback after a promotion rolls the release back."""
+    reports.run("d", "immediate", 0.0)
+    assert reports.judged().decision.value == "rollback"
+
+
+def test_a_run_before_the_last_change_does_not_count(reports: Reports) -> None:
+    """The percentage went up and came back: what was measured before says nothing of now."""
+    reports.run("d", "immediate", release={**RELEASE, "percentage": 50})
+    reports.run("e", "immediate")
+    assert reasons(reports.judged()) == {"load": "begun before the last change of version or percentage"}
+
+
+@pytest.mark.parametrize(
+    ("after", "held"),
+    [(0.9 * HOUR, set()), (1.1 * HOUR, {"load"}), (4.1 * HOUR, {"immediate", "load"})],
+)
+def test_old_runs_do_not_count(reports: Reports, after: float, held: set[str]) -> None:
+    """An hour for the newest stage, four for the others; predeploy does not age from then on."""
+    assert set(reasons(reports.judged(after))) == held
+
+
+def test_predeploy_must_be_of_the_day_before_the_first_change(tmp_path: Path) -> None:
+    """A day and an hour before it is too early."""
+    made = Reports(tmp_path)
+    made.run("a", "predeploy")
+    made.clock.time += 25 * HOUR
+    made.run("b", "immediate")
+    made.run("c", "load")
+    assert set(reasons(made.judged())) == {"predeploy"}
+
+
+def test_a_rehearsal_counts_under_a_demo_alone(reports: Reports) -> None:
+    """A compressed ramp was promoted: it is evidence of nothing at full length."""
+    reports.run("d", "load", rehearsal=True)
+    assert reasons(reports.judged()) == {"load": "a rehearsal: it decides nothing"}
+    assert reports.judged(rehearsals=True).decision.value == "promote"
+
+
+def test_a_refused_start_holds_its_stage(reports: Reports) -> None:
+    """The promotion before it is not taken in its place."""
+    reports.refused("d", "load")
+    assert reasons(reports.judged()) == {"load": "was not started: wrong settings"}
+
+
+def test_another_environments_runs_do_not_count(reports: Reports) -> None:
+    """Staging is newest, production is asked for; what is not there is an error."""
+    reports.run("d", "immediate", release={**RELEASE, "environment": "staging"})
+    assert set(reasons(reports.judged())) == {"predeploy", "load"}
+    assert reports.judged(environment="production").decision.value == "promote"
+    with pytest.raises(EvidenceError, match="no run of live there"):
+        reports.judged(environment="live")
+
+
+def test_the_command_says_each_stage_and_exits_with_the_verdict(reports: Reports) -> None:
+    """These runs are of 1970: too old, so that it holds; what is asked wrongly is an error of usage."""
+    asked = ["verdict", "--reports", str(reports.folder), "--release", "current", "--require"]
+    shown = CliRunner().invoke(main, [*asked, "immediate,load"])
+    assert shown.exit_code == 10, shown.output
+    assert "load  HOLD  c  ended" in shown.output
+    assert shown.output.splitlines()[-1] == "HOLD  production 2 at 25 %: immediate, load"
+    wrong = CliRunner().invoke(main, [*asked, "immediat", "--max-age", "3"])
+    assert wrong.exit_code == 2
+    assert "--require: found 'immediat'; accepted are predeploy" in wrong.output
+    assert "--max-age: found the duration '3'" in wrong.output
