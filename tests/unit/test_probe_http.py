@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -201,6 +202,56 @@ def test_no_answer_is_no_evidence_on_versions_and_soon_given_up() -> None:
     seen = version(clients, "1.0.0")
     assert (seen.value, seen.n, seen.details["statuses"]) == (None, 0, {"time-out": 3})
     assert len(clients.requests) == 3
+
+
+@pytest.mark.parametrize("answer", [httpx.ReadError("reset"), httpx.Response(503, json={"version": "1.0.0"})])
+def test_lost_connections_are_counted_among_more(answer: httpx.Response | Exception) -> None:
+    """Every second one is lost, or no 2xx whatever it says: asked until that is surely over 2 %."""
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        if next(count) % 2 == 0:
+            return OK
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    seen, lost = VersionProbe(Clients(handler), VersionSettings(expected="1.0.0")).measure()
+    assert (seen.value, seen.n) == (0.0, 16)
+    assert (lost.metric, lost.value, lost.n) == ("version_lost", 16.0, 32)
+
+
+def test_a_single_lost_connection_brings_more_and_is_no_failure() -> None:
+    """One of 250 is less than 2 %."""
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        if next(count) == 7:
+            raise httpx.ReadError("reset")
+        return OK
+
+    seen, lost = VersionProbe(Clients(handler), VersionSettings(expected="1.0.0")).measure()
+    assert (seen.n, lost.value, lost.n) == (249, 1.0, 250)
+
+
+PACKED = gzip.compress(bytes(50_000_000))
+TOO_LONG = "too large: the body, unpacked, is longer than 10 MB"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"content": b"x" * 10_000_001}, TOO_LONG),
+        ({"stream": httpx.ByteStream(PACKED), "headers": {"Content-Encoding": "gzip"}}, TOO_LONG),
+        ({"headers": {"X": "x" * 70_000}}, "too large: the headers are longer than 64 KiB"),
+    ],
+    ids=["body", "packed body", "headers"],
+)
+def test_an_answer_that_is_too_large_is_none(answer: dict[str, Any], says: str) -> None:
+    """It is not read to its end, and counts as a failure of the target with its reason."""
+    with Clients(lambda _: httpx.Response(200, **answer))() as http:
+        came = ask(http, "GET", "/")
+    assert (came.ok, came.error) == (False, says)
 
 
 def page(answer: httpx.Response | Exception) -> Measurement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json as jsonlib
 import socket
 import threading
 import time
@@ -17,6 +16,7 @@ from jmespath.exceptions import JMESPathError
 
 from rampgate import __version__
 from rampgate.errors import ProbeError
+from rampgate.model.json_body import parsed
 
 if TYPE_CHECKING:
     import ssl
@@ -31,6 +31,10 @@ RUN_HEADER = "X-Rampgate-Run"
 """The header by which a target's owner recognises our requests."""
 ERROR_CHARS = 120
 """An error text in evidence is cut to this length."""
+MOST_BODY = 10_000_000
+"""Bytes of a body, unpacked, that are read: what is longer is no answer."""
+MOST_HEADERS = 64 * 1024
+"""Bytes of all headers of an answer, likewise."""
 _MOST_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
@@ -84,10 +88,7 @@ class Answer:
 
     def json(self) -> Any:
         """The body as JSON, None when it is not JSON."""
-        try:
-            return jsonlib.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+        return parsed(self.body)[0]
 
 
 def is_2xx(status: int | None) -> bool:
@@ -168,7 +169,8 @@ def ask(
         if own is not None:
             raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error
         ms = (time.perf_counter() - begun) * 1000
-        text = f"{type(error).__name__}: {error}".rstrip(": ")[:ERROR_CHARS]
+        kind = "too large" if isinstance(error, _TooLargeError) else type(error).__name__
+        text = f"{kind}: {error}".rstrip(": ")[:ERROR_CHARS]
         return Answer(None, ms, error=text, timed_out=isinstance(error, httpx.TimeoutException))
     except httpx.InvalidURL as error:
         raise ProbeError(f"{path!r} is no address: {error}") from error
@@ -211,15 +213,24 @@ def site_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.decode('ascii')}" if parts.host else ""
 
 
+class _TooLargeError(httpx.RequestError):
+    """An answer that is not read to its end."""
+
+
 def _read(response: httpx.Response, begun: float, timeout_s: float | None) -> bytes:
     """The body; a body that trickles in is cut off, for httpx only limits each silence.
 
     Raises:
         httpx.RequestError: it did not come to its end.
     """
-    chunks = []
+    if sum(len(name) + len(value) for name, value in response.headers.raw) > MOST_HEADERS:
+        raise _TooLargeError(f"the headers are longer than {MOST_HEADERS // 1024} KiB")
+    chunks, size = [], 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
+        size += len(chunk)
+        if size > MOST_BODY:
+            raise _TooLargeError(f"the body, unpacked, is longer than {MOST_BODY // 1_000_000} MB")
         if timeout_s is not None and time.perf_counter() - begun > timeout_s:
             raise httpx.ReadTimeout(f"the body had not ended after {timeout_s:g} s")
     return b"".join(chunks)

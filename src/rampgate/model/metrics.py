@@ -73,6 +73,9 @@ _ALL = (
     Metric("sign_in_up", Kind.VALUE, "", "1 when a known-good account can sign in, else 0"),
     Metric("page_up", Kind.VALUE, "", "1 when the page answers with 2xx, else 0"),
     Metric("wrong_version", Kind.COUNT, "", "connections answered by another version than the expected"),
+    Metric(
+        "version_lost", Kind.COUNT, "", "connections without a 2xx answer; from 16 of 250 surely over 2 %"
+    ),
     Metric("flag_mismatches", Kind.COUNT, "", "flag decisions that differ from the reference bucket"),
     Metric("flag_changed", Kind.COUNT, "", "flag decisions that changed when asked again"),
     Metric("flag_on_when_off", Kind.COUNT, "", "users who get a flag that must be off for everybody"),
@@ -143,6 +146,10 @@ _SENTENCES = {
     "sign_in_up": ("a known-good account can sign in", ""),
     "page_up": ("the page comes", ""),
     "wrong_version": ("all {n} answers came from {versions}", "{k} of {n} answers came from another version"),
+    "version_lost": (
+        "{k} of {n} connections to ask for it were lost",
+        "{k} of {n} connections gave no 2xx answer: surely more than 2 %",
+    ),
     "flag_mismatches": ("all {n} decisions are as expected", "{k} of {n} decisions are not as expected"),
     "flag_changed": (
         "all {n} decisions were the same when asked again",

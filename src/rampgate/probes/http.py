@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 BETWEEN_ATTEMPTS_S = 0.5
 """How long a health probe waits before a retry."""
 LOST_IN_A_ROW = 3
-"""After that many connections in a row without an answer, the rest is not tried."""
+"""After that many connections without an answer, and none with one, the rest is not tried."""
+MORE_WHEN_LOST = 200
+"""Connections that are tried beside, where one is lost."""
+SURELY_LOST = 16
+"""So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
 QUOTED_CHARS = 4_000
 """How much of the body of a page that failed is kept, where page content is."""
 UNKNOWN = "unknown"
@@ -105,7 +109,7 @@ class VersionProbe:
     service: str = "api"
 
     def measure(self) -> list[Measurement]:
-        """``wrong_version``: how many answers were of another version, or named none.
+        """``wrong_version``: how many answers were of another version, or named none; ``version_lost``.
 
         Without an expected version the one that most answers name stands for it, so that a mix is found.
         Without any answer there is no value.
@@ -114,7 +118,8 @@ class VersionProbe:
             ProbeError: we could not measure.
         """
         expected = self.settings.expected
-        instances, statuses = self._ask_all()
+        instances, statuses, lost = self._ask_all()
+        heard = any(outcome.isdigit() for outcome in statuses)
         versions = {version: count.total() for version, count in sorted(instances.items())}
         answered = sum(versions.values())
         most = max(versions, key=versions.__getitem__, default=UNKNOWN)
@@ -138,29 +143,40 @@ class VersionProbe:
                     "instances": {version: dict(count) for version, count in sorted(instances.items())},
                     "statuses": dict(statuses),
                 },
-            )
+            ),
+            Measurement(
+                "version_lost",
+                n=statuses.total() if heard else 0,
+                value=float(lost) if heard else None,
+                labels={"service": self.service},
+                details={"path": self.settings.path, "statuses": dict(statuses)},
+            ),
         ]
 
-    def _ask_all(self) -> tuple[dict[str, Counter[str]], Counter[str]]:
-        """Version -> instance -> answers, and how each request ended."""
+    def _ask_all(self) -> tuple[dict[str, Counter[str]], Counter[str], int]:
+        """Version -> instance -> answers, how each request ended, and how many were no 2xx answer.
+
+        Where one is lost, 200 more are asked, until enough are lost to be sure of more than 2 %.
+        """
         instances: dict[str, Counter[str]] = {}
         statuses: Counter[str] = Counter()
-        in_a_row = 0
-        for _ in range(self.settings.connections):
+        asked = lost = 0
+        while asked < self.settings.connections + (MORE_WHEN_LOST if lost else 0):
             with self.client_factory() as client:
                 answer = ask(client, "GET", self.settings.path)
+            asked += 1
             statuses[answer.outcome] += 1
-            if answer.status is None:
-                in_a_row += 1
-                if in_a_row == LOST_IN_A_ROW:
+            if not answer.ok:
+                lost += 1
+                heard = any(outcome.isdigit() for outcome in statuses)
+                if lost == (SURELY_LOST if heard else LOST_IN_A_ROW):
                     break
                 continue
-            in_a_row = 0
             body = answer.json()
             version = _named(find(self.settings.value, body))
             instance = _named(find(self.settings.instance, body))
             instances.setdefault(version, Counter())[instance] += 1
-        return instances, statuses
+        return instances, statuses, lost
 
 
 def _named(value: Any) -> str:

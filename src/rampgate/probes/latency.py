@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.io.http import Patience, ask, find
+from rampgate.model.json_body import parsed
 from rampgate.model.measurement import Histogram, Measurement
 
 if TYPE_CHECKING:
@@ -113,7 +114,10 @@ class EndpointProbe:
                 break
             answer = ask(client, self.endpoint.method, self.endpoint.path, timeout_s=self.timeout_s)
             patience.note(lost=answer.timed_out)
-            body_error = body_failure(self.endpoint, answer.json()) if answer.ok else ""
+            body_error = ""
+            if answer.ok and self.endpoint.body:
+                data, trouble = parsed(answer.body)
+                body_error = trouble or body_failure(self.endpoint, data)
             error = "" if answer.ok else answer.trouble
             done.append(_Request(answer.outcome, answer.ms, error, body_error))
         return done
