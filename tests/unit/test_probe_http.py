@@ -254,10 +254,12 @@ def test_an_answer_that_is_too_large_is_none(answer: dict[str, Any], says: str) 
     assert (came.ok, came.error) == (False, says)
 
 
-def page(answer: httpx.Response | Exception) -> Measurement:
+def page(answer: httpx.Response | Exception, **shows: str) -> Measurement:
     """One look at a page."""
     with always(answer)() as http:
-        return PageProbe(http, PageSettings(name="patients", path="/patients")).measure()[0]
+        return PageProbe(
+            http, PageSettings.model_validate({"name": "patients", "path": "/patients", **shows})
+        ).measure()[0]
 
 
 def test_a_page_that_comes_is_up() -> None:
@@ -281,6 +283,49 @@ def test_a_page_that_does_not_come_is_down(answer: httpx.Response | Exception, n
     """Anything but 2xx is no page, and the note says what came in its place."""
     seen = page(answer)
     assert (seen.value, seen.note, seen.details["path"]) == (0.0, note, "/patients")
+
+
+FORM = (
+    b"<!doctype html><title>Sign in</title><style>Patients</style><script>var x = 'Patients'</script>"
+    b"<template>Patients</template><h1>Sign   in</h1><input value='Patients'>"
+)
+PAGE = b"<title>All patients &ndash; Clinic</title><body><h1>Patients</h1><p>Ada &amp;\n <b>Grace</b></p>"
+
+
+@pytest.mark.parametrize(
+    ("body", "shows", "note"),
+    [
+        (b"", {}, "/patients answered HTTP 200 with an empty page"),
+        (b" \n", {"text": "Patients"}, "/patients answered HTTP 200 with an empty page"),
+        (FORM, {"text": "Patients"}, "/patients answered HTTP 200 without the text 'Patients'"),
+        (
+            FORM,
+            {"text": "Patients", "title": "Clinic"},
+            "/patients answered HTTP 200 without the title 'Clinic' and the text 'Patients'",
+        ),
+    ],
+)
+def test_a_page_without_what_it_must_show_is_down(body: bytes, shows: dict[str, str], note: str) -> None:
+    """A sign-in form and an empty page answer 200 too; what scripts and attributes say is no text."""
+    seen = page(httpx.Response(200, content=body), **shows)
+    assert (seen.value, seen.note) == (0.0, note)
+
+
+@pytest.mark.parametrize(
+    ("shows", "note"),
+    [
+        ({"text": "Ada & Grace"}, "/patients answered HTTP 200, with the text 'Ada & Grace'"),
+        (
+            {"title": "patients \N{EN DASH} Clinic"},
+            "/patients answered HTTP 200, with the title 'patients \N{EN DASH} Clinic'",
+        ),
+        ({}, "/patients answered HTTP 200, and only its status was checked"),
+    ],
+)
+def test_a_page_says_what_was_checked(shows: dict[str, str], note: str) -> None:
+    """Whoever reads that it passed reads how little was looked at."""
+    seen = page(httpx.Response(200, content=PAGE), **shows)
+    assert (seen.value, seen.note) == (1.0, note)
 
 
 def test_a_redirect_is_no_page_and_its_query_stays_out() -> None:

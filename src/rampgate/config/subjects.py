@@ -78,6 +78,8 @@ class PageSettings(Table):
 
     name: str
     path: UrlPath
+    text: str = Field(default="", description="must stand in the page as it is served, tags left out")
+    title: str = Field(default="", description="must stand in its title")
     sign_in: bool = False
     lighthouse: bool = False
     form_factor: Literal["mobile", "desktop"] = "mobile"

@@ -50,7 +50,9 @@ def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: boo
     versions = seen.details.get("versions")
     named = ", ".join(map(str, versions)) if isinstance(versions, dict) else "one version"
     template = metric.good if passed else metric.bad
-    return template.format(k=formats.number(value), n=f"{seen.n:,}", versions=named, note=seen.note)
+    return template.format(k=formats.number(value), n=f"{seen.n:,}", versions=named, note=seen.note).rstrip(
+        ": "
+    )
 
 
 def subject(threshold: Threshold) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.io.http import Answer, address_of, ask, find
+from rampgate.model.html_text import html_text
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -209,22 +210,41 @@ class PageProbe:
         details = _details(self.page.path, answer) | {"bytes": len(answer.body)}
         if "location" in answer.headers:
             details["location"] = urlsplit(answer.headers["location"]).path  # a query may carry a secret
-        if self.quote and answer.body and not answer.ok:
+        note = self._lacks(answer)
+        if self.quote and answer.body and note:
             # Quoted before it is cut, for half a secret at the end would not be recognised.
             details["body"] = self.quote(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
-        note = "" if answer.ok else f"{self.page.path} {answer.sentence}"
         if note and "location" in details:
             note += f", a redirect to {details['location']}"
         return [
             Measurement(
                 "page_up",
                 n=1,
-                value=float(answer.ok),
+                value=float(not note),
                 labels={"page": self.page.name},
-                note=note,
+                note=note or f"{self.page.path} answered HTTP {answer.status}, {self._checked()}",
                 details=details,
             )
         ]
+
+    def _lacks(self, answer: Answer) -> str:
+        """What keeps the answer from being the page, "" when nothing does."""
+        if not answer.ok:
+            return f"{self.page.path} {answer.sentence}"
+        came = f"{self.page.path} answered HTTP {answer.status}"
+        if not answer.body.strip():
+            return f"{came} with an empty page"
+        if not (self.page.text or self.page.title):
+            return ""
+        title, text = html_text(answer.body)
+        lacks = [f"the title {self.page.title!r}"] if self.page.title not in title else []
+        lacks += [f"the text {self.page.text!r}"] if self.page.text not in text else []
+        return f"{came} without {' and '.join(lacks)}" if lacks else ""
+
+    def _checked(self) -> str:
+        named = {"title": self.page.title, "text": self.page.text}
+        checked = [f"with the {what} {value!r}" for what, value in named.items() if value]
+        return " and ".join(checked) or "and only its status was checked"
 
 
 def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, str | None]:
