@@ -44,7 +44,7 @@ def test_demo_ignores_what_the_shell_points_at(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "PROMOTE  immediate and load: production 1.0.0 at 25 %, from " in done.stdout
+    assert "PROMOTE  immediate: production 1.0.0 at 25 %, from " in done.stdout
     evidence = [path for path in (tmp_path / "reports").rglob("*") if path.is_file()]
     assert len(evidence) > 4
     assert [path for path in evidence if CANARY.encode() in path.read_bytes()] == []

@@ -164,3 +164,18 @@ def test_no_secret_reaches_the_evidence(project: Project, deployment: Deployment
         if key != "short" and form in text
     ]
     assert found == []
+
+
+def test_a_check_that_nothing_limits_is_an_error_that_says_so(project: Project) -> None:
+    """What it measured is shown; the verdict names what no threshold is about."""
+    project.write(
+        "test_own.py",
+        "import pytest\n"
+        "from rampgate.model.measurement import Measurement\n"
+        "@pytest.mark.immediate\n"
+        "def test_own(expect): expect(Measurement('time_to_healthy', 's', value=3.0))\n",
+    )
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert ran.outcomes["test_own.py::test_own"] == "error"
+    assert ran.verdict["reason"].endswith("nothing was judged: no threshold is about time_to_healthy")

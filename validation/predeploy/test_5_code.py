@@ -23,4 +23,4 @@ def test_command_succeeds(command: CommandSettings, stage_context: StageContext,
 
 def test_bundle_is_measured(bundle: BundleSettings, stage_context: StageContext, expect: Expect) -> None:
     """The scripts' bytes, as they are and compressed: the measure of what the deploy makes of them."""
-    expect(*code.bundle_size(stage_context, bundle))
+    expect.record(*code.bundle_size(stage_context, bundle))

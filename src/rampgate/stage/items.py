@@ -102,7 +102,8 @@ def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome 
     error = call.excinfo.value
     text = str(error).strip() or type(error).__name__
     if isinstance(error, UnmetError):
-        return (None if expect and expect.judgements else error.outcome), text if not error.sentences else ""
+        judged = bool(expect and expect.judgements)
+        return None if judged else error.outcome, "" if judged else "; ".join(error.sentences) or text
     if isinstance(error, UnreachableError | pytest.skip.Exception):
         return Outcome.SKIPPED, text
     if isinstance(error, ProbeError | RefusedError | ConfigurationError):
