@@ -218,7 +218,8 @@ def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
 
 def _refuse(environment: Any, error: RampgateError) -> None:
     """Record that the load run was not started, so that no older verdict is taken for its own."""
-    plan.refuse(Gate.config or environment.parsed_options.rampgate_config, str(error))
+    if refused := plan.refuse(Gate.config or environment.parsed_options.rampgate_config, str(error)):
+        write_all(*refused)
 
 
 def _print(text: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.evidence.journal import Journal, read
+from rampgate.judging.next_steps import next_command
 from rampgate.judging.verdict import decide
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
@@ -90,6 +91,28 @@ def test_of_a_stage_that_ran_twice_the_newest_decides(tmp_path: Path) -> None:
     assert "ROLLBACK" in note
 
 
+def test_what_failed_before_and_is_not_repeated_holds(tmp_path: Path) -> None:
+    """A newer invocation with fewer checks does not wash away what the older one did not pass."""
+    written = Written(tmp_path)
+    whole(written, "old", 0.0)
+    book = written.begin("new", checks=("immediate/x::b",))
+    written.check(book, 1.0, "immediate/x::b")
+    book.write("end", status=0)
+    verdict = written.verdict()
+    assert verdict.decision.value == "hold"
+    assert verdict.reasons == (f"{CHECK}: failed before, and the newest run is without it",)
+
+
+def test_the_load_of_a_stage_is_superseded_with_its_stage_alone(tmp_path: Path) -> None:
+    """A load run that stands for itself does not take the place of the extended stage's."""
+    written = Written(tmp_path)
+    for process, value, more in (("stage", 0.0, {"within": "extended"}), ("own", 1.0, {})):
+        book = written.begin(process, "load", ("load/y",), **more)
+        written.check(book, value, "load/y")
+        book.write("end", status=0 if value else 1)
+    assert written.verdict().decision.value == "rollback"
+
+
 def test_a_newer_plan_is_met_by_its_own_records_alone(tmp_path: Path) -> None:
     """What an older invocation passed does not stand in for what the newer one did not run."""
     written = Written(tmp_path)
@@ -154,6 +177,8 @@ def test_a_refused_start_holds(tmp_path: Path, stage: str) -> None:
     verdict = written.verdict()
     assert verdict.decision.value == "hold"
     assert verdict.reasons == (f"{stage}: was not started: x: unknown key",)
+    command = "rampgate load" if stage == "load" else "pytest -m immediate"
+    assert next_command(verdict) == f"correct what it says, then: {command}"
 
 
 def test_a_start_after_a_refused_one_decides(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_where_there_is_none_the_next_one_above_is_named(
 @pytest.mark.parametrize(
     ("text", "given", "environ", "reports"),
     [
-        ('reports = "mine"\n[wrong', None, {}, "reports"),
+        ('reports = "mine"\n[wrong', None, {}, "mine"),
         ('reports = "mine"\nwrong = 1\n', None, {}, "mine"),
         ("reports = 5\n", None, {}, "reports"),
         ('reports = "mine"\n', None, {"RAMPGATE_REPORTS": "theirs"}, "theirs"),

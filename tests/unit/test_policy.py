@@ -109,6 +109,51 @@ def test_one_metric_under_load_leaves_the_limits_of_the_other() -> None:
     assert sources(http_req_failed=[]) == critical | {"http_req_duration p(95)<1000"}
 
 
+def test_a_limit_under_load_for_some_leaves_the_default_for_the_others() -> None:
+    """Relaxed for one endpoint, the others keep rate<0.02."""
+    endpoints = [{"name": name, "path": "/", "load": True} for name in ("heavy", "light")]
+    relaxed = {"http_req_failed": [{"expect": "rate<0.04", "where": {"endpoint": "heavy"}}]}
+    rules = policy.load_rules(
+        Settings.model_validate({"endpoints": endpoints, "load": {"thresholds": relaxed}})
+    )
+    said = {
+        name: [t.source for t in rules.thresholds(Measurement("http_req_failed", labels={"endpoint": name}))]
+        for name in ("heavy", "light")
+    }
+    assert said == {"heavy": ["rate>0.05", "rate<0.04"], "light": ["rate>0.05", "rate<0.02"]}
+
+
+@pytest.mark.parametrize("entries", [["rate<0.001"], []])
+def test_what_load_does_not_measure_is_refused_there(entries: list[str]) -> None:
+    """Accepted, it would be judged nowhere; an empty list of a name with a typo too."""
+    read = Settings.model_validate({"load": {"thresholds": {"error_rate": entries}}})
+    with pytest.raises(ConfigurationError, match="error_rate: is not measured under load"):
+        policy.load_rules(read)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"thresholds": {"x": "http_req_failed < 1%"}}, "http_req_failed is measured under load alone"),
+        (
+            {"thresholds": {"error_rate_critical": "api_response_time_p95 < 900ms"}},
+            "is the default about error_rate; accepted is a name of its own",
+        ),
+        (
+            {
+                "metrics": [{"name": "queue", "path": "/q", "value": "n", "show_only": True}],
+                "thresholds": {"short": "queue < 5"},
+            },
+            "queue is shown only; accepted is one of threshold and show_only",
+        ),
+    ],
+)
+def test_a_threshold_that_no_stage_would_judge_is_refused(settings: dict[str, Any], problem: str) -> None:
+    """Or that would take the place of a default about something else."""
+    (found,) = problems_of(**settings)
+    assert problem in found
+
+
 def test_a_default_is_changed_by_its_name() -> None:
     """A threshold of the same name replaces the default; one of another name stands beside it."""
     changed = built(

@@ -136,6 +136,58 @@ def test_another_environments_runs_do_not_count(reports: Reports) -> None:
         reports.judged(environment="live")
 
 
+def test_the_load_of_a_stage_is_not_the_load_of_the_release(tmp_path: Path) -> None:
+    """What predeploy loaded before the deploy is no evidence after it, and no change of percentage."""
+    made = Reports(tmp_path)
+    made.run("a", "predeploy")
+    made.run("b", "load", within="predeploy")
+    made.run("c", "immediate")
+    assert reasons(made.judged()) == {"load": "no run of it"}
+
+
+def test_a_stage_that_joins_does_not_make_an_older_one_young(reports: Reports) -> None:
+    """The age is counted from the end of the stage's own invocation."""
+    reports.clock.time += 5 * HOUR
+    written = Written(reports.folder / "b")
+    written.clock = reports.clock
+    whole(written, "late", 1.0, stage="load")
+    assert set(reasons(reports.judged())) == {"immediate"}
+
+
+def test_a_later_predeploy_that_did_not_pass_holds(reports: Reports) -> None:
+    """Whoever asks once more hears the answer, though users have the version already."""
+    reports.run("d", "predeploy", 0.0)
+    assert set(reasons(reports.judged())) == {"predeploy"}
+
+
+def test_without_a_version_no_predeploy_counts(tmp_path: Path) -> None:
+    """Any predeploy there ever was would be one of this version."""
+    made = Reports(tmp_path)
+    release = {**RELEASE, "version": None}
+    for run, stage in (("a", "predeploy"), ("b", "immediate"), ("c", "load")):
+        made.run(run, stage, release=release)
+    assert set(reasons(made.judged())) == {"predeploy"}
+
+
+def test_another_target_is_another_deployment(reports: Reports) -> None:
+    """The same release at another address says nothing of this one."""
+    reports.run("d", "load", target={"api": "http://b"})
+    assert set(reasons(reports.judged())) == {"predeploy", "immediate"}
+
+
+def test_each_step_of_a_deploy_is_required(tmp_path: Path) -> None:
+    """Of the steps that have settings, the newest run of each decides."""
+    made = Reports(tmp_path)
+    settings: dict[str, Any] = {
+        "deploy": {"backend": {}, "frontend": {"flags": {}}, "advanced": {"flags": {}}, "monitoring": None}
+    }
+    made.run("a", "deploy", 0.0, steps=["frontend"], settings=settings)
+    made.run("b", "deploy", steps=["advanced"], settings=settings)
+    found = judge_current(made.folder, ["deploy"], made.clock.time + 1)
+    said = {each.stage: each.decision.value for each in found.stages}
+    assert said == {"deploy frontend": "rollback", "deploy advanced": "promote"}
+
+
 def test_the_command_says_each_stage_and_exits_with_the_verdict(reports: Reports) -> None:
     """These runs are of 1970: too old, so that it holds; what is asked wrongly is an error of usage."""
     asked = ["verdict", "--reports", str(reports.folder), "--release", "current", "--require"]

@@ -349,3 +349,20 @@ def test_a_renamed_key_is_refused_with_its_new_name(written: Callable[[str], Pat
         "load.flat_users: is called users under [load.extended] now",
         "login.needs: is called depends_on now",
     ]
+
+
+def test_what_a_run_is_about_stays_readable(tmp_path: Path) -> None:
+    """Masked, one version or target would look like another; a password in an address is masked still."""
+    path = tmp_path / "rampgate.toml"
+    path.write_text(
+        'environment = "${ENV}"\n[version]\nexpected = "${VERSION}"\n[target]\n'
+        'api = "http://probe:${PW}@127.0.0.1:${PORT}"\nadmin_token = "${PW}"\n',
+        encoding="utf-8",
+    )
+    environ = {"ENV": "staging", "VERSION": "2.0.0", "PORT": "5000", "PW": "canary-pw"}
+    settings, redactor = load(path, environ=environ)
+    said = redactor.data({"about": [settings.environment, settings.version, settings.target.api]})
+    assert "staging" in str(said)
+    assert "2.0.0" in str(said)
+    assert "5000" in str(said)
+    assert "canary-pw" not in str(said)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}")
 _PREFIX = "rampgate_"
+_READABLE = {"environment", "percentage", "version.expected", "target.name", "target.web", "target.api"}
+"""What a run is about: masked, one release would look like another. Passwords in it are masked apart."""
 
 
 def load(
@@ -58,17 +60,18 @@ def load(
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        variables, redactor = environ if from_environment else {}, Redactor(filling.secrets)
+        variables, redactor = environ if from_environment else {}, Redactor(filling.filled)
         raise ConfigurationError(sentences(error, file, variables, redactor)) from None
     return settings, Redactor(_secrets(settings, filling.secrets))
 
 
 @dataclass
 class _Filling:
-    """Fills in ${VAR}, and keeps what came in so, each a secret, and a sentence for each that is not set."""
+    """Fills in ${VAR}, and keeps what came in so, which of it is secret, and a sentence for each not set."""
 
     file: str
     environ: Mapping[str, str]
+    filled: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
@@ -83,7 +86,9 @@ class _Filling:
     def _value(self, match: re.Match[str], keys: Sequence[str | int]) -> str:
         name, default = match["name"], match["default"]
         if name in self.environ:
-            self.secrets.add(self.environ[name])
+            self.filled.add(self.environ[name])
+            if dotted(keys) not in _READABLE:
+                self.secrets.add(self.environ[name])
             return self.environ[name]
         if default is None:
             self.problems.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,8 +64,13 @@ def reports_folder(path: Path | None, given: str | None, environ: Mapping[str, s
     """
     if named := given or environ.get(REPORTS_VARIABLE):
         return Path(named)
+    text = ""
+    for file in (path, Path(FILE_NAME)):  # a file that cannot be read names none; this folder's may
+        with contextlib.suppress(OSError, ValueError):
+            text = text or (file.read_text(encoding="utf-8") if file else "")
     try:
-        named = tomllib.loads(path.read_text(encoding="utf-8")).get(REPORTS) if path else None
-    except (OSError, ValueError):
-        named = None
-    return Path(named) if isinstance(named, str) else Path(REPORTS)
+        found = tomllib.loads(text).get(REPORTS)
+    except ValueError:
+        line = re.search(rf"""^{REPORTS}\s*=\s*["']([^"']+)["']""", text, re.MULTILINE)
+        found = line[1] if line else None
+    return Path(found) if isinstance(found, str) else Path(REPORTS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.checks.frame.discovery import checks
 from rampgate.config import labels
+from rampgate.config.load_settings import LOAD_THRESHOLDS
 from rampgate.config.thresholds import CRITICAL, defaults
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, Threshold, parse
@@ -33,20 +34,20 @@ class Rule:
         threshold: the threshold.
         where: the labels that a measurement must carry for it to apply.
         abort: whether it may end a load run early.
-        unless: labels of measurements for which another rule of its name stands in its place.
+        unless: labels of measurements for which other rules stand in its place.
     """
 
     threshold: Threshold
     where: Mapping[str, str] = field(default_factory=dict)
     abort: bool = True
-    unless: Mapping[str, str] = field(default_factory=dict)
+    unless: tuple[Mapping[str, str], ...] = ()
 
     def applies(self, measurement: Measurement) -> bool:
         """Whether a measurement is held against it."""
         return (
             self.threshold.metric == measurement.metric
             and _carries(measurement, self.where)
-            and not (self.unless and _carries(measurement, self.unless))
+            and not any(_carries(measurement, labels) for labels in self.unless)
         )
 
 
@@ -101,9 +102,9 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
         except ValueError as error:
             problems.append(f"rampgate.toml: thresholds.{name}: {error}")
             continue
-        problems += _labels(f"thresholds.{name}", rule, settings)
+        problems += _labels(f"thresholds.{name}", rule, settings) + _unjudged(name, rule, default, settings)
         if default and rule.where:
-            named[name] = replace(default, unless=rule.where)
+            named[name] = replace(default, unless=(rule.where,))
             beside.append(rule)
         else:
             named[name] = rule
@@ -113,6 +114,20 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules), metrics)
+
+
+def _unjudged(name: str, rule: Rule, default: Rule | None, settings: Settings) -> list[str]:
+    """Why a threshold would be judged nowhere, or take the place of another; nothing when it does not."""
+    metric = rule.threshold.metric
+    shown = {entry.name for entry in settings.table("metrics") if entry.show_only}
+    why = ""
+    if default and default.threshold.metric != metric:
+        why = f"is the default about {default.threshold.metric}; accepted is a name of its own"
+    elif metric in LOAD_THRESHOLDS:
+        why = f"{metric} is measured under load alone; accepted is [load.thresholds]"
+    elif metric in shown:
+        why = f"{metric} is shown only; accepted is one of threshold and show_only"
+    return [f"rampgate.toml: thresholds.{name}: {why}"] if why else []
 
 
 def known_metrics(settings: Settings) -> dict[str, Metric]:
@@ -133,18 +148,36 @@ def load_rules(settings: Settings) -> Policy:
         for metric, text in LOAD_CRITICAL
     ]
     for metric, entries in settings.load.thresholds.items():
-        for entry in entries:
-            name = f"{metric}: {entry.expect}"
-            try:
-                rule = _rule(entry, name, METRICS, metric)
-            except ValueError as error:
-                problems.append(f"rampgate.toml: load.thresholds.{metric}: {error}")
-                continue
-            rules.append(rule)
-            problems += _labels(f"load.thresholds.{metric}", rule, settings)
+        if metric in LOAD_THRESHOLDS:
+            rules += _of_load(metric, entries, settings, problems)
+        else:
+            known = " and ".join(LOAD_THRESHOLDS)
+            problems.append(
+                f"rampgate.toml: load.thresholds.{metric}: is not measured under load; accepted are {known}"
+            )
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules))
+
+
+def _of_load(
+    metric: str, entries: Sequence[ThresholdSettings], settings: Settings, problems: list[str]
+) -> list[Rule]:
+    """The rules of one metric under load; if all are for some labels alone, the defaults go on for others."""
+    rules: list[Rule] = []
+    wheres = tuple(entry.where for entry in entries)
+    if entries and all(wheres):
+        for each in LOAD_THRESHOLDS[metric]:
+            standing = _rule(each, f"{metric}: {each.expect}", METRICS, metric)
+            rules.append(replace(standing, unless=wheres))
+    for entry in entries:
+        try:
+            rules.append(_rule(entry, f"{metric}: {entry.expect}", METRICS, metric))
+        except ValueError as error:
+            problems.append(f"rampgate.toml: load.thresholds.{metric}: {error}")
+            continue
+        problems += _labels(f"load.thresholds.{metric}", rules[-1], settings)
+    return rules
 
 
 def _rule(
@@ -240,6 +273,9 @@ def _distinct(rules: Sequence[Rule]) -> tuple[Rule, ...]:
         if threshold.aggregation is Aggregation.RATE:
             operator = operator.removesuffix("=")
         says = (threshold.metric, threshold.quantile, operator, limit, threshold.severity)
-        where = (tuple(sorted(rule.where.items())), tuple(sorted(rule.unless.items())))
+        where = (
+            tuple(sorted(rule.where.items())),
+            tuple(tuple(sorted(labels.items())) for labels in rule.unless),
+        )
         distinct.setdefault((*says, *where), rule)
     return tuple(distinct.values())

@@ -70,7 +70,10 @@ def target_lock(
 def _path(settings: Settings) -> Path:
     """The file of the target's lock."""
     folder = Path(tempfile.gettempdir()) / f"rampgate-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise RefusedError(f"{folder}: no lock can be kept there: {error.strerror}") from None
     if folder.stat().st_uid != os.getuid():
         raise RefusedError(f"{folder}: belongs to somebody else; no lock can be kept there")
     target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rampgate.errors import EvidenceError, RampgateError
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
-from rampgate.judging.invocations import STARTS
+from rampgate.judging.invocations import STARTS, addresses, invocations
 from rampgate.judging.release import MAX_AGE_S, PREDEPLOY, ReleaseVerdict, StageRun, Terms, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+DEPLOY = "deploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,18 @@ def judge_current(
     mine = [start for start in headers if start.release[0] == current[0]]
     others = [start for start in mine if start.release != current]
     first = next((s.time for s in mine if s.release[1] == current[1] and _changes(s)), None)
-    terms = Terms(now, _ended(others[-1].folder) if others else 0.0, first, max_age, rehearsals)
-    refused = [start for start in starts if start.record["type"] == "refused"]
-    runs = [_newest(stage, [*mine, *refused], current, first) for stage in required]
+    changed = max(r["time"] for r in journal.read(others[-1].folder)[0]) if others else 0.0
+    terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
+    known = [*mine, *(start for start in starts if start.record["type"] == "refused")]
+    runs = [run for stage in required for run in _runs(stage, known, current, first)]
     return decide(dict(zip(("environment", "version", "percentage"), current, strict=True)), runs, terms)
 
 
 def _starts(reports: Path) -> Iterator[Start]:
-    """The starts of every run, each the first line of a journal; one that is torn began nothing."""
+    """The starts of every run, each the first line of a journal; one that is torn began nothing.
+
+    The load run that belongs to a stage is a part of it, and none of its own.
+    """
     for path in sorted(reports.glob("*/journal-*.jsonl")):
         if path.parent.is_symlink():
             continue
@@ -95,7 +101,7 @@ def _starts(reports: Path) -> Iterator[Start]:
             if line.endswith(b"\n"):
                 raise EvidenceError(f"{path}: line 1 is not a record") from None
             continue
-        if start:
+        if start and not record.get("within"):
             yield start
 
 
@@ -104,21 +110,38 @@ def _changes(start: Start) -> bool:
     return bool(start.record["stage"] != PREDEPLOY and start.release[2] != 0)
 
 
-def _ended(folder: Path) -> float:
-    return max(float(record["time"]) for record in journal.read(folder)[0])
+def _runs(
+    stage: str, starts: Sequence[Start], current: tuple[Any, ...], first: float | None
+) -> Iterator[StageRun]:
+    """The newest run of a stage, and of each step that a deploy has settings for."""
+    named = sorted((s for s in starts if s.record["stage"] == stage), key=lambda start: start.time)
+    if stage == PREDEPLOY:
+        yield _before(named, current, first)
+    elif stage == DEPLOY:
+        configured = (named[-1].record.get("settings", {}).get("deploy") or {}) if named else {}
+        for step in [name for name, table in configured.items() if table] or [""]:
+            steps = [s for s in named if step in s.record.get("steps", ()) or s.record["type"] == "refused"]
+            yield _newest(f"{stage} {step}".strip(), steps, current)
+    else:
+        yield _newest(stage, named, current)
 
 
-def _newest(stage: str, starts: Sequence[Start], current: tuple[Any, ...], first: float | None) -> StageRun:
-    """The newest run of a stage; predeploy is one of the version, whatever the percentage."""
-    of_stage = sorted((s for s in starts if s.record["stage"] == stage), key=lambda start: start.time)
-    before = stage == PREDEPLOY
-    if before and first is not None:
-        of_stage = [start for start in of_stage if start.time <= first]
-    counts = [s for s in of_stage if s.release[: 2 if before else 3] == current[: 2 if before else 3]]
-    if of_stage and of_stage[-1].record["type"] == "refused":
-        return StageRun(
-            stage, of_stage[-1].folder.name, reason=f"was not started: {of_stage[-1].record['text']}"
-        )
+def _before(named: Sequence[Start], current: tuple[Any, ...], first: float | None) -> StageRun:
+    """The predeploy stage of a version: the newest before its first change, unless a later one holds."""
+    if current[1] is None:
+        return StageRun(PREDEPLOY, reason="no expected version: nothing says that it was of this one")
+    newest = _newest(PREDEPLOY, named, current, of=2)
+    earlier = [start for start in named if first is not None and start.time <= first]
+    if first is None or newest.reason or newest.began <= first:
+        return newest
+    return _newest(PREDEPLOY, earlier, current, of=2)
+
+
+def _newest(stage: str, named: Sequence[Start], current: tuple[Any, ...], of: int = 3) -> StageRun:
+    """The newest of these starts that is about the first parts of the release."""
+    if named and named[-1].record["type"] == "refused":
+        return StageRun(stage, named[-1].folder.name, reason=f"was not started: {named[-1].record['text']}")
+    counts = [start for start in named if start.release[:of] == current[:of]]
     if not counts:
         return StageRun(stage, reason="no run of it")
     start = counts[-1]
@@ -126,7 +149,15 @@ def _newest(stage: str, starts: Sequence[Start], current: tuple[Any, ...], first
         verdict = judge(start.folder)
     except RampgateError as error:
         return StageRun(stage, start.folder.name, reason=str(error))
-    ended = max(float(record["time"]) for record in verdict.records)
-    reason = verdict.reasons[0] if verdict.reasons else ""
-    rehearsal = bool(start.record.get("rehearsal"))
-    return StageRun(stage, start.folder.name, verdict.decision, reason, start.time, ended, rehearsal)
+    process = start.record["process"]
+    own = next(each for each in invocations(verdict.records) if each.start["process"] == process)
+    return StageRun(
+        stage,
+        start.folder.name,
+        verdict.decision,
+        verdict.reasons[0] if verdict.reasons else "",
+        start.time,
+        max(float(record["time"]) for record in own.records),
+        bool(start.record.get("rehearsal")),
+        addresses(start.record),
+    )

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
+    from rampgate.judging.results import Verdict
 
 RUN_VARIABLE = "RAMPGATE_RUN"
+WITHIN_VARIABLE = "RAMPGATE_WITHIN"
+"""Names the stage that a load run belongs to."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Setup:
         steps: of the deploy stage, those that are checked.
         notes: what a reader must know from the beginning.
         rehearsal: whether it takes less time than it should, and so decides nothing for a release.
+        within: the stage whose load run it is, "" when it stands for itself.
     """
 
     stage: str
@@ -59,6 +63,7 @@ class Setup:
     steps: Sequence[str] = ()
     notes: Sequence[str] = ()
     rehearsal: bool = False
+    within: str = ""
 
     @property
     def alpha_fail(self) -> float:
@@ -102,7 +107,7 @@ def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None) -
     return run
 
 
-def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> None:
+def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> tuple[Verdict, Path] | None:
     """Record a start that was refused: ``latest`` then holds, instead of naming an older run's verdict.
 
     Args:
@@ -110,6 +115,9 @@ def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> No
         stage: that was to be checked.
         why: it was refused, without secrets.
         steps: of the deploy stage.
+
+    Returns:
+        What the run comes to now, and its folder, for its reports; None when nothing can be written.
     """
     clock = SystemClock()
     run_id = name_run(clock=clock)
@@ -123,7 +131,8 @@ def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> No
         book.write("refused", run=run_id, stage=stage, steps=list(steps), text=why)
         book.close()
         verdicts.withdraw(folder)
-        verdicts.conclude(folder)
+        return verdicts.conclude(folder), folder
+    return None
 
 
 def open_journal(
@@ -200,6 +209,7 @@ def _write_header(run: Run, setup: Setup) -> None:
         invocation=list(setup.invocation),
         **_subject(settings),
         **({"rehearsal": True} if setup.rehearsal else {}),
+        **({"within": setup.within} if setup.within else {}),
         settings=settings.to_json(),
         require=settings.stage(setup.stage).require,
         budget_s=settings.stage(setup.stage).budget,

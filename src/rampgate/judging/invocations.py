@@ -29,7 +29,8 @@ class Invocation:
     @property
     def stage(self) -> str:
         """The stage, with the steps that it names."""
-        return " ".join([self.start["stage"], *self.start.get("steps", ())])
+        within = [self.start["within"]] if self.start.get("within") else []
+        return " ".join([*within, self.start["stage"], *self.start.get("steps", ())])
 
 
 def invocations(records: Sequence[Record]) -> list[Invocation]:
@@ -71,12 +72,17 @@ def mixed(records: Sequence[Record]) -> list[str]:
 
 def about(header: Record) -> str:
     """What an invocation is about: the target, the environment, the version, the percentage."""
-    target, release = header.get("target", {}), header.get("release", {})
-    addresses = " ".join(dict.fromkeys(filter(None, (target.get("web"), target.get("api")))))
+    release = header.get("release", {})
     version, percentage = release.get("version"), release.get("percentage")
     at = "no percentage" if percentage is None else f"{percentage:g} %"
     environment = release.get("environment") or "no environment"
-    return f"{environment}, {version or 'no version'}, {at} at {addresses or 'no address'}"
+    return f"{environment}, {version or 'no version'}, {at} at {addresses(header) or 'no address'}"
+
+
+def addresses(header: Record) -> str:
+    """Where the target of an invocation answers."""
+    target = header.get("target", {})
+    return " ".join(dict.fromkeys(filter(None, (target.get("web"), target.get("api")))))
 
 
 def moment(record: Record) -> str:

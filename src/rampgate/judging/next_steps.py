@@ -34,6 +34,9 @@ def next_command(verdict: Verdict) -> str:
         first = next((f.cause for f in verdict.findings if f.cause and f.cause.critical), None)
         load = set(verdict.stages) == {"load"} or bool(first and first.check.startswith(_LOAD))
         return f"roll the percentage back, then: {_command(verdict, load=load)}"
+    if any(": was not started: " in reason for reason in verdict.reasons):
+        load = verdict.stages[-1:] == ("load",)
+        return f"correct what it says, then: {_command(verdict, load=load)}"
     return _for_hold(verdict) if verdict.checks else _for_empty_plan(verdict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rampgate.outcome import Decision
@@ -32,6 +32,7 @@ class StageRun:
         began: seconds since the epoch.
         ended: as began; the last record of the run.
         rehearsal: whether it was shortened, and so decides nothing.
+        target: where what it measured answers.
     """
 
     stage: str
@@ -41,6 +42,7 @@ class StageRun:
     began: float = 0.0
     ended: float = 0.0
     rehearsal: bool = False
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Terms:
         first: when this version's percentage was changed first; None when it has not been.
         max_age: seconds since the end of the newest required stage; the others may be OTHERS times as old.
         rehearsals: whether shortened runs count (a demo).
+        target: where the newest run of the release measured.
     """
 
     now: float
@@ -87,6 +90,7 @@ class Terms:
     first: float | None = None
     max_age: float = MAX_AGE_S
     rehearsals: bool = False
+    target: str = ""
 
 
 def decide(release: Mapping[str, Any], runs: Sequence[StageRun], terms: Terms) -> ReleaseVerdict:
@@ -101,13 +105,15 @@ def _judged(run: StageRun, terms: Terms, newest: float) -> StageRun:
     why = _refused(run, terms, newest) if run.decision is Decision.PROMOTE else ""
     if not why:
         return run
-    return StageRun(run.stage, run.run, Decision.HOLD, why, run.began, run.ended, run.rehearsal)
+    return replace(run, decision=Decision.HOLD, reason=why)
 
 
 def _refused(run: StageRun, terms: Terms, newest: float) -> str:
     """Why a run that was promoted does not count."""
     if run.rehearsal and not terms.rehearsals:
         return "a rehearsal: it decides nothing"
+    if run.target != terms.target:
+        return f"measured {run.target or 'no address'}, and the newest run {terms.target or 'no address'}"
     if run.stage == PREDEPLOY:
         late = (terms.now if terms.first is None else terms.first) - run.ended
         return (

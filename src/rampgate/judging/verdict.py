@@ -22,7 +22,7 @@ from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 SCHEMA = 2
@@ -49,6 +49,7 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
     stages = tuple(dict.fromkeys(r["stage"] for r in records if r["type"] in STARTS))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
+    why_not += [why for each in superseded for why in _not_repeated(each, plan)]
     found = _findings(results, [*mixture, *why_not], headers, not_configured) or _unexplained(records)
     # The load run of a stage is a part of it; by itself it may roll back.
     own = [stage for stage in stages if stage != _LOAD] or stages
@@ -115,6 +116,15 @@ def _superseded(invocation: Invocation) -> str:
     why = f": {older.reasons[0]}" if older.reasons else ""
     came_to = f"{older.decision.value.upper()}{why}"
     return f"{invocation.stage} ran before, at {moment(invocation.start)}: {came_to}; the newest decides"
+
+
+def _not_repeated(invocation: Invocation, plan: Mapping[str, bool]) -> list[str]:
+    """What an older invocation of a stage did not pass, and the newest does not check."""
+    return [
+        f"{result.check}: {result.outcome or 'never ran'} before, and the newest run is without it"
+        for result in decide(invocation.records).checks
+        if result.check not in plan and result.required and result.outcome is not Outcome.PASSED
+    ]
 
 
 def _gaps(records: Sequence[Record]) -> list[str]:

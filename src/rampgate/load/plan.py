@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rampgate.config.load_settings import LoadSettings
     from rampgate.config.settings import Settings
     from rampgate.config.subjects import EndpointSettings
+    from rampgate.judging.results import Verdict
     from rampgate.model.ramp import Ramp
     from rampgate.model.redact import Redactor
 
@@ -126,19 +127,25 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
             if not limits
         ],
         rehearsal=profile.of(settings.load).rehearsal,
+        within=os.environ.get(session.WITHIN_VARIABLE, ""),
     )
 
 
-def refuse(config: str | None, why: str, environ: Mapping[str, str] = os.environ) -> None:
+def refuse(
+    config: str | None, why: str, environ: Mapping[str, str] = os.environ
+) -> tuple[Verdict, Path] | None:
     """Record that a load run was not started, and why.
 
     Args:
         config: the settings file that was typed, if any.
         why: without secrets.
         environ: where variables are looked up.
+
+    Returns:
+        As session.refuse.
     """
     path = settings_file("--config", config, environ)
-    session.refuse(reports_folder(path, None, environ), STAGE, why)
+    return session.refuse(reports_folder(path, None, environ), STAGE, why)
 
 
 def endpoints_of(settings: Settings) -> tuple[EndpointSettings, ...]:

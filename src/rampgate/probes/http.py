@@ -26,6 +26,8 @@ LOST_IN_A_ROW = 3
 """After that many connections without an answer, and none with one, the rest is not tried."""
 MORE_WHEN_LOST = 200
 """Connections that are tried beside, where one is lost."""
+COUNTED = 250
+"""Among how many of them those that are lost count."""
 SURELY_LOST = 16
 """So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
 QUOTED_CHARS = 4_000
@@ -168,7 +170,7 @@ class VersionProbe:
             asked += 1
             statuses[answer.outcome] += 1
             if not answer.ok:
-                lost += 1
+                lost += asked <= COUNTED
                 heard = any(outcome.isdigit() for outcome in statuses)
                 if lost == (SURELY_LOST if heard else LOST_IN_A_ROW):
                     break

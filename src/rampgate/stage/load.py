@@ -103,6 +103,7 @@ class LoadRunner:
         environ = {
             **os.environ,
             session.RUN_VARIABLE: self._run.id,
+            session.WITHIN_VARIABLE: self._run.stage,
             LOCK_VARIABLE: self._stage.lock_token,
             SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
         }

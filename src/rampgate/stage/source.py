@@ -10,6 +10,7 @@ from rampgate import demo
 from rampgate.config import locate
 from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.evidence import session
+from rampgate.report import write_all
 from rampgate.stage.items import stage_of, worker_of
 from rampgate.stage.stage_session import demo_source
 
@@ -27,7 +28,8 @@ def refuse(config: pytest.Config, error: RampgateError) -> None:
             return
         path = locate.settings_file("", config.getoption("rampgate_config"), os.environ)
         reports = locate.reports_folder(path, config.getoption("rampgate_reports"), os.environ)
-        session.refuse(reports, stage, str(error), config.getoption("step"))
+        if refused := session.refuse(reports, stage, str(error), config.getoption("step")):
+            write_all(*refused)
 
 
 def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
