@@ -92,20 +92,7 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
         ConfigurationError: no endpoint to ask, no plateau to judge, or thresholds that do not parse.
         RefusedError: the target's address is not among allowed_hosts.
     """
-    problems = []
-    endpoints = endpoints_of(settings)
-    if not endpoints:
-        problems.append("endpoints: none has load = true; a load run needs one")
-    try:
-        if ramp_of(settings.load).plateau() is None:
-            problems.append(
-                "load: no stage holds its users steady, and such a plateau is what is judged; accepted are "
-                "load.plateau above 0, or stages such as 2m:10,5m:10"
-            )
-    except ConfigurationError as error:
-        problems += error.problems
-    if problems:
-        raise ConfigurationError(problems)
+    _require_a_plateau(settings)
     rules = policy.load_rules(settings)
     # The guard is meant for the address that is going to be meant, before anything is.
     Guard(settings.allowed_hosts).check(settings.target.api or "")
@@ -129,6 +116,25 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
         rehearsal=profile.of(settings.load).rehearsal,
         within=os.environ.get(session.WITHIN_VARIABLE, ""),
     )
+
+
+def _require_a_plateau(settings: Settings) -> None:
+    """Refuse settings under which nothing would be asked, or nothing judged.
+
+    Raises:
+        ConfigurationError: every reason.
+    """
+    problems = [] if endpoints_of(settings) else ["endpoints: none has load = true; a load run needs one"]
+    try:
+        if ramp_of(settings.load).plateau() is None:
+            problems.append(
+                "load: no stage holds its users steady, and such a plateau is what is judged; accepted are "
+                "load.plateau above 0, or stages such as 2m:10,5m:10"
+            )
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def refuse(

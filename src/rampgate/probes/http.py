@@ -122,7 +122,6 @@ class VersionProbe:
         """
         expected = self.settings.expected
         instances, statuses, lost = self._ask_all()
-        heard = any(outcome.isdigit() for outcome in statuses)
         versions = {version: count.total() for version, count in sorted(instances.items())}
         answered = sum(versions.values())
         most = max(versions, key=versions.__getitem__, default=UNKNOWN)
@@ -147,14 +146,19 @@ class VersionProbe:
                     "statuses": dict(statuses),
                 },
             ),
-            Measurement(
-                "version_lost",
-                n=statuses.total() if heard else 0,
-                value=float(lost) if heard else None,
-                labels={"service": self.service},
-                details={"path": self.settings.path, "statuses": dict(statuses)},
-            ),
+            self._lost(lost, statuses),
         ]
+
+    def _lost(self, lost: int, statuses: Counter[str]) -> Measurement:
+        """How many connections gave no 2xx answer; of a target that never answers, nothing is known."""
+        heard = any(outcome.isdigit() for outcome in statuses)
+        return Measurement(
+            "version_lost",
+            n=min(statuses.total(), COUNTED) if heard else 0,
+            value=float(lost) if heard else None,
+            labels={"service": self.service},
+            details={"path": self.settings.path, "statuses": dict(statuses)},
+        )
 
     def _ask_all(self) -> tuple[dict[str, Counter[str]], Counter[str], int]:
         """Version -> instance -> answers, how each request ended, and how many were no 2xx answer.
