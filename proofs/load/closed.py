@@ -58,8 +58,8 @@ def cases(*, short: bool) -> list[Case]:
         tuple[str, Callable[[Served, Path, int], gate.Finished], tuple[str, ...], tuple[str, ...]], ...
     ] = (
         ("zero requests", _idle, hold, ("nothing was measured",)),
-        ("dead from the start", _dead, back, ("failed",)),
-        ("dead in the middle", _dies, back, ("failed",)),
+        ("dead from the start", _dead, back, ("gave no answer",)),
+        ("dead in the middle", _dies, back, ("gave no answer",)),
         ("one of two workers killed", _worker, hold, ("was lost after",)),
         ("generator starved by busy processes", _starved, hold, ("the generator was starved",)),
         ("Ctrl-C in the middle", _interrupted, hold, ("interrupted",)),
