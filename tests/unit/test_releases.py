@@ -160,6 +160,18 @@ def test_a_later_predeploy_that_did_not_pass_holds(reports: Reports) -> None:
     assert set(reasons(reports.judged())) == {"predeploy"}
 
 
+def test_a_predeploy_that_a_later_one_in_its_run_took_the_place_of_holds(tmp_path: Path) -> None:
+    """The one before the change is not judged any more, and the later one came after it."""
+    made = Reports(tmp_path)
+    made.run("a", "predeploy")
+    made.run("b", "immediate")
+    made.run("c", "load")
+    written = Written(made.folder / "a")
+    written.clock = made.clock
+    whole(written, "later", 1.0, stage="predeploy")
+    assert reasons(made.judged()) == {"predeploy": "superseded by a later one in the same run"}
+
+
 def test_without_a_version_no_predeploy_counts(tmp_path: Path) -> None:
     """Any predeploy there ever was would be one of this version."""
     made = Reports(tmp_path)

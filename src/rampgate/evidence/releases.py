@@ -150,7 +150,9 @@ def _newest(stage: str, named: Sequence[Start], current: tuple[Any, ...], of: in
     except RampgateError as error:
         return StageRun(stage, start.folder.name, reason=str(error))
     process = start.record["process"]
-    own = next(each for each in invocations(verdict.records) if each.start["process"] == process)
+    own = next((each for each in invocations(verdict.records) if each.start["process"] == process), None)
+    if own is None:
+        return StageRun(stage, start.folder.name, reason="superseded by a later one in the same run")
     return StageRun(
         stage,
         start.folder.name,
