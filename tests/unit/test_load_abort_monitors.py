@@ -12,10 +12,10 @@ from tests.unit import load_runs
 from rampgate.config import policy
 from rampgate.config.settings import Settings
 from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
-from rampgate.load.abort import AbortTest
 from rampgate.load.abort_monitors import FRESH_S, GRACE_S, AbortMonitors, chains, monitored
 from rampgate.load.plan import prepare
 from rampgate.load.seconds import Second
+from rampgate.model.always_valid import AlwaysValidTest
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def test_a_looser_limit_is_broken_only_where_the_tighter_is(counts: list[int]) -
 
 def test_without_the_tighter_one_the_looser_does_not_fire() -> None:
     """Evidence of its own is not enough; once the tighter has fired, it is."""
-    tight = AbortTest(0.02, 0.01)
-    loose, alone = AbortTest(0.05, 0.01, tighter=tight), AbortTest(0.05, 0.01)
+    tight = AlwaysValidTest(0.02, 0.01)
+    loose, alone = AlwaysValidTest(0.05, 0.01, tighter=tight), AlwaysValidTest(0.05, 0.01)
     for second in range(10):
         loose.add(second, N, N)
         alone.add(second, N, N)
@@ -96,7 +96,7 @@ def test_without_the_tighter_one_the_looser_does_not_fire() -> None:
 def test_the_watches_of_a_run_are_chained() -> None:
     """Restless seconds use up the warning's stakes: the critical limit, sooner sure, waits for it."""
     restless = [9, 0, 0] * 60
-    seen, alone = watches(*restless, *[N] * 10), AbortTest(0.05, 2.5e-4)
+    seen, alone = watches(*restless, *[N] * 10), AlwaysValidTest(0.05, 2.5e-4)
     for second, failing in enumerate([*restless, *[N] * 10]):
         alone.add(second, failing, N)
     warned, broken = seen.of[WARNING].fired_at, seen.of[CRITICAL].fired_at
@@ -112,8 +112,8 @@ def test_a_chain_fires_as_rarely_as_one_of_its_limits() -> None:
         assert sum(count * chance for count, chance in chances.items()) <= (0.02, 0.05)[which] * N + 1e-9
         fired = 0.0
         for path in itertools.product(chances, repeat=8):
-            chain = [AbortTest(0.02, alpha)]
-            chain.append(AbortTest(0.05, alpha, tighter=chain[0]))
+            chain = [AlwaysValidTest(0.02, alpha)]
+            chain.append(AlwaysValidTest(0.05, alpha, tighter=chain[0]))
             for second, failing in enumerate(path):
                 for watch in chain:
                     watch.add(second, failing, N)
@@ -127,7 +127,7 @@ def test_a_chain_fires_as_rarely_as_one_of_its_limits() -> None:
 def test_a_tighter_watch_that_is_none_is_refused(limit: float, alpha: float) -> None:
     """Of a higher limit, or another alpha, the proof would not hold."""
     with pytest.raises(ValueError, match="tighter"):
-        AbortTest(0.05, 0.01, tighter=AbortTest(limit, alpha))
+        AlwaysValidTest(0.05, 0.01, tighter=AlwaysValidTest(limit, alpha))
 
 
 def test_a_dead_target_is_told_from_a_bad_one() -> None:

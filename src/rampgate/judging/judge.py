@@ -3,6 +3,7 @@
 no data                                    undecided   nothing was measured
 a number that is none, a missing count     error       the instrument is broken
 rate, quantile                             exact binomial, three-way at alpha_pass and alpha_fail
+the same in blocks of time                 passed: exact binomial; failed: the always-valid test of the blocks
 share                                      failed when equality is rejected at alpha_fail, else passed
 median                                     the stated model at its own alpha, three-way
 count, value                               compared as they are
@@ -212,9 +213,15 @@ def _counting_flaw(threshold: Threshold, seen: Measurement) -> str:
         return ""
     if count is None:
         return f"{seen.n:,} {sentences.noun(threshold)}, and which of them failed was not counted"
+    if seen.blocks and (seen.n, count) != _in_blocks(seen, edge):
+        return f"{count:,} of {seen.n:,} is not what its blocks of time hold"
     if count < 0 or (count > seen.n and threshold.aggregation is not Aggregation.COUNT):
         return f"{count:,} of {seen.n:,} is no count"
     return ""
+
+
+def _in_blocks(seen: Measurement, edge: float | None) -> tuple[int, int]:
+    return sum(block.n for block in seen.blocks), sum(block.beyond(edge) for block in seen.blocks)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.judging import sentences
 from rampgate.judging.threshold import Aggregation, Threshold
-from rampgate.model import formats, statistics
+from rampgate.model import always_valid, formats, statistics
 from rampgate.model.metrics import METRICS
 from rampgate.outcome import Outcome
 
@@ -67,17 +67,18 @@ def _rate(case: Case) -> Ruling:
     threshold, seen = case.threshold, case.seen
     k = seen.failures or 0
     outcome, more = _exact(case, k)
-    low = statistics.lower(k, seen.n, case.alpha_fail)
+    low = None if seen.blocks else statistics.lower(k, seen.n, case.alpha_fail)
     high = statistics.upper(k, seen.n, case.alpha_pass)
     says, limit = sentences.failed(threshold, seen), sentences.limit(threshold)
     if outcome is Outcome.UNDECIDED:
         says = f"undecided: {says}, {limit} allowed: {sentences.forecast(threshold, seen, more)}"
     elif outcome is Outcome.PASSED or k < seen.n:
-        side, bound, alpha = (
-            ("most", high, case.alpha_pass) if outcome is Outcome.PASSED else ("least", low, case.alpha_fail)
-        )
-        bounded = f"at {side} {formats.percent(bound)} at {formats.confidence(alpha)}"
-        says = f"{says}: {formats.percent(k / seen.n)}, {bounded}, {limit} allowed"
+        bounded = ""
+        if outcome is Outcome.PASSED:
+            bounded = f", at most {formats.percent(high)} at {formats.confidence(case.alpha_pass)}"
+        elif low is not None:
+            bounded = f", at least {formats.percent(low)} at {formats.confidence(case.alpha_fail)}"
+        says = f"{says}: {formats.percent(k / seen.n)}{bounded}, {limit} allowed"
     return Ruling(outcome, says, k / seen.n, low, high, more)
 
 
@@ -101,8 +102,17 @@ def _quantile(case: Case) -> Ruling:
 
 
 def _exact(case: Case, k: int) -> tuple[Outcome, int | None]:
-    """Three-way at the allowed fraction, and how many more observations decide."""
+    """Three-way at the allowed fraction, and how many more observations decide.
+
+    Where requests may fail together, each block of time counts as one observation of what failed.
+    """
     allowed, n = case.threshold.allowed, case.seen.n
+    if blocks := case.seen.blocks:
+        counts = [(block.beyond(case.threshold.edge), block.n) for block in blocks]
+        if always_valid.broken(allowed, case.alpha_fail * case.looks, counts):  # no look costs it anything
+            return Outcome.FAILED, 0
+        if k / n >= allowed:
+            return Outcome.UNDECIDED, None
     outcome = statistics.three_way(k, n, allowed, case.alpha_pass, case.alpha_fail)
     if outcome is Outcome.PASSED and n < case.threshold.min_n:
         return Outcome.UNDECIDED, case.threshold.min_n - n
@@ -118,7 +128,9 @@ def _display(case: Case, outcome: Outcome, q: float) -> tuple[float | None, floa
     exact = case.seen.details.get(f"p{100 * q:g}_ms")
     measured = exact if isinstance(exact, int | float) else None
     measured = measured or statistics.quantile_point(histogram, q, missing=n - answered)
-    low, _ = statistics.quantile_bounds(histogram, q, case.alpha_fail, missing=n - answered)
+    low = None
+    if not case.seen.blocks:
+        low, _ = statistics.quantile_bounds(histogram, q, case.alpha_fail, missing=n - answered)
     _, high = statistics.quantile_bounds(histogram, q, case.alpha_pass, missing=n - answered)
     if outcome is Outcome.PASSED:
         return measured and min(measured, limit), low, high and min(high, limit)

@@ -157,6 +157,8 @@ def statuses(details: Mapping[str, Any]) -> str:
 
 def forecast(threshold: Threshold, seen: Measurement, more: int | None) -> str:
     """How much more it takes: ``needs about 900 more requests, 5 s at this rate``."""
+    if more is None and seen.blocks:
+        return "over the limit, in too few blocks of time to be sure of it"
     if more is None:
         return "what was observed sits at the limit, where no number decides"
     says = f"needs about {formats.about(more)} more {noun(threshold)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rampgate.load.abort import AbortTest
+from rampgate.model.always_valid import AlwaysValidTest
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind
 from rampgate.outcome import Severity
@@ -41,7 +41,7 @@ def chains(thresholds: Sequence[Threshold]) -> list[list[Threshold]]:
     """Sets of nested thresholds, as few as there can be, each from its tightest to its loosest.
 
     Nested: of the same metric, where whatever breaks the looser breaks the tighter, for that counts every
-    request that this one counts, and allows no larger part of them. A chain shares one alpha (see abort.py).
+    request that this one counts, and allows no larger part of them. A chain shares one alpha (always_valid).
     """
     found: list[list[Threshold]] = []
     for threshold in sorted(thresholds, key=lambda one: (one.metric, one.edge or 0.0, one.allowed)):
@@ -71,12 +71,12 @@ class AbortMonitors:
 
     def __init__(self, policy: Policy, alpha: float) -> None:
         self._thresholds: dict[str, Threshold] = {}
-        self.of: dict[str, AbortTest] = {}
+        self.of: dict[str, AlwaysValidTest] = {}
         # Failed requests lie beyond every time too: of both that fire at once, the failures are named.
         for chain in sorted(chains(monitored(policy)), key=lambda chain: chain[0].edge is not None):
-            tighter: AbortTest | None = None
+            tighter: AlwaysValidTest | None = None
             for threshold in chain:
-                tighter = AbortTest(threshold.allowed, alpha, tighter=tighter)
+                tighter = AlwaysValidTest(threshold.allowed, alpha, tighter=tighter)
                 self._thresholds[threshold.name] = threshold
                 self.of[threshold.name] = tighter
         self.stop: tuple[str, int] | None = None
@@ -116,7 +116,7 @@ class AbortMonitors:
         fresh = test.peaked_at is not None and now - test.peaked_at < FRESH_S
         return self._critical(name) and fresh and test.log_wealth >= GAINING * test.threshold
 
-    def measured(self) -> Iterator[tuple[Threshold, AbortTest, Measurement]]:
+    def measured(self) -> Iterator[tuple[Threshold, AlwaysValidTest, Measurement]]:
         """The evidence of each test, as the journal keeps it."""
         for name, test in self.of.items():
             yield (

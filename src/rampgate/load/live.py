@@ -35,7 +35,7 @@ _NO_SECOND = Second(0, 0, 0, 0, {}, 0, 0.0, None, None, None)
 
 
 class Evidence(Protocol):
-    """What an abort test says: see ``rampgate.load.abort``."""
+    """What an abort test says: see ``rampgate.model.always_valid``."""
 
     threshold: float
     fired_at: int | None

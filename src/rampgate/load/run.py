@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rampgate.load.abort import AbortTest
     from rampgate.load.generator import Sample
+    from rampgate.model.always_valid import AlwaysValidTest
 
 STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""
@@ -121,7 +121,7 @@ class LoadRun:
         return bool(self._stopped)
 
     @property
-    def evidence(self) -> Mapping[str, AbortTest]:
+    def evidence(self) -> Mapping[str, AlwaysValidTest]:
         """Threshold -> its abort test, for each that may end the run; none when aborting is off."""
         return {} if self.settings.load.abort == "off" else self._monitors.of
 

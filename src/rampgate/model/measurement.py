@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,6 +52,24 @@ class Histogram:
         raise AssertionError("the rank lies within the total")  # pragma: no cover
 
 
+class Block(NamedTuple):
+    """A few seconds of a measurement.
+
+    Args:
+        n: observations.
+        failures: how many of them failed.
+        exceedances: edge -> how many lay above it, those that failed among them.
+    """
+
+    n: int
+    failures: int = 0
+    exceedances: Mapping[float, int] = {}  # never written to
+
+    def beyond(self, edge: float | None) -> int:
+        """How many lay above an edge; without one, how many failed."""
+        return self.failures if edge is None else self.exceedances.get(edge, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one look of a probe saw. No value (n = 0, value None) is legal: "looked, saw nothing".
@@ -69,6 +87,8 @@ class Measurement:
         labels: what the measurement is about (endpoint, page, service, flag, cohort).
         start: seconds since the epoch when the look began.
         end: and when it ended.
+        blocks: the same observations by blocks of equal time, in order. Where requests may fail together,
+            what failed is judged on these, however often it is looked at.
         note: one sentence for the reader, or "".
         details: further evidence as plain JSON (attempts, versions seen, file names).
     """
@@ -84,6 +104,7 @@ class Measurement:
     labels: Mapping[str, str] = field(default_factory=dict)
     start: float = 0.0
     end: float = 0.0
+    blocks: tuple[Block, ...] = ()
     note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -94,7 +115,7 @@ class Measurement:
             "unit": self.unit,
             "n": self.n,
             "failures": self.failures,
-            "exceedances": {repr(edge): count for edge, count in sorted(self.exceedances.items())},
+            "exceedances": _counted(self.exceedances),
             "histogram": (
                 {str(index): count for index, count in sorted(self.histogram.counts.items())}
                 if self.histogram
@@ -105,6 +126,7 @@ class Measurement:
             "labels": dict(self.labels),
             "start": self.start,
             "end": self.end,
+            "blocks": [[block.n, block.failures, _counted(block.exceedances)] for block in self.blocks],
             "note": self.note,
             "details": dict(self.details),
         }
@@ -124,13 +146,16 @@ class Measurement:
             unit=data.get("unit", ""),
             n=int(data.get("n", 0)),
             failures=None if data.get("failures") is None else int(data["failures"]),
-            exceedances={float(edge): int(count) for edge, count in data.get("exceedances", {}).items()},
+            exceedances=_edges(data.get("exceedances", {})),
             histogram=Histogram({int(k): int(v) for k, v in histogram.items()}) if histogram else None,
             value=None if data.get("value") is None else float(data["value"]),
             values=tuple(float(value) for value in data.get("values", ())),
             labels=dict(data.get("labels", {})),
             start=float(data.get("start", 0.0)),
             end=float(data.get("end", 0.0)),
+            blocks=tuple(
+                Block(int(n), int(failed), _edges(above)) for n, failed, above in data.get("blocks", ())
+            ),
             note=data.get("note", ""),
             details=dict(data.get("details", {})),
         )
@@ -155,6 +180,7 @@ def merge(first: Measurement, second: Measurement) -> Measurement:
         values=first.values + second.values,
         labels=first.labels,
         start=first.start,
+        blocks=first.blocks + second.blocks,
         note=second.note or first.note,
         details={**first.details, **second.details, **_statuses(first.details, second.details)},
     )
@@ -166,6 +192,14 @@ def _statuses(*details: Mapping[str, Any]) -> dict[str, Any]:
     if not all(isinstance(each, dict) for each in counted):
         return {}
     return {"statuses": dict(sum(map(Counter, counted), Counter[str]()))}
+
+
+def _counted(exceedances: Mapping[float, int]) -> dict[str, int]:
+    return {repr(edge): count for edge, count in sorted(exceedances.items())}
+
+
+def _edges(exceedances: Mapping[str, Any]) -> dict[float, int]:
+    return {float(edge): int(count) for edge, count in exceedances.items()}
 
 
 def _finite(value: float | None) -> float | str | None:

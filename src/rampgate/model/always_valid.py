@@ -1,4 +1,6 @@
-"""When to stop a load run early: a betting test that may be looked at every second.
+"""Is a limit broken? A betting test that may be looked at after every second, or block of seconds.
+
+A load run hands it seconds, the probe of API latency blocks of 5 seconds; below, a second is either.
 
 **What is assumed**, and nothing else: in every second the expected fraction of failing requests, given all
 earlier seconds, is at most the limit p. Inside a second requests may fail together in any way. (With half
@@ -38,7 +40,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 BETS: Mapping[float, float] = {1.0: 0.5, 0.8: 0.16, 0.4: 0.14, 0.15: 0.1, 0.05: 0.1}
 """u -> share of a stake, together at most 1. The bold ones see steady trouble soonest, the timid ones survive
@@ -51,7 +53,7 @@ _MOST = 1e300
 """Wealth is capped here, which keeps it a supermartingale, and a float."""
 
 
-class AbortTest:
+class AlwaysValidTest:
     """Watches one threshold of the form "the fraction of failing requests is at most the limit".
 
     Args:
@@ -64,7 +66,7 @@ class AbortTest:
         ValueError: an argument outside of these.
     """
 
-    def __init__(self, limit: float, alpha: float, tighter: AbortTest | None = None) -> None:
+    def __init__(self, limit: float, alpha: float, tighter: AlwaysValidTest | None = None) -> None:
         if not (0 < limit < 1 and 0 < alpha < 1):
             raise ValueError(f"limit and alpha lie between 0 and 1, found {limit} and {alpha}")
         self.limit = limit
@@ -139,3 +141,20 @@ class AbortTest:
             raised + (fraction > level) for raised, level in zip(self._raised, self._levels, strict=True)
         ]
         self._stake = before - self._purse()
+
+
+def broken(limit: float, alpha: float, blocks: Iterable[tuple[int, int]]) -> bool:
+    """Whether blocks of time, in their order, show that more than a limit fails.
+
+    Args:
+        limit: the fraction that is allowed, between 0 and 1.
+        alpha: the chance of this while it is kept, at any number of looks.
+        blocks: of each, how many requests failed, and how many there were.
+
+    Raises:
+        ValueError: see ``AlwaysValidTest``.
+    """
+    test = AlwaysValidTest(limit, alpha)
+    for number, (failing, n) in enumerate(blocks):
+        test.add(number, failing, n)
+    return test.fired_at is not None

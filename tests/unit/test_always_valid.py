@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rampgate.judging.threshold import parse, validate
-from rampgate.load.abort import ALARMS, BETS, AbortTest
+from rampgate.model.always_valid import ALARMS, BETS, AlwaysValidTest
 from rampgate.model.metrics import METRICS, Kind
 
 N = 1000
@@ -20,14 +20,14 @@ histories = st.lists(st.one_of(st.integers(0, 60), st.integers(0, N)), max_size=
 limits = st.sampled_from([0.001, 0.02, 0.05, 0.3, 0.7])
 
 
-def told(watch: AbortTest, counts: list[int], start: int = 0, n: int = N) -> AbortTest:
+def told(watch: AlwaysValidTest, counts: list[int], start: int = 0, n: int = N) -> AlwaysValidTest:
     """The watch after these seconds."""
     for second, failing in enumerate(counts, start):
         watch.add(second, failing, n)
     return watch
 
 
-def wealth_after(watch: AbortTest, failing: int) -> float:
+def wealth_after(watch: AlwaysValidTest, failing: int) -> float:
     """The wealth if the next second were this one."""
     other = copy.deepcopy(watch)
     other.add(10_000, failing, N)
@@ -46,7 +46,7 @@ def test_no_second_within_the_limit_gains_on_average(
     history: list[int], limit: float, low: int, high: int
 ) -> None:
     """After any past, the wealth grows on average under no two-point distribution whose mean is allowed."""
-    watch = told(AbortTest(limit, 1e-4), history)
+    watch = told(AlwaysValidTest(limit, 1e-4), history)
     low, high = min(low, high), max(low, high)
     if low > limit * N:
         low = 0
@@ -71,7 +71,7 @@ def test_ville_holds_exactly_over_every_path(chances: dict[int, float]) -> None:
     assert sum(failing * chance for failing, chance in chances.items()) <= limit * N + 1e-9
     mean = fired = 0.0
     for path in itertools.product(chances, repeat=8):
-        watch = told(AbortTest(limit, alpha), list(path))
+        watch = told(AlwaysValidTest(limit, alpha), list(path))
         weight = math.prod(chances[failing] for failing in path)
         mean += weight * math.exp(watch.log_wealth)
         fired += weight * (watch.fired_at is not None)
@@ -86,20 +86,20 @@ def test_simulated_services_at_the_limit_are_stopped_as_rarely_as_alpha() -> Non
         fired = 0
         for seed in range(runs):
             path = seeded(1000 * kind + seed, 0.02, bunches, size, seconds)
-            fired += told(AbortTest(0.02, alpha), path, n=200).fired_at is not None
+            fired += told(AlwaysValidTest(0.02, alpha), path, n=200).fired_at is not None
         # 13 or more of 100 happen with chance 0.001 when each has 0.05; the seeds are fixed.
         assert fired < 13
     treacherous = 0
     for seed in range(runs):
         path = [10 * (count > 0) for count in seeded(5000 + seed, 0.4, 1, 1, seconds)]
-        treacherous += told(AbortTest(0.02, alpha), path, n=200).fired_at is not None
+        treacherous += told(AlwaysValidTest(0.02, alpha), path, n=200).fired_at is not None
     assert treacherous < 13
 
 
 def test_no_healthy_run_is_stopped() -> None:
     """Half the limit, failing four at a time, for ten minutes: never, at the alpha of a real run."""
     for seed in range(20):
-        assert told(AbortTest(0.02, 1e-4), seeded(seed, 0.01, 50, 4, 600), n=200).fired_at is None
+        assert told(AlwaysValidTest(0.02, 1e-4), seeded(seed, 0.01, 50, 4, 600), n=200).fired_at is None
 
 
 def test_a_late_spike_is_seen_as_soon_as_an_early_one() -> None:
@@ -107,7 +107,7 @@ def test_a_late_spike_is_seen_as_soon_as_an_early_one() -> None:
     took = []
     for calm in (0, 10, 300, 3600):
         path = seeded(7, 0.005, 200, 1, calm) + seeded(8, 0.05, 200, 1, 60)
-        fired = told(AbortTest(0.02, 1e-4), path, n=200).fired_at
+        fired = told(AlwaysValidTest(0.02, 1e-4), path, n=200).fired_at
         assert fired is not None
         took.append(fired - calm + 1)
     assert min(took) > 0
@@ -118,7 +118,7 @@ def test_a_late_spike_is_seen_as_soon_as_an_early_one() -> None:
 def test_a_dead_service_is_seen_within_seconds_even_after_noise() -> None:
     """Alarms that came to nothing use up little: everything failing fires in at most six seconds."""
     noisy = seeded(3, 0.01, 4, 50, 900)
-    quiet = told(AbortTest(0.02, 1e-4), noisy, n=200)
+    quiet = told(AlwaysValidTest(0.02, 1e-4), noisy, n=200)
     assert quiet.fired_at is None
     told(quiet, [200] * 6, start=900, n=200)
     assert quiet.fired_at is not None
@@ -126,14 +126,18 @@ def test_a_dead_service_is_seen_within_seconds_even_after_noise() -> None:
 
 def test_no_data_is_no_evidence() -> None:
     """Without requests nothing fires, and the watch says that it judged no second."""
-    watch = told(AbortTest(0.02, 1e-4), [0] * 50, n=0)
+    watch = told(AlwaysValidTest(0.02, 1e-4), [0] * 50, n=0)
     assert (watch.fired_at, watch.log_evidence, watch.seconds) == (None, 0.0, 0)
 
 
 @given(histories, st.integers(0, 25))
 def test_seconds_without_requests_change_nothing(history: list[int], at: int) -> None:
     """A gap, told or left out, gives the same evidence as none."""
-    plain, told_gap, left_out = AbortTest(0.02, 1e-4), AbortTest(0.02, 1e-4), AbortTest(0.02, 1e-4)
+    plain, told_gap, left_out = (
+        AlwaysValidTest(0.02, 1e-4),
+        AlwaysValidTest(0.02, 1e-4),
+        AlwaysValidTest(0.02, 1e-4),
+    )
     told(plain, history)
     for watch in (told_gap, left_out):
         told(watch, history[:at])
@@ -147,7 +151,7 @@ def test_seconds_without_requests_change_nothing(history: list[int], at: int) ->
 
 def test_what_has_fired_stays_fired() -> None:
     """Later calm takes back neither the second nor the evidence, and endless failure overflows nothing."""
-    watch = told(AbortTest(0.02, 1e-4), [N] * 2000)
+    watch = told(AlwaysValidTest(0.02, 1e-4), [N] * 2000)
     at, evidence = watch.fired_at, watch.log_evidence
     assert at is not None
     assert math.isfinite(evidence)
@@ -159,7 +163,7 @@ def test_what_has_fired_stays_fired() -> None:
 @given(histories, st.sampled_from([0.3, 1e-2, 1e-4, 3.3e-5]))
 def test_the_threshold_in_the_journal_is_the_one_in_force(history: list[int], alpha: float) -> None:
     """Fired means exactly that ``abort_evidence < threshold`` is false of the evidence, at alpha or below."""
-    watch = told(AbortTest(0.02, alpha), history)
+    watch = told(AlwaysValidTest(0.02, alpha), history)
     threshold = parse(f"abort_evidence < {watch.threshold}")
     assert validate(threshold) == []
     assert threshold.limit == watch.threshold >= math.log(1 / alpha)
@@ -169,14 +173,14 @@ def test_the_threshold_in_the_journal_is_the_one_in_force(history: list[int], al
 
 def test_a_high_limit_can_still_raise_an_alarm() -> None:
     """Twice the limit may be beyond everything; total failure is seen all the same."""
-    assert told(AbortTest(0.7, 1e-2), [N] * 40).fired_at is not None
+    assert told(AlwaysValidTest(0.7, 1e-2), [N] * 40).fired_at is not None
 
 
 @pytest.mark.parametrize(("limit", "alpha"), [(0.0, 0.1), (1.0, 0.1), (0.02, 0.0), (0.02, 1.0)])
 def test_what_would_break_the_guarantee_is_refused(limit: float, alpha: float) -> None:
     """No test is made of a limit or a chance that is none."""
     with pytest.raises(ValueError, match="found"):
-        AbortTest(limit, alpha)
+        AlwaysValidTest(limit, alpha)
 
 
 def test_no_bet_can_break_the_guarantee() -> None:
@@ -189,7 +193,7 @@ def test_no_bet_can_break_the_guarantee() -> None:
 @pytest.mark.parametrize(("second", "failing", "n"), [(5, 0, 1), (4, 0, 1), (6, 2, 1), (6, -1, 1)])
 def test_nonsense_and_rewritten_history_are_refused(second: int, failing: int, n: int) -> None:
     """A second is told once, in order, with a count that is one."""
-    watch = AbortTest(0.02, 1e-4)
+    watch = AlwaysValidTest(0.02, 1e-4)
     watch.add(5, 0, 1)
     with pytest.raises(ValueError, match=r"second|count"):
         watch.add(second, failing, n)
