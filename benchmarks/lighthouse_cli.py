@@ -8,6 +8,7 @@ gets the session as a cookie header and starts a browser for each audit, as it d
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -70,6 +71,8 @@ def cli(tools: Tools, url: str, cookie: str, folder: Path) -> float:
 
 def main() -> None:
     """Print the table."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(description=__doc__, formatter_class=formatter).parse_args()
     tools = find_tools(os.environ)
     settings = demo.settings_of(demo.settings_file())
     with demo.deployment(settings) as ready, tempfile.TemporaryDirectory() as name:
