@@ -9,7 +9,8 @@ and then the server is slower than the generators: only the CPU figures mean som
 The journey is four GETs at once with the checks "status is 200" and "response time < 1000ms". The server is
 on core 0, each generator in turn on core 1, in interleaved rounds; printed are the median, the least and the
 most. Start-up is left out. *With bookkeeping* is what a load run does: every request in the recorder's
-columns and in Locust's request event with its statistics; *without* is the client alone.
+columns and in Locust's request event with its statistics; with *bodies checked* a sample of the answers is
+read beside that; *without* is the client alone.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import gc
 import json
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -49,20 +50,28 @@ def client_alone(url: str, users: int, seconds: float, pause: float) -> Spent:
     return good[0], *spent
 
 
-def visitors(url: str, users: int, seconds: float, pause: float) -> Spent:
-    """The load run's own user with all that it keeps: requests without failures, and CPU seconds."""
+def visitors(url: str, users: int, seconds: float, pause: float, body: str | None = None) -> Spent:
+    """The load run's own user with all that it keeps: requests without failures, and CPU seconds.
+
+    Args:
+        url: of the server.
+        users: at once.
+        seconds: for so long.
+        pause: between two visits.
+        body: what the bodies that are checked must hold: 1,000 of each endpoint in 30 s.
+    """
     from loadtests import journey, work
 
     from rampgate.clock import SystemClock
     from rampgate.config.settings import Settings
     from rampgate.load.times import Recorder
 
-    endpoints = [{"name": path, "path": path, "load": True} for path in PATHS]
+    endpoints = [{"name": path, "path": path, "load": True, "body": body} for path in PATHS]
     settings = Settings.model_validate(
         {
             "target": {"api": url},
             "endpoints": endpoints,
-            "load": {"pause": pause, "ramp_up": 0, "plateau": 600, "ramp_down": 0},
+            "load": {"pause": pause, "ramp_up": 0, "plateau": 30, "ramp_down": 0},
         }
     )
     blocks: list[bytes] = []
@@ -124,6 +133,7 @@ def _locust(user_class: Any, users: int, seconds: float) -> Spent:
 
 GENERATORS: dict[str, Callable[[str, int, float, float], Spent]] = {
     "ours, with bookkeeping": visitors,
+    "ours, bodies checked": partial(visitors, body="items"),
     "ours, without": client_alone,
     "FastHttpUser, pool of 4": fast_http,
 }
@@ -131,6 +141,7 @@ GENERATORS: dict[str, Callable[[str, int, float, float], Spent]] = {
 
 START_UP = {  # imports, which are not measured
     "ours, with bookkeeping": ("loadtests.journey", "rampgate.config.settings", "rampgate.load.times"),
+    "ours, bodies checked": ("loadtests.journey", "rampgate.config.settings", "rampgate.load.times"),
     "ours, without": ("loadtests.client", "loadtests.multi"),
     "FastHttpUser, pool of 4": ("locust", "gevent.pool"),
 }

@@ -19,6 +19,7 @@ _OWN_CODES = {
     pycurl.E_URL_MALFORMAT: "the address is none",
     pycurl.E_SSL_CACERT_BADFILE: "the certificates of the authorities cannot be read here",
 }
+TOO_LARGE, NOT_DECODED = "the answer is larger than what is read of it", "the answer cannot be decoded"
 _ERRORS = {
     pycurl.E_GOT_NOTHING: "the connection was closed before an answer came",
     pycurl.E_SEND_ERROR: "the connection was closed while the request was sent",
@@ -26,8 +27,8 @@ _ERRORS = {
     pycurl.E_PARTIAL_FILE: "the answer broke off",
     pycurl.E_UNSUPPORTED_PROTOCOL: "the answer is not HTTP",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "the answer is not HTTP",
-    pycurl.E_WRITE_ERROR: "the answer is larger than what is read of it",
-    pycurl.E_BAD_CONTENT_ENCODING: "the answer cannot be decoded",
+    pycurl.E_WRITE_ERROR: TOO_LARGE,
+    pycurl.E_BAD_CONTENT_ENCODING: NOT_DECODED,
     pycurl.E_SSL_CONNECT_ERROR: "TLS could not be agreed on",
     pycurl.E_PEER_FAILED_VERIFICATION: "the certificate of the target is not trusted",
 }

@@ -75,9 +75,12 @@ class Session:
             path: relative to the base.
             headers: beside the session's.
             json: the body, unless None.
-            keep: bytes of the answer's body that are read; a larger one is an error. 0 reads all, keeps none.
+            keep: bytes of the answer's body, unpacked, that are read; a larger one is an error. 0 reads all,
+                keeps none. What is sent is the same in either case.
         """
         every = {**self.headers, **(headers or {})}
+        if keep and "accept-encoding" not in {name.lower() for name in every}:
+            every["Accept-Encoding"] = ""  # libcurl is ready to unpack, and does not ask for it
         body = None
         if json is not None:
             body = jsonlib.dumps(json).encode()

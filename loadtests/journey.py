@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
@@ -13,10 +14,13 @@ from locust.exception import CatchResponseError, StopTest
 
 from rampgate.errors import ProbeError
 from rampgate.io.http import find, is_2xx
+from rampgate.load import bodies
 from rampgate.load.cohorts import Roster
-from rampgate.load.table import CUT, NO_COHORT, SIGN_IN
+from rampgate.load.counters import BODY
+from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, SIGN_IN, UNREAD
 
 from . import work
+from .answer import NOT_DECODED, TOO_LARGE
 from .client import KEEP, Session
 from .multi import Multi
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.load.accounts import Account
 
     from .answer import Answer
@@ -71,13 +76,22 @@ def end() -> None:
 
 
 class EndpointRequest:
-    """The request of one user to an endpoint."""
+    """The request of one user to an endpoint; ``read`` is the same with its body read and checked."""
 
-    __slots__ = ("index", "method", "name", "request", "url")
+    __slots__ = ("endpoint", "index", "method", "name", "read", "request", "url")
 
-    def __init__(self, index: int, name: str, request: Request) -> None:
-        self.index, self.name, self.request = index, name, request
+    def __init__(
+        self, index: int, name: str, request: Request, endpoint: EndpointSettings | None = None
+    ) -> None:
+        self.index, self.name, self.request, self.endpoint = index, name, request, endpoint
         self.method, self.url = request.method, request.url
+        self.read: EndpointRequest | None = None
+
+    def check(self, answer: Answer) -> str:
+        """What is wrong with the body of an answer that is good but for it, "" when nothing is."""
+        if answer.error:
+            return bodies.TOO_LARGE if answer.error == TOO_LARGE else answer.error
+        return bodies.wrong(self.endpoint, answer.body) if self.endpoint else ""
 
 
 class LoadUser(User):
@@ -100,6 +114,7 @@ class LoadUser(User):
         timeout = self.work.settings.target.timeout
         self.session = Session(multi, self.host or "", self.work.headers, timeout_s=timeout)
         self.requests: list[EndpointRequest] | None = None
+        self._checks_bodies = any(endpoint.body for endpoint in self.work.endpoints)
         self._evenly = all(endpoint.weight == 1 for endpoint in self.work.endpoints)
 
     def on_start(self) -> None:
@@ -127,7 +142,8 @@ class LoadUser(User):
         if self.requests is None:
             self.requests = self.sign_in()
         if self.requests:
-            self.send(self.requests if self._evenly else self._weighed(self.requests))
+            requests = self.requests if self._evenly else self._weighed(self.requests)
+            self.send(self._sampled(requests) if self._checks_bodies else requests)
 
     def sign_in(self) -> list[EndpointRequest] | None:
         """The endpoints, to be asked within a session; None when sign-in failed."""
@@ -185,8 +201,13 @@ class LoadUser(User):
             if answer.status == CUT and self.work.hurried:
                 continue
             status, error, ms = answer.status, answer.error, answer.duration_ms
-            good = 200 <= status < 300  # noqa: PLR2004  # is_2xx, for each request of a run
-            add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status)
+            good, body = 200 <= status < 300, UNREAD  # noqa: PLR2004  # is_2xx, for each request of a run
+            if each.endpoint and good and error in {"", TOO_LARGE, NOT_DECODED}:
+                wrong_body, error = each.check(answer), ""
+                body = BAD if wrong_body else GOOD
+                if wrong_body:
+                    self.work.recorder.fact(BODY, str(each.index), wrong_body)
+            add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status, body=body)
             wrong = None if good and not error else CatchResponseError(error or f"HTTP {status}")
             fire(
                 request_type=each.method,
@@ -202,14 +223,20 @@ class LoadUser(User):
         return own
 
     def _endpoints(self, headers: dict[str, str]) -> list[EndpointRequest]:
-        return [
-            EndpointRequest(
-                index,
-                endpoint.name,
-                self.session.prepare(endpoint.method, endpoint.path, headers if endpoint.sign_in else None),
-            )
-            for index, endpoint in enumerate(self.work.endpoints)
-        ]
+        found = []
+        for index, endpoint in enumerate(self.work.endpoints):
+            prepare = partial(self.session.prepare, endpoint.method, endpoint.path)
+            own = headers if endpoint.sign_in else None
+            found.append(EndpointRequest(index, endpoint.name, prepare(own)))
+            if endpoint.body:
+                read = prepare(own, keep=bodies.MOST_BYTES)
+                found[-1].read = EndpointRequest(index, endpoint.name, read, endpoint)
+        return found
+
+    def _sampled(self, requests: Sequence[EndpointRequest]) -> list[EndpointRequest]:
+        """The same, with those whose turn it is to have their body checked."""
+        takes, elapsed = self.work.bodies.takes, self.work.elapsed
+        return [each.read if each.read and takes(each.index, elapsed) else each for each in requests]
 
     def _weighed(self, requests: list[EndpointRequest]) -> list[EndpointRequest]:
         chosen: list[EndpointRequest] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.local import local
 
-from rampgate.load import profile
+from rampgate.load import bodies, profile
 from rampgate.load.plan import endpoints_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Work:
         self.index, self.of = share
         self.hurried = False
         load = profile.of(settings.load)
+        self.bodies = bodies.Sample(load.ramp, share[1])
         self._tickets = None if load.rate is None else profile.Tickets(load, *share)
         self._user = local()
         self._flushing = gevent.spawn(self._keep_flushing)

@@ -50,9 +50,14 @@ def main(settings: Settings, accounts: list[Account], stop_timeout: int) -> dict
     journey.end()
     work.now.end()
     rows = [row._asdict() for block in blocks for row in decode(block).table.rows()]
+    facts: dict[str, dict[str, Any]] = {}
+    for block in blocks:
+        for kind, found in decode(block).facts.items():
+            facts.setdefault(kind, {}).update(found)
     total = environment.stats.total
     return {
         "rows": rows,
+        "facts": facts,
         "events": [
             {key: told[key] for key in ("request_type", "name", "response_time", "response_length")}
             | {"error": str(told["exception"] or "")}

@@ -34,6 +34,7 @@ class Scripted:
         self.closed = threading.Semaphore(0)
         self.asked = threading.Semaphore(0)
         self.go_on = threading.Event()
+        self.chosen: dict[str, bytes] = {}
         self._listener = socket.create_server((host, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
@@ -114,6 +115,7 @@ class Scripted:
             headers = b"Set-Cookie: session=s3; Path=/\r\n"
         elif path == "/gzip":
             body, headers = gzip.compress(body), b"Content-Encoding: gzip\r\n"
+        body = self.chosen.get(path, body)
         head = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n" % (status, len(body), headers)
         connection.sendall(head + (b"" if method == "HEAD" else body))
         return path != "/bye"

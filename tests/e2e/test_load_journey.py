@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.e2e.scripted_server import Scripted
 
-from rampgate.load.table import CUT, NO_COHORT, OFF, ON, SIGN_IN
+from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, OFF, ON, SIGN_IN, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +80,28 @@ def test_every_request_is_told_once_to_recorder_and_listeners(server: Scripted) 
     assert {event["name"] for event in said["events"]} == {"sign-in", "once", "thrice", "seldom"}
     assert (said["troubles"], said["left"]) == ([], 0)
     assert {request.headers["x-rampgate-run"] for request in server.seen} == {"r1"}
+
+
+def test_a_sample_of_bodies_is_checked_and_asked_for_like_the_others(server: Scripted) -> None:
+    """Some answers of an endpoint with a check are read, unpacked and checked; no request shows which."""
+    server.chosen["/json"] = b"{}"
+    endpoints = [
+        {"name": name, "path": path, "load": True, "body": "items"}
+        for name, path in (("good", "/gzip"), ("empty", "/json"), ("large", "/big"))
+    ]
+    endpoints.append({"name": "free", "path": "/status/204", "load": True})
+    said = told(server, endpoints=endpoints, load={"pause": 0.01, "ramp_up": 0, "plateau": 10_000})
+    found = {index: {row["body"] for row in said["rows"] if row["endpoint"] == index} for index in range(4)}
+    assert found == {0: {UNREAD, GOOD}, 1: {UNREAD, BAD}, 2: {UNREAD, BAD}, 3: {UNREAD}}
+    assert said["facts"] == {
+        "body_failure_rate": {
+            "1": "items is missing",
+            "2": "the body is not JSON: Expecting value at character 1",
+        }
+    }
+    assert {row["status"] for row in said["rows"]} == {200, 204}, "a bad body is no failed request"
+    asked = {tuple(sorted(request.headers.items())) for request in server.seen if request.path != "/token"}
+    assert len(asked) == 1
 
 
 def test_signed_in_requests_carry_the_token(server: Scripted) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +11,15 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.errors import EvidenceError
 from rampgate.load.generator import CpuStats, Sample
-from rampgate.load.table import OFF, ON, OUTSIDE, SIGN_IN, Row, Table
+from rampgate.load.table import BAD, OFF, ON, OUTSIDE, SIGN_IN, Row, Table
 from rampgate.load.times import Recorder, decode, read
 from rampgate.model.ramp import Ramp
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS = [
     Row(0.25, 0, ON, 200, 999.999999, 12.5),
     Row(-0.5, 3, OFF, 0, 61_000.0),
     Row(1 / 8, SIGN_IN, ON, 401, 0.001),
-    Row(15.0, 1, OFF, 200, 1000.0),
+    Row(15.0, 1, OFF, 200, 1000.0, body=BAD),
 ]
 
 
@@ -33,7 +30,13 @@ def recorded(rows: list[Row], at: float = 20.0) -> tuple[list[bytes], Recorder]:
     recorder = Recorder(blocks.append, clock, lambda: CpuStats(0.5, 2.0))
     for row in rows:
         recorder.add(
-            row.endpoint, row.cohort, 1000 + row.start_s, row.duration_ms, row.connect_ms, row.status
+            row.endpoint,
+            row.cohort,
+            1000 + row.start_s,
+            row.duration_ms,
+            row.connect_ms,
+            row.status,
+            body=row.body,
         )
     clock.time += at
     recorder.flush()
@@ -44,6 +47,25 @@ def test_rows_come_back_as_they_were_measured() -> None:
     """Starts to the microsecond, times to the nanosecond, signs, cohorts and statuses whole."""
     (block,), _ = recorded(ROWS)
     assert list(decode(block).table.rows()) == ROWS
+
+
+def test_facts_travel_once_in_the_next_block() -> None:
+    """What else there is to report comes with the requests, the last value of each name, and only then."""
+    blocks: list[bytes] = []
+    recorder = Recorder(blocks.append, FakeClock(), lambda: CpuStats(0, 0))
+    for value in ("items is missing", "the body is empty"):
+        recorder.fact("bodies", "0", value)
+    recorder.flush()
+    recorder.flush()
+    assert [decode(block).facts for block in blocks] == [{"bodies": {"0": "the body is empty"}}, {}]
+
+
+def test_a_file_of_the_version_before_is_read() -> None:
+    """It knows no bodies: what it has of requests is all there."""
+    recorded_before = next(Path("tests/recorded/load-promoted").glob("*.bin"))
+    table, dropped = read(recorded_before)
+    assert (len(table) > 0, dropped) == (True, [])
+    assert not table.body.any()
 
 
 def test_an_edge_is_kept_exactly() -> None:

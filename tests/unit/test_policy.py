@@ -104,6 +104,7 @@ def test_one_metric_under_load_leaves_the_limits_of_the_other() -> None:
         return {f"{rule.threshold.metric} {rule.threshold.source}" for rule in rules.rules}
 
     critical = {"http_req_failed rate>0.05", "http_req_duration p(95)>5000"}
+    critical.add("body_failure_rate body_failure_rate > 5%")
     changed = sources(http_req_duration=["p(99)<3000"])
     assert changed == critical | {"http_req_duration p(99)<3000", "http_req_failed rate<0.02"}
     assert sources(http_req_failed=[]) == critical | {"http_req_duration p(95)<1000"}

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 LOAD_CRITICAL = (("http_req_failed", "rate>0.05"), ("http_req_duration", "p(95)>5000"))
+BODY = "body_failure_rate"
+BODIES_NEEDED = 200
+"""How many bodies of an endpoint must have been checked under load for it to pass."""
 """What rolls back under load; the k6-like thresholds of [load.thresholds] only hold."""
 
 
@@ -91,6 +94,16 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
     """
     metrics = known_metrics(settings)
     problems: list[str] = []
+    rules = _named(settings, metrics, problems)
+    if settings.policy:
+        rules += _triggers(base / settings.policy, metrics, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return Policy(_distinct(rules), metrics)
+
+
+def _named(settings: Settings, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:
+    """The defaults, with those of [thresholds] in their place or beside them."""
     named: dict[str, Rule] = {}
     for each in defaults():
         named[each.name] = Rule(parse(each.text, bad=each.bad, name=each.name, severity=each.severity))
@@ -108,12 +121,7 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
             beside.append(rule)
         else:
             named[name] = rule
-    rules = [*named.values(), *beside]
-    if settings.policy:
-        rules += _triggers(base / settings.policy, metrics, problems)
-    if problems:
-        raise ConfigurationError(problems)
-    return Policy(_distinct(rules), metrics)
+    return [*named.values(), *beside]
 
 
 def _unjudged(name: str, rule: Rule, default: Rule | None, settings: Settings) -> list[str]:
@@ -137,7 +145,7 @@ def known_metrics(settings: Settings) -> dict[str, Metric]:
 
 
 def load_rules(settings: Settings) -> Policy:
-    """The policy of a load run: k6's thresholds hold, the critical ones roll back.
+    """The policy of a load run: k6's thresholds hold, the critical ones roll back; bodies as elsewhere.
 
     Raises:
         ConfigurationError: every threshold that does not parse or does not fit its metric.
@@ -155,6 +163,12 @@ def load_rules(settings: Settings) -> Policy:
             problems.append(
                 f"rampgate.toml: load.thresholds.{metric}: is not measured under load; accepted are {known}"
             )
+    named = _named(settings, known_metrics(settings), problems)
+    rules += [
+        replace(rule, threshold=replace(rule.threshold, min_n=BODIES_NEEDED), abort=False)
+        for rule in named
+        if rule.threshold.metric == BODY
+    ]
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules))

@@ -114,9 +114,13 @@ def _exact(case: Case, k: int) -> tuple[Outcome, int | None]:
         if k / n >= allowed:
             return Outcome.UNDECIDED, None
     outcome = statistics.three_way(k, n, allowed, case.alpha_pass, case.alpha_fail)
-    if outcome is Outcome.PASSED and n < case.threshold.min_n:
-        return Outcome.UNDECIDED, case.threshold.min_n - n
-    return outcome, statistics.needed(k, n, allowed, case.alpha_pass, case.alpha_fail)
+    more, missing = (
+        statistics.needed(k, n, allowed, case.alpha_pass, case.alpha_fail),
+        case.threshold.min_n - n,
+    )
+    if missing > 0 and outcome is not Outcome.FAILED:
+        return Outcome.UNDECIDED, more and max(more, missing) if outcome is Outcome.UNDECIDED else missing
+    return outcome, more
 
 
 def _display(case: Case, outcome: Outcome, q: float) -> tuple[float | None, float | None, float | None]:

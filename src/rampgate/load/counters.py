@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from rampgate.load.table import CUT, SIGN_IN, Table
+from rampgate.load.table import BAD, CUT, SIGN_IN, UNREAD, Table
 from rampgate.model.measurement import GROWTH, Histogram, Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.judging.threshold import Threshold
     from rampgate.load.table import Column
     from rampgate.model.ramp import Ramp
 
-FAILED, DURATION = "http_req_failed", "http_req_duration"
+FAILED, DURATION, BODY = "http_req_failed", "http_req_duration", "body_failure_rate"
 RESOLUTION_MS = 0.01
 """How finely times are kept for display; limits are counted on the time as measured."""
 TIME_OUT, NO_ANSWER, NOT_WAITED_FOR = "time-out", "no answer", "not waited for"
@@ -45,6 +46,8 @@ class Counts:
 
     Args:
         failed: requests that failed.
+        bodies: answers whose body was checked.
+        bad_bodies: those of them whose body is not what it should be.
         statuses: HTTP status, or why there is none -> requests, sign-ins included.
         sign_in_statuses: the same of the sign-ins alone.
         above: edge in ms -> requests beyond it, sign-ins left out; a failed one lies beyond every edge.
@@ -56,6 +59,8 @@ class Counts:
     """
 
     failed: int = 0
+    bodies: int = 0
+    bad_bodies: int = 0
     worst_ms: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
     sign_in_statuses: Counter[str] = field(default_factory=Counter)
@@ -79,6 +84,8 @@ class Counts:
         times = timed.duration_ms[timed.ok]
         late = (table.status == 0) & (table.connect_ms + table.duration_ms >= _NEARLY * timeout_s * 1000)
         self.failed += int(np.count_nonzero(table.failed))
+        self.bodies += int(np.count_nonzero(table.body != UNREAD))
+        self.bad_bodies += int(np.count_nonzero(table.body == BAD))
         self.worst_ms = max(self.worst_ms, float(times.max(initial=0.0)))
         statuses = np.where(late, _TIMED_OUT, table.status)
         _count(self.statuses, statuses, _status_name)
@@ -172,6 +179,36 @@ class Counts:
             start=span[0],
             end=span[1],
             details=details,
+        )
+
+    def body_failures(
+        self,
+        endpoint: EndpointSettings,
+        labels: Mapping[str, str],
+        span: tuple[float, float],
+        wrong: Sequence[str] = (),
+    ) -> Measurement:
+        """``body_failure_rate`` of the answers of an endpoint whose body was read.
+
+        Args:
+            endpoint: says what a good body holds.
+            labels: what the requests have in common.
+            span: seconds since the epoch, from and to.
+            wrong: what was wrong with bodies of this endpoint, for a reader.
+        """
+        details: dict[str, Any] = {
+            "check": f"{endpoint.body} >= {endpoint.minimum:g}",
+            "sampled": f"{self.bodies:,} of {self.n:,} answers were read, evenly",
+        }
+        return Measurement(
+            BODY,
+            n=self.bodies,
+            failures=self.bad_bodies,
+            labels=dict(labels),
+            start=span[0],
+            end=span[1],
+            note=wrong[0] if wrong and self.bad_bodies else "",
+            details=details | ({"failed": list(wrong)} if wrong and self.bad_bodies else {}),
         )
 
     def checked(self) -> dict[str, dict[str, int]]:

@@ -13,8 +13,9 @@ from rampgate.model.measurement import Measurement
 from rampgate.outcome import Cause, Outcome, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.evidence.run import Run
     from rampgate.judging.threshold import Threshold
     from rampgate.load.abort_monitors import AbortMonitors
@@ -41,6 +42,8 @@ class Finalizer:
         began: when, in seconds since the epoch.
         ran: for how many seconds.
         health: of the generating processes.
+        endpoints: under load.
+        bad_bodies: what was wrong with bodies of an endpoint.
         stopped: it was ended early by an abort monitor.
     """
 
@@ -49,6 +52,8 @@ class Finalizer:
     began: float
     ran: float
     health: Health
+    endpoints: Sequence[EndpointSettings]
+    bad_bodies: Callable[[int], Sequence[str]]
     stopped: bool = False
     _starved: str = field(init=False)
 
@@ -160,6 +165,10 @@ class Finalizer:
         if part.check == WHOLE_RUN:
             failed = replace(failed, details={**failed.details, "checks": counts.checked()})
         Expect(self.run, part.check, advisory=part.advisory)(failed)
+        if part.endpoint is not None and self.endpoints[part.endpoint].body:
+            wrong_ones = self.bad_bodies(part.endpoint)
+            bodies = counts.body_failures(self.endpoints[part.endpoint], part.labels, seconds, wrong_ones)
+            Expect(self.run, part.check, advisory=part.advisory)(bodies)
         duration = counts.durations(thresholds, part.labels, seconds)
         Expect(self.run, part.check, advisory=part.advisory, unreliable=unreliable)(duration)
         if not part.advisory:

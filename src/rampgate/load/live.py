@@ -63,6 +63,9 @@ class RunView(Protocol):
     def seconds(self) -> Sequence[Second]:
         """Those that are complete."""
 
+    def bad_bodies(self, endpoint: int) -> Sequence[str]:
+        """What was wrong with bodies of an endpoint."""
+
     @property
     def evidence(self) -> Mapping[str, Evidence]:
         """Threshold text -> its abort test."""
@@ -191,7 +194,12 @@ def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Itera
         labels = {} if index is None else {"endpoint": about}
         counts, span = run.counters.endpoint(index, plateau=on_plateau), (begun, elapsed)
         durations = counts.durations(run.counters.thresholds, labels, span)
-        for timed in (counts.failures(labels, span), durations):
+        checked = (
+            []
+            if index is None or not run.endpoints[index].body
+            else [counts.body_failures(run.endpoints[index], labels, span, run.bad_bodies(index))]
+        )
+        for timed in (counts.failures(labels, span), *checked, durations):
             for threshold in run.setup.policy.thresholds(timed):
                 found = judge(
                     threshold,

@@ -19,6 +19,7 @@ from rampgate.io.http import RUN_HEADER
 from rampgate.load import profile
 from rampgate.load.abort_monitors import ABORT, CHANCY, chains, monitored
 from rampgate.load.cohorts import split_of
+from rampgate.load.counters import BODY
 from rampgate.load.finalize import GENERATOR
 from rampgate.load.slices import SLICES, Slice, planned
 from rampgate.shipped import shipped
@@ -96,7 +97,6 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     rules = policy.load_rules(settings)
     # The guard is meant for the address that is going to be meant, before anything is.
     Guard(settings.allowed_hosts).check(settings.target.api or "")
-    chancy = sum(rules.metrics[rule.threshold.metric].kind in CHANCY for rule in rules.rules)
     slices = slices_of(settings)
     monitors = [] if settings.load.abort == "off" else chains(monitored(rules))
     return session.Setup(
@@ -105,7 +105,7 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
         redactor=redactor,
         policy=rules,
         plan=Plan(tuple(_checks(settings, slices, abort=bool(monitors))), ()),
-        tests=chancy * len(slices),
+        tests=_tests(settings, rules, slices),
         invocation=invocation,
         abort_tests=len(monitors),
         notes=[
@@ -187,6 +187,16 @@ def slices_of(settings: Settings) -> tuple[Slice, ...]:
     return planned(
         endpoints_of(settings), meant.ramp, cohorts=cohorts_known(settings), rehearsal=meant.rehearsal
     )
+
+
+def _tests(settings: Settings, rules: policy.Policy, slices: Sequence[Slice]) -> int:
+    """How many tests of chance the slices make; bodies are checked where their endpoint has a check."""
+    endpoints = endpoints_of(settings)
+    bodies = sum(part.endpoint is not None and bool(endpoints[part.endpoint].body) for part in slices)
+    chancy = [
+        rule.threshold.metric for rule in rules.rules if rules.metrics[rule.threshold.metric].kind in CHANCY
+    ]
+    return sum(bodies if metric == BODY else len(slices) for metric in chancy)
 
 
 def _checks(settings: Settings, slices: Sequence[Slice], *, abort: bool) -> Iterator[Planned]:

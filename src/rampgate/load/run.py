@@ -10,7 +10,7 @@ import os
 from array import array
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError, ProbeError
@@ -18,7 +18,7 @@ from rampgate.evidence import session
 from rampgate.evidence.lock import target_lock
 from rampgate.load import profile
 from rampgate.load.abort_monitors import AbortMonitors
-from rampgate.load.counters import DURATION, Counters
+from rampgate.load.counters import BODY, DURATION, Counters
 from rampgate.load.files import Files
 from rampgate.load.finalize import Finalizer
 from rampgate.load.generator import Health
@@ -71,6 +71,7 @@ class LoadRun:
         self.peak_users, self._complete = 0, False
         self._troubles: dict[str, None] = {}
         self._recorders: dict[str, Recorder] = {}
+        self.facts: dict[str, dict[str, dict[str, Any]]] = {}
         thresholds = setup.policy.of(DURATION)
         edges = {rule.edge for rule in thresholds if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
@@ -172,6 +173,8 @@ class LoadRun:
         except (ValueError, EvidenceError) as error:
             self._troubles[f"requests of {process} were lost: {error}"] = None
             return
+        for kind, facts in block.facts.items():
+            self.facts.setdefault(kind, {}).setdefault(process, {}).update(facts)
         self.sample(process, block.sample)
         self._counted.feed(process, block)
         self.counters.add(block.table)
@@ -233,7 +236,8 @@ class LoadRun:
         return self.folder
 
     def _judge(self, *, early: bool) -> None:
-        final = Finalizer(self._run, self.ramp, self.began, self.elapsed, self.health, stopped=early)
+        ran = self.ramp, self.began, self.elapsed
+        final = Finalizer(self._run, *ran, self.health, self.endpoints, self.bad_bodies, stopped=early)
         final.slices(self.counters, slices_of(self.settings), self._wrong())
         if profile.of(self.settings.load).rehearsal:
             final.rehearsal()
@@ -241,6 +245,11 @@ class LoadRun:
             final.abort(self._monitors, report_only=self.settings.load.abort == "report")
         final.generator(self.seconds, self._off)
         final.timeline(self.seconds)
+
+    def bad_bodies(self, endpoint: int) -> list[str]:
+        """What was wrong with bodies of an endpoint, each once."""
+        found = (facts.get(str(endpoint)) for facts in self.facts.get(BODY, {}).values())
+        return list(dict.fromkeys(text for text in found if text))
 
     def _wrong(self) -> str:
         """What broke on our side, or was not as asked for."""

@@ -26,6 +26,9 @@ NO_COHORT, ON, OFF = 0, 1, 2
 CUT = -1
 """The status of a request that we stopped waiting for at the end of the run: it is slow, and did not fail."""
 
+UNREAD, GOOD, BAD = 0, 1, 2
+"""What the check of an answer's body came to; of most answers the body is not read."""
+
 
 class Row(NamedTuple):
     """One request.
@@ -37,6 +40,7 @@ class Row(NamedTuple):
         status: the HTTP status, 0 when no whole answer came, CUT when it was not waited for.
         duration_ms: from sending to the last byte of the answer, or to the failure, connecting left out.
         connect_ms: name look-up, connecting and TLS; 0 on a connection that was open.
+        body: UNREAD, GOOD or BAD.
     """
 
     start_s: float
@@ -45,6 +49,7 @@ class Row(NamedTuple):
     status: int
     duration_ms: float
     connect_ms: float = 0.0
+    body: int = UNREAD
 
     @property
     def ok(self) -> bool:
@@ -62,6 +67,7 @@ class Table:
     status: Column
     duration_ms: Column
     connect_ms: Column
+    body: Column
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Table:
@@ -69,7 +75,7 @@ class Table:
         import numpy as np
 
         columns = list(zip(*rows, strict=True)) or [()] * len(Row._fields)
-        kinds = (np.float64, np.int16, np.int8, np.int16, np.float64, np.float64)
+        kinds = (np.float64, np.int16, np.int8, np.int16, np.float64, np.float64, np.int8)
         return cls(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
     @classmethod
