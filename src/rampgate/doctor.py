@@ -100,7 +100,7 @@ def _extras(settings: Settings | None) -> Iterator[Finding]:
 
     needed = {
         "stores": bool(settings and (settings.mongodb or settings.redis)),
-        "browser": bool(settings and any(page.lighthouse for page in settings.pages)),
+        "browser": bool(settings and any(page.in_browser for page in settings.pages)),
         "metrics": bool(
             settings
             and (settings.monitoring or (settings.deploy.monitoring and settings.deploy.monitoring.series))
@@ -177,8 +177,10 @@ def _services(settings: Settings) -> Iterator[Finding]:
 def _browser(settings: Settings | None) -> Iterator[Finding]:
     from rampgate.io.browser_tools import Found, inspect
 
-    needed = bool(settings and any(page.lighthouse for page in settings.pages))
+    pages = settings.pages if settings else []
+    audited, opened = any(page.lighthouse for page in pages), any(page.in_browser for page in pages)
     for tool in inspect(os.environ):
+        needed = opened if tool.name == "chromium" else audited
         if tool.name == "playwright":
             continue
         if isinstance(tool, Found):

@@ -91,7 +91,9 @@ def in_turn(*answers: httpx.Response | Exception) -> Clients:
     return Clients(handler)
 
 
-def context(make: Callable[[], httpx.Client] | None = None, clock: Clock | None = None) -> Context:
+def context(
+    make: Callable[[], httpx.Client] | None = None, clock: Clock | None = None, visit: Any = None, **more: Any
+) -> Context:
     """What a check of a run of ``production`` is given; each client that it opens is one of these."""
 
     def opened(service: str, *, account: str = "user", guarded: bool = False) -> httpx.Client:
@@ -99,7 +101,7 @@ def context(make: Callable[[], httpx.Client] | None = None, clock: Clock | None 
         assert make
         return make()
 
-    return Context(RUN_ID, "production", opened, clock or SystemClock())
+    return Context(RUN_ID, "production", opened, visit, clock or SystemClock(), **more)
 
 
 @contextmanager

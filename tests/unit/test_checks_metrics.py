@@ -30,26 +30,32 @@ def test_a_number_is_read(text: str, number: float) -> None:
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        ("", "an empty body"),
-        (" \n", "an empty body"),
-        ("<html>", "a body that is not JSON"),
-        ('{"data": {"rate": 1}', "a body that is not JSON"),
-        ("[" * 100_000, "a body that is not JSON"),
+        ("", "no JSON, for the body is empty"),
+        (" \n", "no JSON, for the body is empty"),
+        ("<html>", "no JSON, for the body is HTML or XML, not JSON"),
+        ('{"data": {"rate": 1}', "no JSON, for the body is a JSON document without its end"),
+        ("[" * 100_000, "no JSON, for the body is JSON nested too deep to read"),
         ("{}", "nothing (or null) at 'data.rate'"),
         ("[]", "nothing (or null) at 'data.rate'"),
         ("null", "nothing (or null) at 'data.rate'"),
         ('{"data": {"rate": null}}', "nothing (or null) at 'data.rate'"),
-        ('{"data": {"rate": NaN}}', "NaN at 'data.rate'"),
-        ('{"data": {"rate": Infinity}}', "Infinity at 'data.rate'"),
-        ('{"data": {"rate": -Infinity}}', "-Infinity at 'data.rate'"),
+        ('{"data": {"rate": NaN}}', "no JSON, for the body holds NaN, which is not JSON"),
+        ('{"data": {"rate": Infinity}}', "no JSON, for the body holds Infinity, which is not JSON"),
+        ('{"data": {"rate": -Infinity}}', "no JSON, for the body holds -Infinity, which is not JSON"),
         ('{"data": {"rate": "NaN"}}', "text \"NaN\" at 'data.rate'"),
         ('{"data": {"rate": "2.5"}}', "text \"2.5\" at 'data.rate'"),
         ('{"data": {"rate": ""}}', "text \"\" at 'data.rate'"),
         ('{"data": {"rate": true}}', "a truth value true at 'data.rate'"),
         ('{"data": {"rate": [1]}}', "a list at 'data.rate'"),
         ('{"data": {"rate": {"value": 1}}}', "an object at 'data.rate'"),
-        ('{"data": {"rate": 1e999}}', "a number too large at 'data.rate'"),
-        ('{"data": {"rate": 1' + "0" * 400 + "}}", "a number too large at 'data.rate'"),
+        (
+            '{"data": {"rate": 1e999}}',
+            "no JSON, for the body holds the number 1e999, which is too large to read",
+        ),
+        (
+            '{"data": {"rate": 1' + "0" * 400 + "}}",
+            f"no JSON, for the body holds the number 1{'0' * 39}, which is too large to read",
+        ),
     ],
 )
 def test_what_is_no_number_is_an_error_in_one_line(body: str, found: str) -> None:
@@ -57,7 +63,8 @@ def test_what_is_no_number_is_an_error_in_one_line(body: str, found: str) -> Non
     with pytest.raises(ProbeError) as refused:
         read(httpx.Response(200, text=body))
     message = str(refused.value)
-    assert f"found {found}; accepted is " in message
+    assert f"found {found}" in message
+    assert "; accepted is " in message
     assert message.startswith("metric feedback, /metrics.json: ")
     assert "\n" not in message
 
@@ -67,7 +74,7 @@ def test_what_is_no_number_is_an_error_in_one_line(body: str, found: str) -> Non
     [
         (httpx.Response(500, json={"data": {"rate": 1}}), "HTTP 500"),
         (httpx.Response(302, json={"data": {"rate": 1}}), "HTTP 302"),
-        (httpx.Response(204), "an empty body"),
+        (httpx.Response(204), "no JSON, for the body is empty"),
         (httpx.ConnectError("Connection refused"), "ConnectError: Connection refused"),
         (httpx.ReadTimeout("slow"), "ReadTimeout: slow"),
     ],

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.unit import fakes
 from tests.unit.fakes import always, serving
 from tests.unit.test_run import started
 
+from rampgate.checks import pages
+from rampgate.checks.pages import QUOTED_CHARS, PageSettings
 from rampgate.config.settings import Settings
-from rampgate.config.subjects import PageSettings
 from rampgate.model.redact import Redactor
-from rampgate.probes.http import QUOTED_CHARS, PageProbe
 from rampgate.stage.context import StageContext
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def test_the_body_of_a_failed_page_is_kept_when_asked_for(
         settings = Settings.model_validate({"target": {"web": web}, "evidence": evidence})
         run = started(tmp_path, "main-1", "canary-secret", settings=settings)
         context = StageContext(run)
-        (seen,) = context.page(PageSettings(name="home", path="/home")).measure()
+        (seen,) = pages.measure(PageSettings(name="home", path="/home"), context.context())
         context.close()
     assert (seen.details["status"], seen.details["bytes"]) == (500, len(BODY))
     assert seen.details.get("body") == kept
@@ -59,9 +60,8 @@ def test_the_body_of_a_failed_page_is_kept_when_asked_for(
 
 def page(answer: httpx.Response) -> dict[str, Any]:
     """What is kept of a page in full."""
-    with always(answer)() as http:
-        probe = PageProbe(http, PageSettings(name="p", path="/p"), Redactor(["canary-secret"]).text)
-        return dict(probe.measure()[0].details)
+    given = fakes.context(always(answer), quoted=Redactor(["canary-secret"]).text)
+    return dict(pages.measure(PageSettings(name="p", path="/p"), given)[0].details)
 
 
 def test_a_page_that_came_is_not_quoted() -> None:

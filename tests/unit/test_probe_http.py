@@ -11,11 +11,11 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
 
-from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
+from rampgate.config.subjects import LoginSettings, VersionSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask, client
 from rampgate.probes import http as http_probes
-from rampgate.probes.http import HealthProbe, PageProbe, VersionProbe
+from rampgate.probes.http import HealthProbe, VersionProbe
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -252,88 +252,6 @@ def test_an_answer_that_is_too_large_is_none(answer: dict[str, Any], says: str) 
     with Clients(lambda _: httpx.Response(200, **answer))() as http:
         came = ask(http, "GET", "/")
     assert (came.ok, came.error) == (False, says)
-
-
-def page(answer: httpx.Response | Exception, **shows: str) -> Measurement:
-    """One look at a page."""
-    with always(answer)() as http:
-        return PageProbe(
-            http, PageSettings.model_validate({"name": "patients", "path": "/patients", **shows})
-        ).measure()[0]
-
-
-def test_a_page_that_comes_is_up() -> None:
-    """Status, size and time are on record."""
-    seen = page(httpx.Response(200, text="hello"))
-    assert (seen.metric, seen.value, seen.labels) == ("page_up", 1.0, {"page": "patients"})
-    assert (seen.details["status"], seen.details["bytes"]) == (200, 5)
-    assert seen.details["ms"] >= 0
-
-
-@pytest.mark.parametrize(
-    ("answer", "note"),
-    [
-        (httpx.Response(404), "/patients answered HTTP 404 (expected 2xx)"),
-        (httpx.Response(500), "/patients answered HTTP 500 (expected 2xx)"),
-        (REFUSED, "/patients gave no answer (ConnectError: Connection refused)"),
-        (httpx.ReadTimeout("slow"), "/patients did not answer in time (ReadTimeout: slow)"),
-    ],
-)
-def test_a_page_that_does_not_come_is_down(answer: httpx.Response | Exception, note: str) -> None:
-    """Anything but 2xx is no page, and the note says what came in its place."""
-    seen = page(answer)
-    assert (seen.value, seen.note, seen.details["path"]) == (0.0, note, "/patients")
-
-
-FORM = (
-    b"<!doctype html><title>Sign in</title><style>Patients</style><script>var x = 'Patients'</script>"
-    b"<template>Patients</template><h1>Sign   in</h1><input value='Patients'>"
-)
-PAGE = b"<title>All patients &ndash; Clinic</title><body><h1>Patients</h1><p>Ada &amp;\n <b>Grace</b></p>"
-
-
-@pytest.mark.parametrize(
-    ("body", "shows", "note"),
-    [
-        (b"", {}, "/patients answered HTTP 200 with an empty page"),
-        (b" \n", {"text": "Patients"}, "/patients answered HTTP 200 with an empty page"),
-        (FORM, {"text": "Patients"}, "/patients answered HTTP 200 without the text 'Patients'"),
-        (
-            FORM,
-            {"text": "Patients", "title": "Clinic"},
-            "/patients answered HTTP 200 without the title 'Clinic' and the text 'Patients'",
-        ),
-    ],
-)
-def test_a_page_without_what_it_must_show_is_down(body: bytes, shows: dict[str, str], note: str) -> None:
-    """A sign-in form and an empty page answer 200 too; what scripts and attributes say is no text."""
-    seen = page(httpx.Response(200, content=body), **shows)
-    assert (seen.value, seen.note) == (0.0, note)
-
-
-@pytest.mark.parametrize(
-    ("shows", "note"),
-    [
-        ({"text": "Ada & Grace"}, "/patients answered HTTP 200, with the text 'Ada & Grace'"),
-        (
-            {"title": "patients \N{EN DASH} Clinic"},
-            "/patients answered HTTP 200, with the title 'patients \N{EN DASH} Clinic'",
-        ),
-        ({}, "/patients answered HTTP 200, and only its status was checked"),
-    ],
-)
-def test_a_page_says_what_was_checked(shows: dict[str, str], note: str) -> None:
-    """Whoever reads that it passed reads how little was looked at."""
-    seen = page(httpx.Response(200, content=PAGE), **shows)
-    assert (seen.value, seen.note) == (1.0, note)
-
-
-def test_a_redirect_is_no_page_and_its_query_stays_out() -> None:
-    """A page that sends to the sign-in is down; the secret in the redirect is not evidence."""
-    seen = page(httpx.Response(302, headers={"location": f"/signin?token={TOKEN}"}))
-    assert seen.value == 0.0
-    assert "a redirect to /signin" in seen.note
-    assert TOKEN not in json.dumps(seen.to_json())
 
 
 LOGIN = LoginSettings(path="/login", body={"email": "a", "password": PASSWORD})

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from tests.unit.fakes import FakeClock, context, send_json, serving
 
+from rampgate.checks import pages
+from rampgate.checks.pages import PageSettings
 from rampgate.checks.sources import json_address
 from rampgate.checks.sources.json_address import JsonAddress
-from rampgate.config.subjects import EndpointSettings, LoginSettings, PageSettings, VersionSettings
+from rampgate.config.subjects import EndpointSettings, LoginSettings, VersionSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flag_users import fresh_users
 from rampgate.probes.flags import FlagProbe
-from rampgate.probes.http import HealthProbe, PageProbe, VersionProbe, sign_in
+from rampgate.probes.http import HealthProbe, VersionProbe, sign_in
 from rampgate.probes.latency import EndpointProbe
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ LOGIN = LoginSettings(path="/signin", body={"password": "canary"})
 VERSION = VersionSettings(path="/version", connections=2, expected="1.4.0")
 LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
     "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).measure()[0].value,
-    "page": lambda _, http: PageProbe(http, PageSettings(name="home", path="/page")).measure()[0].value,
+    "page": lambda s, _: pages.measure(PageSettings(name="home", path="/page"), context(s.client))[0].value,
     "sign-in": lambda _, http: sign_in(http, LOGIN)[0].value,
     "plain GET": lambda _, http: float(get_here(http, "/page").ok),
     "endpoint": lambda s, _: _passed(EndpointProbe(s.client, LIST, {}, concurrency=1)),

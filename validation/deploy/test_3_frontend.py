@@ -9,9 +9,9 @@ import pytest
 from rampgate.stage import code, steps
 
 if TYPE_CHECKING:
+    from rampgate.checks.pages import PageSettings
     from rampgate.config.predeploy import BundleSettings
     from rampgate.config.steps import FrontendStepSettings, ThemeSettings
-    from rampgate.config.subjects import PageSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.checks import pages
+
 if TYPE_CHECKING:
-    from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
+    from rampgate.checks.frame.check import Context
+    from rampgate.checks.pages import PageSettings
+    from rampgate.config.subjects import LoginSettings, VersionSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 
@@ -29,9 +33,9 @@ def test_version_is_the_deployed_one(
 
 def test_account_can_sign_in(login: LoginSettings, stage_context: StageContext, expect: Expect) -> None:
     """A known-good account can sign in."""
-    expect(stage_context.sign_in(login))
+    expect.confirmed(lambda: [stage_context.sign_in(login)])
 
 
-def test_page_comes(page: PageSettings, stage_context: StageContext, expect: Expect) -> None:
-    """Each page answers with 2xx."""
-    expect(stage_context.page(page))
+def test_page_comes(page: PageSettings, check_context: Context, expect: Expect) -> None:
+    """Each page answers with 2xx, shows what it must, is fresh, and brings its scripts, styles and images."""
+    expect.confirmed(lambda: pages.measure(page, check_context))

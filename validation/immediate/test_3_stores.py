@@ -16,9 +16,9 @@ pytestmark = pytest.mark.immediate
 
 def test_mongodb_answers(mongodb: MongoSettings, stage_context: StageContext, expect: Expect) -> None:
     """MongoDB answers a ping and, where writing is allowed, gives back what is written."""
-    expect(stage_context.mongodb(mongodb))
+    expect.confirmed(stage_context.mongodb(mongodb).measure)
 
 
 def test_redis_answers(redis: RedisSettings, stage_context: StageContext, expect: Expect) -> None:
     """Redis answers a ping and, where writing is allowed, gives back what is written."""
-    expect(stage_context.redis(redis))
+    expect.confirmed(stage_context.redis(redis).measure)

@@ -9,7 +9,7 @@ import pytest
 from rampgate.probes.lighthouse import AUDITS
 
 if TYPE_CHECKING:
-    from rampgate.config.subjects import PageSettings
+    from rampgate.checks.pages import PageSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 

@@ -65,5 +65,4 @@ def _known(metric: str, settings: Settings) -> Mapping[str, Sequence[str]] | Non
         **dict.fromkeys(("up", "time_to_healthy", "wrong_version", "version_lost"), of_service),
         **dict.fromkeys(("lighthouse_performance_score", "lighthouse_accessibility_score"), of_audit),
         **dict.fromkeys(("flag_mismatches", "flag_changed", "flag_on_when_off", "flag_share"), of_flag),
-        "page_up": {"page": [page.name for page in pages]},
     }.get(metric)

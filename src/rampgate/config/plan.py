@@ -20,9 +20,9 @@ from rampgate.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rampgate.checks.pages import PageSettings
     from rampgate.config.predeploy import MonitoringSettings, VisualSettings
     from rampgate.config.settings import Settings
-    from rampgate.config.subjects import PageSettings
 
 STAGES = ("predeploy", "deploy", "immediate", "extended", "rollback")
 """The stages, each the name of a marker and of a folder of checks."""
@@ -33,7 +33,6 @@ STEPS = ("monitoring", "backend", "frontend", "advanced")
 _MANY = (
     "service",
     "endpoint",
-    "page",
     "audit",
     "monitoring",
     "command",
@@ -45,7 +44,7 @@ _MANY = (
 )
 
 
-_TABLES = {"backup": "backups", "command": "commands", "endpoint": "endpoints", "page": "pages"}
+_TABLES = {"backup": "backups", "command": "commands", "endpoint": "endpoints"}
 """Subject -> its table, where that has another name and the subject no file in checks/."""
 
 
@@ -105,7 +104,6 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         "version": _once(settings.version if target.api or target.web else None),
         "login": _once(settings.login if target.api or target.web else None),
         "endpoint": {endpoint.name: endpoint for endpoint in settings.endpoints},
-        "page": {page.name: page for page in settings.pages},
         "audit": {page.name: page for page in settings.pages if page.lighthouse},
         "flags": _once(flags),
         "flags_known": _once(flags if flags and flags.algorithm != "unknown" else None),

@@ -9,7 +9,7 @@ from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.checks.frame.discovery import checks, once
-from rampgate.checks.frame.table import Address, Duration, Percent, Table, UrlPath
+from rampgate.checks.frame.table import Address, Duration, Percent, Size, Table, UrlPath
 from rampgate.config.load_settings import LoadSettings
 from rampgate.config.predeploy import (
     BackupSettings,
@@ -26,7 +26,6 @@ from rampgate.config.subjects import (
     FlagSettings,
     LoginSettings,
     MongoSettings,
-    PageSettings,
     RedisSettings,
     VersionSettings,
 )
@@ -34,6 +33,8 @@ from rampgate.config.thresholds import ThresholdSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rampgate.checks.pages import PageSettings
 
 
 class TargetSettings(Table):
@@ -44,6 +45,8 @@ class TargetSettings(Table):
     api: Address | None = None
     health: UrlPath = "/health"
     timeout: Duration = Field(default=10.0, gt=0)
+    max_body: Size = Field(default=10_000_000, ge=1024, le=1_000_000_000)
+    max_headers: Size = Field(default=64 * 1024, ge=1024, le=96 * 1024)
     headers: dict[str, str] = Field(default_factory=dict)
     admin_token: str = ""
 
@@ -116,7 +119,6 @@ class FixedSettings(BaseSettings):
     version: VersionSettings | None = None
     login: LoginSettings | None = None
     endpoints: list[EndpointSettings] = []
-    pages: list[PageSettings] = []
     flags: FlagSettings | None = None
     mongodb: MongoSettings | None = None
     redis: RedisSettings | None = None
@@ -136,7 +138,7 @@ class FixedSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> FixedSettings:
-        several = ("endpoints", "pages", "commands", *(check.table for check in checks() if check.several))
+        several = ("endpoints", "commands", *(check.table for check in checks() if check.several))
         for table in several:
             names = [entry.name for entry in self.table(table)]
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -156,7 +158,7 @@ class FixedSettings(BaseSettings):
     @model_validator(mode="after")
     def _pages_exist(self) -> FixedSettings:
         """A page that is named elsewhere is one of [[pages]]."""
-        known = [page.name for page in self.pages]
+        known = [page.name for page in self.table("pages")]
         wrong = [
             f"{key}: found {name!r}; accepted are the names of [[pages]]: {', '.join(known) or 'none'}"
             for key, name in self._named_pages()
@@ -201,6 +203,8 @@ if TYPE_CHECKING:
 
     class Settings(FixedSettings):
         """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over it."""
+
+        pages: list[PageSettings] = []
 else:
     once("table", [*FixedSettings.model_fields, *(check.table for check in checks())])
     Settings = create_model(

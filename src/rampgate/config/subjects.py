@@ -1,4 +1,4 @@
-"""The settings of what is checked: version, login, endpoints, pages, flags, stores, metrics."""
+"""The settings of what is checked: version, login, endpoints, flags, stores."""
 
 from __future__ import annotations
 
@@ -70,19 +70,6 @@ class EndpointSettings(Table):
     depends_on: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
     load: bool = False
     weight: float = Field(default=1.0, gt=0)
-    required: bool = True
-
-
-class PageSettings(Table):
-    """[[pages]]: a web page, and whether Lighthouse audits it."""
-
-    name: str
-    path: UrlPath
-    text: str = Field(default="", description="must stand in the page as it is served, tags left out")
-    title: str = Field(default="", description="must stand in its title")
-    sign_in: bool = False
-    lighthouse: bool = False
-    form_factor: Literal["mobile", "desktop"] = "mobile"
     required: bool = True
 
 

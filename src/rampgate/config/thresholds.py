@@ -36,7 +36,6 @@ _BUILT_IN = (
     DefaultThreshold("body_failures", "body_failure_rate > 5%", CRITICAL, bad=True),
     DefaultThreshold("api_p95_critical", "api_response_time_p95 > 5000ms", CRITICAL, bad=True),
     DefaultThreshold("service_up", "up == 1", CRITICAL),
-    DefaultThreshold("page_up", "page_up == 1", CRITICAL),
     DefaultThreshold("sign_in", "sign_in_up == 1", CRITICAL),
     DefaultThreshold("mongodb_up", "mongodb_up == 1", CRITICAL),
     DefaultThreshold("mongodb_round_trip", "mongodb_round_trip == 1", CRITICAL),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, own_alpha
+from rampgate.evidence.repeated import repeated, timed
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.results import follows
 from rampgate.judging.threshold import Threshold, parse
@@ -148,6 +149,15 @@ class Expect:
             )
             self._evaluate(measurement, own, looks)
 
+    def confirmed(self, measure: Callable[[], Iterable[Measurement]]) -> None:
+        """Measure once; what fails is measured twice more, 2 s apart: failed if each does, else shown.
+
+        Args:
+            measure: looks once, over connections of its own.
+        """
+        for measurement in repeated(measure, self._fails, self.run.clock):
+            self._evaluate(measurement, None, 1)
+
     def sequentially(self, probe: Sampler, sizes: Sequence[int], *, looks: int | None = None) -> None:
         """Look further while undecided: sizes are how many more observations each look adds.
 
@@ -230,6 +240,9 @@ class Expect:
             for t in thresholds
         ]
 
+    def _fails(self, measurement: Measurement) -> bool:
+        return any(each.outcome is Outcome.FAILED for each in self._judge(measurement, None, 1))
+
     def _alpha(self, threshold: Threshold, measurement: Measurement) -> float:
         """The same for the same test, however often it looks."""
         if not self._own:
@@ -266,11 +279,6 @@ class Expect:
                 **({"advisory": True} if self.advisory else {}),
                 **({"unreliable": self.unreliable} if self.unreliable else {}),
             )
-
-
-def timed(seen: Measurement, began: float, clock: Clock) -> Measurement:
-    """A measurement that does not say when it was made was made since then."""
-    return seen if seen.end else replace(seen, start=began, end=clock.now())
 
 
 def _decided(judged: Sequence[Judgement]) -> bool:

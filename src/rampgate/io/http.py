@@ -16,6 +16,8 @@ from jmespath.exceptions import JMESPathError
 
 from rampgate import __version__
 from rampgate.errors import ProbeError
+from rampgate.io import body as bodies
+from rampgate.io.body import Limits
 from rampgate.model.json_body import parsed
 
 if TYPE_CHECKING:
@@ -31,10 +33,6 @@ RUN_HEADER = "X-Rampgate-Run"
 """The header by which a target's owner recognises our requests."""
 ERROR_CHARS = 120
 """An error text in evidence is cut to this length."""
-MOST_BODY = 10_000_000
-"""Bytes of a body, unpacked, that are read: what is longer is no answer."""
-MOST_HEADERS = 64 * 1024
-"""Bytes of all headers of an answer, likewise."""
 _MOST_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
@@ -90,13 +88,24 @@ class Answer:
         """The body as JSON, None when it is not JSON."""
         return parsed(self.body)[0]
 
+    @property
+    def no_json(self) -> str:
+        """What the body is instead of JSON, "" when it is JSON."""
+        return parsed(self.body)[1]
+
+
+class Client(httpx.Client):
+    """A client that knows how much of an answer is read."""
+
+    limits = Limits()
+
 
 def is_2xx(status: int | None) -> bool:
     """Whether a status says success."""
     return status is not None and httpx.codes.OK <= status < httpx.codes.MULTIPLE_CHOICES
 
 
-def client(
+def client(  # noqa: PLR0913  # each is one decision of a client's maker
     base_url: str,
     *,
     run_id: str,
@@ -104,6 +113,7 @@ def client(
     headers: Mapping[str, str] | None = None,
     transport: httpx.BaseTransport | None = None,
     guard: Guard | None = None,
+    limits: Limits | None = None,
 ) -> httpx.Client:
     """An HTTP client that follows no redirects, reads no proxy settings and names itself and its run.
 
@@ -111,14 +121,16 @@ def client(
         base_url: what paths are relative to.
         run_id: the run that the requests belong to, sent as ``X-Rampgate-Run``.
         timeout_s: for connecting, and for each silence while sending or reading.
-        headers: further headers of each request; those two cannot be replaced.
+        headers: further headers of each request; those two, and the packing, cannot be replaced.
         transport: in place of the network, for tests.
         guard: checks each request before it is sent (loads, faults, writes).
+        limits: how much of an answer is read.
     """
     sent = httpx.Headers(dict(headers or {}))
     sent[RUN_HEADER] = run_id
     sent["User-Agent"] = f"rampgate/{__version__}"
-    return httpx.Client(
+    sent["Accept-Encoding"] = bodies.PACKED
+    made = Client(
         base_url=base_url,
         headers=sent,
         timeout=timeout_s,
@@ -128,6 +140,8 @@ def client(
         follow_redirects=False,
         event_hooks={"request": [guard.hook] if guard else []},
     )
+    made.limits = limits or made.limits
+    return made
 
 
 @cache
@@ -158,10 +172,11 @@ def ask(
         RefusedError: the client's guard refuses the address.
     """
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
+    limits = getattr(client, "limits", Limits())
     begun = time.perf_counter()
     try:
         with client.stream(method, path, json=body, timeout=timeout) as response:
-            content = _read(response, begun, timeout.read)
+            content = bodies.read(response, begun, timeout.read, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
     except httpx.RequestError as error:
@@ -169,8 +184,9 @@ def ask(
         if own is not None:
             raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error
         ms = (time.perf_counter() - begun) * 1000
-        kind = "too large" if isinstance(error, _TooLargeError) else type(error).__name__
-        text = f"{kind}: {error}".rstrip(": ")[:ERROR_CHARS]
+        error = bodies.named(error, limits)
+        kind = "" if isinstance(error, bodies.BodyError) else f"{type(error).__name__}: "
+        text = f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
         return Answer(None, ms, error=text, timed_out=isinstance(error, httpx.TimeoutException))
     except httpx.InvalidURL as error:
         raise ProbeError(f"{path!r} is no address: {error}") from error
@@ -211,29 +227,6 @@ def site_of(url: str) -> str:
     except httpx.InvalidURL:
         return ""
     return f"{parts.scheme}://{parts.netloc.decode('ascii')}" if parts.host else ""
-
-
-class _TooLargeError(httpx.RequestError):
-    """An answer that is not read to its end."""
-
-
-def _read(response: httpx.Response, begun: float, timeout_s: float | None) -> bytes:
-    """The body; a body that trickles in is cut off, for httpx only limits each silence.
-
-    Raises:
-        httpx.RequestError: it did not come to its end.
-    """
-    if sum(len(name) + len(value) for name, value in response.headers.raw) > MOST_HEADERS:
-        raise _TooLargeError(f"the headers are longer than {MOST_HEADERS // 1024} KiB")
-    chunks, size = [], 0
-    for chunk in response.iter_bytes():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MOST_BODY:
-            raise _TooLargeError(f"the body, unpacked, is longer than {MOST_BODY // 1_000_000} MB")
-        if timeout_s is not None and time.perf_counter() - begun > timeout_s:
-            raise httpx.ReadTimeout(f"the body had not ended after {timeout_s:g} s")
-    return b"".join(chunks)
 
 
 def _own_trouble(error: BaseException | None) -> OSError | None:

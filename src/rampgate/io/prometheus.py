@@ -76,7 +76,7 @@ class Prometheus:
             raise ConfigurationError(f"Prometheus says: {str(error)[:ERROR_CHARS]}")
         if not answer.ok or not isinstance(body, dict):
             said = f" ({str(error)[:ERROR_CHARS]})" if error else ""
-            raise _refused(path, (unusable(answer) or "a body that is not JSON") + said)
+            raise _refused(path, (unusable(answer) or answer.no_json or "no object") + said)
         data = body.get("data")
         if body.get("status") != "success" or not isinstance(data, dict):
             raise _refused(path, f"status {body.get('status')!r}")

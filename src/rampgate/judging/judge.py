@@ -148,6 +148,9 @@ def _find(case: Case, unreliable: str) -> Ruling:
     if ruling.outcome is Outcome.FAILED and case.seen.note and case.seen.note not in ruling.says:
         # The probe's own words say more than the number: which version, what was wrong with a body.
         return ruling._replace(says=f"{ruling.says}: {case.seen.note}")
+    looks = case.seen.details.get("looks")
+    if ruling.outcome is Outcome.PASSED and isinstance(looks, str):  # some of them failed
+        return ruling._replace(says=f"{ruling.says} ({looks})")
     return ruling
 
 

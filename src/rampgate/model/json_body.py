@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from contextlib import suppress
+from email.message import Message
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T", int, float)
+_SHOWN = 40
+_HTML = (b"<!doctype html", b"<html")
 
 
 def parsed(body: bytes) -> tuple[Any, str]:
     """A body as JSON, and "", or None and what it is instead."""
     try:
         text = body.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_number), ""
+        return _DECODER.decode(text), ""
     except UnicodeDecodeError:
         return None, "the body is not UTF-8"
     except json.JSONDecodeError as error:
@@ -21,8 +32,74 @@ def parsed(body: bytes) -> tuple[Any, str]:
         return None, "the body is JSON nested too deep to read"
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a content type says JSON: ``application/json; charset=utf-8``, ``application/problem+json``."""
+    kind = _kind(content_type)
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def mislabelled(content_type: str, body: bytes, *, json_due: bool) -> str:
+    """How a body differs from what its content type says, "" where it does not.
+
+    Args:
+        content_type: the header, "" when there is none.
+        body: that came with it.
+        json_due: whether a program reads it as JSON, which it must then be called.
+    """
+    if is_json(content_type):
+        trouble = parsed(body)[1]
+        return trouble and f"{trouble}, though its content type is {_kind(content_type)}"
+    kind = _kind(content_type)[:_SHOWN]
+    if json_due:
+        return f"the content type is {kind}, not JSON" if kind else "JSON without a content type"
+    if kind and "html" not in kind and body.lstrip()[:_SHOWN].lower().startswith(_HTML):
+        return f"HTML, though its content type is {kind}"
+    return _charset(content_type, body)
+
+
+def _charset(content_type: str, body: bytes) -> str:
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_content_charset() or ""
+    with suppress(LookupError):  # of a name that Python does not know, nothing can be said
+        try:
+            body.decode(charset or "latin-1")
+        except UnicodeDecodeError:
+            return f"the body is not {charset.upper()}, though its content type says so"
+    return ""
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 def _no_number(name: str) -> None:
     raise ValueError(f"the body holds {name}, which is not JSON")
+
+
+def _finite(kind: Callable[[str], T], text: str) -> T:
+    """A number that a reader can hold; Python would read 1e999 as infinity."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"the body holds the number {text[:_SHOWN]}, which is too large to read")
+    return kind(text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a key that stands twice each reader takes another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the body holds the key {twice[:_SHOWN]!r} twice in one object")
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=_no_number,
+    parse_float=partial(_finite, float),
+    parse_int=partial(_finite, int),
+    object_pairs_hook=_unique,
+)
 
 
 def _no_json(text: str, error: json.JSONDecodeError) -> str:

@@ -71,7 +71,6 @@ _ALL = (
     Metric("cache_hit_rate", Kind.VALUE, "%", "keyspace hits among all look-ups since the server started"),
     Metric("time_to_healthy", Kind.VALUE, "s", "seconds to the first healthy answer"),
     Metric("sign_in_up", Kind.VALUE, "", "1 when a known-good account can sign in, else 0"),
-    Metric("page_up", Kind.VALUE, "", "1 when the page answers with 2xx and shows what it must, else 0"),
     Metric("wrong_version", Kind.COUNT, "", "connections answered by another version than the expected"),
     Metric(
         "version_lost", Kind.COUNT, "", "connections without a 2xx answer; from 16 of 250 surely over 2 %"
@@ -144,7 +143,6 @@ _SENTENCES = {
     ),
     "redis_round_trip": ("a key that was written is read back", "a key that was written is not read back"),
     "sign_in_up": ("a known-good account can sign in", ""),
-    "page_up": ("the page comes: {note}", ""),
     "wrong_version": ("all {n} answers came from {versions}", "{k} of {n} answers came from another version"),
     "version_lost": (
         "{k} of {n} connections to ask for it were lost",

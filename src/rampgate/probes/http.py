@@ -1,15 +1,13 @@
-"""Is it up, which version answers, does a page come, can one sign in."""
+"""Is it up, which version answers, can one sign in."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.io.http import Answer, address_of, ask, find
-from rampgate.model.html_text import html_text
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from rampgate.config.subjects import LoginSettings, PageSettings, VersionSettings
+    from rampgate.config.subjects import LoginSettings, VersionSettings
     from rampgate.io.http import ClientFactory
 
 BETWEEN_ATTEMPTS_S = 0.5
@@ -30,8 +28,6 @@ COUNTED = 250
 """Among how many of them those that are lost count."""
 SURELY_LOST = 16
 """So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
-QUOTED_CHARS = 4_000
-"""How much of the body of a page that failed is kept, where page content is."""
 UNKNOWN = "unknown"
 """What a version or an instance is called when the answer does not say."""
 
@@ -192,67 +188,6 @@ def _named(value: Any) -> str:
     return str(value) if named and value != "" else UNKNOWN
 
 
-@dataclass(frozen=True)
-class PageProbe:
-    """Gets one page, following no redirect: a page that sends elsewhere is not there.
-
-    Args:
-        client: gets it.
-        page: one of [[pages]].
-        quote: takes secrets out of the body of a page that failed, which is then kept; None: it is not.
-    """
-
-    client: httpx.Client
-    page: PageSettings
-    quote: Callable[[str], str] | None = None
-
-    def measure(self) -> list[Measurement]:
-        """``page_up``, 1 or 0.
-
-        Raises:
-            ProbeError: we could not measure.
-        """
-        answer = ask(self.client, "GET", self.page.path)
-        details = _details(self.page.path, answer) | {"bytes": len(answer.body)}
-        if "location" in answer.headers:
-            details["location"] = urlsplit(answer.headers["location"]).path  # a query may carry a secret
-        note = self._lacks(answer)
-        if self.quote and answer.body and note:
-            # Quoted before it is cut, for half a secret at the end would not be recognised.
-            details["body"] = self.quote(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
-        if note and "location" in details:
-            note += f", a redirect to {details['location']}"
-        return [
-            Measurement(
-                "page_up",
-                n=1,
-                value=float(not note),
-                labels={"page": self.page.name},
-                note=note or f"{self.page.path} answered HTTP {answer.status}, {self._checked()}",
-                details=details,
-            )
-        ]
-
-    def _lacks(self, answer: Answer) -> str:
-        """What keeps the answer from being the page, "" when nothing does."""
-        if not answer.ok:
-            return f"{self.page.path} {answer.sentence}"
-        came = f"{self.page.path} answered HTTP {answer.status}"
-        if not answer.body.strip():
-            return f"{came} with an empty page"
-        if not (self.page.text or self.page.title):
-            return ""
-        title, text = html_text(answer.body)
-        lacks = [f"the title {self.page.title!r}"] if self.page.title not in title else []
-        lacks += [f"the text {self.page.text!r}"] if self.page.text not in text else []
-        return f"{came} without {' and '.join(lacks)}" if lacks else ""
-
-    def _checked(self) -> str:
-        named = {"title": self.page.title, "text": self.page.text}
-        checked = [f"with the {what} {value!r}" for what, value in named.items() if value]
-        return " and ".join(checked) or "and only its status was checked"
-
-
 def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, str | None]:
     """``sign_in_up``, 1 or 0, of a known-good account, and the token, which is in no measurement.
 
@@ -268,8 +203,8 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
     token = found if isinstance(found, str) and found else None
     note = "" if token else f"{path} {answer.sentence}: no sign-in of a known-good account"
     if answer.ok and not token:
-        without = f"without a token at {login.token!r}"
-        note = f"{path} answered {answer.trouble} {without}: no sign-in of a known-good account"
+        without = answer.no_json or f"without a token at {login.token!r}"
+        note = f"{path} answered {answer.trouble}, {without}: no sign-in of a known-good account"
     up = float(token is not None)
     return Measurement("sign_in_up", n=1, value=up, note=note, details=_details(path, answer)), token
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
-from rampgate.io.http import is_2xx, site_of
+from rampgate.io.http import is_2xx
+from rampgate.io.page_load import QUIET_MS, Console
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from playwright.async_api import ConsoleMessage, Error, Page, Response
+    from playwright.async_api import Page, Response
 
     from rampgate.config.steps import ListSettings
 
-_QUIET_MS = 500
 _STAY_MS = 3_000
 """Chromium drops what a page that a service worker controls sends while it is left."""
 _SENT_MS = 500
@@ -32,8 +30,6 @@ _PATIENCE = 100
 _SCROLL_S = 0.05
 _SHOWN = 3
 _TEXT = 160
-_PLACE = 100
-_FRAME = re.compile(r"^\s*at .*?(https?://\S+?):(\d+):\d+\)?$", re.MULTILINE)
 # A shift right after a click counts here too: the browser's own figure (CLS) leaves it out.
 _WATCH_SHIFTS = """
 window.rampgateShift = 0;
@@ -84,11 +80,11 @@ class PageStep:
         await self._open(tab)
         if not await tab.locator(button).count():
             return [self._measured("theme_switched", n=1, value=0.0, note=f"{button} is not in the page")]
-        await tab.wait_for_timeout(_QUIET_MS)
+        await tab.wait_for_timeout(QUIET_MS)
         colours = await tab.evaluate(_COLOURS)
         shifted = await tab.evaluate("window.rampgateShift")
         await tab.click(button)
-        await tab.wait_for_timeout(_QUIET_MS)
+        await tab.wait_for_timeout(QUIET_MS)
         switched = await tab.evaluate(_COLOURS) != colours
         shift = await tab.evaluate("window.rampgateShift") - shifted
         note = "" if switched else f"a click on {button} changes no colour"
@@ -99,24 +95,10 @@ class PageStep:
 
     async def console(self, tab: Page) -> Measurement:
         """``console_errors``: errors that the page writes to the console, and uncaught exceptions."""
-        errors: list[str] = []
-
-        def hear(message: ConsoleMessage) -> None:
-            if message.type == "error":
-                at = message.location
-                # Both count from 0; what did not load has a place and no line.
-                line = at["lineNumber"] + 1 if at["lineNumber"] or at["columnNumber"] else 0
-                errors.append(self._line(message.text, at["url"], line))
-
-        def catch(error: Error) -> None:
-            frame = _FRAME.search(error.stack or "")
-            url, line = (frame[1], int(frame[2])) if frame else ("", 0)
-            errors.append(self._line(str(error), url, line))
-
-        tab.on("console", hear)
-        tab.on("pageerror", catch)
+        console = Console(tab, self.url)
         await self._open(tab)
-        await tab.wait_for_timeout(_QUIET_MS)
+        await tab.wait_for_timeout(QUIET_MS)
+        errors = console.errors()
         return self._measured(
             "console_errors",
             n=1,
@@ -138,7 +120,7 @@ class PageStep:
         )
         if not active:
             return [worker]
-        await tab.wait_for_timeout(_QUIET_MS)
+        await tab.wait_for_timeout(QUIET_MS)
         return [worker, await self._without_network(tab)]
 
     async def read_list(self, tab: Page, form: ListSettings) -> list[Measurement]:
@@ -172,16 +154,6 @@ class PageStep:
             self._measured("list_rows_too_many", n=len(counts), value=float(over), note=note),
             self._measured("list_reached_end", n=1, value=float(ended), note=end_note),
         ]
-
-    def _line(self, text: str, url: str, line: int) -> str:
-        """An error in one line, and its place: no query, no credentials, of this site's own the path."""
-        says, site = " ".join(text.split())[:_TEXT], site_of(url)
-        if not site:
-            return says
-        place = ("" if site == site_of(self.url) else site) + urlsplit(url).path
-        if len(place) > _PLACE:
-            place = f"…{place[-_PLACE:]}"
-        return f"{says} (at {place}{f':{line}' if line else ''})"
 
     async def _open(self, tab: Page) -> Response | None:
         """Go to the page.

@@ -12,8 +12,9 @@ from rampgate.probes.page_step import PageStep
 from rampgate.probes.vitals import web_vitals
 
 if TYPE_CHECKING:
+    from rampgate.checks.pages import PageSettings
     from rampgate.config.predeploy import BaselineSettings
-    from rampgate.config.subjects import EndpointSettings, PageSettings
+    from rampgate.config.subjects import EndpointSettings
     from rampgate.model.measurement import Measurement
     from rampgate.stage.context import StageContext
 

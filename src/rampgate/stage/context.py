@@ -11,11 +11,13 @@ import httpx
 
 from rampgate.checks.frame.check import Context
 from rampgate.errors import UnreachableError
+from rampgate.evidence.repeated import repeated
+from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
-from rampgate.probes.http import HealthProbe, PageProbe, VersionProbe, sign_in
+from rampgate.probes.http import HealthProbe, VersionProbe, sign_in
 from rampgate.probes.latency import EndpointProbe
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.flag_decisions import FlagDecisions
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
+    from rampgate.checks.pages import PageSettings
     from rampgate.config import subjects
     from rampgate.evidence.run import Run
     from rampgate.probes.lighthouse import LighthouseProbe
@@ -45,6 +48,7 @@ class StageContext:
         self._settings = run.settings
         self._stack = ExitStack()
         self._session: tuple[str | None, httpx.Cookies] | None = None
+        self._refused = False
         self._flags: FlagDecisions | None = None
         self._browsers = Browsers(run, self.base("web"), self._stack)
 
@@ -80,18 +84,11 @@ class StageContext:
         self.need(self._main_service, *login.depends_on)
         with self.client(self._main_service, signed_in=False) as http:
             measurement, token = sign_in(http, login)
-            self._session = (token, http.cookies) if measurement.value else None
+            if measurement.value:
+                self._session = (token, http.cookies)
             cookies = (cookie.value for cookie in http.cookies.jar)
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
         return measurement
-
-    def page(self, page: subjects.PageSettings) -> PageProbe:
-        """Whether a page comes."""
-        self.need("web")
-        http = self.client("web", signed_in=page.sign_in)
-        quote = self.run.journal.clean if self._settings.evidence.page_content == "full" else None
-        self._stack.enter_context(http)
-        return PageProbe(http, page, quote)
 
     def endpoint(self, endpoint: subjects.EndpointSettings) -> EndpointProbe:
         """Latency, errors and bodies of an API endpoint."""
@@ -107,7 +104,7 @@ class StageContext:
             timeout_s=self._settings.target.timeout,
         )
 
-    def audit(self, page: subjects.PageSettings) -> LighthouseProbe:
+    def audit(self, page: PageSettings) -> LighthouseProbe:
         """Lighthouse on a page, in the very browser that signed in."""
         from rampgate.probes.lighthouse import AuditedPage, LighthouseProbe, keeping
 
@@ -119,17 +116,17 @@ class StageContext:
         auditor = self._browsers.auditor(signed_in=page.sign_in)
         return LighthouseProbe(auditor, audited, self.run.folder, self.run.clock, kept=kept)
 
-    def address(self, page: subjects.PageSettings) -> str:
+    def address(self, page: PageSettings) -> str:
         """Where a page is."""
         return self.base("web") + page.path
 
-    def page_named(self, name: str) -> subjects.PageSettings:
+    def page_named(self, name: str) -> PageSettings:
         """One of [[pages]]; the settings have made sure that it exists."""
         return next(page for page in self._settings.pages if page.name == name)
 
     def visit(
         self,
-        page: subjects.PageSettings,
+        page: PageSettings,
         work: Callable[[Page], Awaitable[T]],
         *,
         seconds: float = 60.0,
@@ -150,6 +147,11 @@ class StageContext:
         self.need("web")
         browser = self._browsers.browser(signed_in=page.sign_in)
         return browser.visit(self.address(page), work, seconds=seconds, viewport=viewport)
+
+    def _visit(self, path: str, work: Callable[[Page, str], Awaitable[T]], *, signed_in: bool) -> T:
+        self.need("web")
+        url = self.base("web") + path
+        return self._browsers.browser(signed_in=signed_in).visit(url, lambda tab: work(tab, url))
 
     def flags(self, flags: subjects.FlagSettings) -> FlagDecisions:
         """What the flag service decides, for users that this process has just made up, asked once."""
@@ -175,7 +177,9 @@ class StageContext:
     def context(self) -> Context:
         """What the measure function of a check is given beside its settings."""
         run = self.run
-        return Context(run.id, self._settings.environment, self._open, run.clock, run.progress)
+        quoted = run.journal.clean if self._settings.evidence.page_content == "full" else None
+        environment = self._settings.environment
+        return Context(run.id, environment, self._open, self._visit, run.clock, run.progress, quoted)
 
     def _open(
         self, service: str, *, account: Literal["user", "admin", "none"] = "user", guarded: bool = False
@@ -208,7 +212,11 @@ class StageContext:
             store = self.redis(settings.redis)
         else:
             return True
-        return self.run.once(f"reachable-{name}", lambda: store.measure()[0]).value == 1
+        return self.run.once(f"reachable-{name}", lambda: self._repeated(store.measure)).value == 1
+
+    def _repeated(self, measure: Callable[[], list[Measurement]]) -> Measurement:
+        """The first measurement of a check that looks once."""
+        return repeated(measure, lambda seen: seen.value == 0, self.run.clock)[0]
 
     def _health(self, service: str) -> Measurement:
         path, patience = self._settings.target.health, self._settings.stage(self.run.stage).patience
@@ -239,6 +247,7 @@ class StageContext:
             timeout_s=target.timeout,
             headers=target.headers,
             guard=self.guard if guarded else None,
+            limits=Limits(target.max_body, target.max_headers),
         )
         if signed_in and self._settings.login:
             token, cookies = self._signed_in()
@@ -268,13 +277,14 @@ class StageContext:
         login = self._settings.login
         if login is None:
             return None, httpx.Cookies()
-        if self._session is None:
-            self.sign_in(login)
+        if self._session is None and not self._refused:
+            self._repeated(lambda: [self.sign_in(login)])
+            self._refused = self._session is None
         if self._session is None:
             raise UnreachableError("skipped because sign-in was refused")
         return self._session
 
-    def _plain_get(self, page: subjects.PageSettings) -> int | None:
+    def _plain_get(self, page: PageSettings) -> int | None:
         try:
             with self.client("web", signed_in=page.sign_in) as http:
                 return get_here(http, page.path).status

@@ -15,8 +15,8 @@ from rampgate.stage import monitoring
 if TYPE_CHECKING:
     import httpx
 
+    from rampgate.checks.pages import PageSettings
     from rampgate.config import steps
-    from rampgate.config.subjects import PageSettings
     from rampgate.model.measurement import Measurement
     from rampgate.stage.context import StageContext
 

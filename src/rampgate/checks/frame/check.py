@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     import httpx
 
     from rampgate.model.metrics import Metric
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,23 @@ class OpenClient(Protocol):
         """
 
 
+class Visit(Protocol):
+    """Opens a page of the web server in a browser."""
+
+    def __call__(self, path: str, work: Callable[[Any, str], Awaitable[T]], *, signed_in: bool) -> T:
+        """Do something in a tab of its own.
+
+        Args:
+            path: of the page.
+            work: what to do, with an empty tab and the page's address.
+            signed_in: whether the browser has the session of [login].
+
+        Raises:
+            ProbeError: there is no browser, or it failed.
+            UnreachableError: the web server does not answer.
+        """
+
+
 @dataclass(frozen=True)
 class Context:
     """What a check is given beside its settings, and all of it.
@@ -59,15 +78,19 @@ class Context:
         run_id: names the run in requests and messages.
         environment: whose deployment is checked.
         client: opens a client of the target.
+        visit: opens a page in a browser.
         clock: gives the time, and waits.
         progress: shows a line to whoever watches.
+        quoted: takes secrets out of page content that may be kept; None: none may.
     """
 
     run_id: str
     environment: str
     client: OpenClient
+    visit: Visit
     clock: Clock = field(default_factory=SystemClock)
     progress: Callable[[str], None] = field(default=lambda _: None)
+    quoted: Callable[[str], str] | None = None
 
 
 def no_labels(_: Any) -> Mapping[str, Sequence[str]]:

@@ -73,7 +73,7 @@ def finite(metric: MetricSettings, place: str, found: Any, where: str = "") -> f
         raise refuse(metric, place, f"nothing (or null){where}", "a number there")
     if isinstance(found, bool) or not isinstance(found, int | float):
         text = f" {json.dumps(found)[:_SHOWN]}" if type(found) in {str, bool} else ""
-        kind = found if isinstance(found, NoJson) else _KINDS.get(type(found), type(found).__name__)
+        kind = _KINDS.get(type(found), type(found).__name__)
         raise refuse(metric, place, f"{kind}{text}{where}", "a finite number")
     try:
         number = float(found)
@@ -82,9 +82,3 @@ def finite(metric: MetricSettings, place: str, found: Any, where: str = "") -> f
     if not math.isfinite(number):
         raise refuse(metric, place, f"a number too large{where}", "a finite number")
     return number
-
-
-class NoJson(str):
-    """NaN, Infinity or -Infinity as it stood in a body."""
-
-    __slots__ = ()

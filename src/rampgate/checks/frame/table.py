@@ -15,6 +15,9 @@ from rampgate.model.ramp import Ramp
 
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
+_SIZE = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>B|kB|KiB|MB|MiB)")
+_BYTES = {"B": 1, "kB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
+
 
 class Table(BaseModel):
     """Base of every table: unknown keys are errors, values are fixed once read."""
@@ -35,6 +38,16 @@ def seconds(text: object) -> float:
         raise ValueError("accepted is a duration such as 90s, 15m or 1h30m")
     hours, minutes, secs = (float(match[unit] or 0) for unit in "hms")
     return hours * 3600 + minutes * 60 + secs
+
+
+def _size(text: object) -> int:
+    """Read a size such as ``10MB`` or ``64KiB``, or a number of bytes."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if not match:
+        raise ValueError("accepted is a size such as 64KiB or 10MB")
+    return int(float(match["count"]) * _BYTES[match["unit"]])
 
 
 def _address(url: object) -> str:
@@ -69,6 +82,7 @@ def _stages(text: object) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
+Size = Annotated[int, BeforeValidator(_size)]
 Address = Annotated[str, BeforeValidator(_address)]
 UrlPath = Annotated[str, BeforeValidator(_path)]
 Stages = Annotated[str, BeforeValidator(_stages)]

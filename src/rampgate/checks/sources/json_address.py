@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rampgate.checks.frame.source import MetricSettings, NoJson, Source, finite, refuse
+from rampgate.checks.frame.source import MetricSettings, Source, finite, refuse
 from rampgate.checks.frame.table import JMESPath, UrlPath
 from rampgate.io.http import ask, find
+from rampgate.model.json_body import parsed
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -36,13 +36,9 @@ def measure(metric: JsonAddress, context: Context) -> list[Measurement]:
         answer = ask(http, "GET", metric.path)
     if not answer.ok:
         raise refuse(metric, metric.path, answer.trouble, "a 2xx answer")
-    if not answer.body.strip():
-        raise refuse(metric, metric.path, "an empty body", "JSON")
-    try:
-        # NaN and Infinity are no JSON, but Python reads them; as text they are named in the message.
-        data = json.loads(answer.body, parse_constant=NoJson)
-    except (ValueError, RecursionError):
-        raise refuse(metric, metric.path, "a body that is not JSON", "JSON") from None
+    data, trouble = parsed(answer.body)
+    if trouble:
+        raise refuse(metric, metric.path, f"no JSON, for {trouble}", "JSON")
     number = finite(metric, metric.path, find(metric.value, data), f" at {metric.value!r}")
     return [Measurement(metric.name, metric.unit, n=1, value=number)]
 
