@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import json
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,9 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock, always, in_turn, send_json, serving
 
-from rampgate.config.subjects import LoginSettings, VersionSettings
+from rampgate.config.subjects import VersionSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask, client
-from rampgate.probes import http as http_probes
 from rampgate.probes.http import HealthProbe, VersionProbe
 
 if TYPE_CHECKING:
@@ -252,51 +250,6 @@ def test_an_answer_that_is_too_large_is_none(answer: dict[str, Any], says: str) 
     with Clients(lambda _: httpx.Response(200, **answer))() as http:
         came = ask(http, "GET", "/")
     assert (came.ok, came.error) == (False, says)
-
-
-LOGIN = LoginSettings(path="/login", body={"email": "a", "password": PASSWORD})
-
-
-def sign_in(answer: httpx.Response | Exception, token_path: str = "token") -> tuple[Measurement, str | None]:
-    """One sign-in."""
-    with always(answer)() as http:
-        return http_probes.sign_in(http, LOGIN.model_copy(update={"token": token_path}))
-
-
-def test_sign_in_hands_out_the_token_and_keeps_it_out_of_the_evidence() -> None:
-    """The token is for the other probes, not for the journal."""
-    seen, token = sign_in(httpx.Response(200, json={"token": TOKEN}))
-    assert (seen.metric, seen.value, token) == ("sign_in_up", 1.0, TOKEN)
-    assert TOKEN not in json.dumps(seen.to_json())
-    assert PASSWORD not in json.dumps(seen.to_json())
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        httpx.Response(401, json={"token": TOKEN}),
-        httpx.Response(302),
-        httpx.Response(200, json={}),
-        httpx.Response(200, json={"token": ""}),
-        httpx.Response(200, json={"token": 5}),
-        httpx.Response(200, text="<html>"),
-        REFUSED,
-    ],
-)
-def test_sign_in_without_a_token_failed(answer: httpx.Response | Exception) -> None:
-    """A 200 without a token signs nobody in."""
-    seen, token = sign_in(answer)
-    assert (seen.value, token) == (0.0, None)
-    assert "sign-in" in seen.note
-
-
-def test_the_account_is_what_is_sent() -> None:
-    """The body reaches the target as JSON."""
-    clients = always(OK)
-    with clients() as http:
-        http_probes.sign_in(http, LOGIN)
-    assert json.loads(clients.requests[0].content) == {"email": "a", "password": PASSWORD}
-    assert clients.requests[0].method == "POST"
 
 
 def test_fresh_connections_over_a_real_server() -> None:

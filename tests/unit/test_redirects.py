@@ -16,8 +16,9 @@ from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flag_users import fresh_users
 from rampgate.probes.flags import FlagProbe
-from rampgate.probes.http import HealthProbe, VersionProbe, sign_in
+from rampgate.probes.http import HealthProbe, VersionProbe
 from rampgate.probes.latency import EndpointProbe
+from rampgate.probes.sign_in import sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -41,6 +41,8 @@ class LoginSettings(Table):
 
     path: UrlPath
     body: dict[str, str] = Field(min_length=1)
+    encoding: Literal["json", "form"] = "json"
+    cookie: str = Field(default="", description="the session cookie that it sets, in place of a token")
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to the sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")

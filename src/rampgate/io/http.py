@@ -156,6 +156,7 @@ def ask(
     path: str,
     *,
     body: Any = None,
+    form: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
 ) -> Answer:
     """Send one request and read the answer to its last byte. A target that does not answer is an Answer too.
@@ -165,6 +166,7 @@ def ask(
         method: GET, POST and so on.
         path: relative to the client's base address.
         body: sent as JSON unless None.
+        form: sent as a browser sends a form, from the page at the same path.
         timeout_s: for each silence, and for the whole body; the client's own when None.
 
     Raises:
@@ -175,7 +177,8 @@ def ask(
     limits = getattr(client, "limits", Limits())
     begun = time.perf_counter()
     try:
-        with client.stream(method, path, json=body, timeout=timeout) as response:
+        sent = {} if form is None else {"Referer": str(client.base_url.join(path))}
+        with client.stream(method, path, json=body, data=form, headers=sent, timeout=timeout) as response:
             content = bodies.read(response, begun, timeout.read, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))

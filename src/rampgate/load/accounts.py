@@ -145,9 +145,11 @@ def accounts_of(settings: Settings) -> list[Account]:
     """The accounts that [load.accounts] names; none without it, for all users share the account of [login].
 
     Raises:
-        ConfigurationError: as the source, or there is no [login], or not one source.
+        ConfigurationError: as the source, there is no [login], or one by form, or not one source.
     """
     source, login = settings.load.accounts, settings.login
+    if login and login.encoding == "form":
+        raise ConfigurationError("login.encoding: found 'form'; accepted under load is 'json'")
     if source is None:
         return []
     if login is None:

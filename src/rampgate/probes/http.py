@@ -1,4 +1,4 @@
-"""Is it up, which version answers, can one sign in."""
+"""Is it up, and which version answers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from rampgate.model.measurement import Measurement
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import httpx
-
-    from rampgate.config.subjects import LoginSettings, VersionSettings
+    from rampgate.config.subjects import VersionSettings
     from rampgate.io.http import ClientFactory
 
 BETWEEN_ATTEMPTS_S = 0.5
@@ -186,27 +184,6 @@ def _named(value: Any) -> str:
     """A version or instance as text; anything but text or a number is unknown."""
     named = isinstance(value, str | int | float) and not isinstance(value, bool)
     return str(value) if named and value != "" else UNKNOWN
-
-
-def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, str | None]:
-    """``sign_in_up``, 1 or 0, of a known-good account, and the token, which is in no measurement.
-
-    Args:
-        client: sends it, and keeps the session cookie.
-        login: [login]; its account is never in evidence.
-
-    Raises:
-        ProbeError: we could not measure.
-    """
-    path, answer = login.path, ask(client, "POST", login.path, body=login.body)
-    found = answer.find(login.token)
-    token = found if isinstance(found, str) and found else None
-    note = "" if token else f"{path} {answer.sentence}: no sign-in of a known-good account"
-    if answer.ok and not token:
-        without = answer.no_json or f"without a token at {login.token!r}"
-        note = f"{path} answered {answer.trouble}, {without}: no sign-in of a known-good account"
-    up = float(token is not None)
-    return Measurement("sign_in_up", n=1, value=up, note=note, details=_details(path, answer)), token
 
 
 def _details(path: str, answer: Answer) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
-from rampgate.probes.http import HealthProbe, VersionProbe, sign_in
+from rampgate.probes.http import HealthProbe, VersionProbe
 from rampgate.probes.latency import EndpointProbe
+from rampgate.probes.sign_in import sign_in
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.flag_decisions import FlagDecisions
 

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+from tests.unit.fakes import Clients, always
+
+from rampgate.config.subjects import LoginSettings
+from rampgate.probes import sign_in as probes
+
+if TYPE_CHECKING:
+    from rampgate.model.measurement import Measurement
+
+REFUSED = httpx.ConnectError("Connection refused")
+PASSWORD = "canary-password-1"
+TOKEN = "canary-token-1"
+LOGIN = LoginSettings(path="/login", body={"email": "a", "password": PASSWORD})
+
+
+def sign_in(answer: httpx.Response | Exception, token_path: str = "token") -> tuple[Measurement, str | None]:
+    """One sign-in."""
+    with always(answer)() as http:
+        return probes.sign_in(http, LOGIN.model_copy(update={"token": token_path}))
+
+
+def test_sign_in_hands_out_the_token_and_keeps_it_out_of_the_evidence() -> None:
+    """The token is for the other probes, not for the journal."""
+    seen, token = sign_in(httpx.Response(200, json={"token": TOKEN}))
+    assert (seen.metric, seen.value, token) == ("sign_in_up", 1.0, TOKEN)
+    assert TOKEN not in json.dumps(seen.to_json())
+    assert PASSWORD not in json.dumps(seen.to_json())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(401, json={"token": TOKEN}),
+        httpx.Response(302),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json={"token": ""}),
+        httpx.Response(200, json={"token": 5}),
+        httpx.Response(200, text="<html>"),
+        REFUSED,
+    ],
+)
+def test_sign_in_without_a_token_failed(answer: httpx.Response | Exception) -> None:
+    """A 200 without a token signs nobody in."""
+    seen, token = sign_in(answer)
+    assert (seen.value, token) == (0.0, None)
+    assert "sign-in" in seen.note
+
+
+def test_the_account_is_what_is_sent() -> None:
+    """The body reaches the target as JSON."""
+    clients = always(httpx.Response(200, json={}))
+    with clients() as http:
+        probes.sign_in(http, LOGIN)
+    assert json.loads(clients.requests[0].content) == {"email": "a", "password": PASSWORD}
+    assert clients.requests[0].method == "POST"
+
+
+FORM = """<form action="/search"><input type="hidden" name="kind" value="all"></form>
+<form method="post"><input name="csrf" type="hidden" value="c1&amp;c2">
+<input name=password type=password></form>"""
+
+
+class FormSite:
+    """A site whose form has a hidden field that must come back; what it answers then is given."""
+
+    def __init__(self, answer: httpx.Response, shown: str = FORM) -> None:
+        self.answer, self.shown = answer, shown
+        self.sent: list[dict[str, str]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """The form, or the answer to it."""
+        if request.method == "GET":
+            return httpx.Response(200, html=self.shown, headers={"Set-Cookie": "anonymous=1; Path=/"})
+        self.sent.append(dict(parse_qsl(request.content.decode())))
+        assert request.headers["Referer"] == "http://target.test/login?next=%2F"
+        assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert request.headers["Cookie"] == "anonymous=1"
+        return self.answer
+
+
+def by_form(site: FormSite, **more: Any) -> Measurement:
+    """One sign-in by a form."""
+    login = LoginSettings(
+        path="/login?next=%2F", encoding="form", body={"user": "a", "password": PASSWORD}, **more
+    )
+    with Clients(site)() as http:
+        seen, token = probes.sign_in(http, login)
+    assert token is None
+    assert PASSWORD not in json.dumps(seen.to_json())
+    return seen
+
+
+def test_a_form_is_sent_with_its_hidden_fields_and_cookies() -> None:
+    """A sign-in by form does what a browser does; a redirect to elsewhere with a cookie is success."""
+    site = FormSite(httpx.Response(302, headers={"Location": "/home", "Set-Cookie": "session=s1; Path=/"}))
+    assert by_form(site, cookie="session").value == 1.0
+    assert site.sent == [{"csrf": "c1&c2", "user": "a", "password": PASSWORD}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (httpx.Response(200, text=FORM), "answered HTTP 200, not with a redirect"),
+        (httpx.Response(401), "answered HTTP 401, not with a redirect"),
+        (httpx.Response(302, headers={"Location": "/login?error"}), "sent back to the form"),
+        (httpx.Response(302, headers={"Location": "?error"}), "sent back to the form"),
+        (httpx.Response(302, headers={"Location": "/home"}), "without the cookie 'session'"),
+    ],
+)
+def test_a_form_that_lets_no_account_in_failed(answer: httpx.Response, reason: str) -> None:
+    """The form once more, a redirect back to it, and no session cookie: each is named as what it is."""
+    seen = by_form(FormSite(answer), cookie="session")
+    assert seen.value == 0.0
+    assert reason in seen.note
+
+
+def test_a_page_without_a_form_that_asks_for_a_password_failed() -> None:
+    """Another page in place of the sign-in is no sign-in, and nothing is sent to it."""
+    site = FormSite(httpx.Response(302), "<form><input type=hidden name=a value=b></form>")
+    seen = by_form(site)
+    assert (seen.value, site.sent) == (0.0, [])
+    assert "without a form that asks for a password" in seen.note
+
+
+@pytest.mark.parametrize(("cookie", "up"), [("session=s1; Path=/", 1.0), ("other=1; Path=/", 0.0)])
+def test_a_cookie_that_is_named_stands_for_the_token(cookie: str, up: float) -> None:
+    """A sign-in with JSON that answers with a session cookie needs no token, but the cookie."""
+    login = LOGIN.model_copy(update={"cookie": "session"})
+    with always(httpx.Response(200, json={"token": TOKEN}, headers={"Set-Cookie": cookie}))() as http:
+        seen, token = probes.sign_in(http, login)
+    assert (seen.value, token) == (up, None)
