@@ -99,8 +99,9 @@ def test_attributes() -> None:
 
 
 def test_evidence_asked_for_by_default() -> None:
-    """A share asks for 20,000 users and a score for three runs."""
-    assert parse("flag_share == 25%").min_n == MIN_SHARE == 20_000
+    """A share asks for 200 users, other flag checks for 100, and a score for three runs."""
+    assert parse("flag_share == 25%").min_n == MIN_SHARE == 200
+    assert parse("flag_mismatches == 0").min_n == 100
     assert parse("lighthouse_performance_score >= 85").min_n == 3
 
 

@@ -96,6 +96,11 @@ class FlagSettings(Table):
     hash: Literal["seed", "salted"] = "seed"
     semantics: Literal["seed", "overrides-first"] = "overrides-first"
     expected: dict[str, Percent] = Field(min_length=1)
+    duration: Duration = Field(
+        default=300.0,
+        gt=0,
+        description="at most, over all flags, at 50 requests a second; one in bulk is one",
+    )
     bulk: BulkSettings | None = None
     start: FlagStartSettings | None = None
     scratch: FlagScratchSettings | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, own_alpha
 from rampgate.evidence.repeated import repeated, timed
@@ -86,18 +86,32 @@ class Run:
             key: a name, unique in the run (``reachable-api``).
             look: called by the first process only, which journals what it returns.
         """
+
+        def journalled() -> dict[str, Any]:
+            began = self.clock.now()
+            measurement = timed(look(), began, self.clock).to_json()
+            self.journal.write("measurement", check="reachability", measurement=measurement)
+            return measurement
+
+        return Measurement.from_json(self.shared(key, journalled))
+
+    def shared(self, key: str, make: Callable[[], Any]) -> Any:
+        """What is made once per invocation, by whichever process comes first; the others wait for it.
+
+        Args:
+            key: a name, unique in the run.
+            make: called by the first process only; what it returns must be plain JSON.
+        """
         path = self.folder / f"once-{key}-{self.invocation}.json"
         with path.open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             if text := file.read():
-                return Measurement.from_json(json.loads(text))
-            began = self.clock.now()
-            measurement = timed(look(), began, self.clock)
-            self.journal.write("measurement", check="reachability", measurement=measurement.to_json())
+                return json.loads(text)
+            made = make()
             # What a target answered may echo a secret, so it is cleaned here as it is in the journal.
-            file.write(json.dumps(self.journal.clean(measurement.to_json())))
-            return measurement
+            file.write(json.dumps(self.journal.clean(made)))
+            return made
 
 
 class Expect:

@@ -152,11 +152,14 @@ def _share(case: Case) -> Ruling:
     limit = formats.percent(threshold.limit)
     if statistics.two_sided(k, seen.n, threshold.limit) <= case.alpha_fail:
         return Ruling(Outcome.FAILED, f"{point}, which is not {limit}", k / seen.n, low, high)
-    if seen.n < threshold.min_n:
-        more = threshold.min_n - seen.n
+    least = max(threshold.min_n, statistics.fewest_of_share(threshold.limit, case.alpha_fail))
+    if seen.n < least:
+        more = least - seen.n
         says = f"undecided: {point}, {limit} expected: needs {more:,} more users"
         return Ruling(Outcome.UNDECIDED, says, k / seen.n, low, high, more)
-    return Ruling(Outcome.PASSED, f"{point}, which agrees with {limit}", k / seen.n, low, high)
+    error = formats.number(100 * statistics.share_error(seen.n, threshold.limit, case.alpha_fail))
+    says = f"{point}, which agrees with {limit}; so many show an error of {error} points"
+    return Ruling(Outcome.PASSED, says, k / seen.n, low, high)
 
 
 def _median(case: Case) -> Ruling:
@@ -197,14 +200,14 @@ def _valued(case: Case) -> Ruling:
 
 
 def _compared(case: Case, value: float, point: str) -> Ruling:
-    """An exact comparison; with fewer observations than the threshold asks for, none at all."""
+    """An exact comparison; with fewer observations than the threshold asks for only what is wrong counts."""
     threshold, n = case.threshold, case.seen.n
-    if n < threshold.min_n:
+    good, limit = threshold.good()
+    passed = _COMPARE[good](value, limit)
+    if n < threshold.min_n and (passed or threshold.aggregation is Aggregation.VALUE):
         more = threshold.min_n - n
         says = f"undecided: {point}: {n:,} {sentences.noun(threshold)}, needs {more:,} more"
         return Ruling(Outcome.UNDECIDED, says, value, needed=more)
-    good, limit = threshold.good()
-    passed = _COMPARE[good](value, limit)
     outcome = Outcome.PASSED if passed else Outcome.FAILED
     says = sentences.stated(threshold, case.seen, value, passed=passed)
     return Ruling(outcome, says or f"{point} {sentences.compared(threshold, passed=passed)}", value)

@@ -45,8 +45,8 @@ __all__ = [
     "validate",
 ]
 
-MIN_SHARE = 20_000
-"""Users behind a share, when its algorithm is not known: three points off at 25 % are then always seen."""
+MIN_SHARE = 200
+"""Users behind a share, when its algorithm is not known: fewer say too little to pass."""
 
 _LEAST = {Kind.SHARE: MIN_SHARE, Kind.SCORE: FEWEST_SCORES}
 _NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
@@ -226,7 +226,7 @@ def _read(
         severity=attributes.get("severity", Severity.WARNING),
         abort=attributes.get("abort", False),
         duration_s=parse_duration(match["duration"]) if match["duration"] else 0.0,
-        min_n=attributes.get("min_n", _LEAST.get(about.metric.kind, 0)),
+        min_n=attributes.get("min_n", about.metric.least or _LEAST.get(about.metric.kind, 0)),
     )
 
 

@@ -43,6 +43,7 @@ class Metric:
         bad: the sentence when it is not, which may name ``{k}``, the wrong ones, too; "" where the note of
             the measurement says it. Of a rate: what failed.
         sd_floor: of a score: the least standard deviation that it is judged with, in points.
+        least: observations below which it cannot pass.
     """
 
     name: str
@@ -52,7 +53,11 @@ class Metric:
     good: str = ""
     bad: str = ""
     sd_floor: float = SD_FLOOR
+    least: int = 0
 
+
+_LEAST_USERS = 100
+"""Of fewer, an error of 7 % of the users may not be among them, at 99.9 %."""
 
 _ALL = (
     Metric(
@@ -75,9 +80,23 @@ _ALL = (
     Metric(
         "version_lost", Kind.COUNT, "", "connections without a 2xx answer; from 16 of 250 surely over 2 %"
     ),
-    Metric("flag_mismatches", Kind.COUNT, "", "flag decisions that differ from the reference bucket"),
-    Metric("flag_changed", Kind.COUNT, "", "flag decisions that changed when asked again"),
-    Metric("flag_on_when_off", Kind.COUNT, "", "users who get a flag that must be off for everybody"),
+    Metric(
+        "flag_mismatches",
+        Kind.COUNT,
+        "",
+        "flag decisions that differ from the reference bucket",
+        least=_LEAST_USERS,
+    ),
+    Metric(
+        "flag_changed", Kind.COUNT, "", "flag decisions that changed when asked again", least=_LEAST_USERS
+    ),
+    Metric(
+        "flag_on_when_off",
+        Kind.COUNT,
+        "",
+        "users who get a flag that must be off for everybody",
+        least=_LEAST_USERS,
+    ),
     Metric("flag_share", Kind.SHARE, "", "share of users for whom a flag is on"),
     Metric("lighthouse_performance_score", Kind.SCORE, "", "Lighthouse performance, 0 to 100"),
     Metric(
@@ -148,9 +167,12 @@ _SENTENCES = {
         "{k} of {n} connections to ask for it were lost",
         "{k} of {n} connections gave no 2xx answer: surely more than 2 %",
     ),
-    "flag_mismatches": ("all {n} decisions are as expected", "{k} of {n} decisions are not as expected"),
+    "flag_mismatches": (
+        "all {n} decisions are as expected: {note}",
+        "{k} of {n} decisions are not as expected",
+    ),
     "flag_changed": (
-        "all {n} decisions were the same when asked again",
+        "all {n} decisions were the same when asked again: {note}",
         "{k} of {n} decisions changed when asked again",
     ),
     "flag_on_when_off": (

@@ -123,6 +123,33 @@ def share_interval(k: int, n: int, alpha: float) -> tuple[float, float]:
     return lower(k, n, alpha / 2), upper(k, n, alpha / 2)
 
 
+def rarest_seen(n: int, alpha: float = 1e-3) -> float:
+    """The share that n observations miss with probability alpha: (1 - share)^n = alpha."""
+    return float(1 - alpha ** (1 / n)) if n else 1.0
+
+
+def share_error(n: int, share: float, alpha: float) -> float:
+    """The smallest error of an observed share of n that ``two_sided`` rejects at alpha, on either side.
+
+    A side on which no count is rejected does not limit it: see ``fewest_of_share``.
+    """
+    middle = n * share
+    above = range(math.ceil(middle), n + 1)
+    below = range(math.floor(middle), -1, -1)
+    found = [
+        abs(side[at] / n - share)
+        for side in (above, below)
+        if (at := bisect_left(side, x=True, key=lambda k: two_sided(k, n, share) <= alpha)) < len(side)
+    ]
+    return max(found, default=1.0)
+
+
+def fewest_of_share(share: float, alpha: float) -> int:
+    """How many observations ``two_sided`` needs to reject this share at alpha when none, or all, are on."""
+    rarer = max(share, 1 - share)
+    return 1 if rarer >= 1 else math.ceil(math.log(alpha / 2) / math.log(rarer))
+
+
 def quantile_ranks(n: int, q: float, alpha: float) -> tuple[int | None, int | None]:
     """Ranks, counted from 1, of the two observations that bound the q-quantile, each at 1 - alpha.
 

@@ -78,7 +78,9 @@ class ScratchRollout:
                 decisions = self.probe.decisions([FLAG], cast.users)
                 by_percentage[percentage] = decisions[FLAG]
                 found.append(self._compared(percentage, cast, decisions[FLAG]))
-            found += self.probe.sticky(cast.users, {FLAG: by_percentage[percentages[-1]]})
+            again = self.probe.decisions([FLAG], cast.users)
+            last = by_percentage[percentages[-1]]
+            found.append(self.probe.counts.changed(FLAG, cast.users, last, again[FLAG]))
         testers = self._testers(cast, by_percentage[percentages[0]], percentages[0])
         return [*found, _nesting(cast, by_percentage), testers]
 

@@ -1,9 +1,13 @@
-"""Whom to ask a flag for, and how to ask for many at once."""
+"""Whom to ask a flag for, and what was decided for them."""
 
 from __future__ import annotations
 
 import random
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class User(NamedTuple):
@@ -15,6 +19,30 @@ class User(NamedTuple):
 
 Decisions: TypeAlias = "list[bool | None]"
 """One per user, in their order; None when the target gave no decision."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The decisions on some flags for some users, as far as there was time to ask.
+
+    Args:
+        flags: their names.
+        users: in their order.
+        found: (position of the user, flag) -> the decision, None when the target gave none.
+    """
+
+    flags: Sequence[str]
+    users: Sequence[User]
+    found: dict[tuple[int, str], bool | None] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> list[int]:
+        """The positions of the users who were asked for every flag."""
+        return [at for at in range(len(self.users)) if all((at, flag) in self.found for flag in self.flags)]
+
+    def of(self, flag: str, positions: Sequence[int]) -> Decisions:
+        """The decisions on a flag for these users, None for those who were not asked."""
+        return [self.found.get((at, flag)) for at in positions]
 
 
 def fresh_users(n: int, seed: int | None = None, prefix: str = "rampgate-") -> list[User]:

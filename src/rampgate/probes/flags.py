@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,10 +13,12 @@ import httpx
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.io.http import Patience, ask
-from rampgate.model.measurement import Measurement
+from rampgate.probes.flag_counts import FlagCounts
+from rampgate.probes.flag_users import Asked
+from rampgate.probes.pace import Pace, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rampgate.config.subjects import BulkSettings
     from rampgate.io.http import Answer, ClientFactory
@@ -26,13 +29,17 @@ ATTEMPTS = 3
 LOST_IN_A_ROW = 3
 """Per thread; then nothing more is asked."""
 SINGLES_PER_CONNECTION = 50
-CONSISTENCY_USERS = 100
-_EXAMPLES = 5
+RATE = 50.0
+"""Requests a second; one in bulk is one."""
+
+
+class _TimeUpError(Exception):
+    """No more requests may begin."""
 
 
 @dataclass
 class FlagProbe:
-    """Reads flag decisions. Each group of requests takes a connection of its own.
+    """Reads flag decisions, at most 50 requests a second. Each group of them takes a connection of its own.
 
     Args:
         client_factory: makes one client per group of requests.
@@ -40,154 +47,137 @@ class FlagProbe:
         value: JMESPath of the decision, true or false, in the answer to a single request.
         bulk: how to ask for many at once, None when only one by one.
         concurrency: requests at once.
-        clock: for start and end.
+        clock: for start and end, and for the pace.
+        ends: when nothing more is asked, on the clock's monotonic scale.
     """
 
     client_factory: ClientFactory
     single: str
     value: str = "enabled"
     bulk: BulkSettings | None = None
-    concurrency: int = 4
+    concurrency: int = 10
     clock: Clock = field(default_factory=SystemClock)
+    ends: float = math.inf
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _troubles: dict[str, int] = field(default_factory=dict, init=False, repr=False)
-    _span: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False)
+    _start: float = field(default=0.0, init=False, repr=False)
 
     def decisions(self, flags: Sequence[str], users: Sequence[User]) -> dict[str, Decisions]:
-        """For whom each flag is on: in bulk where there is a form for it, else one by one.
+        """For whom each flag is on, None for those whom there was no time to ask.
 
         Raises:
             ProbeError: we could not measure.
         """
-        return self._ask_all(flags, users, self.bulk)
+        asked = Asked(flags, users)
+        self.fill(asked)
+        if missing := len(users) - len(asked.whole):
+            self._trouble("the time was used up", missing)
+        return {flag: asked.of(flag, range(len(users))) for flag in flags}
 
-    def mismatches(
-        self, flag: str, users: Sequence[User], decisions: Decisions, expected: Sequence[bool]
-    ) -> Measurement:
-        """``flag_mismatches``: decisions that differ from the reference, those not given included.
+    def fill(self, asked: Asked, *, until: float = math.inf, one_by_one: bool = False) -> None:
+        """Ask for its users in their order, for all flags side by side, as long as there is time.
 
-        Raises:
-            ValueError: not one expectation and one decision per user.
-        """
-        return self._compare({"flag": flag}, users, decisions, expected)
-
-    def consistency(self, users: Sequence[User], decisions: Mapping[str, Decisions]) -> list[Measurement]:
-        """``flag_mismatches`` with the label ``form=single``: bulk answers against single ones.
-
-        Asks one by one for the first CONSISTENCY_USERS. Without a bulk form there is nothing to compare.
+        What came in before an interruption is in ``asked``.
 
         Args:
-            users: those that ``decisions`` are about.
-            decisions: what the bulk form answered.
+            asked: takes the decisions.
+            until: when no more is asked, on the clock's monotonic scale.
+            one_by_one: leave the bulk form alone.
 
         Raises:
             ProbeError: we could not measure.
         """
-        if self.bulk is None:
-            return []
-        some = users[:CONSISTENCY_USERS]
-        singles = self._ask_all(list(decisions), some, None)
-        return [
-            self._compare({"flag": flag, "form": "single"}, some, singles[flag], bulk[: len(some)])
-            for flag, bulk in decisions.items()
-        ]
-
-    def sticky(self, users: Sequence[User], before: Mapping[str, Decisions]) -> list[Measurement]:
-        """``flag_changed``: the same users asked again, over fresh connections.
-
-        No value when nothing changed, but some decision is missing on either side.
-
-        Raises:
-            ProbeError: we could not measure.
-        """
-        after = self.decisions(list(before), users)
-        measurements = []
-        for flag, first in before.items():
-            pairs = list(zip(users, first, after[flag], strict=True))
-            known = [(user, a, b) for user, a, b in pairs if a is not None and b is not None]
-            changed = [{**_name(user), "first": a, "second": b} for user, a, b in known if a != b]
-            measurements.append(
-                self._count("flag_changed", flag, changed, len(pairs) - len(known), len(pairs))
-            )
-        return measurements
-
-    def off_means_off(self, flag: str, users: Sequence[User], decisions: Decisions) -> Measurement:
-        """``flag_on_when_off``: users who get a flag that must be off for everybody.
-
-        No value when no user gets it, but some decision is missing.
-        """
-        on = [_name(user) for user, got in zip(users, decisions, strict=True) if got]
-        return self._count("flag_on_when_off", flag, on, decisions.count(None), len(users))
-
-    def share(self, flag: str, decisions: Decisions) -> Measurement:
-        """``flag_share``: n users, of whom ``failures`` have it on; no count when a decision is missing."""
-        lost = decisions.count(None)
-        return self._measurement(
-            "flag_share",
-            {"flag": flag},
-            lost,
-            n=len(decisions),
-            failures=None if lost else decisions.count(True),
-            details={"on": decisions.count(True)},
-        )
-
-    def _ask_all(
-        self, flags: Sequence[str], users: Sequence[User], bulk: BulkSettings | None
-    ) -> dict[str, Decisions]:
-        """Ask for groups of users, several at once, and put the answers together in order."""
-        start = self.clock.now()
+        self._start = self._start or self.clock.now()
+        bulk = None if one_by_one else self.bulk
+        pace = Pace(RATE, min(until, self.ends), self.clock)
         patience = Patience(LOST_IN_A_ROW * self.concurrency)
-        size = bulk.chunk if bulk else SINGLES_PER_CONNECTION
-        groups = [users[at : at + size] for at in range(0, len(users), size)]
+        if bulk:
+            size, jobs = bulk.chunk, [(at, "") for at in range(len(asked.users))]
+        else:
+            jobs = [(at, flag) for at in range(len(asked.users)) for flag in asked.flags]
+            size = SINGLES_PER_CONNECTION
+        groups = [jobs[at : at + size] for at in range(0, len(jobs), size)]
+        work = partial(self._group, asked, bulk, pace, patience)
+        side_by_side(groups, work, pace, min(self.concurrency, len(groups)))
 
-        def job(group: Sequence[User]) -> dict[str, Decisions]:
-            with self.client_factory() as client:
+    @property
+    def counts(self) -> FlagCounts:
+        """Counts what was decided, with what this probe met on the way."""
+        with self._lock:
+            troubles = dict(self._troubles)
+        path = self.bulk.path if self.bulk else self.single
+        return FlagCounts(path, self._start, self.clock.now(), troubles)
+
+    def _group(
+        self,
+        asked: Asked,
+        bulk: BulkSettings | None,
+        pace: Pace,
+        patience: Patience,
+        jobs: Sequence[tuple[int, str]],
+    ) -> None:
+        """Ask for a group of users, or of users and flags, over one connection."""
+        with self.client_factory() as client:
+            send = partial(self._ask, client, pace, patience)
+            try:
                 if bulk:
-                    return self._in_bulk(client, bulk, flags, group, patience)
-                return {flag: [self._one(client, flag, user, patience) for user in group] for flag in flags}
+                    positions = [at for at, _ in jobs]
+                    answers = self._in_bulk(send, bulk, asked.flags, [asked.users[at] for at in positions])
+                    found = {(positions[n], flag): got for (n, flag), got in answers.items()}
+                    self._keep(asked, pace, found)
+                    return
+                for at, flag in jobs:
+                    self._keep(asked, pace, {(at, flag): self._one(send, flag, asked.users[at])})
+            except _TimeUpError:
+                return
 
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            parts = list(pool.map(job, groups))
-        self._span = (start, self.clock.now())
-        return {flag: [decision for part in parts for decision in part[flag]] for flag in flags}
+    @staticmethod
+    def _keep(asked: Asked, pace: Pace, found: dict[tuple[int, str], bool | None]) -> None:
+        with pace.lock:
+            if not pace.stopped:
+                asked.found.update(found)
 
     def _in_bulk(
-        self,
-        client: httpx.Client,
-        bulk: BulkSettings,
-        flags: Sequence[str],
-        users: Sequence[User],
-        patience: Patience,
-    ) -> dict[str, Decisions]:
+        self, send: Any, bulk: BulkSettings, flags: Sequence[str], users: Sequence[User]
+    ) -> dict[tuple[int, str], bool | None]:
         """The decisions for one group; all None when the answer is not one {flag: bool} per user."""
         listed = [{bulk.user_key: user.user, bulk.workspace_key: user.workspace} for user in users]
-        body = {bulk.users_key: listed, bulk.flags_key: list(flags)}
-        answer = self._ask(client, "POST", bulk.path, patience, body)
+        answer = send("POST", bulk.path, {bulk.users_key: listed, bulk.flags_key: list(flags)})
         results: Any = answer.find(bulk.results) if answer is not None else None
         whole = isinstance(results, list) and len(results) == len(users)
         if not whole or not all(isinstance(result, dict) for result in results):
             if answer is not None:
                 self._trouble(f"{bulk.path} answered without one {{flag: bool}} per user")
-            return {flag: [None] * len(users) for flag in flags}
-        return {flag: [self._decision(flag, result.get(flag)) for result in results] for flag in flags}
+            return {(n, flag): None for n in range(len(users)) for flag in flags}
+        return {
+            (n, flag): self._decision(flag, result.get(flag))
+            for n, result in enumerate(results)
+            for flag in flags
+        }
 
-    def _one(self, client: httpx.Client, flag: str, user: User, patience: Patience) -> bool | None:
+    def _one(self, send: Any, flag: str, user: User) -> bool | None:
         """The decision for one user."""
         places = {"{flag}": flag, "{user}": user.user, "{workspace}": user.workspace}
         path = self.single
         for place, text in places.items():
             path = path.replace(place, quote(text, safe=""))
-        answer = self._ask(client, "GET", path, patience)
+        answer = send("GET", path)
         return None if answer is None else self._decision(flag, answer.find(self.value))
 
     def _ask(
-        self, client: httpx.Client, method: str, path: str, patience: Patience, body: Any = None
+        self, client: httpx.Client, pace: Pace, patience: Patience, method: str, path: str, body: Any = None
     ) -> Answer | None:
-        """A 2xx answer, or None."""
+        """A 2xx answer, or None.
+
+        Raises:
+            _TimeUpError: there is no time left for it.
+        """
         for _ in range(ATTEMPTS):
             if patience.ended:
                 self._trouble("one request after another got no answer: the rest was not asked")
                 return None
+            if not pace.turn():
+                raise _TimeUpError
             answer = ask(client, method, path, body=body)
             patience.note(lost=answer.status is None)
             if answer.ok:
@@ -204,64 +194,7 @@ class FlagProbe:
         self._trouble(f"{flag} is {'missing' if found is None else type(found).__name__}, not true or false")
         return None
 
-    def _trouble(self, text: str) -> None:
+    def _trouble(self, text: str, times: int = 1) -> None:
         """Count why a decision is missing, or had to be retried."""
         with self._lock:
-            self._troubles[text] = self._troubles.get(text, 0) + 1
-
-    def _compare(
-        self,
-        labels: Mapping[str, str],
-        users: Sequence[User],
-        decisions: Decisions,
-        expected: Sequence[bool | None],
-    ) -> Measurement:
-        """How many decisions differ from what they should be."""
-        triples = list(zip(users, decisions, expected, strict=True))
-        wrong = [
-            {**_name(user), "observed": got, "expected": want}
-            for user, got, want in triples
-            if got is None or got != want
-        ]
-        return self._measurement(
-            "flag_mismatches",
-            labels,
-            decisions.count(None),
-            n=len(triples),
-            value=float(len(wrong)) if triples else None,
-            details={
-                "on_observed": sum(got is True for got in decisions),
-                "on_expected": sum(want is True for want in expected),
-                "examples": wrong[:_EXAMPLES],
-            },
-        )
-
-    def _count(self, metric: str, flag: str, bad: Sequence[dict[str, Any]], lost: int, n: int) -> Measurement:
-        """A count of what was certainly bad; no value when none was, but some decision is missing."""
-        return self._measurement(
-            metric,
-            {"flag": flag},
-            lost,
-            n=n,
-            value=float(len(bad)) if n and (bad or not lost) else None,
-            details={"examples": bad[:_EXAMPLES]},
-        )
-
-    def _measurement(
-        self, metric: str, labels: Mapping[str, str], lost: int, *, details: dict[str, Any], **counted: Any
-    ) -> Measurement:
-        """A measurement that names the decisions it did not get."""
-        path = self.bulk.path if self.bulk else self.single
-        details = {"path": path} | details | ({"unanswered": lost} if lost else {})
-        if self._troubles:
-            details["troubles"] = dict(list(self._troubles.items())[:_EXAMPLES])
-        start, end = self._span
-        note = f"{lost:,} decisions not given: {next(iter(self._troubles), 'no reason')}" if lost else ""
-        return Measurement(
-            metric, labels=dict(labels), details=details, start=start, end=end, note=note, **counted
-        )
-
-
-def _name(user: User) -> dict[str, Any]:
-    """A user in evidence."""
-    return {"user": user.user, "workspace": user.workspace}
+            self._troubles[text] = self._troubles.get(text, 0) + times

@@ -155,11 +155,10 @@ class StageContext:
         return self._browsers.browser(signed_in=signed_in).visit(url, lambda tab: work(tab, url))
 
     def flags(self, flags: subjects.FlagSettings) -> FlagDecisions:
-        """What the flag service decides, for users that this process has just made up, asked once."""
+        """What the flag service decides, for users that were just made up; asked once in a run."""
         self.need("api")
         if self._flags is None:
-            clients = partial(self.client, "api", signed_in=False)
-            self._flags = FlagDecisions(flags, clients, self.run.clock, self.run.progress)
+            self._flags = FlagDecisions(flags, partial(self.client, "api", signed_in=False), self.run)
         return self._flags
 
     def mongodb(self, mongodb: subjects.MongoSettings) -> MongoProbe:

@@ -5,26 +5,27 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from rampgate.model import formats
 from rampgate.model.buckets import bucket, decide
-from rampgate.probes.flag_users import User, fresh_users
-from rampgate.probes.flags import FlagProbe
+from rampgate.model.measurement import Measurement
+from rampgate.probes.flag_users import Asked, User, fresh_users
+from rampgate.probes.flags import RATE, FlagProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import httpx
 
-    from rampgate.clock import Clock
     from rampgate.config.subjects import FlagSettings
-    from rampgate.model.measurement import Measurement
-    from rampgate.probes.flag_users import Decisions
+    from rampgate.evidence.run import Run
+    from rampgate.probes.flag_counts import FlagCounts
 
 KNOWN_USERS = 2_000
 """Users for equality, where the algorithm is known: no chance is involved."""
 UNKNOWN_USERS = 20_000
-"""Users for a share, where it is not."""
-FIRST_USERS = 500
-"""How many are asked for before the time for all of them is estimated."""
+"""Users for a share, where it is not: at most so many, as far as the time goes."""
+SINGLE_USERS = 100
+"""Users who are asked for one by one beside the bulk form."""
 LONG_S = 5.0
 """A wait that is worth announcing."""
 
@@ -32,78 +33,105 @@ LONG_S = 5.0
 class FlagDecisions:
     """What the flag service decides, for users that nobody could prepare for.
 
+    Every user is asked for twice: all of them first, then all of them again, so that whatever changes while
+    the check lasts is seen. All of it happens once in a run, and takes ``[flags] duration`` at most.
+
     Args:
         settings: the flags and what they must be.
         client: makes a client of the flag service.
-        clock: times the first users, so that a long wait is announced.
-        progress: shows a line of progress.
+        run: shares what is measured among its processes, and says when its time is up.
     """
 
-    def __init__(
-        self,
-        settings: FlagSettings,
-        client: Callable[[], httpx.Client],
-        clock: Clock,
-        progress: Callable[[str], None],
-    ) -> None:
+    def __init__(self, settings: FlagSettings, client: Callable[[], httpx.Client], run: Run) -> None:
         self._settings = settings
-        self._probe = FlagProbe(client, settings.path, settings.value, settings.bulk, clock=clock)
-        self._clock = clock
-        self._progress = progress
-        self._users = fresh_users(KNOWN_USERS)
+        self._flags = list(settings.expected)
+        self._run = run
+        self._known = settings.algorithm != "unknown"
+        self._users = fresh_users(KNOWN_USERS if self._known else UNKNOWN_USERS)
+        self._probe = FlagProbe(
+            client, settings.path, settings.value, settings.bulk, clock=run.clock, ends=run.deadline
+        )
+        self._interrupted = False
+
+    def of(self, metric: str) -> Iterator[Measurement]:
+        """What was measured of one metric, for each flag.
+
+        Args:
+            metric: ``flag_mismatches``, ``flag_share``, ``flag_changed`` or ``flag_on_when_off``.
+
+        Raises:
+            ProbeError: we could not measure.
+            KeyboardInterrupt: it was interrupted; what was measured until then has come out before.
+        """
+        yield from (measurement for measurement in self._measured if measurement.metric == metric)
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     @cached_property
-    def _decisions(self) -> dict[str, Decisions]:
-        return self._ask(list(self._settings.expected), self._users)
+    def _measured(self) -> list[Measurement]:
+        found = self._run.shared("flags", lambda: [each.to_json() for each in self._measure()])
+        return [Measurement.from_json(each) for each in found]
 
-    def equality(self) -> list[Measurement]:
-        """Each flag's decisions against the reference bucket, and single answers against bulk ones."""
-        compared = [
-            self._probe.mismatches(flag, self._users, self._decisions[flag], self._reference(flag))
-            for flag in self._settings.expected
-        ]
-        return compared + self._probe.consistency(self._users, self._decisions)
+    def _measure(self) -> list[Measurement]:
+        """Ask for all users, for some of them one by one as well, and for all of them again."""
+        probe, clock = self._probe, self._run.clock
+        seconds = self._settings.duration
+        begun = clock.monotonic()
+        first = Asked(self._flags, self._users)
+        single = Asked(self._flags, self._users[:SINGLE_USERS] if self._settings.bulk else ())
+        again = first
+        self._announce(len(single.users))
+        try:
+            probe.fill(first, until=begun + seconds / 2)
+            again = Asked(self._flags, [self._users[at] for at in first.whole])
+            probe.fill(single, until=begun + seconds * 3 / 4, one_by_one=True)
+            probe.fill(again, until=begun + seconds)
+        except KeyboardInterrupt:
+            self._interrupted = True
+        return list(self._counted(probe.counts, first, single, again))
 
-    def shares(self) -> list[tuple[Measurement, str]]:
-        """Each flag's share among many fresh users, and the threshold that it is judged by."""
-        users = fresh_users(UNKNOWN_USERS)
-        return [
-            (
-                self._probe.share(flag, self._ask([flag], users)[flag]),
-                f"flag_share == {percentage:g}%",
-            )
-            for flag, percentage in self._settings.expected.items()
-        ]
+    def _counted(
+        self, counts: FlagCounts, first: Asked, single: Asked, again: Asked
+    ) -> Iterator[Measurement]:
+        """What the decisions come to, of the users whose flags were all asked."""
+        asked = first.whole
+        users = [self._users[at] for at in asked]
+        twice = again.whole if again is not first else []
+        for flag, percentage in self._settings.expected.items():
+            got = first.of(flag, asked)
+            second = again.of(flag, twice)
+            if self._known:
+                yield counts.mismatches(flag, users, got, self._reference(flag, users))
+            else:
+                yield counts.share(flag, got)
+            if single.users:
+                both = [at for at in single.whole if at in set(asked)]
+                yield counts.mismatches(
+                    flag,
+                    [self._users[at] for at in both],
+                    single.of(flag, both),
+                    first.of(flag, both),
+                    form="single",
+                )
+            yield counts.changed(flag, [users[at] for at in twice], [got[at] for at in twice], second)
+            if percentage == 0:
+                yield counts.on_when_off(flag, [*users, *(users[at] for at in twice)], [*got, *second])
 
-    def sticky(self) -> list[Measurement]:
-        """The same users asked again, over fresh connections."""
-        return self._probe.sticky(self._users, self._decisions)
-
-    def off(self) -> list[Measurement]:
-        """Users who get a flag that must be off for everybody."""
-        return [
-            self._probe.off_means_off(flag, self._users, self._decisions[flag])
-            for flag, percentage in self._settings.expected.items()
-            if percentage == 0
-        ]
-
-    def _ask(self, flags: list[str], users: list[User]) -> dict[str, Decisions]:
-        """Ask for some users first, and announce how long all of them will take when that is long."""
-        began = self._clock.monotonic()
-        first = self._probe.decisions(flags, users[:FIRST_USERS])
-        rest = users[FIRST_USERS:]
-        seconds = (self._clock.monotonic() - began) / FIRST_USERS * len(rest)
+    def _announce(self, singles: int) -> None:
+        """Say how long it may take, where that is long."""
+        settings = self._settings
+        each = len(self._users) * len(self._flags)
+        bulk = settings.bulk
+        requests = (-(-len(self._users) // bulk.chunk) if bulk else each) * 2 + singles * len(self._flags)
+        seconds = min(requests / RATE, settings.duration)
         if seconds > LONG_S:
-            names = ", ".join(flags)
-            self._progress(
-                f"flags {names}: asking for {len(users):,} users, about {seconds:.0f} s at this rate"
+            self._run.progress(
+                f"flags: {len(self._flags)} flags, at most {RATE:g} requests a second, every user asked for "
+                f"twice: up to {formats.duration(seconds)}"
             )
-        more = self._probe.decisions(flags, rest)
-        return {flag: first[flag] + more[flag] for flag in flags}
 
-    def _reference(self, flag: str) -> list[bool]:
-        percentage = self._settings.expected[flag]
-        return [self._on(flag, percentage, user) for user in self._users]
+    def _reference(self, flag: str, users: Sequence[User]) -> list[bool]:
+        return [self._on(flag, self._settings.expected[flag], user) for user in users]
 
     def _on(self, flag: str, percentage: float, user: User) -> bool:
         salt = flag if self._settings.hash == "salted" else None

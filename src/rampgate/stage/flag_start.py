@@ -42,7 +42,14 @@ def start(context: StageContext, flags: FlagSettings, settings: FlagStartSetting
         )
     context.need("api")
     clients = partial(context.client, "api", signed_in=False)
-    probe = FlagProbe(clients, flags.path, flags.value, flags.bulk, clock=context.run.clock)
+    probe = FlagProbe(
+        clients,
+        flags.path,
+        flags.value,
+        flags.bulk,
+        clock=context.run.clock,
+        ends=context.run.deadline,
+    )
     stated["deployment"] = of_deployment(probe.decisions(names, fresh_users(USERS)))
     if settings.store:
         with context.admin() as http:
@@ -76,7 +83,7 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
         rollout = ScratchRollout(
             http,
             settings.path.replace("{store}", name),
-            FlagProbe(clients, flags.path, flags.value, bulk, clock=run.clock),
+            FlagProbe(clients, flags.path, flags.value, bulk, clock=run.clock, ends=run.deadline),
             flags.hash == "salted",
             flags.semantics,
             run.progress,

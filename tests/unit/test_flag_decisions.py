@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.unit.fakes import Clients
+from tests.unit.test_run import started
+
+from rampgate.config.subjects import BulkSettings, FlagSettings
+from rampgate.judging.judge import judge
+from rampgate.judging.threshold import parse
+from rampgate.model.buckets import bucket
+from rampgate.outcome import Outcome
+from rampgate.stage.flag_decisions import FlagDecisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rampgate.evidence.run import Run
+    from rampgate.model.measurement import Measurement
+
+SINGLE = "/flags/{flag}?user={user}&workspace={workspace}"
+EXPECTED = {"search": 25, "banner": 50, "legacy": 0}
+BULK = BulkSettings(path="/evaluate")
+
+
+def deployment(decide: Callable[[str, str, str, int], Any]) -> Clients:
+    """A flag service that decides by flag, user, workspace, and how many requests came before."""
+    asked = Counter[str]()
+    lock = threading.Lock()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        with lock:
+            asked["all"] += 1
+            number = asked["all"]
+        if request.method == "POST":
+            sent = json.loads(request.content)
+            results = [
+                {
+                    "flags": {
+                        flag: decide(flag, u["userId"], u["workspaceId"], number) for flag in sent["flags"]
+                    }
+                }
+                for u in sent["users"]
+            ]
+            return httpx.Response(200, json={"results": results})
+        flag = request.url.path.rpartition("/")[2]
+        params = request.url.params
+        return httpx.Response(
+            200, json={"enabled": decide(flag, params["user"], params["workspace"], number)}
+        )
+
+    return Clients(handler)
+
+
+def by_bucket(flag: str, user: str, workspace: str, _number: int) -> bool:
+    """As the reference decides."""
+    return bucket(user, workspace) < EXPECTED[flag]
+
+
+def survey(run: Run, clients: Clients, **settings: Any) -> FlagDecisions:
+    """The flag checks of this run."""
+    said = FlagSettings(**{"path": SINGLE, "algorithm": "md5-mod100", "expected": EXPECTED} | settings)
+    return FlagDecisions(said, clients, run)
+
+
+def values(found: FlagDecisions, metric: str) -> dict[str, tuple[float | None, int]]:
+    """Flag (and form) -> value and n."""
+    return {" ".join(m.labels.values()): (m.value, m.n) for m in found.of(metric)}
+
+
+def judged(measurement: Measurement, text: str) -> Outcome:
+    """How a measurement is judged."""
+    return judge(parse(text), measurement, alpha_fail=3e-5).outcome
+
+
+def test_in_bulk_2000_users_are_compared_and_asked_again(tmp_path: Path) -> None:
+    """All decisions of 2,000 users, 100 of them one by one as well, and all of them a second time at last."""
+    clients = deployment(by_bucket)
+    found = survey(started(tmp_path), clients, bulk=BULK)
+    assert values(found, "flag_mismatches") == {
+        **dict.fromkeys(EXPECTED, (0.0, 2000)),
+        **{f"{flag} single": (0.0, 100) for flag in EXPECTED},
+    }
+    assert values(found, "flag_changed") == dict.fromkeys(EXPECTED, (0.0, 2000))
+    assert values(found, "flag_on_when_off") == {"legacy": (0.0, 4000)}
+    kinds = [request.method for request in clients.requests]
+    assert (kinds[:4], kinds[-4:], kinds.count("GET")) == (["POST"] * 4, ["POST"] * 4, 300)
+
+
+def test_a_bulk_form_that_only_looks_right_is_found_out(tmp_path: Path) -> None:
+    """A right bulk answer beside single answers that ignore the percentage does not pass."""
+    bulk = deployment(by_bucket)
+    single = deployment(lambda *_: True)
+    clients = Clients(lambda r: (bulk if r.method == "POST" else single)._handler(r))
+    assert values(survey(started(tmp_path), clients, bulk=BULK), "flag_mismatches")["legacy single"] == (
+        100,
+        100,
+    )
+
+
+@pytest.mark.parametrize("at", [100, 300, 500])
+def test_a_flag_that_drifts_while_it_is_checked_is_seen(tmp_path: Path, at: int) -> None:
+    """Whenever the service changes its percentage, some users were asked before it and are asked after it."""
+
+    def drifting(flag: str, user: str, workspace: str, number: int) -> bool:
+        return bucket(user, workspace) < EXPECTED[flag] + (30 if number > at else 0)
+
+    found = survey(started(tmp_path), deployment(drifting), duration=60, algorithm="unknown")
+    changed = values(found, "flag_changed")
+    assert all(value for value, _ in changed.values()), changed
+    assert values(found, "flag_on_when_off")["legacy"][0]
+
+
+def test_the_flags_are_asked_side_by_side(tmp_path: Path) -> None:
+    """Whatever happens in the course of the check, no flag was asked wholly before or after another."""
+    clients = deployment(by_bucket)
+    list(survey(started(tmp_path), clients, duration=30).of("flag_changed"))
+    first = Counter(request.url.path.rpartition("/")[2] for request in clients.requests[:90])
+    assert min(first[flag] for flag in EXPECTED) >= 20
+
+
+def slow(run: Run, seconds: float, decide: Any = by_bucket) -> Clients:
+    """A service that takes so long for each answer, as the run's clock has it."""
+
+    def waiting(*asked: Any) -> Any:
+        run.clock.sleep(seconds)
+        return decide(*asked)
+
+    return deployment(waiting)
+
+
+@pytest.mark.parametrize(("seconds", "deadline"), [(0.2, 10_000), (0.2, 1_100), (5.0, 10_000)])
+def test_the_check_ends_when_its_time_is_up(tmp_path: Path, seconds: float, deadline: float) -> None:
+    """A slow service is asked for as many users as the duration, and the stage's budget, allow."""
+    run = started(tmp_path, deadline=float(deadline))
+    clients = slow(run, seconds)
+    found = survey(run, clients)
+    mismatches = list(found.of("flag_mismatches"))
+    spent = run.clock.monotonic() - 1_000
+    assert spent <= min(300, deadline - 1_000) + 20 * seconds  # those in flight, and no more
+    assert len(clients.requests) < 300 / seconds + 20
+    assert all(m.value == 0 and 0 < m.n < 2000 for m in mismatches)
+
+
+def test_too_few_users_prove_nothing_right_and_something_wrong(tmp_path: Path) -> None:
+    """What was asked in time is judged: too few to pass, and one wrong decision is wrong all the same."""
+    run = started(tmp_path)
+    few = list(survey(run, slow(run, 5.0)).of("flag_mismatches"))
+    assert {judged(m, "flag_mismatches == 0") for m in few} == {Outcome.UNDECIDED}
+    (tmp_path / "wrong").mkdir()
+    run = started(tmp_path / "wrong")
+    wrong = list(survey(run, slow(run, 5.0, lambda *_: True)).of("flag_on_when_off"))
+    assert {judged(m, "flag_on_when_off == 0") for m in wrong} == {Outcome.FAILED}
+
+
+def test_an_unknown_algorithm_is_asked_for_as_long_as_the_time_allows(tmp_path: Path) -> None:
+    """Half of 60 s at 50 requests a second, shared by the flags: 500 users each, every one asked twice."""
+    run = started(tmp_path)
+    clients = deployment(by_bucket)
+    found = survey(run, clients, algorithm="unknown", duration=60)
+    found._probe.concurrency = 1  # with one thread the clock of a test is exact
+    shares = list(found.of("flag_share"))
+    assert [m.n for m in shares] == pytest.approx([500] * 3, abs=2)
+    assert values(found, "flag_changed") == {m.labels["flag"]: (0.0, m.n) for m in shares}
+    assert len(clients.requests) == pytest.approx(3_000, abs=10)
+
+
+def test_what_was_measured_until_ctrl_c_is_handed_on(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a hanging service: the decisions come out, and then the interruption."""
+    go_on = threading.Event()
+
+    def hanging(flag: str, user: str, workspace: str, number: int) -> bool:
+        if number == 1_000:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        if number >= 1_000:
+            go_on.wait(60)
+        return by_bucket(flag, user, workspace, number)
+
+    found: list[Measurement] = []
+    flags = survey(started(tmp_path), deployment(hanging))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            found.extend(iter_until_interrupted(flags, found))
+    finally:
+        go_on.set()
+    assert [(m.value, m.n > 200) for m in found] == [(0.0, True)] * 3
+
+
+def iter_until_interrupted(flags: FlagDecisions, into: list[Measurement]) -> list[Measurement]:
+    """Collect as a check does, one measurement after another."""
+    for measurement in flags.of("flag_mismatches"):
+        into.append(measurement)  # noqa: PERF402  # what came before the interruption must stay
+    return []
+
+
+def test_the_flags_are_asked_once_in_a_run(tmp_path: Path) -> None:
+    """A second process reads what the first one measured: the pace and the time are those of the run."""
+    clients = deployment(by_bucket)
+    first = survey(started(tmp_path, invocation="main-1"), clients, bulk=BULK)
+    assert len(list(first.of("flag_mismatches"))) == 6
+    asked = len(clients.requests)
+    second = survey(started(tmp_path, "worker-2", invocation="main-1"), clients, bulk=BULK)
+    assert values(second, "flag_changed") == values(first, "flag_changed")
+    assert len(clients.requests) == asked
