@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tests.unit.fakes import FakeClock
 
+from rampgate.checks.version import VersionSettings
 from rampgate.config.predeploy import BundleSettings
 from rampgate.config.settings import Settings
-from rampgate.config.subjects import VersionSettings
 from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
 from rampgate.evidence import journal
 from rampgate.model.measurement import Measurement

@@ -6,9 +6,9 @@ import pytest
 
 from rampgate.checks.frame import discovery
 from rampgate.checks.frame.check import Check, DefaultThreshold
+from rampgate.checks.version import VersionSettings
 from rampgate.config import plan, thresholds
 from rampgate.config.settings import Settings
-from rampgate.config.subjects import VersionSettings
 from rampgate.errors import ConfigurationError
 from rampgate.stage import fixtures
 

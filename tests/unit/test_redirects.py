@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from tests.unit.fakes import FakeClock, context, send_json, serving
 
-from rampgate.checks import pages
+from rampgate.checks import pages, version
 from rampgate.checks.pages import PageSettings
 from rampgate.checks.sources import json_address
 from rampgate.checks.sources.json_address import JsonAddress
-from rampgate.config.subjects import EndpointSettings, LoginSettings, VersionSettings
+from rampgate.config.subjects import EndpointSettings, LoginSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flag_users import fresh_users
 from rampgate.probes.flags import FlagProbe
-from rampgate.probes.http import HealthProbe, VersionProbe
+from rampgate.probes.http import HealthProbe
 from rampgate.probes.latency import EndpointProbe
 from rampgate.probes.sign_in import sign_in
 
@@ -67,7 +67,7 @@ def sites() -> Iterator[Sites]:
 
 LIST = EndpointSettings(name="list", path="/list")
 LOGIN = LoginSettings(path="/signin", body={"password": "canary"})
-VERSION = VersionSettings(path="/version", connections=2, expected="1.4.0")
+VERSION = version.VersionSettings(path="/version", connections=2, expected="1.4.0")
 LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
     "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).measure()[0].value,
     "page": lambda s, _: pages.measure(PageSettings(name="home", path="/page"), context(s.client))[0].value,
@@ -93,7 +93,7 @@ def test_a_redirect_to_another_site_is_not_followed(sites: Sites, name: str) -> 
 
 def test_version_metric_and_flag_are_not_read_elsewhere(sites: Sites) -> None:
     """What another site tells is no evidence about the target: nothing is known, nobody else was asked."""
-    seen = VersionProbe(sites.client, VERSION).measure()[0]
+    seen = version.measure(VERSION, context(sites.client))[0]
     assert (seen.value, seen.details["versions"]) == (None, {})
     with pytest.raises(ProbeError, match="HTTP 302"):
         json_address.measure(JsonAddress(name="rows", path="/metric", value="value"), context(sites.client))

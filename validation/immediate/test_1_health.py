@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate.checks import pages
+from rampgate.checks import version as versions
 
 if TYPE_CHECKING:
     from rampgate.checks.frame.check import Context
     from rampgate.checks.pages import PageSettings
-    from rampgate.config.subjects import LoginSettings, VersionSettings
+    from rampgate.config.subjects import LoginSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 
@@ -25,10 +26,10 @@ def test_service_is_up(service: str, stage_context: StageContext, expect: Expect
 
 
 def test_version_is_the_deployed_one(
-    version: VersionSettings, stage_context: StageContext, expect: Expect
+    version: versions.VersionSettings, check_context: Context, expect: Expect
 ) -> None:
     """Every instance that answers runs the expected version, and there is no mix of versions."""
-    expect(stage_context.version(version))
+    expect(*versions.measure(version, check_context))
 
 
 def test_account_can_sign_in(login: LoginSettings, stage_context: StageContext, expect: Expect) -> None:

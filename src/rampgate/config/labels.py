@@ -62,7 +62,7 @@ def _known(metric: str, settings: Settings) -> Mapping[str, Sequence[str]] | Non
     return {
         **dict.fromkeys(("http_req_duration", "http_req_failed"), under_load),
         **dict.fromkeys(("api_response_time", "error_rate", "body_failure_rate"), of_endpoint),
-        **dict.fromkeys(("up", "time_to_healthy", "wrong_version", "version_lost"), of_service),
+        **dict.fromkeys(("up", "time_to_healthy"), of_service),
         **dict.fromkeys(("lighthouse_performance_score", "lighthouse_accessibility_score"), of_audit),
         **dict.fromkeys(("flag_mismatches", "flag_changed", "flag_on_when_off", "flag_share"), of_flag),
     }.get(metric)

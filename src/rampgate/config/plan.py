@@ -101,7 +101,6 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
     services = {"web": target.web if target.web != target.api else None, "api": target.api}
     built_in = {
         "service": {name: name for name, address in services.items() if address},
-        "version": _once(settings.version if target.api or target.web else None),
         "login": _once(settings.login if target.api or target.web else None),
         "endpoint": {endpoint.name: endpoint for endpoint in settings.endpoints},
         "audit": {page.name: page for page in settings.pages if page.lighthouse},
@@ -116,7 +115,12 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         **_steps(settings),
     }
     once("subject", [*built_in, *(check.subject for check in checks())])
-    return built_in | {check.subject: check.subjects(settings.table(check.table)) for check in checks()}
+    return built_in | {
+        check.subject: check.subjects(settings.table(check.table))
+        if target.api or target.web or not check.of_target
+        else {}
+        for check in checks()
+    }
 
 
 def _before(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,6 @@ from rampgate.config.subjects import (
     LoginSettings,
     MongoSettings,
     RedisSettings,
-    VersionSettings,
 )
 from rampgate.config.thresholds import ThresholdSettings
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rampgate.checks.pages import PageSettings
+    from rampgate.checks.version import VersionSettings
 
 
 class TargetSettings(Table):
@@ -116,7 +116,6 @@ class FixedSettings(BaseSettings):
     allowed_hosts: list[str] = ["localhost", "127.0.0.0/8", "::1"]
     allow_writes: bool = False
     target: TargetSettings = TargetSettings()
-    version: VersionSettings | None = None
     login: LoginSettings | None = None
     endpoints: list[EndpointSettings] = []
     flags: FlagSettings | None = None
@@ -204,6 +203,7 @@ if TYPE_CHECKING:
     class Settings(FixedSettings):
         """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over it."""
 
+        version: VersionSettings | None = None
         pages: list[PageSettings] = []
 else:
     once("table", [*FixedSettings.model_fields, *(check.table for check in checks())])

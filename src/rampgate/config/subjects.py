@@ -1,4 +1,4 @@
-"""The settings of what is checked: version, login, endpoints, flags, stores."""
+"""The settings of what is checked: login, endpoints, flags, stores."""
 
 from __future__ import annotations
 
@@ -11,17 +11,6 @@ from rampgate.config.predeploy import (
     FlagScratchSettings,
     FlagStartSettings,
 )
-
-
-class VersionSettings(Table):
-    """[version]: where the running version is read, and which one is expected."""
-
-    path: UrlPath = "/health"
-    value: JMESPath = "version"
-    instance: JMESPath = "instance"
-    expected: str | None = None
-    connections: int = Field(default=50, ge=1, le=1000)
-    required: bool = True
 
 
 class FormSettings(Table):

@@ -46,8 +46,6 @@ _BUILT_IN = (
     DefaultThreshold("api_p95_script", "api_response_time_p95 < 1000ms"),
     DefaultThreshold("redis_up", "redis_up == 1"),
     DefaultThreshold("redis_round_trip", "redis_round_trip == 1"),
-    DefaultThreshold("version", "wrong_version == 0"),
-    DefaultThreshold("version_lost", "version_lost < 16"),
     DefaultThreshold("flag_equality", "flag_mismatches == 0"),
     DefaultThreshold("flag_sticky", "flag_changed == 0"),
     DefaultThreshold("performance", "lighthouse_performance_score >= 85"),

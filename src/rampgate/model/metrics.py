@@ -76,10 +76,6 @@ _ALL = (
     Metric("cache_hit_rate", Kind.VALUE, "%", "keyspace hits among all look-ups since the server started"),
     Metric("time_to_healthy", Kind.VALUE, "s", "seconds to the first healthy answer"),
     Metric("sign_in_up", Kind.VALUE, "", "1 when a known-good account can sign in, else 0"),
-    Metric("wrong_version", Kind.COUNT, "", "connections answered by another version than the expected"),
-    Metric(
-        "version_lost", Kind.COUNT, "", "connections without a 2xx answer; from 16 of 250 surely over 2 %"
-    ),
     Metric(
         "flag_mismatches",
         Kind.COUNT,
@@ -162,11 +158,6 @@ _SENTENCES = {
     ),
     "redis_round_trip": ("a key that was written is read back", "a key that was written is not read back"),
     "sign_in_up": ("a known-good account can sign in", ""),
-    "wrong_version": ("all {n} answers came from {versions}", "{k} of {n} answers came from another version"),
-    "version_lost": (
-        "{k} of {n} connections to ask for it were lost",
-        "{k} of {n} connections gave no 2xx answer: surely more than 2 %",
-    ),
     "flag_mismatches": (
         "all {n} decisions are as expected: {note}",
         "{k} of {n} decisions are not as expected",

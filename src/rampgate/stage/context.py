@@ -17,7 +17,7 @@ from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
 from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
-from rampgate.probes.http import HealthProbe, VersionProbe
+from rampgate.probes.http import HealthProbe
 from rampgate.probes.latency import EndpointProbe
 from rampgate.probes.sign_in import sign_in
 from rampgate.stage.browsers import Browsers
@@ -73,12 +73,6 @@ class StageContext:
         up = self.health(service)
         seconds = up.details.get("healthy_after_s")
         return Measurement("time_to_healthy", "s", value=seconds, labels=up.labels, note=up.note)
-
-    def version(self, version: subjects.VersionSettings) -> VersionProbe:
-        """Which version answers over fresh connections."""
-        self.need(self._main_service)
-        clients = partial(self.client, self._main_service, signed_in=False)
-        return VersionProbe(clients, version, self._main_service)
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
@@ -179,7 +173,16 @@ class StageContext:
         run = self.run
         quoted = run.journal.clean if self._settings.evidence.page_content == "full" else None
         environment = self._settings.environment
-        return Context(run.id, environment, self._open, self._visit, run.clock, run.progress, quoted)
+        return Context(
+            run.id,
+            environment,
+            self._open,
+            self._visit,
+            run.clock,
+            run.progress,
+            quoted,
+            self._main_service,
+        )
 
     def _open(
         self, service: str, *, account: Literal["user", "admin", "none"] = "user", guarded: bool = False

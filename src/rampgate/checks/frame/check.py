@@ -82,6 +82,7 @@ class Context:
         clock: gives the time, and waits.
         progress: shows a line to whoever watches.
         quoted: takes secrets out of page content that may be kept; None: none may.
+        service: what is asked where a check is about the target as a whole: the API, else the web server.
     """
 
     run_id: str
@@ -91,6 +92,7 @@ class Context:
     clock: Clock = field(default_factory=SystemClock)
     progress: Callable[[str], None] = field(default=lambda _: None)
     quoted: Callable[[str], str] | None = None
+    service: str = "api"
 
 
 def no_labels(_: Any) -> Mapping[str, Sequence[str]]:
@@ -112,6 +114,7 @@ class Check:
         table: its table in rampgate.toml, and its name for ``require``.
         settings: that table; of a check of which there may be several, the table of one, with a name.
         several: whether it is ``[[table]]``, with one check for each.
+        of_target: whether it asks the target, so that there is none where [target] has no address.
         metrics: what it measures.
         thresholds: in force when the settings say nothing.
         labels: its settings -> label -> values that its measurements can carry, for ``where``.
@@ -124,6 +127,7 @@ class Check:
     table: str
     settings: Any
     several: bool = False
+    of_target: bool = False
     metrics: tuple[Metric, ...] = ()
     thresholds: tuple[DefaultThreshold, ...] = ()
     labels: Callable[[Any], Mapping[str, Sequence[str]]] = no_labels

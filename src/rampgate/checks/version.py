@@ -1,0 +1,218 @@
+"""[version]: which version answers, and which instances of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from rampgate.checks.frame.check import Check, Context, DefaultThreshold
+from rampgate.checks.frame.table import JMESPath, Table, UrlPath
+from rampgate.io.http import ask, find
+from rampgate.model.measurement import Measurement
+from rampgate.model.metrics import Kind, Metric
+from rampgate.model.statistics import rarest_seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_LOST_IN_A_ROW = 3
+"""After that many connections without an answer, and none with one, the rest is not tried."""
+_MORE_WHEN_LOST = 200
+"""Connections that are tried beside, where one is lost."""
+_COUNTED = 250
+"""Among how many of them those that are lost count."""
+_SURELY_LOST = 16
+"""So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
+UNKNOWN = "unknown"
+"""What a version or an instance is called when the answer does not say."""
+
+
+class VersionSettings(Table):
+    """Where the running version is read, and which one is expected."""
+
+    path: UrlPath = Field(default="/health", description="where the version stands")
+    value: JMESPath = Field(default="version", description="JMESPath of the version")
+    instance: JMESPath = Field(default="instance", description="JMESPath of the instance's name")
+    expected: str | None = Field(
+        default=None, description="the deployed version; without it a mix of versions still fails"
+    )
+    instances: int | None = Field(
+        default=None, ge=1, description="how many must answer, each under a name of its own"
+    )
+    connections: int = Field(default=50, ge=1, le=1000, description="fresh connections")
+    required: bool = True
+
+
+def _labels(_: Any) -> Mapping[str, Sequence[str]]:
+    return {"service": ["web", "api"]}
+
+
+CHECK = Check(
+    subject="version",
+    table="version",
+    settings=VersionSettings,
+    of_target=True,
+    metrics=(
+        Metric(
+            "wrong_version",
+            Kind.COUNT,
+            "",
+            "connections answered by another version than the expected",
+            good="all {n} answers came from {versions}: {note}",
+            bad="{k} of {n} answers came from another version",
+        ),
+        Metric(
+            "version_lost",
+            Kind.COUNT,
+            "",
+            "connections to ask for the version that gave no 2xx answer",
+            good="{k} of {n} connections to ask for it were lost",
+            bad="{k} of {n} connections gave no 2xx answer: surely more than 2 %",
+        ),
+        Metric(
+            "instances_missing",
+            Kind.COUNT,
+            "",
+            "instances of those that must answer that did not",
+            good="all {n} instances answered: {note}",
+            bad="{k} of {n} instances did not answer",
+        ),
+    ),
+    thresholds=(
+        DefaultThreshold("version", "wrong_version == 0"),
+        DefaultThreshold("version_lost", "version_lost < 16"),
+        DefaultThreshold("instances", "instances_missing == 0"),
+    ),
+    labels=_labels,
+)
+
+
+@dataclass
+class _Answers:
+    """What came of the connections.
+
+    Args:
+        named: version -> instance -> answers.
+        statuses: how each request ended -> how often.
+        lost: how many of those that count were no 2xx answer.
+    """
+
+    named: dict[str, Counter[str]] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+
+    @property
+    def heard(self) -> bool:
+        """Whether any answer came, of whatever status."""
+        return any(outcome.isdigit() for outcome in self.statuses)
+
+
+def measure(version: VersionSettings, context: Context) -> list[Measurement]:
+    """``wrong_version``, ``version_lost``, and ``instances_missing`` where it is said how many there are.
+
+    Wrong are answers of another version, and those that name none. Without an expected version the one that
+    most answers name stands for it, so that a mix is found. Without any answer there is no value.
+
+    Args:
+        version: where it stands, and what is expected.
+        context: what every check is given.
+
+    Raises:
+        ProbeError: we could not measure.
+        UnreachableError: the service does not answer.
+    """
+    answers = _ask_all(version, context)
+    return [
+        Measurement(metric, labels={"service": context.service}, **found)
+        for metric, found in _counted(version, answers)
+    ]
+
+
+def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str, dict[str, Any]]]:
+    versions = {name: count.total() for name, count in sorted(answers.named.items())}
+    answered = sum(versions.values())
+    most = max(versions, key=versions.__getitem__, default=UNKNOWN)
+    right = version.expected if version.expected is not None else most if most != UNKNOWN else None
+    wrong = answered - versions.get(right, 0) if right is not None else answered
+    yield (
+        "wrong_version",
+        {
+            "n": answered,
+            "value": float(wrong) if answered else None,
+            "note": _note(version, versions, wrong),
+            "details": {
+                "path": version.path,
+                "expected": version.expected,
+                "versions": versions,
+                "instances": {name: dict(count) for name, count in sorted(answers.named.items())},
+                "statuses": dict(answers.statuses),
+            },
+        },
+    )
+    yield (
+        "version_lost",
+        {
+            "n": min(answers.statuses.total(), _COUNTED) if answers.heard else 0,
+            "value": float(answers.lost) if answers.heard else None,
+            "details": {"path": version.path, "statuses": dict(answers.statuses)},
+        },
+    )
+    if version.instances:
+        yield "instances_missing", _missing(version.instances, answers)
+
+
+def _note(version: VersionSettings, versions: Mapping[str, int], wrong: int) -> str:
+    """Who answered, where that is not as expected; else what so many answers can show."""
+    answered = sum(versions.values())
+    if not answered:
+        return f"{version.path}: no answer that names a version"
+    if wrong:
+        counted = ", ".join(f"{count} from {name}" for name, count in versions.items())
+        return f"{counted} (expected {version.expected or 'version not configured'})"
+    share = math.ceil(100 * rarest_seen(answered))
+    unchecked = "" if version.expected else ", and no version is expected"
+    return f"so many show an instance with {share} % of the traffic, at 99.9 %{unchecked}"
+
+
+def _missing(instances: int, answers: _Answers) -> dict[str, Any]:
+    """How many instances did not answer; those without a name are none."""
+    counted = sum(answers.named.values(), Counter[str]())
+    unnamed = counted.pop(UNKNOWN, 0)
+    seen = ", ".join(sorted(counted)) or "none"
+    note = f"{len(counted)} answered: {seen}" if len(counted) < instances else seen
+    return {
+        "n": instances if answers.named else 0,
+        "value": float(max(0, instances - len(counted))) if answers.named else None,
+        "note": note + (f"; {unnamed} answers named no instance" if unnamed else ""),
+        "details": {"instances": dict(counted), "unnamed": unnamed},
+    }
+
+
+def _ask_all(version: VersionSettings, context: Context) -> _Answers:
+    """Where a connection is lost, 200 more are asked, until enough are lost to be sure of more than 2 %."""
+    answers = _Answers()
+    asked = 0
+    while asked < version.connections + (_MORE_WHEN_LOST if answers.lost else 0):
+        with context.client(context.service, account="none") as client:
+            answer = ask(client, "GET", version.path)
+        asked += 1
+        answers.statuses[answer.outcome] += 1
+        if not answer.ok:
+            answers.lost += asked <= _COUNTED
+            if answers.lost == (_SURELY_LOST if answers.heard else _LOST_IN_A_ROW):
+                break
+            continue
+        body = answer.json()
+        instances = answers.named.setdefault(_named(find(version.value, body)), Counter())
+        instances[_named(find(version.instance, body))] += 1
+    return answers
+
+
+def _named(value: Any) -> str:
+    """A version or instance as text; anything but text or a number is unknown."""
+    named = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if named and value != "" else UNKNOWN

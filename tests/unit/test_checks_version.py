@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.unit.fakes import Clients, always, context, send_json, serving
+
+from rampgate.checks.version import VersionSettings, measure
+from rampgate.io.http import client
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+
+    from rampgate.model.measurement import Measurement
+
+OK = httpx.Response(200, json={"version": "1.0.0", "instance": "a"})
+
+
+def asked(clients: Clients, **settings: Any) -> list[Measurement]:
+    """What the check measures."""
+    return measure(VersionSettings(**settings), context(clients))
+
+
+def version(clients: Clients, expected: str | None, connections: int = 50) -> Measurement:
+    """Which version answers."""
+    return asked(clients, expected=expected, connections=connections)[0]
+
+
+def mixed() -> Clients:
+    """Three of four connections reach version 1.0.0 on two instances, one reaches 0.9.0."""
+    instances = [("1.0.0", "a"), ("1.0.0", "b"), ("1.0.0", "a"), ("0.9.0", "c")]
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        told, instance = instances[next(count) % 4]
+        return httpx.Response(200, json={"version": told, "instance": instance})
+
+    return Clients(handler)
+
+
+def test_the_expected_version_everywhere_counts_no_wrong_answer() -> None:
+    """Fifty fresh connections, all of the release that should answer."""
+    clients = always(OK)
+    seen = version(clients, "1.0.0")
+    assert (seen.metric, seen.value, seen.n) == ("wrong_version", 0.0, 50)
+    assert seen.details["versions"] == {"1.0.0": 50}
+    assert seen.details["instances"] == {"1.0.0": {"a": 50}}
+    assert clients.made == 50
+
+
+def test_a_mix_of_versions_is_counted_by_instance() -> None:
+    """An old instance left behind a balancer is found and named."""
+    seen = version(mixed(), "1.0.0", 8)
+    assert (seen.value, seen.n) == (2.0, 8)
+    assert seen.details["versions"] == {"0.9.0": 2, "1.0.0": 6}
+    assert seen.details["instances"] == {"1.0.0": {"a": 4, "b": 2}, "0.9.0": {"c": 2}}
+    assert seen.note == "2 from 0.9.0, 6 from 1.0.0 (expected 1.0.0)"
+
+
+def test_a_mix_of_versions_is_wrong_without_an_expected_one() -> None:
+    """Without an expectation the commonest version stands for it: a mix is still found and named."""
+    seen = version(mixed(), None, 4)
+    assert (seen.value, seen.n) == (1.0, 4)
+    assert seen.note == "1 from 0.9.0, 3 from 1.0.0 (expected version not configured)"
+
+
+def test_one_version_is_right_without_an_expected_one() -> None:
+    """Without an expectation a single version is no failure, and the note says that none was expected."""
+    seen = version(always(httpx.Response(200, json={"version": "1.0.0"})), None, 3)
+    assert (seen.value, seen.n) == (0.0, 3)
+    assert seen.details["versions"] == {"1.0.0": 3}
+    assert seen.note.endswith("and no version is expected")
+
+
+def test_no_version_at_all_is_wrong_without_an_expected_one() -> None:
+    """Answers that tell no version do not become the expected one."""
+    assert version(always(httpx.Response(200, json={})), None, 3).value == 3.0
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"not json", b"{}", b'{"version": null}', b'{"version": ""}', b'{"version": ["1.0.0"]}']
+)
+def test_an_answer_that_does_not_tell_its_version_is_wrong(body: bytes) -> None:
+    """Silence about the version is not the expected version."""
+    seen = version(always(httpx.Response(200, content=body)), "1.0.0", 3)
+    assert (seen.value, seen.n) == (3.0, 3)
+    assert list(seen.details["versions"]) == ["unknown"]
+
+
+def test_no_answer_is_no_evidence_on_versions_and_soon_given_up() -> None:
+    """A dead target has no version; fifty time-outs are not waited for."""
+    clients = always(httpx.ReadTimeout("slow"))
+    seen = version(clients, "1.0.0")
+    assert (seen.value, seen.n, seen.details["statuses"]) == (None, 0, {"time-out": 3})
+    assert len(clients.requests) == 3
+
+
+@pytest.mark.parametrize("answer", [httpx.ReadError("reset"), httpx.Response(503, json={"version": "1.0.0"})])
+def test_lost_connections_are_counted_among_more(answer: httpx.Response | Exception) -> None:
+    """Every second one is lost, or no 2xx whatever it says: asked until that is surely over 2 %."""
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        if next(count) % 2 == 0:
+            return OK
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    seen, lost = asked(Clients(handler), expected="1.0.0")
+    assert (seen.value, seen.n) == (0.0, 16)
+    assert (lost.metric, lost.value, lost.n) == ("version_lost", 16.0, 32)
+
+
+def test_a_single_lost_connection_brings_more_and_is_no_failure() -> None:
+    """One of 250 is less than 2 %."""
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        if next(count) == 7:
+            raise httpx.ReadError("reset")
+        return OK
+
+    seen, lost = asked(Clients(handler), expected="1.0.0")
+    assert (seen.n, lost.value, lost.n) == (249, 1.0, 250)
+
+
+def test_fresh_connections_over_a_real_server() -> None:
+    """Each connection of the version probe is a connection of its own."""
+    ports: set[int] = set()
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        ports.add(handler.client_address[1])
+        send_json(handler, 200, {"version": "1"})
+
+    with serving(handle) as url:
+        version = VersionSettings(expected="1", connections=5)
+        seen = measure(version, context(lambda: client(url, run_id="r", timeout_s=2)))[0]
+    assert (seen.value, seen.n) == (0.0, 5)
+    assert len(ports) == 5
+
+
+def instances(*names: Any, want: int) -> Measurement:
+    """Which instances answer, where so many must: one after another, each again and again."""
+    count = iter(range(10_000))
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"version": "1", "instance": names[next(count) % len(names)]})
+
+    seen = asked(Clients(handler), expected="1", instances=want)[2]
+    assert seen.metric == "instances_missing"
+    return seen
+
+
+def test_all_instances_that_must_answer_did() -> None:
+    """Three of three, each by its name; a fourth is no failure."""
+    seen = instances("a", "b", "c", want=3)
+    assert (seen.value, seen.n, seen.note) == (0.0, 3, "a, b, c")
+    assert instances("a", "b", "c", "d", want=3).value == 0.0
+
+
+def test_an_instance_that_does_not_answer_is_missed() -> None:
+    """It says how many answered, and which."""
+    seen = instances("a", "c", want=3)
+    assert (seen.value, seen.note) == (1.0, "2 answered: a, c")
+
+
+@pytest.mark.parametrize("name", [None, "", ["a"], {"id": 1}])
+def test_answers_without_a_name_are_no_instance(name: Any) -> None:
+    """Whoever does not say who it is may be anybody: counted as unknown."""
+    seen = instances("a", name, want=2)
+    assert (seen.value, seen.note) == (1.0, "1 answered: a; 25 answers named no instance")
+    assert instances(name, want=1).note == "0 answered: none; 50 answers named no instance"
+
+
+def test_without_any_answer_no_instance_is_missed() -> None:
+    """Nothing was measured, which never passes."""
+    seen = asked(always(httpx.ReadTimeout("slow")), expected="1", instances=2)[2]
+    assert (seen.value, seen.n) == (None, 0)
+
+
+@pytest.mark.parametrize(("connections", "share"), [(50, 13), (10, 50), (250, 3)])
+def test_a_pass_says_how_small_an_instance_was_seen(connections: int, share: int) -> None:
+    """An instance with less of the traffic may not be among so many connections."""
+    says = f"so many show an instance with {share} % of the traffic, at 99.9 %"
+    assert version(always(OK), "1.0.0", connections).note == says
+    assert version(always(OK), None, connections).note == f"{says}, and no version is expected"
