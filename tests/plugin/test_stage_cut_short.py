@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.plugin.deployment import HEALTH, ITEMS, VERSION, Deployment, Project, Ran
 
-from rampgate.evidence import journal
-from rampgate.judging.verdict import decide
+from rampgate.evidence.verdicts import judge
 from rampgate.outcome import Decision
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def test_a_run_that_was_killed_holds_and_keeps_its_evidence(
     """After a kill -9 in the middle, what was measured is there, what was not is named, and it holds."""
     stuck.send_signal(signal.SIGKILL)
     stuck.wait()
-    verdict = decide(*journal.read(project.latest))
+    verdict = judge(project.latest)
     assert verdict.decision is Decision.HOLD
     assert not verdict.complete
     assert {r.check: str(r.outcome) for r in verdict.checks} == {
@@ -147,3 +146,36 @@ def test_a_run_that_could_not_do_its_work_never_promotes(
     assert ran.code == code, ran.told
     assert ran.verdict["verdict"] == "hold"
     assert [reason for reason in ran.verdict["reasons"] if says in reason], ran.verdict["reasons"]
+
+
+FLAGS = """
+[flags]
+path = "/api/flags/{flag}?user={user}"
+value = "[0]"
+expected = { search = 100 }
+"""
+
+
+def test_a_slow_flag_service_is_left_at_ctrl_c_and_what_it_answered_is_judged(
+    project: Project, deployment: Deployment
+) -> None:
+    """What is in flight is not waited for; that a flag was on, though it must be off, is in the verdict."""
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8")
+    settings = settings.replace('timeout = "5s"', 'timeout = "120s"').partition("[[endpoints]]")[0]
+    project.write("rampgate.toml", settings + FLAGS.replace("100", "0"))
+    deployment.items = [True]
+    process = project.start("-m", "immediate")
+    try:
+        while len(deployment.asked) < 60:
+            assert process.poll() is None
+            deployment.stalled.wait(0.05)
+        deployment.go_on.clear()
+        assert deployment.stalled.wait(30)
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 2, told
+    assert "HOLD" in told
+    assert any("which is not 0 %" in reason for reason in project.verdict["reasons"])

@@ -12,7 +12,7 @@ import pytest
 from tests.plugin.deployment import SETTINGS, Deployment, Project
 
 from rampgate.evidence import journal
-from rampgate.judging.verdict import decide
+from rampgate.evidence.verdicts import judge
 
 if TYPE_CHECKING:
     import subprocess
@@ -113,7 +113,7 @@ def test_an_interrupt_ends_the_load_run_in_order(tmp_path: Path, deployment: Dep
         told, _ = process.communicate(timeout=WITHIN_S)
         assert gone(pid)
     assert process.returncode == 2, told
-    verdict = decide(*journal.read(project.latest))
+    verdict = judge(project.latest)
     assert verdict.decision.value == "hold"
     assert {"extended: interrupted", "load: interrupted"} <= set(verdict.reasons)
     assert FLAT in verdict.never_ran

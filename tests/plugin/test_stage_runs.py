@@ -18,7 +18,8 @@ from tests.plugin.deployment import (
 )
 
 from rampgate.evidence import journal
-from rampgate.judging.verdict import decide, dumps
+from rampgate.evidence.verdicts import judge
+from rampgate.judging.verdict import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ def test_reachability_is_looked_at_once(healthy: tuple[Project, Ran, Ran]) -> No
 def test_the_run_can_be_judged_again(healthy: tuple[Project, Ran, Ran]) -> None:
     """From the journal alone, to the byte."""
     project, *_ = healthy
-    again = dumps(decide(*journal.read(project.latest)))
+    again = dumps(judge(project.latest))
     assert again == (project.latest / "verdict.json").read_text(encoding="utf-8")
 
 

@@ -11,11 +11,13 @@ import pytest
 from tests.unit.fakes import Clients
 from tests.unit.test_run import started
 
+from rampgate.config.settings import Settings
 from rampgate.config.subjects import BulkSettings, FlagSettings
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
 from rampgate.model.buckets import bucket
 from rampgate.outcome import Outcome
+from rampgate.stage import flag_decisions
 from rampgate.stage.flag_decisions import FlagDecisions
 
 if TYPE_CHECKING:
@@ -209,3 +211,63 @@ def test_the_flags_are_asked_once_in_a_run(tmp_path: Path) -> None:
     second = survey(started(tmp_path, "worker-2", invocation="main-1"), clients, bulk=BULK)
     assert values(second, "flag_changed") == values(first, "flag_changed")
     assert len(clients.requests) == asked
+
+
+def rolled_out(
+    folder: Path, clients: Clients, percentage: float, environment: str = "production"
+) -> FlagDecisions:
+    """The immediate stage at this percentage of one flag, as a run of its own beside the others."""
+    mine = folder / f"{environment}-{percentage:g}"
+    mine.mkdir()
+    flags = {"path": SINGLE, "expected": {"search": percentage}, "bulk": BULK}
+    settings = Settings.model_validate(
+        {
+            "reports": folder,
+            "environment": environment,
+            "flags": flags,
+            "target": {"api": "http://target.test"},
+        }
+    )
+    run = started(mine, settings=settings)
+    run.journal.write(
+        "header",
+        stage="immediate",
+        release={"environment": environment},
+        target={"api": settings.target.api},
+        settings=settings.to_json(),
+    )
+    assert settings.flags
+    found = FlagDecisions(settings.flags, clients, run)
+    for measurement in found.of("flag_share"):
+        run.journal.write("measurement", check="flags", measurement=measurement.to_json())
+    return found
+
+
+@pytest.fixture
+def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of the users, for the sake of the tests' time: at 5 % some 200 of them are on."""
+    monkeypatch.setattr(flag_decisions, "UNKNOWN_USERS", 4_000)
+
+
+def at(percentage: float, salt: str = "") -> Clients:
+    """A service at this percentage."""
+    return deployment(lambda _flag, user, workspace, _number: bucket(user, workspace + salt) < percentage)
+
+
+@pytest.mark.usefixtures("fewer")
+def test_who_had_a_flag_at_the_percentage_before_has_it_still(tmp_path: Path) -> None:
+    """A hundred users who were on at 5 % are asked at 25 %: a service that draws anew is found out."""
+    assert not list(rolled_out(tmp_path, at(5), 5).of("flag_nesting_broken"))
+    (kept,) = rolled_out(tmp_path, at(25), 25).of("flag_nesting_broken")
+    assert (kept.value, kept.n, kept.labels) == (0.0, 100, {"flag": "search"})
+    (lost,) = rolled_out(tmp_path, at(50, "anew"), 50).of("flag_nesting_broken")
+    assert lost.value
+    assert lost.value > 20
+
+
+@pytest.mark.usefixtures("fewer")
+def test_a_percentage_that_fell_or_another_environment_breaks_no_nesting(tmp_path: Path) -> None:
+    """Only where a percentage rises must whoever was on stay on, and only in the same place."""
+    rolled_out(tmp_path, at(50), 50)
+    assert not list(rolled_out(tmp_path, at(25), 25).of("flag_nesting_broken"))
+    assert not list(rolled_out(tmp_path, at(75, "anew"), 75, "staging").of("flag_nesting_broken"))

@@ -201,11 +201,12 @@ def test_values(text: str, bad: bool, value: float | None, outcome: Outcome) -> 
         ("database_connection_failures > 10", True, 50, 10, PASSED),
         ("database_connection_failures > 10", True, 50, 11, FAILED),
         ("database_connection_failures >= 10", True, 50, 10, FAILED),
-        ("flag_changed <= 2", False, 50, 2, PASSED),
+        ("flag_changed <= 2", False, 100, 2, PASSED),
+        ("flag_changed <= 2", False, 99, 2, UNDECIDED),
         ("flag_changed < 2", False, 50, 2, FAILED),
     ],
 )
 def test_counts(text: str, bad: bool, n: int, count: int, outcome: Outcome) -> None:
-    """A count is compared exactly, but never when nothing was looked at."""
+    """A count is compared exactly, never when nothing was looked at; of too few only what is wrong counts."""
     assert held(text, bad=bad, n=n, failures=count).outcome is outcome
     assert held(text, bad=bad, n=n, value=float(count)).outcome is outcome

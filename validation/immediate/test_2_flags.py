@@ -31,9 +31,11 @@ def test_flags_reach_the_expected_share(
 
 
 def test_flags_are_sticky(flags: FlagSettings, stage_context: StageContext, expect: Expect) -> None:
-    """Asked again in the check's second half, over a fresh connection, every user gets the same answer."""
+    """Asked again at the end, every user gets the same answer; nobody lost a flag whose percentage rose."""
     for changed in stage_context.flags(flags).of("flag_changed"):
         expect(changed)
+    for broken in stage_context.flags(flags).of("flag_nesting_broken"):
+        expect(broken, that="flag_nesting_broken == 0")
 
 
 def test_flags_off_mean_off(flags_off: FlagSettings, stage_context: StageContext, expect: Expect) -> None:

@@ -53,12 +53,12 @@ def newest(reports: Path, environment: str, *, other_than: str | None = None) ->
     Raises:
         EvidenceError: its journal is broken.
     """
-    headers = (
+    found = (
         (folder, header)
-        for folder, header in _headers(reports)
+        for folder, header in headers(reports)
         if _is_of(header, environment) and (other_than is None or _version(header) not in {None, other_than})
     )
-    for folder, header in sorted(headers, key=lambda found: float(found[1]["time"]), reverse=True):
+    for folder, header in sorted(found, key=lambda run: float(run[1]["time"]), reverse=True):
         records = journal.read(folder)[0]
         if any(r["type"] == "end" and r["process"] == header["process"] for r in records):
             measured = tuple(
@@ -70,7 +70,7 @@ def newest(reports: Path, environment: str, *, other_than: str | None = None) ->
     return None
 
 
-def _headers(reports: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def headers(reports: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The headers of all runs with their folders. A header is the first line of its journal."""
     for path in reports.glob("*/journal-*.jsonl"):
         if path.parent.is_symlink():

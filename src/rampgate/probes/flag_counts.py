@@ -99,6 +99,11 @@ class FlagCounts:
         on = [_name(user) for user, got in zip(users, decisions, strict=True) if got]
         return self._count("flag_on_when_off", flag, on, decisions.count(None), len(users))
 
+    def nesting(self, flag: str, users: Sequence[User], decisions: Decisions) -> Measurement:
+        """``flag_nesting_broken``: users who had a flag at a lower percentage, and have it no more."""
+        off = [_name(user) for user, got in zip(users, decisions, strict=True) if got is False]
+        return self._count("flag_nesting_broken", flag, off, decisions.count(None), len(users))
+
     def share(self, flag: str, decisions: Decisions) -> Measurement:
         """``flag_share``: n users, of whom ``failures`` have it on; no count when a decision is missing."""
         lost = decisions.count(None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from rampgate.evidence import flag_history
 from rampgate.model import formats
 from rampgate.model.buckets import bucket, decide
 from rampgate.model.measurement import Measurement
@@ -26,6 +29,8 @@ UNKNOWN_USERS = 20_000
 """Users for a share, where it is not: at most so many, as far as the time goes."""
 SINGLE_USERS = 100
 """Users who are asked for one by one beside the bulk form."""
+FORMER_USERS = 100
+"""Of those who had a flag at the percentage before, so many are asked for whether they have it still."""
 LONG_S = 5.0
 """A wait that is worth announcing."""
 
@@ -47,7 +52,8 @@ class FlagDecisions:
         self._flags = list(settings.expected)
         self._run = run
         self._known = settings.algorithm != "unknown"
-        self._users = fresh_users(KNOWN_USERS if self._known else UNKNOWN_USERS)
+        self._seed = random.SystemRandom().getrandbits(64)
+        self._users = fresh_users(KNOWN_USERS if self._known else UNKNOWN_USERS, self._seed)
         self._probe = FlagProbe(
             client, settings.path, settings.value, settings.bulk, clock=run.clock, ends=run.deadline
         )
@@ -57,7 +63,8 @@ class FlagDecisions:
         """What was measured of one metric, for each flag.
 
         Args:
-            metric: ``flag_mismatches``, ``flag_share``, ``flag_changed`` or ``flag_on_when_off``.
+            metric: ``flag_mismatches``, ``flag_share``, ``flag_changed``, ``flag_on_when_off``, or
+                ``flag_nesting_broken`` of flags whose percentage has risen since an earlier run.
 
         Raises:
             ProbeError: we could not measure.
@@ -79,16 +86,31 @@ class FlagDecisions:
         begun = clock.monotonic()
         first = Asked(self._flags, self._users)
         single = Asked(self._flags, self._users[:SINGLE_USERS] if self._settings.bulk else ())
-        again = first
+        again, former = first, self._former()
         self._announce(len(single.users))
         try:
             probe.fill(first, until=begun + seconds / 2)
             again = Asked(self._flags, [self._users[at] for at in first.whole])
+            for asked in former:
+                probe.fill(asked, until=begun + seconds * 5 / 8)
             probe.fill(single, until=begun + seconds * 3 / 4, one_by_one=True)
             probe.fill(again, until=begun + seconds)
         except KeyboardInterrupt:
             self._interrupted = True
-        return list(self._counted(probe.counts, first, single, again))
+        counts = probe.counts
+        return [
+            *self._counted(counts, first, single, again),
+            *(counts.nesting(a.flags[0], a.users, a.of(a.flags[0], range(len(a.users)))) for a in former),
+        ]
+
+    def _former(self) -> list[Asked]:
+        """For each flag whose percentage has risen, users who had it before."""
+        former = []
+        for flag, (seed, on) in flag_history.who_was_on(self._run.settings).items():
+            some = on[:FORMER_USERS]
+            users = fresh_users(max(some, default=-1) + 1, seed)
+            former.append(Asked([flag], [users[at] for at in some]))
+        return former
 
     def _counted(
         self, counts: FlagCounts, first: Asked, single: Asked, again: Asked
@@ -101,9 +123,12 @@ class FlagDecisions:
             got = first.of(flag, asked)
             second = again.of(flag, twice)
             if self._known:
-                yield counts.mismatches(flag, users, got, self._reference(flag, users))
+                found = counts.mismatches(flag, users, got, self._reference(flag, users))
             else:
-                yield counts.share(flag, got)
+                found = counts.share(flag, got)
+            on = [at for at, decision in zip(asked, got, strict=True) if decision]
+            decided = {flag_history.KEY: flag_history.packed(self._seed, on)}
+            yield replace(found, details={**found.details, **decided})
             if single.users:
                 both = [at for at in single.whole if at in set(asked)]
                 yield counts.mismatches(
