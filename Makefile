@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-foreign
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-answers prove-foreign
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -76,6 +76,9 @@ prove-backups: $(STAMP) ## Backups of 100,000 documents and keys, whole and dama
 
 prove-bad-inputs: $(STAMP) ## What somebody gets wrong before a deploy, and what is left of it (3 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.bad_inputs $(ARGS)
+
+prove-answers: $(STAMP) ## Answers that are none, and what the checks made of each (2 minutes; not in CI)
+	$(BIN)/python -m proofs.answers
 
 prove-repeats: $(STAMP) ## The checks before and during a deploy, three times each: same answers, nothing left (20 minutes; not in CI)
 	$(BIN)/python -m proofs.repeats $(ARGS)

@@ -57,6 +57,8 @@ def test_a_body_that_is_not_whole_is_none(body: bytes, headers: dict[str, str], 
     answer = served(body, headers=headers)
     assert (answer.ok, answer.status, answer.body) == (False, None, b"")
     assert says in answer.error
+    assert answer.sentence == f"gave a broken answer ({answer.error})"
+    assert answer.outcome == "broken answer"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_page_that_comes_is_up() -> None:
         (httpx.Response(404), "/patients answered HTTP 404 (expected 2xx)"),
         (httpx.Response(500), "/patients answered HTTP 500 (expected 2xx)"),
         (REFUSED, "/patients gave no answer (ConnectError: Connection refused)"),
-        (httpx.ReadTimeout("slow"), "/patients did not answer in time (ReadTimeout: slow)"),
+        (httpx.ReadTimeout("slow"), "/patients gave no answer in time (ReadTimeout: slow)"),
     ],
 )
 def test_a_page_that_does_not_come_is_down(answer: httpx.Response | Exception, note: str) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.fakes import FakeClock
+from tests.unit.fakes import FakeClock, send_json, serving
 from tests.unit.test_run import records, started
 
-from rampgate.errors import ProbeError
+from rampgate.config.settings import Settings
+from rampgate.errors import ProbeError, UnreachableError
 from rampgate.evidence.run import Expect
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Outcome
+from rampgate.stage.context import StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
 
@@ -89,3 +94,40 @@ def test_an_instrument_that_breaks_meanwhile_is_an_error(tmp_path: Path) -> None
     """Neither a failure nor a pass is made of what was not seen."""
     with pytest.raises(ProbeError, match="the browser is gone"):
         looks(tmp_path, [up(0.0)], ProbeError("the browser is gone"))
+
+
+@contextmanager
+def signed_in_to(tmp_path: Path, *statuses: int) -> Iterator[tuple[StageContext, list[str]]]:
+    """A stage at an API that answers sign-ins with these statuses, then with the last; what it was asked."""
+    asked: list[str] = []
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        if handler.command == "POST":
+            status = statuses[min(len(asked), len(statuses) - 1)]
+            asked.append(handler.path)
+            send_json(handler, status, {"token": "canary-token"})
+        else:
+            send_json(handler, 200, {})
+
+    with serving(handle) as url:
+        login = {"path": "/login", "body": {"email": "a"}}
+        settings = Settings.model_validate({"target": {"api": url}, "login": login})
+        context = StageContext(started(tmp_path, settings=settings))
+        yield context, asked
+        context.close()
+
+
+def test_a_sign_in_that_fails_once_keeps_no_check_from_running(tmp_path: Path) -> None:
+    """What needs a session looks as often as the check of the sign-in does."""
+    with signed_in_to(tmp_path, 503, 200) as (context, asked), context.client("api", signed_in=True) as http:
+        assert http.headers["Authorization"] == "Bearer canary-token"
+        assert len(asked) == 3
+
+
+def test_a_refused_account_is_not_tried_for_each_check_again(tmp_path: Path) -> None:
+    """Three times, and then whatever needs it is skipped at once."""
+    with signed_in_to(tmp_path, 401) as (context, asked):
+        for _ in range(3):
+            with pytest.raises(UnreachableError, match="skipped because sign-in was refused"):
+                context.client("api", signed_in=True)
+        assert len(asked) == 3

@@ -18,6 +18,7 @@ from rampgate import __version__
 from rampgate.errors import ProbeError
 from rampgate.io import body as bodies
 from rampgate.io.body import Limits
+from rampgate.judging.sentences import NO_ANSWER
 from rampgate.model.json_body import parsed
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Answer:
         headers: the headers of the answer, names in lower case.
         error: why there is no answer, or "".
         timed_out: whether time ran out.
+        broken: whether one came that is too large, or not whole.
     """
 
     status: int | None
@@ -57,6 +59,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     error: str = ""
     timed_out: bool = False
+    broken: bool = False
 
     @property
     def ok(self) -> bool:
@@ -65,8 +68,9 @@ class Answer:
 
     @property
     def outcome(self) -> str:
-        """The status as text, ``time-out`` or ``no answer``: a key to count by."""
-        return str(self.status) if self.status is not None else "time-out" if self.timed_out else "no answer"
+        """The status as text, ``time-out``, ``broken answer`` or ``no answer``: a key to count by."""
+        none = "time-out" if self.timed_out else "broken answer" if self.broken else "no answer"
+        return none if self.status is None else str(self.status)
 
     @property
     def trouble(self) -> str:
@@ -78,7 +82,7 @@ class Answer:
         """What happened, where 2xx was expected: ``answered HTTP 500 (expected 2xx)``."""
         if self.status is not None:
             return f"answered HTTP {self.status} (expected 2xx)"
-        return f"{'did not answer in time' if self.timed_out else 'gave no answer'} ({self.error})"
+        return f"{NO_ANSWER[self.outcome]} ({self.error})"
 
     def find(self, expression: str) -> Any:
         """What a JMESPath expression finds in a 2xx answer, None where there is none or it does not fit."""
@@ -175,10 +179,11 @@ def ask(
     """
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
     limits = getattr(client, "limits", Limits())
-    begun = time.perf_counter()
+    begun, came = time.perf_counter(), False
     try:
         sent = {} if form is None else {"Referer": str(client.base_url.join(path))}
         with client.stream(method, path, json=body, data=form, headers=sent, timeout=timeout) as response:
+            came = True
             content = bodies.read(response, begun, timeout.read, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
@@ -190,7 +195,9 @@ def ask(
         error = bodies.named(error, limits)
         kind = "" if isinstance(error, bodies.BodyError) else f"{type(error).__name__}: "
         text = f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
-        return Answer(None, ms, error=text, timed_out=isinstance(error, httpx.TimeoutException))
+        timed_out = isinstance(error, httpx.TimeoutException)
+        broken = not timed_out and (came or isinstance(error, bodies.BodyError))
+        return Answer(None, ms, error=text, timed_out=timed_out, broken=broken)
     except httpx.InvalidURL as error:
         raise ProbeError(f"{path!r} is no address: {error}") from error
 

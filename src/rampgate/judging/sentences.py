@@ -32,7 +32,11 @@ _OF_ANY_LIMIT = {"abort_evidence", "version_lost"}
 """Metrics whose sentences fit whatever the limit is."""
 _NOT_WAITED_FOR = "not waited for"
 _MOST_STATUSES = 4
-_ANSWERED = {"time-out": "gave no answer in time", "no answer": "gave no answer"}
+NO_ANSWER = {
+    "time-out": "gave no answer in time",
+    "no answer": "gave no answer",
+    "broken answer": "gave a broken answer",
+}
 
 
 def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: bool) -> str:
@@ -96,7 +100,7 @@ def _requests_failed(seen: Measurement, count: int) -> str:
     known, how = wrong(seen.details), statuses(seen.details)
     who, of = seen.details.get("path") or seen.labels.get("endpoint"), f"{count:,} of {seen.n:,} requests"
     if who and count and count == sum(known.values()):
-        says = f"failed {of}: {how}" if len(known) > 1 else f"{_ANSWERED.get(how, f'answered {how}')} to {of}"
+        says = f"failed {of}: {how}" if len(known) > 1 else f"{NO_ANSWER.get(how, f'answered {how}')} to {of}"
         return f"{who} {says} (expected 2xx)"
     return f"{_of(count, seen.n)} requests failed{f' ({how})' if count and how else ''}"
 
