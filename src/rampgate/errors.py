@@ -3,6 +3,8 @@
 RampgateError              70  something inside rampgate
 ├── ConfigurationError      2  the settings, the command line: all problems at once
 ├── ProbeError             10  the instrument did not answer: the check is an *error*, the verdict HOLD
+│   └── CutOffError        10  its time was used up
+├── NeverRanError          10  the stage's time was used up before the check began
 ├── RefusedError            2  an address the settings do not allow, a target that another run measures
 └── EvidenceError           2  a run's folder that is missing, empty or unreadable
 """
@@ -49,6 +51,16 @@ class ConfigurationError(RampgateError):
 
 class ProbeError(RampgateError):
     """We could not look: the instrument failed, which says nothing about the target."""
+
+    exit_code = ExitCode.HOLD
+
+
+class CutOffError(ProbeError):
+    """The stage's time was used up while the check was measuring."""
+
+
+class NeverRanError(RampgateError):
+    """The stage's time was used up before the check could begin."""
 
     exit_code = ExitCode.HOLD
 

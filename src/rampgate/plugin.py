@@ -5,14 +5,16 @@ Every pytest run loads this module, so what only a stage needs is imported where
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, RampgateError, UnreachableError
+from rampgate.errors import ConfigurationError, NeverRanError, RampgateError, UnreachableError
 from rampgate.outcome import Outcome
 from rampgate.stage.items import (
     ALONE,
@@ -20,13 +22,13 @@ from rampgate.stage.items import (
     EXPECT,
     STAGE_SESSION,
     WORKER_KEY,
-    NeverRanError,
     UnmetError,
     check_id,
     clean_report,
     own_outcome,
     severity_of,
     stage_of,
+    stages_in,
     worker_of,
 )
 
@@ -38,8 +40,10 @@ if TYPE_CHECKING:
 pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.terminal"]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of a stage run."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """The options of a stage run; from here on, a start that is refused leaves a record."""
+    config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment]  # always there
+    config.add_cleanup(partial(_record_refusal, config))
     group = parser.getgroup("rampgate", "rampgate: pytest -m predeploy | deploy | immediate | extended")
     group.addoption(
         "--rampgate-config", metavar="FILE", help="settings (default: rampgate.toml in this folder)"
@@ -59,6 +63,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--wait", action="store_true", help="wait for another run that measures the same target")
 
 
+def _record_refusal(config: pytest.Config) -> None:
+    """Leave a record of a stage that did not start, whether we refused it or pytest did."""
+    error, session = sys.exc_info()[1], config.stash.get(STAGE_SESSION, None)
+    begun = session is not None and session.run is not None
+    if error and not begun and stages_in(getattr(config.known_args_namespace, "markexpr", "")):
+        from rampgate.stage.source import refuse
+
+        refuse(config, error)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Name the markers; when -m names a stage, load its settings and add the installed checks."""
@@ -69,9 +83,6 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         _configure(config)
     except RampgateError as error:
-        from rampgate.stage.source import refuse
-
-        refuse(config, error)
         raise pytest.UsageError(str(error)) from None
 
 
@@ -125,19 +136,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if stage_session is None or session.config.option.collectonly:
         return
     try:
-        _begin(session.config, stage_session)
+        _begin(session, stage_session)
     except RampgateError as error:
-        from rampgate.stage.source import refuse
-
-        refuse(session.config, error)
         raise pytest.UsageError(str(error)) from None
 
 
-def _begin(config: pytest.Config, stage_session: StageSession) -> None:
+def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
+    config = pytest_session.config
     from rampgate.evidence import session
     from rampgate.evidence.lock import target_lock
-    from rampgate.stage.terminal import progress
+    from rampgate.stage import interrupt
+    from rampgate.stage.terminal import give_up, progress
 
+    stop = partial(give_up, pytest_session, stage_session)
+    config.add_cleanup(interrupt.listen(stop, forwarded=worker_of(config) is not None))
     if worker := worker_of(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
         stage_session.run = session.open_journal(
@@ -167,6 +179,9 @@ def pytest_configure_node(node: Any) -> None:
     """Hand an xdist worker the run that it joins. Settings travel through its pipe, never over the disk."""
     stage_session: StageSession | None = node.config.stash.get(STAGE_SESSION, None)
     if stage_session and stage_session.run:
+        if node.gateway.spec.popen:
+            pid = node.gateway.remote_exec("import os; channel.send(os.getpid())").receive()
+            stage_session.workers.append(pid)
         node.workerinput[WORKER_KEY] = {
             "source": stage_session.source,
             "folder": str(stage_session.run.folder),
@@ -218,12 +233,14 @@ def _name_checks(stage_session: StageSession, items: list[pytest.Item]) -> list[
     return unwanted
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Past the time budget nothing more begins: what has not run then never ran."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Past the stage's time nothing more begins, and what has begun is cut off."""
     stage_session = item.config.stash.get(STAGE_SESSION, None)
-    if stage_session and stage_session.run and stage_session.run.over_budget:
-        stage_session.record_late()
-        raise NeverRanError("never ran: the stage's time budget was used up")
+    if stage_session is None:
+        return (yield)
+    with stage_session.limit(item.stash[CHECK_ID]):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -232,7 +249,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
         return (yield)
-    with stage_session.turn(alone=item.get_closest_marker(ALONE) is not None):
+    alone = item.get_closest_marker(ALONE) is not None
+    with stage_session.limit(item.stash[CHECK_ID]), stage_session.turn(alone=alone):
         result = yield
     expect = item.stash.get(EXPECT, None)
     if expect and expect.outcome is not Outcome.PASSED:

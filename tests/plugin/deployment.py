@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ sign_in = false
 [stages.immediate]
 patience = "0s"
 """
+HANG_S = 300.0
+"""Longer than any test may take."""
 HEALTH = "immediate/health::service_is_up[api]"
 VERSION = "immediate/health::version_is_the_deployed_one"
 ITEMS = "immediate/latency::endpoint_answers_in_time[items]"
@@ -58,22 +61,33 @@ class Deployment:
         self.items: Any = [1, 2, 3]
         self.echo = False
         self.asked: list[str] = []
+        self.stuck = ""
+        """What gets no answer while it does not go on; "": all but health and sign-in."""
         self.stalled = threading.Event()
+        """Whether something waits for an answer, or has said so by a request for /now."""
         self.go_on = threading.Event()
         self.go_on.set()
 
     def answer(self, path: str, told: str) -> tuple[int, Any]:
         """Status and body; with ``echo`` an error that repeats everything that it was told."""
+        if path == "/now":
+            self.stalled.set()
+        if self.stuck and path.startswith(self.stuck):
+            self._stall()
         if path == "/health" and not self.echo:
             return 200, {"status": "ok", "version": self.version, "instance": "one"}
         if path == "/health":
             return 200, {"status": "ok", "version": told, "instance": told}
         if path == "/api/login":
             return (401, {"error": told}) if self.echo else (200, {"token": "t"})
+        if not self.stuck:
+            self._stall()
+        return (500, {"error": told}) if self.echo else (200, self.items)
+
+    def _stall(self) -> None:
         if not self.go_on.is_set():
             self.stalled.set()
-            self.go_on.wait(30)
-        return (500, {"error": told}) if self.echo else (200, self.items)
+            self.go_on.wait(HANG_S)
 
 
 @contextmanager
@@ -152,6 +166,17 @@ class Project:
         """One more file."""
         (self.folder / name).write_text(text, encoding="utf-8")
 
+    @contextmanager
+    def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+        """A pytest that runs beside the test, and not longer."""
+        process = self.start(*arguments, **environ)
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """A pytest that runs beside the test."""
         room = ["bash", "-c", f'ulimit -f {self.kib}; exec "$0" "$@"'] if self.kib else []
@@ -162,6 +187,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, *arguments: str, **environ: str) -> Ran:

@@ -119,6 +119,23 @@ def test_an_interrupt_ends_the_load_run_in_order(tmp_path: Path, deployment: Dep
     assert FLAT in verdict.never_ran
 
 
+def test_an_interrupt_does_not_wait_for_answers(tmp_path: Path, deployment: Deployment) -> None:
+    """Where the target hangs, the load run leaves out what is under way, and judges."""
+    project = configured(tmp_path, deployment.url, "5m")
+    settings = (tmp_path / "rampgate.toml").read_text(encoding="utf-8")
+    project.write("rampgate.toml", settings.replace('timeout = "5s"', 'timeout = "10m"'))
+    deployment.go_on.clear()
+    with under_load(project, deployment) as (process, pid):
+        assert deployment.stalled.wait(WITHIN_S)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=WITHIN_S)
+        assert gone(pid)
+    assert process.returncode == 2, said
+    assert {"extended: interrupted", "load: interrupted"} <= set(project.verdict["reasons"])
+    (log,) = project.latest.glob("*-load.log")
+    assert "requests under way are not waited for" in log.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("duration", "more", "code", "says"),
     [

@@ -108,10 +108,67 @@ def test_a_wrong_configuration_is_a_usage_error(
 
 
 def test_two_stages_at_once_are_refused(project: Project, deployment: Deployment) -> None:
-    """Each stage is a run of its own; no run is begun."""
+    """Each stage is a run of its own; nothing is measured, and both are on record as not started."""
     ran = project.run_here("-m", "immediate or extended")
     assert ran.code == 4, ran.told
     assert "-m immediate or extended: names immediate and extended" in ran.told
+    assert not deployment.asked
+    assert (ran.verdict["verdict"], set(ran.verdict["stages"])) == ("hold", {"immediate", "extended"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["-m", "imediate"], 5, "-m imediate: names no stage and no test; did you mean immediate?"),
+        (["-m", "imediate", "-n", "2"], 5, "did you mean immediate?"),
+        (["-m", "immediate", "--bogus"], 4, "unrecognized arguments: --bogus"),
+        (["-m", "deploy", "--step", "nothing"], 4, "argument --step: invalid choice"),
+        (["-m", "immediate", "none.py"], 4, "a usage error"),
+        (["-m", "immediate", "--deselect", "x", "-p", "broken"], 3, "an internal error"),
+        (["-m", "immediate", "build"], 4, "the conftest is broken"),
+    ],
+)
+def test_whatever_refuses_a_stage_leaves_a_record_that_holds(
+    project: Project, deployment: Deployment, arguments: list[str], code: int, says: str
+) -> None:
+    """Whether rampgate or pytest refused it: the older promotion is the newest verdict no longer.
+
+    What the run was about is said where it is known.
+    """
+    assert project.run("-m", "immediate").code == 0
+    project.write("broken.py", "def pytest_collection_finish(): raise RuntimeError('broken')")
+    (project.folder / "build").mkdir()
+    project.write("build/conftest.py", "raise RuntimeError('the conftest is broken')")
+    ran = project.run(*arguments, PYTHONPATH=str(project.folder))
+    assert ran.code == code, ran.told
+    assert ran.verdict["verdict"] == "hold"
+    assert says in ran.verdict["reason"]
+    assert ran.verdict["release"]["version"] == "1.0.0"
+    assert ran.verdict["target"]["api"] == deployment.url
+    shown = CliRunner().invoke(main, ["verdict", "--reports", str(project.folder / "reports")])
+    assert shown.exit_code == 10, shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["-m", "slow"], 5),
+        (["-m", "deployed"], 5),
+        (["-m", "not imediate"], 0),
+        (["-m", "immediately"], 0),
+        (["-m", "slow", "--bogus"], 4),
+        (["--co", "-m", "imediate"], 5),
+    ],
+)
+def test_a_run_of_a_projects_own_marks_is_its_own(
+    project: Project, deployment: Deployment, arguments: list[str], code: int
+) -> None:
+    """A mark that is registered, or that a test carries, is no stage, however much it looks like one."""
+    project.write("pytest.ini", "[pytest]\nmarkers =\n    deployed: of ours\n    slow\n")
+    project.write("test_own.py", "import pytest\n@pytest.mark.immediately\ndef test_own(): pass\n")
+    ran = project.run(*arguments)
+    assert ran.code == code, ran.told
+    assert "did you mean" not in ran.told
     assert nothing_happened(project, deployment)
 
 

@@ -140,7 +140,7 @@ def test_the_time_budget_is_kept_and_named(project: Project, deployment: Deploym
     ran = project.run("-m", "immediate")
     assert ran.code == 10, ran.told
     assert len(ran.verdict["never_ran"]) == 3
-    assert ran.verdict["notes"] == ["the stage's time budget of 0.001 s was used up"]
+    assert ran.verdict["notes"] == ["the stage's time of 0.001 s was used up"]
     assert deployment.asked == []
 
 

@@ -28,7 +28,7 @@ ANSWERS: dict[str, tuple[int, Any]] = {
     "/api/list": (200, [1]),
     "/api/none": (200, {"items": []}),
     "/api/me": (401, {}),
-    "/": (200, {}),
+    "/": (200, "<title>Our shop</title>"),
     "/moved": (302, {}),
 }
 
@@ -84,7 +84,7 @@ def test_a_service_is_looked_at_once_and_only_where_it_was_named(folder: Path) -
         ("orders", "items", False, True),
         ("me", None, True, True),
     ]
-    assert [(page.name, page.path) for page in settings.pages] == [("home", "/")]
+    assert [(page.name, page.path, page.title) for page in settings.pages] == [("home", "/", "Our shop")]
     assert settings.flags
     assert settings.flags.expected == {"new-checkout": 25, "off": 0}
     assert settings.load.stages == "2m:10,5m:50,2m:100,5m:100,2m:0"
@@ -97,6 +97,7 @@ def test_a_service_is_looked_at_once_and_only_where_it_was_named(folder: Path) -
         ("/api/list", "", "@", ""),
         ("/api/none", "", "", ""),
         ("/api/orders", "length(items)", "length(items)", ""),
+        ("/api/orders", "orders", "items", "orders is not in its answer, or empty"),
         ("/api/me", "", "", "answered HTTP 401"),
         ("/moved", "", "", "answered HTTP 302"),
         ("/gone", "", "", "answered HTTP 404"),
@@ -157,7 +158,7 @@ def test_what_is_there_is_not_written_over(folder: Path) -> None:
         (["--api=http://127.0.0.1:1", "--endpoint=/a"], "accepted is NAME=PATH[:JMESPATH]"),
         (
             ["--api=http://127.0.0.1:1", "--endpoint=a=/a:]["],
-            "endpoints[1].body: found ***; accepted is",
+            "endpoints[1].body: found ']['; accepted is",
         ),
         (["--api=http://127.0.0.1:1", "--flag=new"], "--flag: found 'new'; accepted is NAME=PERCENT"),
         (["--api=http://127.0.0.1:1", "--flag=new=101"], "flags.expected.new: found 101"),

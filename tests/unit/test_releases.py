@@ -172,13 +172,14 @@ def test_a_predeploy_that_a_later_one_in_its_run_took_the_place_of_holds(tmp_pat
     assert reasons(made.judged()) == {"predeploy": "superseded by a later one in the same run"}
 
 
-def test_without_a_version_no_predeploy_counts(tmp_path: Path) -> None:
-    """Any predeploy there ever was would be one of this version."""
+@pytest.mark.parametrize("unknown", ["version", "percentage"])
+def test_a_release_that_is_not_known_holds(tmp_path: Path, unknown: str) -> None:
+    """Without a version, or a percentage, any run there ever was would be one of it."""
     made = Reports(tmp_path)
-    release = {**RELEASE, "version": None}
     for run, stage in (("a", "predeploy"), ("b", "immediate"), ("c", "load")):
-        made.run(run, stage, release=release)
-    assert set(reasons(made.judged())) == {"predeploy"}
+        made.run(run, stage, release={**RELEASE, unknown: None})
+    assert set(reasons(made.judged())) == {"predeploy", "immediate", "load"}
+    assert reasons(made.judged())["load"] == f"{unknown} unknown: nothing says which release it was"
 
 
 def test_another_target_is_another_deployment(reports: Reports) -> None:

@@ -224,7 +224,7 @@ def test_what_was_not_stated_is_named(tmp_path: Path) -> None:
     story.shown(runs.REDIS, Measurement("redis_up", n=1, value=1.0))
     story.ended(runs.REDIS)
     story.end()
-    assert "PROMOTE  immediate: production (no expected version) (no percentage)" in shown(tmp_path)
+    assert "PROMOTE  immediate: production, version unknown, percentage unknown" in shown(tmp_path)
 
 
 def test_what_a_receipt_did_not_show_is_said_where_it_passed(tmp_path: Path) -> None:

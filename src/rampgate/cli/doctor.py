@@ -30,12 +30,15 @@ def doctor(config: Path | None, *, fix: bool) -> int:
 
     if fix:
         examination.fix(click.echo)
-    bad = [finding for finding in map(_print, examination.examine(config)) if finding.lacking]
+    found = list(map(_print, examination.examine(config)))
+    bad = [finding for finding in found if finding.lacking]
     click.echo(
         f"{len(bad)} missing of what the settings need"
         if bad
-        else "everything that the settings need is here"
+        else "everything that the settings need is installed here"
     )
+    for service in (finding for finding in found if finding.name in {"web", "api"} and not finding.good):
+        click.echo(f"but a stage that is run now fails: {service.name}: {service.says}")
     wrong_settings = any(finding.name == "settings" for finding in bad)
     return ExitCode.USAGE if wrong_settings else ExitCode.HOLD if bad else ExitCode.PROMOTE
 

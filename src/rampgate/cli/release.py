@@ -13,6 +13,7 @@ from rampgate.errors import ConfigurationError
 from rampgate.evidence.releases import judge_current
 from rampgate.judging.release import MAX_AGE_S
 from rampgate.model.ramp import parse_duration
+from rampgate.report.sentences import release_named
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
@@ -50,10 +51,8 @@ def judge_release(run: str | None, reports: Path, options: Mapping[str, Any], *,
         age = f"ended {(now - each.ended) / 60:,.0f} min ago" if each.ended else ""
         said = "  ".join(filter(None, (each.stage, each.decision.name, each.run, age, each.reason)))
         click.echo(clean(said))
-    named = decided.release
-    percentage = "(no percentage)" if named["percentage"] is None else f"at {named['percentage']:g} %"
-    about = f"{named['environment']} {named['version'] or '(no expected version)'} {percentage}"
-    click.echo(clean(f"{decided.decision.name}  {about}: {', '.join(stages)}"))
+    about = release_named(decided.release)
+    click.echo(f"{decided.decision.name}  {about}: {', '.join(stages)}")
     return decided.decision.exit_code
 
 

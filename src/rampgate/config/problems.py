@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeGuard, Union, 
 
 from pydantic import BaseModel, SecretStr, Tag
 
+from rampgate.checks.frame.table import JMESPATH
 from rampgate.config.settings import Settings
 from rampgate.model.redact import MASK
 
@@ -72,7 +73,8 @@ def _sentence(detail: ErrorDetails, file: str, variables: Mapping[str, str], red
     if kind == "list_type" and place.keys[-1] == "command":
         message = 'accepted is a list of texts, such as ["npm", "run", "build"]'
     hint = near(found, re.findall(r"'([^']+)'", context.get("expected", context.get("expected_tags", ""))))
-    return f"{where}: found {_shown(place, found, redactor)}; {hint}{message[0].lower()}{message[1:]}"
+    shown = repr(redactor.data(found)) if message.startswith(JMESPATH) else _shown(place, found, redactor)
+    return f"{where}: found {shown}; {hint}{message[0].lower()}{message[1:]}"
 
 
 def near(found: Any, known: Sequence[str]) -> str:

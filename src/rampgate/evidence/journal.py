@@ -15,7 +15,8 @@ A worker's records name in ``started_by`` the process whose header they belong t
     check        how a check ended by itself, apart from its judgements; cause: what kept it from a pass, in
                  a word
     timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
-    event        something that a reader must know (an interrupt, a budget that ran out)
+    event        something that a reader must know; cut_short: the stage of which nothing more begins, for
+                 its time is used up
     end          the writing process came to its end, with pytest's or Locust's own exit status; early: before
                  all was measured that was to be
 """

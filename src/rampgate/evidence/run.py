@@ -73,6 +73,11 @@ class Run:
         return self.journal.invocation or self.journal.process
 
     @property
+    def left(self) -> float:
+        """Seconds until the stage's time is used up: then a check is cut off wherever it is."""
+        return max(0.0, self.deadline - self.clock.monotonic())
+
+    @property
     def over_budget(self) -> bool:
         """Whether the stage's time is used up: what has not begun by then never runs."""
         return self.clock.monotonic() >= self.deadline
@@ -182,19 +187,23 @@ class Expect:
         """
         split = looks or len(sizes)
         total: dict[tuple[str, ...], Measurement] = {}
-        for number, size in enumerate(sizes, 1):
-            began = self.run.clock.now()
-            total = _add(total, (timed(seen, began, self.run.clock) for seen in probe.measure(size)))
-            judged = [j for m in total.values() for j in self._judge(m, None, split)]
-            bad = any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in judged)
-            if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
-                break
+        try:
+            for number, size in enumerate(sizes, 1):
+                began = self.run.clock.now()
+                total = _add(total, (timed(seen, began, self.run.clock) for seen in probe.measure(size)))
+                judged = [j for m in total.values() for j in self._judge(m, None, split)]
+                bad = any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in judged)
+                if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
+                    break
+                for measurement in total.values():
+                    self._journal(measurement)
+                waiting = max(
+                    judged, key=lambda j: (j.outcome is Outcome.FAILED, j.outcome is Outcome.UNDECIDED)
+                )
+                self.run.progress(f"{self.check}: {waiting.line(self.check)}")
+        finally:  # cut off in a later look, it has what the looks before it came to
             for measurement in total.values():
-                self._journal(measurement)
-            waiting = max(judged, key=lambda j: (j.outcome is Outcome.FAILED, j.outcome is Outcome.UNDECIDED))
-            self.run.progress(f"{self.check}: {waiting.line(self.check)}")
-        for measurement in total.values():
-            self._evaluate(measurement, None, split)
+                self._evaluate(measurement, None, split)
 
     def record(self, *seen: Measurement | Probe) -> None:
         """Keep measurements as evidence without judging them; a check may pass on what it only shows."""

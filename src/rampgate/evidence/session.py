@@ -107,14 +107,21 @@ def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None) -
     return run
 
 
-def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> tuple[Verdict, Path] | None:
+def refuse(
+    reports: Path,
+    stages: Sequence[str],
+    why: str,
+    steps: Sequence[str] = (),
+    known: tuple[Settings, Redactor] | None = None,
+) -> tuple[Verdict, Path] | None:
     """Record a start that was refused: ``latest`` then holds, instead of naming an older run's verdict.
 
     Args:
         reports: the folder of runs.
-        stage: that was to be checked.
+        stages: that were to be checked.
         why: it was refused, without secrets.
         steps: of the deploy stage.
+        known: the settings, where they can be read, and what masks their secrets.
 
     Returns:
         What the run comes to now, and its folder, for its reports; None when nothing can be written.
@@ -127,9 +134,12 @@ def refuse(reports: Path, stage: str, why: str, steps: Sequence[str] = ()) -> tu
         except EvidenceError:  # the id may be what was refused
             run_id = journal.new_run_id(clock.now())
             folder = journal.start_run(reports, run_id)
-        book = journal.Journal(folder, process_name("refused"), Redactor(), clock)
-        book.write("refused", run=run_id, stage=stage, steps=list(steps), text=why)
-        book.close()
+        settings, redactor = known or (None, Redactor())
+        subject = _subject(settings) if settings else {}
+        for stage in stages:
+            book = journal.Journal(folder, process_name("refused"), redactor, clock)
+            book.write("refused", run=folder.name, stage=stage, steps=list(steps), text=why, **subject)
+            book.close()
         verdicts.withdraw(folder)
         return verdicts.conclude(folder), folder
     return None

@@ -26,6 +26,7 @@ class Place:
         body: JMESPath of what must be there, "" when it is not known.
         open: whether it answers to whoever is not signed in.
         remark: what is odd about its answer, "" when nothing is.
+        title: of a page, "" when it has none.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Place:
     body: str = ""
     open: bool = False
     remark: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)

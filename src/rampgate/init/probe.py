@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rampgate.errors import ProbeError
 from rampgate.init.options import Options, Place, Probed
 from rampgate.io.http import Answer, ask, client
+from rampgate.model.html_text import html_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,13 +59,17 @@ def _endpoint(options: Options, place: Place) -> Place:
     answer = _get(options.api or options.web, place.path)
     refused = answer.status in _REFUSED
     remark = "" if answer.ok or (refused and options.login) else _words(answer)
-    body = place.body or (_list_in(answer.json()) if answer.ok else "")
+    body = place.body
+    if answer.ok and not (body and answer.find(body)):
+        remark = f"{body} is not in its answer, or empty" if body else ""
+        body = _list_in(answer.json())
     return Place(place.name, place.path, body, answer.ok, remark)
 
 
 def _page(options: Options, place: Place) -> Place:
     answer = _get(options.web or options.api, place.path)
-    return Place(place.name, place.path, remark="" if answer.ok else _words(answer))
+    title = html_text(answer.body)[0] if answer.ok else ""
+    return Place(place.name, place.path, remark="" if answer.ok else _words(answer), title=title)
 
 
 def _words(answer: Answer) -> str:

@@ -17,6 +17,7 @@ from jmespath.exceptions import JMESPathError
 from rampgate import __version__
 from rampgate.errors import ProbeError
 from rampgate.io import body as bodies
+from rampgate.io import threads
 from rampgate.io.body import Limits
 from rampgate.judging.sentences import NO_ANSWER
 from rampgate.model.json_body import parsed
@@ -176,7 +177,9 @@ def ask(
     Raises:
         ProbeError: we could not measure: the address is no URL, no more sockets here, the resolver is out.
         RefusedError: the client's guard refuses the address.
+        LeftBehindError: nobody waits for this thread any more.
     """
+    threads.go_on()
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
     limits = getattr(client, "limits", Limits())
     begun, came = time.perf_counter(), False

@@ -18,8 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-PATIENCE_S = 2.0
-"""What the command leaves behind has so long to end in order."""
+PATIENCE_S = 0.9
+"""How long a command, and then what it leaves behind, may take to end in order: under two seconds in all."""
 KILL_WITHIN_S = 5.0
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _NOT_STARTED = 126  # as a shell says it

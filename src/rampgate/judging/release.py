@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rampgate.model import formats
 from rampgate.outcome import Decision
 
 if TYPE_CHECKING:
@@ -94,16 +95,21 @@ class Terms:
 
 
 def decide(release: Mapping[str, Any], runs: Sequence[StageRun], terms: Terms) -> ReleaseVerdict:
-    """Judge the runs of a release together; one that is missing, too old or a rehearsal holds."""
+    """Judge the runs of a release together; one that is missing, too old or a rehearsal holds.
+
+    So do all of a release whose version or percentage is not known: it cannot be told from another.
+    """
+    unknown = [name for name in ("version", "percentage") if release.get(name) is None]
+    why = f"{' and '.join(unknown)} unknown: nothing says which release it was" if unknown else ""
     newest = max((run.ended for run in runs if run.stage != PREDEPLOY), default=0.0)
-    judged = tuple(_judged(run, terms, newest) for run in runs)
+    judged = tuple(_judged(run, terms, newest, why) for run in runs)
     decision = max((run.decision for run in judged), key=_ORDER.index, default=Decision.HOLD)
     return ReleaseVerdict(decision, release, judged)
 
 
-def _judged(run: StageRun, terms: Terms, newest: float) -> StageRun:
-    why = _refused(run, terms, newest) if run.decision is Decision.PROMOTE else ""
-    if not why:
+def _judged(run: StageRun, terms: Terms, newest: float, why: str) -> StageRun:
+    why = why or _refused(run, terms, newest)
+    if run.decision is not Decision.PROMOTE or not why:
         return run
     return replace(run, decision=Decision.HOLD, reason=why)
 
@@ -125,8 +131,7 @@ def _refused(run: StageRun, terms: Terms, newest: float) -> str:
         return "begun before the last change of version or percentage"
     allowed = terms.max_age * (1 if run.ended == newest else OTHERS)
     age = terms.now - run.ended
-    return (
-        ""
-        if 0 <= age <= allowed
-        else f"ended {age / 60:,.0f} min ago; accepted is up to {allowed / 60:g} min"
-    )
+    if age < 0:
+        return "ended later than now: the clocks of two machines disagree"
+    old = f"ended {formats.duration(age)} ago, and may not be older than {formats.duration(allowed)}"
+    return old if age > allowed else ""

@@ -150,9 +150,15 @@ class Verdict:
     records: tuple[Record, ...] = field(default=(), repr=False, compare=False)
 
     @property
+    def start(self) -> Record:
+        """What names release and target: the last header, or the record of a start that was refused."""
+        refused = [record for record in self.records if record["type"] == "refused"]
+        return next(reversed([*refused, *self.headers]), {})
+
+    @property
     def run(self) -> str:
         """The run's id."""
-        return str(self.headers[0].get("run", "")) if self.headers else ""
+        return str(self.start.get("run", ""))
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[boo
             why.append(f"{header['stage']}: the run did not come to its end")
         elif (status := end.get("status", 3)) not in {0, _TESTS_FAILED}:
             why.append(f"{header['stage']}: {_BAD_EXITS.get(status, f'ended with status {status}')}")
-    why += _gaps(records)
+    cut = {r["cut_short"]: f"{r['cut_short']}: {r['text']}" for r in reversed(records) if "cut_short" in r}
+    why += [*cut.values(), *_gaps(records)]
     return not why, why
 
 
@@ -167,7 +168,6 @@ def _findings(
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
     """The content of verdict.json: no time of judging, floats to 6 significant digits."""
-    headers = verdict.headers
     return {
         "schema": SCHEMA,
         "run": verdict.run,
@@ -181,10 +181,12 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         },
         "next": next_command(verdict),
         "complete": verdict.complete,
-        "release": headers[-1].get("release", {}) if headers else {},
-        "target": headers[-1].get("target", {}) if headers else {},
+        "release": verdict.start.get("release", {}),
+        "target": verdict.start.get("target", {}),
         "chance": [
-            {"stage": header["stage"], **header["chance"]} for header in headers if header.get("chance")
+            {"stage": header["stage"], **header["chance"]}
+            for header in verdict.headers
+            if header.get("chance")
         ],
         "checks": [_check_json(result) for result in verdict.checks],
         "never_ran": list(verdict.never_ran),

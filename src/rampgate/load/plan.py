@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.locate import reports_folder, settings_file
 from rampgate.config.plan import Plan, Planned
-from rampgate.errors import ConfigurationError
+from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.evidence import session
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
@@ -151,7 +152,10 @@ def refuse(
         As session.refuse.
     """
     path = settings_file("--config", config, environ)
-    return session.refuse(reports_folder(path, None, environ), STAGE, why)
+    known = None
+    with contextlib.suppress(RampgateError):
+        known = settings_of(config, environ=environ)
+    return session.refuse(reports_folder(path, None, environ), [STAGE], why, known=known)
 
 
 def endpoints_of(settings: Settings) -> tuple[EndpointSettings, ...]:

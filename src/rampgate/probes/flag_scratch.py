@@ -15,7 +15,7 @@ from rampgate.model.measurement import Measurement
 from rampgate.probes.flag_users import User, fresh_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import httpx
 
@@ -132,7 +132,7 @@ class ScratchRollout:
             n=len(wanted),
             value=float(len(wrong)),
             labels={"percentage": f"{percentage:g} %"},
-            note=f"the first of them: {wrong[0]}" if wrong else "",
+            note=_first(wrong),
             details={"on": got.count(True), "on_expected": sum(wanted), "examples": wrong[:_EXAMPLES]},
         )
 
@@ -183,6 +183,16 @@ def _nesting(cast: Cast, by_percentage: dict[float, Decisions]) -> Measurement:
         note=f"{unknown} decisions not given" if unknown else "",
         details={"examples": lost[:_EXAMPLES]},
     )
+
+
+def _first(wrong: Sequence[Mapping[str, Any]]) -> str:
+    """The first decision that is not as planned, in words."""
+    if not wrong:
+        return ""
+    one, said = wrong[0], {True: "on", False: "off", None: "not given"}
+    named = "".join(f", {said[on]} for the {who} by name" for who, on in one["overrides"].items())
+    wrongly = f"{said[one['observed']]} in place of {said[one['expected']]}"
+    return f"the first of them: {wrongly} for {one['user']}{named}"
 
 
 def _named(user: User, cast: Cast) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.io.http import Patience, ask, find
+from rampgate.io.threads import each
 from rampgate.model.json_body import parsed
 from rampgate.model.measurement import Histogram, Measurement
 
@@ -90,12 +90,13 @@ class EndpointProbe:
         """
         first = not self._warm
         patience = Patience(TIMEOUTS_IN_A_ROW * self.concurrency)
-        with ExitStack() as stack, ThreadPoolExecutor(self.concurrency) as pool:
+        with ExitStack() as stack:
             clients = [stack.enter_context(self.client_factory()) for _ in range(self.concurrency)]
 
             def phase(requests: int) -> list[_Request]:
                 shares = _shares(requests, self.concurrency)
-                series = pool.map(lambda c, k: self._series(c, k, patience), clients, shares)
+                todo = list(zip(clients, shares, strict=True))
+                series = each(lambda job: self._series(*job, patience), todo, self.concurrency)
                 return [request for each in series for request in each]
 
             cold = phase(COLD_START if first else self.concurrency)

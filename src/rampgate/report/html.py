@@ -136,7 +136,7 @@ def _counts(verdict: Verdict) -> list[tuple[str, int]]:
 
 
 def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]:
-    first = verdict.headers[0] if verdict.headers else {}
+    first = verdict.headers[0] if verdict.headers else verdict.start
     target = first.get("target", {})
     tool = first.get("tool", {})
     begun, ended = (records[0]["time"], records[-1]["time"]) if records else (0.0, 0.0)

@@ -42,7 +42,7 @@ def dumps(verdict: Verdict) -> str:
 
 
 def _properties(suite: ET.Element, verdict: Verdict) -> None:
-    release = verdict.headers[-1].get("release", {}) if verdict.headers else {}
+    release = verdict.start.get("release", {})
     stated = {
         "run": verdict.run,
         "verdict": verdict.decision.value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging.invocations import moment
 from rampgate.model import formats, statistics
@@ -13,7 +13,7 @@ from rampgate.outcome import Outcome
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rampgate.judging.judge import Judgement
     from rampgate.judging.results import CheckResult, Record, Verdict
@@ -64,7 +64,7 @@ def about(labels: dict[str, str], check: str) -> str:
 
 def stages(verdict: Verdict) -> list[str]:
     """What was checked, each once: ``predeploy``; a deploy with its steps: ``deploy, step backend``."""
-    return list(dict.fromkeys(stage(header) for header in verdict.headers))
+    return list(dict.fromkeys(stage(header) for header in verdict.headers or [verdict.start]))
 
 
 def stage(header: Record) -> str:
@@ -88,12 +88,16 @@ def line(verdict: Verdict) -> str:
 
 
 def release(verdict: Verdict) -> str:
-    """``production 1.4.0 at 25 %``; what was not stated is named, for silence would look checked."""
-    named = verdict.headers[-1].get("release", {}) if verdict.headers else {}
-    version = named.get("version") or "(no expected version)"
-    percentage = named.get("percentage")
-    at = "(no percentage)" if percentage is None else f"at {formats.number(percentage)} %"
-    return clean(f"{named.get('environment') or '(no environment)'} {version} {at}", 300)
+    """``production 1.4.0 at 25 %``."""
+    return release_named(verdict.start.get("release", {}))
+
+
+def release_named(named: Mapping[str, Any]) -> str:
+    """Environment, version, percentage; what is not known is named: silence would look checked."""
+    version, percentage = named.get("version"), named.get("percentage")
+    at = "percentage unknown" if percentage is None else f"at {formats.number(percentage)} %"
+    parts = [named.get("environment") or "environment unknown", version or "version unknown", at]
+    return clean((" " if version and percentage is not None else ", ").join(parts), 300)
 
 
 def reason(verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ ALONE = "alone"
 """Marker of a check beside which nothing else may run."""
 
 
+_NEAR = 0.8
+
+
 class UnmetError(Exception):
     """A check that did not meet its thresholds; the sentences say which."""
 
@@ -33,10 +37,6 @@ class UnmetError(Exception):
         super().__init__(
             "\n".join(sentences) or "judged nothing: a check that judges nothing has not checked"
         )
-
-
-class NeverRanError(Exception):
-    """The time budget ended before the check could begin."""
 
 
 STAGE_SESSION: pytest.StashKey[StageSession] = pytest.StashKey()
@@ -59,11 +59,28 @@ def stage_of(expression: str) -> str | None:
     Raises:
         ConfigurationError: it names more than one; each stage is a run of its own.
     """
-    wanted = set(_wanted(expression or ""))
-    named = [name for name in plan.STAGES if name in wanted]
+    named = stages_in(expression)
     if len(named) > 1:
         raise ConfigurationError(f"-m {expression}: names {' and '.join(named)}; accepted is one stage a run")
     return named[0] if named else None
+
+
+def stages_in(expression: str) -> list[str]:
+    """Every stage that a ``-m`` expression names."""
+    wanted = set(_wanted(expression or ""))
+    return [name for name in plan.STAGES if name in wanted]
+
+
+def stage_meant(expression: str, markers: set[str]) -> str | None:
+    """The stage whose name a ``-m`` expression may have missed by a letter or two.
+
+    Args:
+        expression: what was typed.
+        markers: that are registered, which are meant as they are.
+    """
+    named = (name for name in _wanted(expression or "") if name not in markers)
+    near = (get_close_matches(name, plan.STAGES, n=1, cutoff=_NEAR) for name in named)
+    return next((found[0] for found in near if found), None)
 
 
 def _wanted(expression: str) -> Iterator[str]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate import demo
 from rampgate.config import locate
-from rampgate.errors import ConfigurationError, RampgateError
+from rampgate.config.loading import load
+from rampgate.errors import RampgateError
 from rampgate.evidence import session
 from rampgate.report import write_all
-from rampgate.stage.items import stage_of, worker_of
+from rampgate.stage.items import STAGE_SESSION, stages_in, worker_of
 from rampgate.stage.stage_session import demo_source
 
 if TYPE_CHECKING:
@@ -20,16 +21,30 @@ if TYPE_CHECKING:
     import pytest
 
 
-def refuse(config: pytest.Config, error: RampgateError) -> None:
-    """Record that the stage was not started, so that no older verdict is taken for its own."""
-    with contextlib.suppress(ConfigurationError):  # more than one stage, or more than one file: no run begins
-        stage = stage_of(config.getoption("markexpr", ""))
-        if stage is None or config.option.collectonly or worker_of(config):
-            return
-        path = locate.settings_file("", config.getoption("rampgate_config"), os.environ)
-        reports = locate.reports_folder(path, config.getoption("rampgate_reports"), os.environ)
-        if refused := session.refuse(reports, stage, str(error), config.getoption("step")):
-            write_all(*refused)
+def refuse(config: pytest.Config, error: BaseException, meant: str = "") -> None:
+    """Record that a stage was not started, so that no older verdict is taken for its own.
+
+    Args:
+        config: pytest's, of which no more may be known than its options.
+        error: why.
+        meant: the stage, where no name of it was typed.
+    """
+    typed = config.known_args_namespace
+    stages = [meant] if meant else stages_in(getattr(typed, "markexpr", ""))
+    if not stages or typed.collectonly or worker_of(config):
+        return
+    session_of = config.stash.get(STAGE_SESSION, None)
+    known = (session_of.setup.settings, session_of.setup.redactor) if session_of else None
+    path = None
+    with contextlib.suppress(RampgateError):  # they may be what was refused
+        path = locate.settings_file("", getattr(typed, "rampgate_config", None), os.environ)
+        if path and not (known or getattr(typed, "demo", False) or getattr(typed, "demo_ready", None)):
+            known = load(path)
+    reports = locate.reports_folder(path, getattr(typed, "rampgate_reports", None), os.environ)
+    text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error).strip() or repr(error)
+    text = known[1].text(text) if known else text
+    if refused := session.refuse(reports, stages, text, getattr(typed, "step", ()), known):
+        write_all(*refused)
 
 
 def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:

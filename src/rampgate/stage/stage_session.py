@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import signal
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 from rampgate import demo
 from rampgate.config import plan, policy
 from rampgate.config.loading import load
-from rampgate.evidence import session
+from rampgate.errors import CutOffError, NeverRanError
+from rampgate.evidence import journal, session
+from rampgate.stage import interrupt
+
+_SLOWEST = 3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +36,8 @@ class StageSession:
         run: this process's part in the run, None while only collecting.
         stack: what must be undone at the end (the demo, the target's lock).
         lock_token: lets a process that this run starts measure under its lock.
-        late: whether the journal says already that the time budget is used up.
+        workers: the processes of this machine that check for this one.
+        late: why nothing more begins, "" while there is time.
     """
 
     setup: session.Setup
@@ -38,14 +45,52 @@ class StageSession:
     run: Run | None = None
     stack: ExitStack = field(default_factory=ExitStack)
     lock_token: str = ""
-    late: bool = False
+    workers: list[int] = field(default_factory=list)
+    late: str = ""
+
+    def interrupt_workers(self) -> None:
+        """Interrupt them: whoever interrupts this process may not know of them."""
+        for pid in self.workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    @contextmanager
+    def limit(self, check: str) -> Iterator[None]:
+        """Cut off what runs here when the stage's time is used up.
+
+        Raises:
+            NeverRanError: it was before.
+            CutOffError: it was cut off.
+        """
+        if self.run is None:
+            yield
+            return
+        began = self.run.clock.monotonic()
+        if self.run.over_budget:
+            raise NeverRanError(f"never ran: {self._late({})}")
+        try:
+            with interrupt.time_limit(self.run.left):
+                yield
+        except interrupt.TimeUpError:
+            took = self._late({check: self.run.clock.monotonic() - began})
+            raise CutOffError(f"cut off: {took}") from None
 
     def record_late(self) -> None:
-        """Journal once that the time budget is used up."""
+        """Journal that the stage's time is used up, where it is."""
+        if self.run and self.run.over_budget:
+            self._late({})
+
+    def _late(self, took: dict[str, float]) -> str:
+        """That the stage's time is used up, and by what; journalled once."""
         if self.run and not self.late:
+            records = journal.read(self.run.folder)[0]
+            took |= {record["check"]: record["seconds"] for record in records if record["type"] == "check"}
+            slow = sorted(took, key=lambda check: -took[check])[:_SLOWEST]
             budget = self.setup.settings.stage(self.setup.stage).budget
-            self.run.journal.write("event", text=f"the stage's time budget of {budget:g} s was used up")
-            self.late = True
+            named = ", ".join(f"{check} took {took[check]:.0f} s" for check in slow)
+            self.late = ": ".join(filter(None, (f"the stage's time of {budget:g} s was used up", named)))
+            self.run.journal.write("event", text=self.late, cut_short=self.setup.stage)
+        return self.late
 
     @property
     def planned(self) -> set[str]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rampgate.config import locate
-from rampgate.stage.items import STAGE_SESSION
+from rampgate.errors import ConfigurationError
+from rampgate.stage.items import STAGE_SESSION, stage_meant, worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
+    from rampgate.evidence.run import Run
     from rampgate.judging.results import Verdict
     from rampgate.stage.stage_session import StageSession
 
 _REPLACED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 _COLOURS = {"passed": "green", "failed": "red", "error": "red", "skipped": "cyan"}
-_VERDICT: pytest.StashKey[Verdict] = pytest.StashKey()
 
 
 def progress(config: pytest.Config) -> Callable[[str], None]:
@@ -102,51 +105,82 @@ def _skip_text(report: Any) -> str:
     return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """End the run: end record, verdict, reports; put the verdict in place of pytest's 0 and 1."""
-    result = yield
-    active = session.config.stash.get(STAGE_SESSION, None)
-    if active is None or active.run is None:
-        return result
-    if hasattr(session.config, "workerinput"):
-        active.run.journal.close()
-        return result
+    """End the run after all else: its end, reports, the verdict in place of pytest's 0 and 1."""
+    config, result = session.config, None
+    active = config.stash.get(STAGE_SESSION, None)
+    if active and session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        active.interrupt_workers()
     try:
-        verdict = _finish(active, int(session.exitstatus))
+        result = yield
+    except KeyboardInterrupt:  # once more, while fixtures are torn down
+        if active is None or active.run is None:
+            raise
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+    if active is None or active.run is None:
+        _suggest(session)
+    elif worker_of(config):
+        active.run.journal.close()
+    else:
+        _conclude(session, active, active.run)
+    return result
+
+
+def give_up(session: pytest.Session, active: StageSession) -> None:
+    """Judge what was measured, and end this process whatever its main thread is doing."""
+    session.exitstatus = pytest.ExitCode.INTERRUPTED
+    active.interrupt_workers()
+    if active.run and not worker_of(session.config):
+        active.record_late()
+        _conclude(session, active, active.run)
+    os._exit(int(session.exitstatus))
+
+
+def _conclude(session: pytest.Session, active: StageSession, run: Run) -> None:
+    from rampgate.evidence.verdicts import conclude
+    from rampgate.report import write_all
+    from rampgate.stage import interrupt
+
+    interrupt.ignore()
+    try:
+        run.journal.write("end", status=int(session.exitstatus))
+        run.journal.close()
+        verdict = conclude(run.folder)
+        write_all(verdict, run.folder)
     except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
         message = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
         sys.stderr.write(f"\n{message}\n")
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-        return result
-    session.config.stash[_VERDICT] = verdict
+        return
     if session.exitstatus in _REPLACED:
         session.exitstatus = int(verdict.decision.exit_code)
-    return result
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and not session.config.option.no_summary:  # which leaves it to whoever goes on with the run
+        _show(reporter, verdict, run.folder)
 
 
-def _finish(active: StageSession, status: int) -> Verdict:
-    from rampgate.evidence.verdicts import conclude
-    from rampgate.report import write_all
-
-    run = active.run
-    assert run is not None  # noqa: S101  # only called where a run was begun
-    run.journal.write("end", status=status)
-    run.journal.close()
-    verdict = conclude(run.folder)
-    write_all(verdict, run.folder)
-    return verdict
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the table and the verdict, unless --no-summary leaves them to whoever goes on with the run."""
-    verdict = config.stash.get(_VERDICT, None)
-    if verdict is None or config.option.no_summary:
-        return
+def _show(reporter: Any, verdict: Verdict, folder: Path) -> None:
     from rampgate.report import table
 
-    run = config.stash[STAGE_SESSION].run
-    terminalreporter.ensure_newline()
-    terminalreporter.section("rampgate", sep="=")
-    stream = terminalreporter._tw._file  # noqa: SLF001  # pytest offers no other way to its stream
-    table.render(verdict, table.console(stream), folder=run.folder if run else None)
+    reporter.ensure_newline()
+    reporter.section("rampgate", sep="=")
+    stream = reporter._tw._file  # noqa: SLF001  # pytest offers no other way to its stream
+    table.render(verdict, table.console(stream), folder=folder)
+
+
+def _suggest(session: pytest.Session) -> None:
+    """Where -m found nothing, name the stage that it may have meant, and record that none ran."""
+    config = session.config
+    nothing = session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+    nothing = nothing and not hasattr(config, "workerinput")
+    markers = {line.partition(":")[0].partition("(")[0].strip() for line in config.getini("markers")}
+    typed = config.getoption("markexpr", "")
+    meant = stage_meant(typed, markers) if nothing else None
+    if meant is None or config.option.collectonly:
+        return
+    from rampgate.stage.source import refuse
+
+    error = ConfigurationError(f"-m {typed}: names no stage and no test; did you mean {meant}?")
+    refuse(config, error, meant)
+    sys.stderr.write(f"\nrampgate: {error}\n")

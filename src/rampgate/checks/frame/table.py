@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rampgate.model.ramp import Ramp
 
+JMESPATH = "accepted is a JMESPath expression"
+"""What is said of a wrong one, which is shown: it is no secret, whatever its key is called."""
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
 _SIZE = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>B|kB|KiB|MB|MiB)")
@@ -66,11 +68,11 @@ def _jmespath(expression: object) -> str:
     import jmespath
 
     if not isinstance(expression, str):
-        raise ValueError("accepted is a JMESPath expression")  # noqa: TRY004  # pydantic wants a ValueError
+        raise ValueError(JMESPATH)  # noqa: TRY004  # pydantic wants a ValueError
     try:
         jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as error:
-        raise ValueError(f"accepted is a JMESPath expression; {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{JMESPATH}; {str(error).splitlines()[0]}") from None
     return expression
 
 
