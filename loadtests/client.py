@@ -92,6 +92,17 @@ class Session:
         self._requests.append(request)
         return request
 
+    def cookies(self, lines: Sequence[str] = ()) -> list[str]:
+        """The user's cookies, with these among them; each a line as in a file of Netscape's."""
+        easy = pycurl.Curl()
+        easy.setopt(pycurl.SHARE, self._connections.share)
+        easy.setopt(pycurl.COOKIEFILE, "")
+        for line in lines:
+            easy.setopt(pycurl.COOKIELIST, line)
+        found: list[str] = easy.getinfo(pycurl.INFO_COOKIELIST)
+        easy.close()
+        return found
+
     def send(self, requests: Sequence[Request]) -> Batch:
         """Send all of them at the same time; one may stand there several times."""
         return Batch(self._connections.multi, requests)
@@ -104,6 +115,11 @@ class Session:
         finally:
             answers = batch.end()
         return answers
+
+    def discard(self, request: Request) -> None:
+        """Give up a request that is not under way and will not be sent again."""
+        request.close([])
+        self._requests.remove(request)
 
     def close(self) -> None:
         """Close the connections. What is under way ends without an answer."""

@@ -12,38 +12,40 @@ import gevent
 from locust import User, task
 from locust.exception import CatchResponseError, StopTest
 
+from rampgate.config.policy import BODY
 from rampgate.errors import ProbeError
-from rampgate.io.http import find, is_2xx
 from rampgate.load import bodies
+from rampgate.load.accounts import ACCOUNTS
 from rampgate.load.cohorts import Roster
-from rampgate.load.counters import BODY
 from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, SIGN_IN, UNREAD
 
 from . import work
-from .answer import NOT_DECODED, TOO_LARGE
 from .client import KEEP, Session
+from .endpoint import EndpointRequest, Refused
 from .multi import Multi
+from .sessions import AccountSession, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from locust.env import Environment
 
-    from rampgate.config.subjects import EndpointSettings
     from rampgate.load.accounts import Account
 
     from .answer import Answer
-    from .transfer import Batch, Request
+    from .transfer import Batch
     from .work import Work
 
 _SIGN_IN_NAME = "sign-in"
+_UNAUTHORIZED = 401
 _GC_THRESHOLDS = (50_000, 20, 100)
 
 
 class Shared:
-    """What the users of this process share: one libcurl, and the accounts."""
+    """What the users of this process share: one libcurl, the accounts, and their sessions."""
 
     multi: Multi | None = None
+    sessions = Sessions()
     roster: Roster | None = None
     gc_thresholds = gc.get_threshold()
 
@@ -58,6 +60,7 @@ def begin(on: Work, accounts: Sequence[Account] = ()) -> Multi:
     end()
     Shared.multi = Multi(on.settings.allowed_hosts)
     Shared.roster = Roster(accounts, on.index, on.of) if accounts else None
+    Shared.sessions = Sessions()
     # What is there now stays; looking through it each time costs an eighth of the process's time.
     gc.collect()
     gc.freeze()
@@ -73,25 +76,6 @@ def end() -> None:
         gc.set_threshold(*Shared.gc_thresholds)
         gc.unfreeze()
     Shared.multi = Shared.roster = None
-
-
-class EndpointRequest:
-    """The request of one user to an endpoint; ``read`` is the same with its body read and checked."""
-
-    __slots__ = ("endpoint", "index", "method", "name", "read", "request", "url")
-
-    def __init__(
-        self, index: int, name: str, request: Request, endpoint: EndpointSettings | None = None
-    ) -> None:
-        self.index, self.name, self.request, self.endpoint = index, name, request, endpoint
-        self.method, self.url = request.method, request.url
-        self.read: EndpointRequest | None = None
-
-    def check(self, answer: Answer) -> str:
-        """What is wrong with the body of an answer that is good but for it, "" when nothing is."""
-        if answer.error:
-            return bodies.TOO_LARGE if answer.error == TOO_LARGE else answer.error
-        return bodies.wrong(self.endpoint, answer.body) if self.endpoint else ""
 
 
 class LoadUser(User):
@@ -111,6 +95,10 @@ class LoadUser(User):
         self.roster = Shared.roster
         self.account: Account | None = None
         self.cohort = NO_COHORT
+        self.signed_in: AccountSession | None = None
+        self._generation = 0
+        self._served: set[int] = set()
+        self._ran_out: list[Refused] = []
         timeout = self.work.settings.target.timeout
         self.session = Session(multi, self.host or "", self.work.headers, timeout_s=timeout)
         self.requests: list[EndpointRequest] | None = None
@@ -122,6 +110,9 @@ class LoadUser(User):
         if self.roster:
             self.account = self.roster.take()
             self.cohort = self.account.cohort
+        login, endpoints = self.work.settings.login, self.work.endpoints
+        if login and any(endpoint.sign_in for endpoint in endpoints):
+            self.signed_in = Shared.sessions.of(self.account)
         self.work.first(self)
 
     def on_stop(self) -> None:
@@ -144,21 +135,51 @@ class LoadUser(User):
         if self.requests:
             requests = self.requests if self._evenly else self._weighed(self.requests)
             self.send(self._sampled(requests) if self._checks_bodies else requests)
+            if self._ran_out:
+                self._renew()
 
-    def sign_in(self) -> list[EndpointRequest] | None:
-        """The endpoints, to be asked within a session; None when sign-in failed."""
-        login = self.work.settings.login
-        if login is None:
+    def sign_in(self) -> list[EndpointRequest]:
+        """The endpoints, to be asked within the account's session; none when it cannot sign in."""
+        mine, login = self.signed_in, self.work.settings.login
+        if mine is None or login is None:
             return self._endpoints({})
-        token = self.account.token if self.account else ""
-        if not token:
-            body = {**login.body, **(self.account.body if self.account else {})}
-            request = self.session.prepare("POST", login.path, json=body, keep=KEEP)
-            answer = self.send([EndpointRequest(SIGN_IN, _SIGN_IN_NAME, request)])[0]
-            if answer.error or not is_2xx(answer.status):
-                return None
-            token = find(login.token, answer.json())
-        return self._endpoints({"Authorization": f"Bearer {token}"} if isinstance(token, str) else {})
+        with mine.alone():
+            if mine.generation == self._generation and not mine.trouble:
+                body = {**login.body, **(self.account.body if self.account else {})}
+                prepared = self.session.prepare("POST", login.path, json=body, keep=KEEP)
+                request = EndpointRequest(SIGN_IN, _SIGN_IN_NAME, prepared)
+                self.session.cookies(["ALL"])  # libcurl's word: none of an older session is left
+                mine.open(login, lambda: self.send([request])[0], self.session.cookies)
+                self.session.discard(prepared)
+        self.work.recorder.fact(ACCOUNTS, str(mine.number), [mine.trouble, mine.renewed])
+        if mine.trouble:
+            return []
+        self._generation = mine.generation
+        self._served.clear()
+        self.session.cookies(mine.cookies)
+        return self._endpoints({"Authorization": f"Bearer {mine.token}"} if mine.token else {})
+
+    def _renew(self) -> None:
+        """Sign in again where the session has run out, and repeat what it kept from an answer.
+
+        It has run out where the same request, sent once more, is refused once more. Else the target has
+        refused a session that lasts, which is a failure.
+        """
+        refused, self._ran_out = self._ran_out, []
+        if self.signed_in and self.signed_in.renewable and self._is_refused(refused[0].request):
+            before, self.requests = self.requests or [], self.sign_in()
+            for each in before:
+                for old in filter(None, (each, each.read)):
+                    self.session.discard(old.request)
+            if self.requests:
+                self.send([self.requests[each.request.index] for each in refused])
+                return
+        for late in refused:
+            self._record([late.request], [late.answer], late.begun, late.wall, final=True)
+
+    def _is_refused(self, request: EndpointRequest) -> bool:
+        answer = self.session.batch([request.request])[0]
+        return answer.status == _UNAUTHORIZED
 
     def send(self, requests: Sequence[EndpointRequest]) -> list[Answer]:
         """Send all at the same time and record each one, however it ends.
@@ -189,9 +210,18 @@ class LoadUser(User):
             raise
 
     def _record(
-        self, requests: Sequence[EndpointRequest], answers: list[Answer], begun: float, wall: float
+        self,
+        requests: Sequence[EndpointRequest],
+        answers: list[Answer],
+        begun: float,
+        wall: float,
+        *,
+        final: bool = False,
     ) -> str:
-        """Hand each to the recorder and Locust's listeners; what failed on this side is returned instead."""
+        """Hand each to the recorder and Locust's listeners; what failed on this side is returned instead.
+
+        What a session that may have run out is refused waits, unless this is ``final``.
+        """
         add, cohort, fire, own = self.work.recorder.add, self.cohort, self.environment.events.request.fire, ""
         context = self.context()
         for each, answer in zip(requests, answers, strict=True):
@@ -201,12 +231,16 @@ class LoadUser(User):
             if answer.status == CUT and self.work.hurried:
                 continue
             status, error, ms = answer.status, answer.error, answer.duration_ms
+            if status == _UNAUTHORIZED and each.index in self._served and not final:
+                self._ran_out.append(Refused(each, answer, begun, wall))
+                continue
             good, body = 200 <= status < 300, UNREAD  # noqa: PLR2004  # is_2xx, for each request of a run
-            if each.endpoint and good and error in {"", TOO_LARGE, NOT_DECODED}:
-                wrong_body, error = each.check(answer), ""
-                body = BAD if wrong_body else GOOD
-                if wrong_body:
-                    self.work.recorder.fact(BODY, str(each.index), wrong_body)
+            if each.endpoint and good and (found := each.check(answer)) is not None:
+                body, error = BAD if found else GOOD, ""
+                if found:
+                    self.work.recorder.fact(BODY, str(each.index), found)
+            if good and each.signed:
+                self._served.add(each.index)
             add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status, body=body)
             wrong = None if good and not error else CatchResponseError(error or f"HTTP {status}")
             fire(
@@ -226,11 +260,11 @@ class LoadUser(User):
         found = []
         for index, endpoint in enumerate(self.work.endpoints):
             prepare = partial(self.session.prepare, endpoint.method, endpoint.path)
-            own = headers if endpoint.sign_in else None
-            found.append(EndpointRequest(index, endpoint.name, prepare(own)))
+            own, signed = headers if endpoint.sign_in else None, bool(self.signed_in) and endpoint.sign_in
+            found.append(EndpointRequest(index, endpoint.name, prepare(own), signed=signed))
             if endpoint.body:
                 read = prepare(own, keep=bodies.MOST_BYTES)
-                found[-1].read = EndpointRequest(index, endpoint.name, read, endpoint)
+                found[-1].read = EndpointRequest(index, endpoint.name, read, endpoint, signed=signed)
         return found
 
     def _sampled(self, requests: Sequence[EndpointRequest]) -> list[EndpointRequest]:

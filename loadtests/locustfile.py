@@ -26,6 +26,7 @@ from rampgate.errors import ExitCode, RampgateError
 from rampgate.evidence import session, verdicts
 from rampgate.load import cohorts, plan, profile
 from rampgate.load import run as load
+from rampgate.load.accounts import ACCOUNTS
 from rampgate.report import table, write_all
 
 if TYPE_CHECKING:
@@ -143,7 +144,14 @@ def begin(environment: Any, **_: Any) -> None:
         Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), progress=_print)
         workers = len(Gate.coordinator.present) if Gate.coordinator else 1
         users = profile.of(run.settings.load).users
-        accounts = cohorts.choose(run.settings, workers=workers or 1, users=users, run_id=run.id)
+        accounts = cohorts.choose(
+            run.settings,
+            workers=workers or 1,
+            users=users,
+            run_id=run.id,
+            failed=lambda account, why: run.learn("before", {ACCOUNTS: {str(account.number): [why, 0]}}),
+            progress=_print,
+        )
     except RampgateError as error:
         if Gate.run:
             Gate.run.trouble(str(error))

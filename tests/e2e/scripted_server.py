@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BIG = b"x" * 2_000_000
 
@@ -35,6 +35,7 @@ class Scripted:
         self.asked = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.chosen: dict[str, bytes] = {}
+        self.answers: Callable[[Seen], tuple[bytes, bytes] | None] = lambda _: None
         self._listener = socket.create_server((host, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
@@ -78,9 +79,9 @@ class Scripted:
             while (head := _head(reader)) is not None:
                 method, path, headers = head
                 body = reader.read(int(headers.get("content-length", "0")))
-                self.seen.append(Seen(number, method, path, headers, body))
+                self.seen.append(request := Seen(number, method, path, headers, body))
                 self.asked.release()
-                if once or not self._answer(connection, method, path):
+                if once or not self._answer(connection, method, path, self.answers(request)):
                     break
                 once = path == "/once"
         self._open.discard(connection)
@@ -97,7 +98,9 @@ class Scripted:
         elif path == "/half":
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
-    def _answer(self, connection: socket.socket, method: str, path: str) -> bool:
+    def _answer(
+        self, connection: socket.socket, method: str, path: str, answer: tuple[bytes, bytes] | None
+    ) -> bool:
         """Whether the connection stays."""
         if path in {"/drop", "/reset", "/hang", "/junk", "/half"}:
             self._fail(connection, path)
@@ -116,6 +119,7 @@ class Scripted:
         elif path == "/gzip":
             body, headers = gzip.compress(body), b"Content-Encoding: gzip\r\n"
         body = self.chosen.get(path, body)
+        status, body = answer or (status, body)
         head = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n" % (status, len(body), headers)
         connection.sendall(head + (b"" if method == "HEAD" else body))
         return path != "/bye"

@@ -289,6 +289,22 @@ def test_cookies_are_the_users_own(server: Scripted) -> None:
     }
 
 
+def test_cookies_can_be_handed_on_and_dropped(server: Scripted) -> None:
+    """Users who share an account share its session cookie; before a new session the old one goes."""
+
+    def work(multi: Multi) -> None:
+        ada, eve = session(multi, server), session(multi, server)
+        ada.batch([ada.prepare("GET", "/cookie")])
+        eve.cookies(ada.cookies())
+        eve.batch([eve.prepare("GET", "/json")])
+        eve.cookies(["ALL"])
+        eve.batch([eve.prepare("GET", "/status/200")])
+
+    run(work)
+    cookies = {request.path: request.headers.get("cookie") for request in server.seen}
+    assert cookies == {"/cookie": None, "/json": "session=s3", "/status/200": None}
+
+
 def test_a_killed_user_takes_its_requests_along(server: Scripted) -> None:
     """Its requests end as failed ones, their connections are closed, and the others go on."""
     ended: list[Any] = []

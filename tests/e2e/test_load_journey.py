@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.e2e.scripted_server import Scripted
+from tests.e2e.scripted_server import Scripted, Seen
 
 from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, OFF, ON, SIGN_IN, UNREAD
 
@@ -60,7 +61,7 @@ def test_weights_say_how_often_an_endpoint_is_asked(server: Scripted) -> None:
     """Weight 3 is three requests a visit, 0.25 one in every fourth on average; 503 is a failure."""
     said = told(server)
     asked = Counter(row["endpoint"] for row in said["rows"])
-    assert asked[SIGN_IN] == 4, "each user signs in once"
+    assert asked[SIGN_IN] == 1, "the account that they share signs in once"
     assert asked[0] >= 40
     assert asked[1] == 3 * asked[0]
     assert 0 < asked[2] < 0.6 * asked[0]
@@ -93,11 +94,9 @@ def test_a_sample_of_bodies_is_checked_and_asked_for_like_the_others(server: Scr
     said = told(server, endpoints=endpoints, load={"pause": 0.01, "ramp_up": 0, "plateau": 10_000})
     found = {index: {row["body"] for row in said["rows"] if row["endpoint"] == index} for index in range(4)}
     assert found == {0: {UNREAD, GOOD}, 1: {UNREAD, BAD}, 2: {UNREAD, BAD}, 3: {UNREAD}}
-    assert said["facts"] == {
-        "body_failure_rate": {
-            "1": "items is missing",
-            "2": "the body is not JSON: Expecting value at character 1",
-        }
+    assert said["facts"]["body_failure_rate"] == {
+        "1": "items is missing",
+        "2": "the body is not JSON: Expecting value at character 1",
     }
     assert {row["status"] for row in said["rows"]} == {200, 204}, "a bad body is no failed request"
     asked = {tuple(sorted(request.headers.items())) for request in server.seen if request.path != "/token"}
@@ -121,7 +120,7 @@ def test_each_user_has_an_account_and_its_cohort(server: Scripted) -> None:
     accounts: list[dict[str, Any]] = [{"body": {}, "cohort": ON, "token": "open"}]
     accounts += [{"body": {"email": f"on-{n}@x.test"}, "cohort": ON} for n in (1, 2)]
     accounts += [{"body": {"email": f"off-{n}@x.test"}, "cohort": OFF} for n in (0, 1, 2)]
-    said = told(server, accounts)
+    said = told(server, [{**account, "number": number} for number, account in enumerate(accounts, 1)])
     emails = [json.loads(request.body) for request in server.of("/token")]
     assert {body["email"] for body in emails} == {"on-1@x.test", "off-0@x.test", "off-1@x.test"}
     assert {body["password"] for body in emails} == {"canary-one"}
@@ -137,12 +136,53 @@ def test_too_few_accounts_are_our_trouble(server: Scripted) -> None:
     assert any("no account left" in trouble for trouble in said["troubles"])
 
 
-def test_whoever_cannot_sign_in_tries_again(server: Scripted) -> None:
-    """A refused sign-in is recorded as one, and nothing else is asked."""
+def test_an_account_is_tried_three_times(server: Scripted) -> None:
+    """A refused sign-in is recorded as one, and where all are refused nothing else is asked."""
     login = {"path": "/status/401", "body": {"email": "one@x.test"}}
     said = told(server, login=login)
-    assert {(row["endpoint"], row["status"]) for row in said["rows"]} == {(SIGN_IN, 401)}
-    assert len(said["rows"]) >= 40
+    assert [(row["endpoint"], row["status"]) for row in said["rows"]] == [(SIGN_IN, 401)] * 3
+    assert said["facts"]["accounts"] == {"0": ["HTTP 401", 0]}
+    assert len(server.seen) == 3
+
+
+def test_a_session_that_ran_out_is_renewed(server: Scripted) -> None:
+    """A token lives for 30 requests: each is followed by another, and no request failed for it."""
+    issued: list[str] = []
+    used: Counter[str] = Counter()
+
+    def answer(request: Seen) -> tuple[bytes, bytes] | None:
+        if request.path == "/token":
+            issued.append(f"t{len(issued)}")
+            return b"200 OK", json.dumps({"token": issued[-1]}).encode()
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        used[token] += 1
+        return (b"401 Unauthorized", b"{}") if used[token] > 30 else None
+
+    server.answers = answer
+    said = told(server, endpoints=ENDPOINTS[:1])
+    assert {row["status"] for row in said["rows"]} == {200}
+    trouble, renewed = said["facts"]["accounts"]["0"]
+    assert (trouble, len(issued)) == ("", 1 + renewed)
+    assert renewed >= 1
+
+
+def test_a_session_that_lasts_and_is_refused_is_a_failure(server: Scripted) -> None:
+    """Every third request is refused, the next within the same session is not: no renewal hides it."""
+    asked = itertools.count()
+
+    def answer(request: Seen) -> tuple[bytes, bytes] | None:
+        return (b"401 Unauthorized", b"{}") if request.path == "/json" and next(asked) % 3 == 2 else None
+
+    server.answers = answer
+    said = told(server, endpoints=ENDPOINTS[:1])
+    assert 401 in {row["status"] for row in said["rows"] if row["endpoint"] == 0}
+
+
+def test_what_a_new_session_is_refused_is_a_failure(server: Scripted) -> None:
+    """An endpoint that never served the account is no session that ran out: no storm of sign-ins."""
+    said = told(server, endpoints=[ENDPOINTS[0], {"name": "closed", "path": "/status/401", "load": True}])
+    assert {row["status"] for row in said["rows"] if row["endpoint"] == 1} == {401}
+    assert len(server.of("/token")) == 1
 
 
 def test_users_who_are_stopped_take_their_requests_along(server: Scripted) -> None:

@@ -155,7 +155,7 @@ def rows_of(folder: Path) -> list[Row]:
 
 
 def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
-    """Users sign in once, ask every endpoint, name the run, and each endpoint passes on the plateau."""
+    """The account signs in once, users ask every endpoint, name the run, and each endpoint passes."""
     with serving(Service()) as service:
         configure(tmp_path, service.url, plateau=6)
         code, said = ended(start(tmp_path))
@@ -171,6 +171,7 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
         "load/plateau[mine]",
         "load/plateau[open]",
         "load/whole run",
+        "load/sign-in",
         "load/abort",
         "load/generator",
         "load/slices",
@@ -183,7 +184,7 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
     }
     rows = rows_of(tmp_path)
     assert len(rows) == len(service.asked), "each request that was sent is in the evidence"
-    assert sum(row.endpoint == SIGN_IN for row in rows) == 4
+    assert sum(row.endpoint == SIGN_IN for row in rows) == 1, "they share one account"
     assert "Aggregated" in said, "Locust's own numbers stay"
     last = verdict["verdict"].upper()
     assert said.index("Response time percentiles") < said.rindex(last), "the verdict comes last"
@@ -278,7 +279,7 @@ def test_requests_in_flight_at_an_interrupt_are_no_failures(
     assert {row.status for row in rows} - {200} == ({status} - {200})
     checks = verdict_of(tmp_path)["checks"]
     judged = [one for check in checks for one in check["judgements"] if one["metric"] == "http_req_failed"]
-    assert {one["measured"] for one in judged if one["n"]} == {0}, "nobody blames the target for a failure"
+    assert {one["measured"] for one in judged if one["n"]} <= {0}, "nobody blames the target for a failure"
     assert code in {HOLD, ROLLBACK}, "an interrupted run never passes"
 
 

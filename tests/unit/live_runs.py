@@ -47,6 +47,7 @@ class Running:
     elapsed: float = 0.0
     seconds: list[Second] = field(default_factory=list)
     evidence: dict[str, Watch] = field(default_factory=dict)
+    accounts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def bad_bodies(self, _endpoint: int) -> list[str]:
         """What was wrong with bodies: nothing."""

@@ -32,6 +32,9 @@ ACCOUNTS: Mapping[str, Any] = {
 }
 
 
+SIGNED_IN = {"1": ("", 0)}
+
+
 def settings(folder: Path, load: Mapping[str, Any] | None = None, **told: Any) -> Settings:
     """Two endpoints under load; up in 10 s, steady for 30 s, down in 5 s, unless told otherwise."""
     return Settings.model_validate(
@@ -57,7 +60,8 @@ class Process:
 class Running:
     """A load run that the test moves on second by second."""
 
-    def __init__(self, told: Settings) -> None:
+    def __init__(self, told: Settings, accounts: Mapping[str, tuple[str, int]] = SIGNED_IN) -> None:
+        self._accounts = accounts if told.login else {}
         self.clock, self.began = FakeClock(ZERO), ZERO
         self.setup = prepare(told, Redactor())
         self.run = load.LoadRun(self.setup, clock=self.clock, environ={})
@@ -66,6 +70,8 @@ class Running:
     def join(self, name: str) -> Process:
         """A generating process takes part from now on."""
         self.processes[name] = Process(self.run, name, self.clock, self.began)
+        for number, fact in self._accounts.items():
+            self.processes[name].recorder.fact("accounts", number, fact)
         return self.processes[name]
 
     def go_on(

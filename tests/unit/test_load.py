@@ -12,7 +12,7 @@ from rampgate.io.http import RUN_HEADER
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
 from rampgate.load.plan import endpoints_of, locustfile, prepare, ramp_of, settings_of
-from rampgate.load.table import NO_COHORT, SIGN_IN
+from rampgate.load.table import NO_COHORT
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Decision, Outcome
 
@@ -181,14 +181,6 @@ def test_a_run_without_a_request_is_an_error(started: Started) -> None:
         "load/slices": Outcome.ERROR,
     }
     assert "nothing was measured" in decided.reasons[0]
-
-
-def test_a_target_that_refuses_every_sign_in_rolls_back(started: Started) -> None:
-    """Nobody can sign in: no endpoint was asked, and the failed sign-ins speak for themselves."""
-    started.ask(20, 400, endpoints=(SIGN_IN,), status=0)
-    decided = started.end(45.1)
-    assert decided.decision is Decision.ROLLBACK
-    assert outcomes(decided)["load/plateau[one]"] is Outcome.ERROR
 
 
 def test_an_interrupted_run_holds_and_keeps_what_was_measured(started: Started) -> None:

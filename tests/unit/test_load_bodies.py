@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.load_runs import Running, outcomes, settings
 
+from rampgate.config.policy import BODY
 from rampgate.config.subjects import EndpointSettings
 from rampgate.judging.verdict import to_json
 from rampgate.load.bodies import CHECKED, Sample, wrong
-from rampgate.load.counters import BODY
 from rampgate.load.table import BAD, GOOD
 from rampgate.model.ramp import Ramp
 from rampgate.outcome import Decision, Outcome

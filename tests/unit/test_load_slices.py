@@ -29,6 +29,7 @@ rows = st.builds(
     st.just(200),
     st.floats(0, 5_000),
     st.just(0.0),
+    st.just(0),
 )
 
 

@@ -67,8 +67,12 @@ def target_lock(
             file.truncate(0)
 
 
-def _path(settings: Settings) -> Path:
-    """The file of the target's lock."""
+def lock_folder() -> Path:
+    """Where this user's locks lie, for all processes of the machine.
+
+    Raises:
+        RefusedError: it cannot be made, or is somebody else's.
+    """
     folder = Path(tempfile.gettempdir()) / f"rampgate-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -76,8 +80,13 @@ def _path(settings: Settings) -> Path:
         raise RefusedError(f"{folder}: no lock can be kept there: {error.strerror}") from None
     if folder.stat().st_uid != os.getuid():
         raise RefusedError(f"{folder}: belongs to somebody else; no lock can be kept there")
+    return folder
+
+
+def _path(settings: Settings) -> Path:
+    """The file of the target's lock."""
     target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))
-    return folder / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.lock"
+    return lock_folder() / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.lock"
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rampgate.errors import ConfigurationError
 from rampgate.load.table import NO_COHORT
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
     from rampgate.config.subjects import LoginSettings
 
 COMMAND_ENDS_WITHIN_S = 300
+ACCOUNTS = "accounts"
+"""The fact of an account: why it cannot sign in, or "", and how often its session was renewed."""
+TRIES, TRIES_APART_S = 3, 1.0
+"""An account that fails so often, so many seconds apart, cannot sign in."""
+MOST_FAILED = 0.05
+"""The share of accounts that cannot sign in beyond which it is critical."""
+NONE_FAILED = "accounts_failed == 0"
+Accounts: TypeAlias = "Mapping[str, tuple[str, int]]"
+"""Number of an account -> why it cannot sign in, or "", and how often its session was renewed."""
+_MOST_NAMED = 20
 USER, WORKSPACE, TOKEN = "user", "workspace", "token"
 """Columns of a CSV file and keys of a command's lines beside those of the sign-in's body."""
 
@@ -166,6 +178,37 @@ def accounts_of(settings: Settings) -> list[Account]:
     if source.pattern:
         return of_pattern(source.pattern, source.count, source.password or login.body.get(keys[1], ""), keys)
     return of_csv(source.csv, keys) if source.csv else of_command(source.command, keys)
+
+
+def sign_ins(settings: Settings, users: int, processes: int = 1) -> int:
+    """How many sign-ins a run makes where each succeeds at once, and no session runs out."""
+    if settings.login is None or not any(each.sign_in for each in settings.endpoints if each.load):
+        return 0
+    return users if settings.load.accounts else processes
+
+
+def failed_accounts(
+    accounts: Accounts, span: tuple[float, float], *, starved: bool
+) -> tuple[Measurement, Severity]:
+    """How many accounts cannot sign in, and how bad that is.
+
+    Args:
+        accounts: those that tried.
+        span: seconds since the epoch, from and to.
+        starved: the generator was, so that a time-out says nothing.
+    """
+    judged = {
+        number: why for number, (why, _) in accounts.items() if not (starved and why.startswith("time-out"))
+    }
+    failed = {number: why for number, why in judged.items() if why}
+    details = {
+        "failed": dict(list(failed.items())[:_MOST_NAMED]),
+        "sessions_renewed": sum(renewed for _, renewed in accounts.values()),
+    }
+    severity = Severity.CRITICAL if len(failed) > MOST_FAILED * len(judged) else Severity.WARNING
+    note = ", ".join(dict.fromkeys(failed.values()))
+    measured = Measurement("accounts_failed", n=len(judged), failures=len(failed), note=note, details=details)
+    return replace(measured, start=span[0], end=span[1]), severity
 
 
 def _keys(login: LoginSettings) -> tuple[str, str]:

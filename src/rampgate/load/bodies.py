@@ -9,13 +9,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rampgate.config.policy import BODY
 from rampgate.model.json_body import parsed
+from rampgate.model.measurement import Measurement
 from rampgate.probes.latency import body_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rampgate.config.subjects import EndpointSettings
+    from rampgate.load.counters import Counts
     from rampgate.model.ramp import Ramp
 
 CHECKED = 1000
@@ -63,3 +68,36 @@ def wrong(endpoint: EndpointSettings, body: bytes) -> str:
     """What is wrong with the body of a 2xx answer, "" when nothing is."""
     data, trouble = parsed(body)
     return trouble or body_failure(endpoint, data)
+
+
+def failures(
+    counts: Counts,
+    endpoint: EndpointSettings,
+    labels: Mapping[str, str],
+    span: tuple[float, float],
+    examples: Sequence[str] = (),
+) -> Measurement:
+    """``body_failure_rate`` of the answers of an endpoint whose body was read.
+
+    Args:
+        counts: of its requests.
+        endpoint: says what a good body holds.
+        labels: what the requests have in common.
+        span: seconds since the epoch, from and to.
+        examples: what was wrong with bodies of this endpoint, for a reader.
+    """
+    details: dict[str, Any] = {
+        "check": f"{endpoint.body} >= {endpoint.minimum:g}",
+        "sampled": f"{counts.bodies:,} of {counts.n:,} answers were read, evenly",
+    }
+    bad = examples if counts.bad_bodies else ()
+    return Measurement(
+        BODY,
+        n=counts.bodies,
+        failures=counts.bad_bodies,
+        labels=dict(labels),
+        start=span[0],
+        end=span[1],
+        note=bad[0] if bad else "",
+        details=details | ({"failed": list(bad)} if bad else {}),
+    )

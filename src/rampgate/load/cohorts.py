@@ -7,6 +7,7 @@ none or all, there is one cohort.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.guard import Guard
 from rampgate.io.http import Patience, ask, client, find
-from rampgate.load.accounts import Account, accounts_of
+from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins
 from rampgate.load.table import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""
 ReadIds: TypeAlias = "Callable[[Account], tuple[str, str] | None]"
-"""Account -> its user id and workspace id; None when it cannot sign in."""
+"""Account -> its user id and workspace id; None when it cannot sign in, or the answer does not have them."""
+Failed: TypeAlias = "Callable[[Account, str], None]"
+"""Takes an account that cannot sign in, and why."""
 
 AT_ONCE = 4
 """How many accounts sign in at the same time when their ids are looked up."""
@@ -66,7 +69,15 @@ def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | No
     return lambda user, workspace: ON if bucket(user, workspace, salt) < limit else OFF
 
 
-def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> list[Account]:
+def choose(
+    settings: Settings,
+    *,
+    workers: int = 1,
+    users: int,
+    run_id: str,
+    failed: Failed = lambda *_: None,
+    progress: Callable[[str], None] = print,
+) -> list[Account]:
     """The accounts of a run, each with its cohort; [] when all users share the account of [login].
 
     Nothing is sent unless there are two cohorts and accounts of unknown ids: these sign in once here.
@@ -76,6 +87,8 @@ def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> 
         workers: how many processes share the accounts out.
         users: the most users at once.
         run_id: sent along with each sign-in.
+        failed: takes each account that cannot sign in.
+        progress: is told, before the first one, how many sign-ins the run makes.
 
     Raises:
         ConfigurationError: the accounts cannot be read, or there are too few.
@@ -83,12 +96,21 @@ def choose(settings: Settings, *, workers: int = 1, users: int, run_id: str) -> 
     """
     accounts, login, source = accounts_of(settings), settings.login, settings.load.accounts
     split = split_of(settings.flags, settings.percentage)
+    if due := sign_ins(settings, users, workers):
+        unknown = sum(not account.user for account in accounts) if split else 0
+        before = f"up to {unknown} to learn whom the features reach, then " if unknown else ""
+        progress(
+            f"sign-ins: {before}{due}; one that fails is tried {TRIES} times, "
+            "a session that runs out is renewed"
+        )
     if accounts and split and login and source:
         target, guard = settings.target, Guard(settings.allowed_hosts)
         with client(
             target.api or "", run_id=run_id, timeout_s=target.timeout, headers=target.headers, guard=guard
         ) as http:
-            accounts = sort(accounts, split, partial(_read_ids, http, login, source), _needed(users, workers))
+            accounts = sort(
+                accounts, split, partial(_read_ids, http, login, source, failed), _needed(users, workers)
+            )
     if accounts:
         check(accounts, users, workers)
     return accounts
@@ -217,13 +239,18 @@ def _with_ids(accounts: Sequence[Account], read_ids: ReadIds) -> Iterator[Accoun
 
 
 def _read_ids(
-    http: httpx.Client, login: LoginSettings, source: AccountsSettings, account: Account
+    http: httpx.Client, login: LoginSettings, source: AccountsSettings, failed: Failed, account: Account
 ) -> tuple[str, str] | None:
     """Sign in as an account and read whose it is."""
-    try:
-        answer = ask(http, "POST", login.path, body={**login.body, **account.body})
-    except ProbeError:
-        return None
-    body = answer.json() if answer.ok else None
-    user, workspace = find(source.user, body), find(source.workspace, body)
-    return (str(user), str(workspace)) if user and workspace else None
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(TRIES_APART_S)
+        try:
+            answer = ask(http, "POST", login.path, body={**login.body, **account.body})
+        except ProbeError:
+            return None
+        if answer.ok:
+            user, workspace = find(source.user, answer.json()), find(source.workspace, answer.json())
+            return (str(user), str(workspace)) if user and workspace else None
+    failed(account, answer.trouble)
+    return None

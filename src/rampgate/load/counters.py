@@ -18,12 +18,11 @@ from rampgate.model.measurement import GROWTH, Histogram, Measurement
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rampgate.config.subjects import EndpointSettings
     from rampgate.judging.threshold import Threshold
     from rampgate.load.table import Column
     from rampgate.model.ramp import Ramp
 
-FAILED, DURATION, BODY = "http_req_failed", "http_req_duration", "body_failure_rate"
+FAILED, DURATION = "http_req_failed", "http_req_duration"
 RESOLUTION_MS = 0.01
 """How finely times are kept for display; limits are counted on the time as measured."""
 TIME_OUT, NO_ANSWER, NOT_WAITED_FOR = "time-out", "no answer", "not waited for"
@@ -45,7 +44,7 @@ class Counts:
     """Some requests, counted. Two sets of counts add up.
 
     Args:
-        failed: requests that failed.
+        failed: requests that failed, sign-ins left out.
         bodies: answers whose body was checked.
         bad_bodies: those of them whose body is not what it should be.
         statuses: HTTP status, or why there is none -> requests, sign-ins included.
@@ -83,7 +82,7 @@ class Counts:
         timed = table.where(table.endpoint != SIGN_IN)
         times = timed.duration_ms[timed.ok]
         late = (table.status == 0) & (table.connect_ms + table.duration_ms >= _NEARLY * timeout_s * 1000)
-        self.failed += int(np.count_nonzero(table.failed))
+        self.failed += int(np.count_nonzero(timed.failed))
         self.bodies += int(np.count_nonzero(table.body != UNREAD))
         self.bad_bodies += int(np.count_nonzero(table.body == BAD))
         self.worst_ms = max(self.worst_ms, float(times.max(initial=0.0)))
@@ -124,7 +123,7 @@ class Counts:
     def failures(
         self, labels: Mapping[str, str], span: tuple[float, float], *, starved: bool = False
     ) -> Measurement:
-        """``http_req_failed``: a sign-in counts too; what was not waited for is no failure of the target's.
+        """``http_req_failed``: no sign-in is in it; what was not waited for is no failure of the target's.
 
         Args:
             labels: what the requests have in common.
@@ -132,20 +131,20 @@ class Counts:
             starved: the generator was, so that only what it cannot have made counts: a wrong status, a
                 refusal, a cut connection, and no time-out.
         """
-        statuses, sign_ins = self.statuses.copy(), self.sign_in_statuses.copy()
+        statuses = self.statuses - self.sign_in_statuses
         late = statuses[TIME_OUT] if starved else 0
         if starved:
-            del statuses[TIME_OUT], sign_ins[TIME_OUT]
+            del statuses[TIME_OUT]
         note = f"{late:,} requests that timed out are left out, for the generator was starved" if late else ""
         return Measurement(
             FAILED,
-            n=statuses.total() - statuses[NOT_WAITED_FOR] + sign_ins[NOT_WAITED_FOR],
+            n=statuses.total() - statuses[NOT_WAITED_FOR],
             failures=self.failed - late,
             labels=dict(labels),
             start=span[0],
             end=span[1],
             note=note,
-            details={"statuses": dict(sorted(statuses.items())), "sign_ins": sign_ins.total()},
+            details={"statuses": dict(sorted(statuses.items()))},
         )
 
     def durations(
@@ -179,36 +178,6 @@ class Counts:
             start=span[0],
             end=span[1],
             details=details,
-        )
-
-    def body_failures(
-        self,
-        endpoint: EndpointSettings,
-        labels: Mapping[str, str],
-        span: tuple[float, float],
-        wrong: Sequence[str] = (),
-    ) -> Measurement:
-        """``body_failure_rate`` of the answers of an endpoint whose body was read.
-
-        Args:
-            endpoint: says what a good body holds.
-            labels: what the requests have in common.
-            span: seconds since the epoch, from and to.
-            wrong: what was wrong with bodies of this endpoint, for a reader.
-        """
-        details: dict[str, Any] = {
-            "check": f"{endpoint.body} >= {endpoint.minimum:g}",
-            "sampled": f"{self.bodies:,} of {self.n:,} answers were read, evenly",
-        }
-        return Measurement(
-            BODY,
-            n=self.bodies,
-            failures=self.bad_bodies,
-            labels=dict(labels),
-            start=span[0],
-            end=span[1],
-            note=wrong[0] if wrong and self.bad_bodies else "",
-            details=details | ({"failed": list(wrong)} if wrong and self.bad_bodies else {}),
         )
 
     def checked(self) -> dict[str, dict[str, int]]:

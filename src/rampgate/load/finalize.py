@@ -6,19 +6,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rampgate.evidence.run import Expect
+from rampgate.load import bodies
 from rampgate.load.abort_monitors import ABORT
+from rampgate.load.accounts import NONE_FAILED, failed_accounts
 from rampgate.load.generator import WINDOW_S
-from rampgate.load.slices import SLICES, WHOLE_RUN, Slice
+from rampgate.load.slices import SIGN_INS, SLICES, WHOLE_RUN, Slice
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Cause, Outcome, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rampgate.config.subjects import EndpointSettings
     from rampgate.evidence.run import Run
     from rampgate.judging.threshold import Threshold
     from rampgate.load.abort_monitors import AbortMonitors
+    from rampgate.load.accounts import Accounts
     from rampgate.load.counters import Counters, Counts
     from rampgate.load.generator import Health
     from rampgate.load.seconds import Second
@@ -76,6 +79,19 @@ class Finalizer:
         if any(part.check == SLICES for part in slices):
             missing = not counters.of(lambda *_: True).n
             self._end(SLICES, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
+
+    def sign_ins(self, accounts: Accounts, statuses: Mapping[str, int]) -> None:
+        """Judge the accounts: one that cannot sign in is a warning, more than 5 % of them are critical.
+
+        Args:
+            accounts: those that tried.
+            statuses: what came of all sign-ins.
+        """
+        starved = bool(self.health.starved(0.0, self.ran))
+        seen, severity = failed_accounts(accounts, (self.began, self.began + self.ran), starved=starved)
+        measured = replace(seen, details={**seen.details, "sign_ins": dict(statuses)})
+        Expect(self.run, SIGN_INS)(measured, that=NONE_FAILED, severity=severity)
+        self._end(SIGN_INS, None)
 
     def rehearsal(self) -> None:
         """Say that the ramp's stages are not judged."""
@@ -167,8 +183,8 @@ class Finalizer:
         Expect(self.run, part.check, advisory=part.advisory)(failed)
         if part.endpoint is not None and self.endpoints[part.endpoint].body:
             wrong_ones = self.bad_bodies(part.endpoint)
-            bodies = counts.body_failures(self.endpoints[part.endpoint], part.labels, seconds, wrong_ones)
-            Expect(self.run, part.check, advisory=part.advisory)(bodies)
+            seen = bodies.failures(counts, self.endpoints[part.endpoint], part.labels, seconds, wrong_ones)
+            Expect(self.run, part.check, advisory=part.advisory)(seen)
         duration = counts.durations(thresholds, part.labels, seconds)
         Expect(self.run, part.check, advisory=part.advisory, unreliable=unreliable)(duration)
         if not part.advisory:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK
 from rampgate.judging.judge import judge
+from rampgate.judging.threshold import parse
+from rampgate.load import bodies
+from rampgate.load.accounts import NONE_FAILED, failed_accounts
 from rampgate.load.counters import DURATION
 from rampgate.load.seconds import Second
 from rampgate.model import formats
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings
     from rampgate.evidence.session import Setup
     from rampgate.judging.judge import Judgement
+    from rampgate.load.accounts import Accounts
     from rampgate.load.counters import Counters
     from rampgate.load.generator import Health, WorkerStats
     from rampgate.model.ramp import Ramp
@@ -62,6 +66,10 @@ class RunView(Protocol):
     @property
     def seconds(self) -> Sequence[Second]:
         """Those that are complete."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Those that have signed in, or tried to."""
 
     def bad_bodies(self, endpoint: int) -> Sequence[str]:
         """What was wrong with bodies of an endpoint."""
@@ -182,6 +190,12 @@ def snapshot(run: RunView, breathe: Callable[[], None] = lambda: None) -> Snapsh
 
 def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Iterator[LiveResult]:
     steady = _plateau(run.ramp) <= elapsed
+    if run.accounts:
+        seen, severity = failed_accounts(run.accounts, (0.0, elapsed), starved=False)
+        limit = parse(NONE_FAILED, name=NONE_FAILED, severity=severity)
+        yield result_of(
+            judge(limit, seen, alpha_fail=run.setup.alpha_fail), "sign-in", "whole run", judged=True
+        )
     slices: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
     over = "plateau" if steady else "before the plateau"
     slices += [
@@ -197,7 +211,7 @@ def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Itera
         checked = (
             []
             if index is None or not run.endpoints[index].body
-            else [counts.body_failures(run.endpoints[index], labels, span, run.bad_bodies(index))]
+            else [bodies.failures(counts, run.endpoints[index], labels, span, run.bad_bodies(index))]
         )
         for timed in (counts.failures(labels, span), *checked, durations):
             for threshold in run.setup.policy.thresholds(timed):

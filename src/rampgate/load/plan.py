@@ -13,16 +13,16 @@ from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.locate import reports_folder, settings_file
 from rampgate.config.plan import Plan, Planned
+from rampgate.config.policy import BODY
 from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.evidence import session
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
-from rampgate.load import profile
+from rampgate.load import accounts, profile
 from rampgate.load.abort_monitors import ABORT, CHANCY, chains, monitored
 from rampgate.load.cohorts import split_of
-from rampgate.load.counters import BODY
 from rampgate.load.finalize import GENERATOR
-from rampgate.load.slices import SLICES, Slice, planned
+from rampgate.load.slices import SIGN_INS, SLICES, Slice, planned
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
@@ -207,6 +207,8 @@ def _checks(settings: Settings, slices: Sequence[Slice], *, abort: bool) -> Iter
     for part in slices:
         if not part.advisory:
             yield Planned(part.check, part.required)
+    if accounts.sign_ins(settings, users=1):
+        yield Planned(SIGN_INS)
     if abort:
         yield Planned(ABORT)
     yield Planned(GENERATOR)

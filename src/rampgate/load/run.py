@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.config.policy import BODY
 from rampgate.errors import EvidenceError, ProbeError
 from rampgate.evidence import session
 from rampgate.evidence.lock import target_lock
 from rampgate.load import profile
 from rampgate.load.abort_monitors import AbortMonitors
-from rampgate.load.counters import BODY, DURATION, Counters
+from rampgate.load.accounts import ACCOUNTS, MOST_FAILED, sign_ins
+from rampgate.load.counters import DURATION, Counters
 from rampgate.load.files import Files
 from rampgate.load.finalize import Finalizer
 from rampgate.load.generator import Health
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from rampgate.load.accounts import Accounts
     from rampgate.load.generator import Sample
     from rampgate.model.always_valid import AlwaysValidTest
 
@@ -71,7 +74,7 @@ class LoadRun:
         self.peak_users, self._complete = 0, False
         self._troubles: dict[str, None] = {}
         self._recorders: dict[str, Recorder] = {}
-        self.facts: dict[str, dict[str, dict[str, Any]]] = {}
+        self._facts: dict[str, dict[str, dict[str, Any]]] = {}
         thresholds = setup.policy.of(DURATION)
         edges = {rule.edge for rule in thresholds if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
@@ -173,8 +176,7 @@ class LoadRun:
         except (ValueError, EvidenceError) as error:
             self._troubles[f"requests of {process} were lost: {error}"] = None
             return
-        for kind, facts in block.facts.items():
-            self.facts.setdefault(kind, {}).setdefault(process, {}).update(facts)
+        self.learn(process, block.facts)
         self.sample(process, block.sample)
         self._counted.feed(process, block)
         self.counters.add(block.table)
@@ -229,7 +231,8 @@ class LoadRun:
                 self._run.journal.write("event", text=f"interrupted {whole}")
             self._judge(early=early)
             # Whoever stops a run without the evidence of an abort test has interrupted it.
-            ended = self._complete or (early and bool(self._monitors.fired()))
+            enough = bool(self._monitors.fired() or self._hopeless())
+            ended = self._complete or (early and enough)
             cut = {"early": True} if early else {}
             self._run.journal.write("end", status=_ENDED if ended else _INTERRUPTED, **cut)
             self._run.journal.close()
@@ -239,6 +242,9 @@ class LoadRun:
         ran = self.ramp, self.began, self.elapsed
         final = Finalizer(self._run, *ran, self.health, self.endpoints, self.bad_bodies, stopped=early)
         final.slices(self.counters, slices_of(self.settings), self._wrong())
+        if sign_ins(self.settings, users=1):
+            statuses = self.counters.of(lambda *_: True).sign_in_statuses
+            final.sign_ins(self.accounts, statuses)
         if profile.of(self.settings.load).rehearsal:
             final.rehearsal()
         if self.evidence:
@@ -246,9 +252,32 @@ class LoadRun:
         final.generator(self.seconds, self._off)
         final.timeline(self.seconds)
 
+    def learn(self, process: str, facts: Mapping[str, Mapping[str, Any]]) -> None:
+        """What a process reports beside its requests; with too many accounts that fail the run may end."""
+        for kind, named in facts.items():
+            self._facts.setdefault(kind, {}).setdefault(process, {}).update(named)
+        if ACCOUNTS in facts and self.settings.load.abort == "on" and (why := self._hopeless()):
+            self.stop_early(why)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Those that have signed in, or tried to."""
+        found: dict[str, tuple[str, int]] = {}
+        for each in self._facts.get(ACCOUNTS, {}).values():
+            for number, (why, renewed) in each.items():
+                before = found.get(number, ("", 0))
+                found[number] = (before[0] or why, before[1] + renewed)
+        return found
+
+    def _hopeless(self) -> str:
+        """Why no further sign-in can keep the run from a rollback, "" while one can."""
+        due = profile.of(self.settings.load).users if self.settings.load.accounts else 1
+        failed = sum(bool(why) for why, _ in self.accounts.values())
+        return f"{failed} of {due} accounts could not sign in" if failed > MOST_FAILED * due else ""
+
     def bad_bodies(self, endpoint: int) -> list[str]:
         """What was wrong with bodies of an endpoint, each once."""
-        found = (facts.get(str(endpoint)) for facts in self.facts.get(BODY, {}).values())
+        found = (facts.get(str(endpoint)) for facts in self._facts.get(BODY, {}).values())
         return list(dict.fromkeys(text for text in found if text))
 
     def _wrong(self) -> str:

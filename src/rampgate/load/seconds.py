@@ -30,9 +30,9 @@ class Second(NamedTuple):
 
     Args:
         second: since the ramp began; 0 is the first.
-        n: requests, sign-ins included.
+        n: requests, sign-ins left out.
         failures: those that failed.
-        timed: requests without sign-ins.
+        timed: the same.
         exceedances: edge in ms -> how many of those lay above it; a failed one, and one that was not
             waited for at the end, lies above every edge.
         users: who were there at its end.
@@ -122,4 +122,4 @@ def second_of(second: int, counts: Counts, edges: Sequence[float], users: int, i
     above = {edge: counts.above[edge] for edge in edges}
     times = Ranks(counts.times)
     quantiles = (times.quantile(q, of=counts.timed) for q in QUANTILES)
-    return Second(second, counts.n, counts.failed, counts.timed, above, users, ideal, *quantiles)
+    return Second(second, counts.timed, counts.failed, counts.timed, above, users, ideal, *quantiles)

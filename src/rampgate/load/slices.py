@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rampgate.config.subjects import EndpointSettings
     from rampgate.model.ramp import Ramp
 
-WHOLE_RUN, SLICES = "load/whole run", "load/slices"
+WHOLE_RUN, SLICES, SIGN_INS = "load/whole run", "load/slices", "load/sign-in"
 PLATEAU = "plateau"
 COHORTS = {ON: "on", OFF: "off"}
 

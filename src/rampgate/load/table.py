@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Column = npt.NDArray[Any]
 
 SIGN_IN = -1
-"""The endpoint index of a sign-in: its failure counts, its time is not one of an endpoint."""
+"""The endpoint index of a sign-in: accounts are judged by them, no rate and no time is."""
 OUTSIDE = -1
 """The stage of a request that was sent before or after the ramp."""
 NO_COHORT, ON, OFF = 0, 1, 2
@@ -100,8 +100,8 @@ class Table:
 
     @property
     def cut(self) -> Column:
-        """Which were not waited for; a sign-in, whose time is not judged, counts as failed then."""
-        found: Column = (self.status == CUT) & (self.endpoint != SIGN_IN)
+        """Which were not waited for."""
+        found: Column = self.status == CUT
         return found
 
     @property

@@ -67,6 +67,9 @@ _ALL = (
     Metric("body_failure_rate", Kind.RATE, "", "share of 2xx answers whose body fails its check"),
     Metric("http_req_duration", Kind.LATENCY, "ms", "response time under load"),
     Metric("http_req_failed", Kind.RATE, "", "share of requests under load that failed"),
+    Metric(
+        "accounts_failed", Kind.COUNT, "", "accounts under load that could not sign in, tried three times"
+    ),
     Metric("abort_evidence", Kind.VALUE, "", "log evidence, while a load runs, that a threshold is broken"),
     Metric("up", Kind.VALUE, "", "1 when the service answers its health address with 2xx, else 0"),
     Metric("mongodb_up", Kind.VALUE, "", "1 when MongoDB answers a ping, else 0"),
@@ -148,6 +151,7 @@ _ALL = (
 
 _SENTENCES = {
     "body_failure_rate": ("", "answers had a wrong body"),
+    "accounts_failed": ("all {n} accounts could sign in", "{k} of {n} accounts could not sign in"),
     "abort_evidence": ("no limit was broken while the load ran", ""),
     "up": ("answers", ""),
     "mongodb_up": ("MongoDB answers", ""),

@@ -1,0 +1,108 @@
+"""The sessions of a process's accounts: each account signs in once at a time, for all users that have it."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from rampgate.evidence.lock import lock_folder
+from rampgate.io.http import find, is_2xx
+from rampgate.load.accounts import TRIES, TRIES_APART_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rampgate.config.subjects import LoginSettings
+    from rampgate.load.accounts import Account
+
+    from .answer import Answer
+
+_POLL_S = 0.02
+
+
+class AccountSession:
+    """The session of one account.
+
+    Args:
+        account: None is that of [login], which all users share, in all processes.
+
+    Attributes:
+        generation: how many sessions there were; a user who has an older one takes the newest.
+        trouble: why the account cannot sign in, "" when it can.
+    """
+
+    def __init__(self, account: Account | None) -> None:
+        self.number = account.number if account else 0
+        self.token = account.token if account else ""
+        self.cookies: Sequence[str] = ()
+        self.generation = 1 if self.token else 0
+        self.renewed = 0
+        self.trouble = ""
+        self.renewable = account is None or bool(account.body)
+        self._lock = BoundedSemaphore()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else signs this account in meanwhile, in no process of this machine."""
+        with self._lock:
+            if self.number:  # an account of [load.accounts] is one process's own
+                yield
+                return
+            with (lock_folder() / "sign-in.lock").open("a") as file:
+                while not _try_lock(file.fileno()):
+                    gevent.sleep(_POLL_S)
+                yield
+
+    def open(
+        self, login: LoginSettings, ask: Callable[[], Answer], cookies: Callable[[], Sequence[str]]
+    ) -> None:
+        """Sign in; what fails three times is the account's ``trouble``.
+
+        Args:
+            login: [login].
+            ask: sends the sign-in.
+            cookies: those that came with it.
+        """
+        for attempt in range(TRIES):
+            if attempt:
+                gevent.sleep(TRIES_APART_S)
+            answer = ask()
+            trouble = answer.error or ("" if is_2xx(answer.status) else f"HTTP {answer.status}")
+            token, self.cookies = find(login.token, answer.json()), cookies()
+            self.token = token if isinstance(token, str) and not login.cookie else ""
+            if not trouble and (self.token or login.cookie in {_name_of(line) for line in self.cookies}):
+                self.renewed += self.generation > 0
+                self.generation += 1
+                return
+            lacks = f"the cookie {login.cookie!r}" if login.cookie else f"a token at {login.token!r}"
+            trouble = trouble or f"HTTP {answer.status} without {lacks}"
+        self.trouble = trouble
+
+
+def _name_of(cookie: str) -> str:
+    """The name of a cookie in a line of Netscape's."""
+    return cookie.split("\t")[5]
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Sessions:
+    """The sessions of this process, by account."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, AccountSession] = {}
+
+    def of(self, account: Account | None) -> AccountSession:
+        """That of this account; None is that of [login]."""
+        number = account.number if account else 0
+        return self._of.setdefault(number, AccountSession(account))
