@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from proofs.cases import EXIT_CODES
 from proofs.commit import commit
 from proofs.faults import append, results
-from proofs.foreign import jupyter
+from proofs.foreign import datasette, jupyter, unleash
 from proofs.foreign.app import Case, free_port, installed
 from proofs.foreign.front import delayed, front
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from proofs.foreign.app import App
 
 RESULTS = Path(__file__).parents[1] / "results" / "foreign.jsonl"
-APPS = (jupyter.APP,)
+APPS = (jupyter.APP, unleash.APP, datasette.APP)
 HEALTHY = Case("healthy", "promote")
 RUNS = 5
 """Of the healthy application."""
