@@ -55,7 +55,13 @@ def serve(installed: Path, folder: Path, port: int) -> Iterator[subprocess.Popen
     with closing(sqlite3.connect(file)) as database, database:
         database.execute("create table orders (id integer primary key, item text)")
         database.executemany("insert into orders (item) values (?)", [(f"item {n}",) for n in range(1000)])
-    command = [installed / "bin" / "datasette", "serve", file, "--host=127.0.0.1", f"--port={port}"]
+    command: list[str | Path] = [
+        installed / "bin" / "datasette",
+        "serve",
+        file,
+        "--host=127.0.0.1",
+        f"--port={port}",
+    ]
     with running(command, folder / "app.log") as process:
         wait_for(f"http://127.0.0.1:{port}/-/versions.json", process)
         yield process

@@ -1,4 +1,4 @@
-"""Unleash: a flag service that lists, for one user, the flags that are on, and leaves out those that are off."""
+"""Unleash: a flag service that lists, for one user, the flags that are on, and leaves out the others."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ percentage = 25
 
 [target]
 name = "flags"
+health = "/api/frontend"
 api = "{url}"
 headers = {{ Authorization = "${{FLAGS_TOKEN}}" }}
 
@@ -37,7 +38,7 @@ minimum = 1
 
 [flags]
 path = "/api/frontend?userId={{user}}"
-value = "contains(toggles[].name, 'new-checkout')"
+value = "contains(toggles[].name, '{{flag}}')"
 expected = {{ new-checkout = 25 }}
 """
 
@@ -82,13 +83,15 @@ def postgres(folder: Path) -> Iterator[str]:
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
     home, port = folder / "postgres", free_port()
     home.mkdir()
-    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    user: dict[str, Any] = (
+        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    )
     if user:
         folder.chmod(0o755)
         shutil.chown(home, "postgres", "postgres")
     made = [programs / "initdb", "-D", home / "data", "-U", "unleash", "-A", "trust", "--no-sync"]
     subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd=home, **user)
-    options = ["-p", str(port), "-h", "127.0.0.1", "-k", home, "-c", "fsync=off"]
+    options: list[str | Path] = ["-p", str(port), "-h", "127.0.0.1", "-k", home, "-c", "fsync=off"]
     with running([programs / "postgres", "-D", home / "data", *options], folder / "postgres.log", **user):
         yield f"postgres://unleash@127.0.0.1:{port}/postgres"
 
@@ -110,7 +113,7 @@ def serve(installed: Path, folder: Path, port: int) -> Iterator[subprocess.Popen
             "SEND_TELEMETRY": "false",
             "TZ": "UTC",
         }
-        command = ["node", installed / "node_modules/unleash-server/dist/server.js"]
+        command: list[str | Path] = ["node", installed / "node_modules/unleash-server/dist/server.js"]
         with running(command, folder / "app.log", env={**os.environ, **environment}) as process:
             wait_for(f"{url}/health", process, 120)
             add(url, "always", 100)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.unit.fakes import Clients, always, context, send_json, serving
+from tests.unit.fakes import Clients, FakeClock, always, context, send_json, serving
 
 from rampgate.checks.version import VersionSettings, measure
+from rampgate.errors import ProbeError
 from rampgate.io.http import client
 
 if TYPE_CHECKING:
@@ -111,6 +112,22 @@ def test_lost_connections_are_counted_among_more(answer: httpx.Response | Except
     seen, lost = asked(Clients(handler), expected="1.0.0")
     assert (seen.value, seen.n) == (0.0, 16)
     assert (lost.metric, lost.value, lost.n) == ("version_lost", 16.0, 32)
+
+
+def test_a_limit_of_our_rate_is_waited_out() -> None:
+    """HTTP 429 says nothing about versions, and no lost connection: it is asked once more a second later."""
+    count = iter(range(10_000))
+    clients = Clients(lambda _: httpx.Response(429) if next(count) % 6 == 5 else OK)
+    clock = FakeClock()
+    seen, lost = measure(VersionSettings(expected="1.0.0"), context(clients, clock))
+    assert (seen.value, seen.n, lost.value, lost.n) == (0.0, 50, 0.0, 50)
+    assert (seen.details["statuses"], clock.slept) == ({"200": 50, "429": 9}, [1] * 9)
+
+
+def test_a_target_that_answers_nothing_but_429_is_an_error() -> None:
+    """We could not measure, which is named, and says nothing about the deployment."""
+    with pytest.raises(ProbeError, match="limits our rate"):
+        measure(VersionSettings(), context(always(httpx.Response(429)), FakeClock()))
 
 
 def test_a_single_lost_connection_brings_more_and_is_no_failure() -> None:

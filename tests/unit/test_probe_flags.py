@@ -88,6 +88,21 @@ def test_ids_are_quoted_into_the_address() -> None:
     assert probe(deployment(), None).decisions(["caching"], users) == {"caching": expected("caching", users)}
 
 
+def test_one_answer_may_list_the_flags_that_are_on() -> None:
+    """Where an answer has all flags of a user, the value names the one; another body is none."""
+    on = Clients(lambda _: httpx.Response(200, json={"toggles": [{"name": "caching"}]}))
+    broken = Clients(lambda _: httpx.Response(200, json={}))
+    users, value = fresh_users(2), "contains(toggles[].name, '{flag}')"
+    read = [
+        FlagProbe(clients, "/f?u={user}", value, clock=FakeClock()).decisions(["caching", "search"], users)
+        for clients in (on, broken)
+    ]
+    assert read == [
+        {"caching": [True, True], "search": [False, False]},
+        {"caching": [None, None], "search": [None, None]},
+    ]
+
+
 def test_users_are_fresh_each_time() -> None:
     """A deployment that knows last time's ids gains nothing; a seed repeats the choice."""
     first, second = fresh_users(1000), fresh_users(1000)

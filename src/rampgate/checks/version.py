@@ -7,10 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from pydantic import Field
 
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
 from rampgate.checks.frame.table import JMESPath, Table, UrlPath
+from rampgate.errors import ProbeError
 from rampgate.io.http import ask, find
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind, Metric
@@ -27,6 +29,8 @@ _COUNTED = 250
 """Among how many of them those that are lost count."""
 _SURELY_LOST = 16
 """So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
+_MOST_LIMITED = 60
+"""So often a second is waited where the target limits our rate."""
 UNKNOWN = "unknown"
 """What a version or an instance is called when the answer does not say."""
 
@@ -156,7 +160,7 @@ def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str,
     yield (
         "version_lost",
         {
-            "n": min(answers.statuses.total(), _COUNTED) if answers.heard else 0,
+            "n": min(answers.statuses.total() - answers.statuses["429"], _COUNTED) if answers.heard else 0,
             "value": float(answers.lost) if answers.heard else None,
             "details": {"path": version.path, "statuses": dict(answers.statuses)},
         },
@@ -193,14 +197,23 @@ def _missing(instances: int, answers: _Answers) -> dict[str, Any]:
 
 
 def _ask_all(version: VersionSettings, context: Context) -> _Answers:
-    """Where a connection is lost, 200 more are asked, until enough are lost to be sure of more than 2 %."""
+    """Where a connection is lost, 200 more are asked, until enough are lost to be sure of more than 2 %.
+
+    Raises:
+        ProbeError: we could not measure, or the target limits our rate to less than one in a second.
+    """
     answers = _Answers()
     asked = 0
     while asked < version.connections + (_MORE_WHEN_LOST if answers.lost else 0):
         with context.client(context.service, account="none") as client:
             answer = ask(client, "GET", version.path)
-        asked += 1
         answers.statuses[answer.outcome] += 1
+        if answer.status == httpx.codes.TOO_MANY_REQUESTS:
+            if answers.statuses["429"] > _MOST_LIMITED:
+                raise ProbeError(f"{version.path}: the target limits our rate (HTTP 429) to less than 1/s")
+            context.clock.sleep(1)
+            continue
+        asked += 1
         if not answer.ok:
             answers.lost += asked <= _COUNTED
             if answers.lost == (_SURELY_LOST if answers.heard else _LOST_IN_A_ROW):

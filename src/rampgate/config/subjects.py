@@ -80,7 +80,7 @@ class FlagSettings(Table):
     """[flags]: where flags are read, and what they must be."""
 
     path: str = Field(description="with {flag}, {user}, {workspace}")
-    value: JMESPath = "enabled"
+    value: JMESPath = Field(default="enabled", description="of true or false, with {flag} or without")
     algorithm: Literal["md5-mod100", "unknown"] = "unknown"
     hash: Literal["seed", "salted"] = "seed"
     semantics: Literal["seed", "overrides-first"] = "overrides-first"
@@ -98,10 +98,15 @@ class FlagSettings(Table):
     @field_validator("path")
     @classmethod
     def _has_places(cls, path: str) -> str:
-        missing = [place for place in ("{flag}", "{user}") if place not in path]
-        if not path.startswith("/") or missing:
+        if not path.startswith("/") or "{user}" not in path:
             raise ValueError("accepted is a path with {flag}, {user} and perhaps {workspace}")
         return path
+
+    @model_validator(mode="after")
+    def _names_the_flag(self) -> FlagSettings:
+        if "{flag}" not in self.path + self.value:
+            raise ValueError("accepted is {flag} in path, or in value where one answer has all flags")
+        return self
 
 
 class MongoSettings(Table):

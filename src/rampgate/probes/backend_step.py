@@ -44,7 +44,7 @@ class BackendProbe:
 
         Args:
             path: with {flag} and the places.
-            value: JMESPath of the decision.
+            value: JMESPath of the decision, with {flag} or without.
             places: {user} and {workspace} of the account.
             flags: those that it must have.
         """
@@ -54,7 +54,7 @@ class BackendProbe:
             for place, text in places.items():
                 address = address.replace(place, quote(text, safe=""))
             answer = ask(self.client, "GET", address)
-            found = answer.find(value)
+            found = answer.find(value.replace("{flag}", flag))
             if found is not True:
                 wrong[flag] = "off" if found is False else "no decision" if answer.ok else answer.trouble
         return Measurement(

@@ -44,7 +44,7 @@ class FlagProbe:
     Args:
         client_factory: makes one client per group of requests.
         single: address with {flag}, {user} and perhaps {workspace}.
-        value: JMESPath of the decision, true or false, in the answer to a single request.
+        value: JMESPath of the decision, true or false, in the answer to a single request; may have {flag}.
         bulk: how to ask for many at once, None when only one by one.
         concurrency: requests at once.
         clock: for start and end, and for the pace.
@@ -162,7 +162,8 @@ class FlagProbe:
         for place, text in places.items():
             path = path.replace(place, quote(text, safe=""))
         answer = send("GET", path)
-        return None if answer is None else self._decision(flag, answer.find(self.value))
+        value = self.value.replace("{flag}", flag)
+        return None if answer is None else self._decision(flag, answer.find(value))
 
     def _ask(
         self, client: httpx.Client, pace: Pace, patience: Patience, method: str, path: str, body: Any = None
