@@ -89,7 +89,16 @@ def postgres(folder: Path) -> Iterator[str]:
     if user:
         folder.chmod(0o755)
         shutil.chown(home, "postgres", "postgres")
-    made = [programs / "initdb", "-D", home / "data", "-U", "unleash", "-A", "trust", "--no-sync"]
+    made: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        home / "data",
+        "-U",
+        "unleash",
+        "-A",
+        "trust",
+        "--no-sync",
+    ]
     subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd=home, **user)
     options: list[str | Path] = ["-p", str(port), "-h", "127.0.0.1", "-k", home, "-c", "fsync=off"]
     with running([programs / "postgres", "-D", home / "data", *options], folder / "postgres.log", **user):
