@@ -215,6 +215,21 @@ def test_a_dead_target_is_soon_given_up() -> None:
     assert flags.counts.mismatches("caching", users, decisions, expected("caching", users)).value == 2000
 
 
+def test_a_limited_rate_is_waited_out_at_half_the_pace() -> None:
+    """HTTP 429 is no decision and no failure of the flags: the same users are asked again, more slowly."""
+    good, left = deployment(), [httpx.Response(429)] * 2
+    clients = Clients(lambda request: left.pop() if left else good._handler(request))
+    users = fresh_users(10)
+    assert probe(clients, None, 1).decisions(["caching"], users)["caching"] == expected("caching", users)
+    assert len(clients.requests) == 12
+
+
+def test_a_rate_that_stays_limited_is_an_error_that_names_the_pace() -> None:
+    """What a flag service decides cannot be known where it answers 429 to half the pace too."""
+    with pytest.raises(ProbeError, match="limits our rate: HTTP 429 at 25 requests a second"):
+        probe(always(httpx.Response(429)), None).decisions(["caching"], fresh_users(10))
+
+
 def test_our_own_trouble_is_no_evidence() -> None:
     """Without sockets here no flag is judged."""
     wrapped = httpx.ConnectError("no")

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.errors import ProbeError
 from rampgate.io.http import Patience, ask
 from rampgate.probes.flag_counts import FlagCounts
 from rampgate.probes.flag_users import Asked
@@ -28,6 +29,8 @@ ATTEMPTS = 3
 """A decision that gets no answer, or a 5xx, is retried: availability is another check's business."""
 LOST_IN_A_ROW = 3
 """Per thread; then nothing more is asked."""
+LIMITED_S = 1.0
+"""A target that limits our rate is left alone for so long, and asked half as often from then on."""
 SINGLES_PER_CONNECTION = 50
 RATE = 50.0
 """Requests a second; one in bulk is one."""
@@ -172,7 +175,9 @@ class FlagProbe:
 
         Raises:
             _TimeUpError: there is no time left for it.
+            ProbeError: the target limits our rate, after it was halved too.
         """
+        answer = None
         for _ in range(ATTEMPTS):
             if patience.ended:
                 self._trouble("one request after another got no answer: the rest was not asked")
@@ -184,8 +189,16 @@ class FlagProbe:
             if answer.ok:
                 return answer
             self._trouble(f"{method} {path.partition('?')[0]}: {answer.trouble}")
+            if answer.status == httpx.codes.TOO_MANY_REQUESTS:
+                pace.halve()
+                self.clock.sleep(LIMITED_S)
+                continue
             if answer.status is not None and answer.status < httpx.codes.INTERNAL_SERVER_ERROR:
                 return None
+        if answer and answer.status == httpx.codes.TOO_MANY_REQUESTS:
+            raise ProbeError(
+                f"{path.partition('?')[0]} limits our rate: HTTP 429 at {pace.rate:g} requests a second too"
+            )
         return None
 
     def _decision(self, flag: str, found: Any) -> bool | None:

@@ -23,7 +23,8 @@ class Pace:
     """
 
     def __init__(self, rate: float, ends: float, clock: Clock) -> None:
-        self._rate = rate
+        self.rate = rate
+        self._halved = False
         self._ends = ends
         self._clock = clock
         self._due = -float("inf")
@@ -38,10 +39,15 @@ class Pace:
             due = max(self._due, now)
             if self.stopped or due >= self._ends:
                 return False
-            self._due = due + 1 / self._rate
+            self._due = due + 1 / self.rate
         if due > now:
             self._clock.sleep(due - now)
         return not self.stopped
+
+    def halve(self) -> None:
+        """Ask half as often from now on, once."""
+        with self.lock:
+            self.rate, self._halved = (self.rate if self._halved else self.rate / 2), True
 
     def stop(self) -> None:
         """Let nothing more begin, and no result be kept."""

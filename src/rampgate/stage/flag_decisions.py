@@ -57,7 +57,7 @@ class FlagDecisions:
         self._probe = FlagProbe(
             client, settings.path, settings.value, settings.bulk, clock=run.clock, ends=run.deadline
         )
-        self._interrupted = False
+        self._interrupted: KeyboardInterrupt | None = None
 
     def of(self, metric: str) -> Iterator[Measurement]:
         """What was measured of one metric, for each flag.
@@ -68,11 +68,11 @@ class FlagDecisions:
 
         Raises:
             ProbeError: we could not measure.
-            KeyboardInterrupt: it was interrupted; what was measured until then has come out before.
+            KeyboardInterrupt: it was cut off; what was measured until then has come out before.
         """
         yield from (measurement for measurement in self._measured if measurement.metric == metric)
         if self._interrupted:
-            raise KeyboardInterrupt
+            raise self._interrupted
 
     @cached_property
     def _measured(self) -> list[Measurement]:
@@ -95,8 +95,8 @@ class FlagDecisions:
                 probe.fill(asked, until=begun + seconds * 5 / 8)
             probe.fill(single, until=begun + seconds * 3 / 4, one_by_one=True)
             probe.fill(again, until=begun + seconds)
-        except KeyboardInterrupt:
-            self._interrupted = True
+        except KeyboardInterrupt as interrupted:
+            self._interrupted = interrupted
         counts = probe.counts
         return [
             *self._counted(counts, first, single, again),
