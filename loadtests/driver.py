@@ -17,6 +17,8 @@ from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, MasterRunn
 
 from rampgate.load import profile
 
+from .others import Crowd
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -68,7 +70,8 @@ class Driver:
         self._runner = runner
         self._measured = measured
         self._begin = begin
-        self._users = 0
+        self._crowd = Crowd(runner)
+        self._users = self._more = 0
         self._asked_at = self._fell_at = -1e9
 
     def install(self) -> None:
@@ -110,11 +113,13 @@ class Driver:
 
     def _follow(self, run: LoadRun) -> None:
         steps = deque(profile.of(run.settings.load).steps())
-        self._users, self._asked_at, self._fell_at = 0, -1e9, -1e9
+        self._users, self._more, self._asked_at, self._fell_at = 0, 0, -1e9, -1e9
         while self._runner.state in _GOING and self._has_workers(run):
             now = run.elapsed
             self._set(self._due(steps, now), now)
-            run.count_users(self._runner.user_count)
+            run.count_users(self._crowd.ours)
+            if self._crowd.is_mixed:
+                run.count_others(self._crowd.others)
             if run.check_over():
                 break
             gevent.sleep(max(0.0, min(TICK_S, steps[0].at - run.elapsed)) if steps else TICK_S)
@@ -127,19 +132,23 @@ class Driver:
         return wanted
 
     def _set(self, wanted: int, now: float) -> None:
-        """Ask Locust for so many users."""
+        """Ask Locust for so many users of ours."""
         if wanted < self._users:
             self._fell_at = now
         elif wanted == self._users and not self._is_short(now):
             return
-        self._asked_at = now
-        self._runner.start(wanted, max(1, abs(wanted - self._users)))
-        self._users = wanted
+        # By weight a user of another class may come first where one of ours is due.
+        again = wanted == self._users and self._crowd.is_mixed
+        self._more = self._more + 1 if again else 0
+        self._asked_at, self._users = now, wanted
+        total = self._crowd.total(wanted) + self._more
+        self._runner.start(total, max(1, abs(total - self._runner.user_count)))
 
     def _is_short(self, now: float) -> bool:
         """Whether users are missing who were leaving when Locust was asked for more: it counted them in."""
         recent = now - self._fell_at < self._runner.environment.stop_timeout + _RETRY_S
-        return recent and now - self._asked_at >= _RETRY_S and self._runner.user_count < self._users
+        late = now - self._asked_at >= _RETRY_S and self._crowd.ours < self._users
+        return late and (recent or self._crowd.is_mixed)
 
     def _has_workers(self, run: LoadRun) -> bool:
         if isinstance(self._runner, MasterRunner) and self._runner.worker_count == 0:

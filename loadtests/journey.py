@@ -83,7 +83,12 @@ class LoadUser(User):
 
     An endpoint of weight 1 is asked once in each visit, one of weight 3 three times, one of weight 0.1 in
     every tenth visit on average.
+
+    Attributes:
+        is_rampgate: the load run counts users with this, and no others.
     """
+
+    is_rampgate = True
 
     def __init__(self, environment: Environment) -> None:
         if work.now is None:

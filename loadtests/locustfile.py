@@ -32,7 +32,7 @@ from rampgate.report import table, write_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadtests import coordinator, driver, gate_tab, journey, work, worker
+    from loadtests import coordinator, driver, gate_tab, journey, others, work, worker
     from loadtests.driver import Steps
     from loadtests.journey import LoadUser
     from rampgate.judging.results import Verdict
@@ -43,7 +43,7 @@ else:
         "rampgate_loadtests", _here / "__init__.py", submodule_search_locations=[str(_here)]
     )
     sys.modules.setdefault(_spec.name, importlib.util.module_from_spec(_spec))
-    from rampgate_loadtests import coordinator, driver, gate_tab, journey, work, worker
+    from rampgate_loadtests import coordinator, driver, gate_tab, journey, others, work, worker
     from rampgate_loadtests.driver import Steps
     from rampgate_loadtests.journey import LoadUser
 
@@ -90,6 +90,8 @@ def prepare(environment: Any, **_: Any) -> None:
     Gate.config = options.rampgate_config
     Gate.options = {"users": options.num_users, "duration": options.run_time}
     # Registered here, after Locust's own: on leaving they are asked in reverse, and evidence goes first.
+    if not all(map(others.is_ours, environment.user_classes)):
+        events.request.add_listener(others.Listener())  # type: ignore[no-untyped-call]  # as below
     events.quitting.add_listener(stop)  # type: ignore[no-untyped-call]  # Locust's events carry no types
     if is_worker:
         Gate.worker = worker.Worker(environment.runner, lambda given: _setup(environment, given).settings)
@@ -167,9 +169,9 @@ def begin(environment: Any, **_: Any) -> None:
         journey.begin(work.now, accounts)
 
 
-def keep_error(exception: BaseException, **_: Any) -> None:
-    """An error of the load test itself is no error of the target, and no pass either."""
-    if work.now:
+def keep_error(exception: BaseException, user_instance: Any = None, **_: Any) -> None:
+    """An error of the load test itself is no error of the target, and no pass either; others' are theirs."""
+    if work.now and others.is_ours(type(user_instance)):
         work.now.trouble(load.error_message(exception))
 
 

@@ -36,6 +36,8 @@ from rampgate_loadtests import work
 
 
 class Stub(User):
+    is_rampgate = True
+
     def tell(self, what):
         with open(f"told-{os.getpid()}.txt", "a") as file:
             file.write(f"{what} {self.environment.runner.user_count}\\n")
@@ -301,16 +303,21 @@ def test_an_arrival_rate_that_is_not_reached_is_told(folder: Path) -> None:
     assert "journeys that were due began: the load was not reached" in message_of(folder, "load/generator")
 
 
-def test_users_of_ones_own_go_beside_it(folder: Path) -> None:
-    """A user class in another file runs beside, and what it does is not in the evidence."""
+@pytest.mark.parametrize("share", ["weight = 3", "fixed_count = 5"])
+def test_users_of_ones_own_go_beside_it(folder: Path, share: str) -> None:
+    """A user class in another file runs beside: nothing of it is judged, and ours are as many as are due."""
     configure(folder, 'stages = "0.5s:4,3s:4"')
     (folder / "own.py").write_text(
         "from locust import User, constant, task\n"
         "class Own(User):\n"
         "    wait_time = constant(0.1)\n"
+        f"    {share}\n"
         "    @task\n"
         "    def own(self):\n"
-        "        open('own.txt', 'a').write('x')\n",
+        "        open('own.txt', 'a').write('x')\n"
+        "        told = dict(name='x', response_time=1, response_length=0, exception=OSError())\n"
+        "        self.environment.events.request.fire(request_type='GET', **told)\n"
+        "        raise KeyError('is its own')\n",
         encoding="utf-8",
     )
     process = start(folder, beside="own.py")
@@ -318,7 +325,12 @@ def test_users_of_ones_own_go_beside_it(folder: Path) -> None:
     assert code in {PROMOTE, HOLD}, said
     assert (folder / "own.txt").stat().st_size > 5
     assert sum(recorded(folder).values()) == happened(folder, "ends") > 0
-    assert happened(folder, "comes") == 2, "Locust shares the users out between the two classes"
+    assert happened(folder, "comes") == 4, "as many as [load] says, whatever comes beside"
+    assert "the load was not reached" not in message_of(folder, "load/whole run")
+    assert "is its own" not in message_of(folder, "load/whole run")
+    shown = message_of(folder, "load/generator")
+    assert "other_requests" in shown
+    assert f"of users of other classes, {12 if 'weight' in share else 5} at most" in shown
 
 
 def test_a_compressed_ramp_is_a_rehearsal(folder: Path) -> None:

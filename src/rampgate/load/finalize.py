@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.evidence.run import Expect
 from rampgate.load import bodies
@@ -152,6 +152,25 @@ class Finalizer:
         troubles = self.health.troubles(begin, end)
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
         self._end(GENERATOR, outcome, "; ".join(troubles), cause=self.health.cause(begin, end))
+
+    def others(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Record what users of other classes did, for the reader: nothing of it is judged.
+
+        Args:
+            facts: process -> the most users at once, or requests and how many of them failed.
+        """
+        counted = [facts[process]["requests"] for process in facts if "requests" in facts[process]]
+        requests, failed = (sum(column) for column in zip((0, 0), *counted, strict=True))
+        most = max((named.get("most", 0) for named in facts.values()), default=0)
+        seen = Measurement(
+            "other_requests",
+            n=requests,
+            value=float(requests),
+            start=self.began,
+            end=self.began + self.ran,
+            note=f"of users of other classes, {most} at most, {failed:,} failed: shown, and not judged",
+        )
+        Expect(self.run, GENERATOR).record(seen)
 
     def timeline(self, seconds: Sequence[Second]) -> None:
         """Write the run second by second, so that whoever draws it reads the journal alone."""

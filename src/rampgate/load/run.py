@@ -40,6 +40,8 @@ STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""
 _ENDED, _INTERRUPTED = 0, 2
 _MOST_TROUBLES = 5
+OTHERS = "others"
+"""The facts of users of other classes: how many there were, and their requests with those that failed."""
 
 
 class LoadRun:
@@ -136,6 +138,11 @@ class LoadRun:
         self._counted.count_users(elapsed, users)
         if elapsed < self.ramp.duration and not self.ending:
             self._off.append(abs(users - self.ramp.users_at(elapsed)))
+
+    def count_others(self, users: int) -> None:
+        """So many users of other classes are there now; they are shown, and judged nowhere."""
+        named = self._facts.setdefault(OTHERS, {}).setdefault("users", {})
+        named["most"] = max(users, named.get("most", 0))
 
     @property
     def seconds(self) -> list[Second]:
@@ -249,6 +256,8 @@ class LoadRun:
             final.rehearsal()
         if self.evidence:
             final.abort(self._monitors, report_only=self.settings.load.abort == "report")
+        if others := self._facts.get(OTHERS):
+            final.others(others)
         final.generator(self.seconds, self._off)
         final.timeline(self.seconds)
 

@@ -70,6 +70,9 @@ _ALL = (
     Metric(
         "accounts_failed", Kind.COUNT, "", "accounts under load that could not sign in, tried three times"
     ),
+    Metric(
+        "other_requests", Kind.VALUE, "", "requests of other users in the same locustfile, judged nowhere"
+    ),
     Metric("abort_evidence", Kind.VALUE, "", "log evidence, while a load runs, that a threshold is broken"),
     Metric("up", Kind.VALUE, "", "1 when the service answers its health address with 2xx, else 0"),
     Metric("mongodb_up", Kind.VALUE, "", "1 when MongoDB answers a ping, else 0"),
