@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
 from rampgate.checks.frame.table import JMESPath, Table, UrlPath
+from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask, find
 from rampgate.model.measurement import Measurement
@@ -20,6 +22,8 @@ from rampgate.model.statistics import rarest_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rampgate.io.http import ClientFactory
 
 _LOST_IN_A_ROW = 3
 """After that many connections without an answer, and none with one, the rest is not tried."""
@@ -31,6 +35,8 @@ _SURELY_LOST = 16
 """So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
 _MOST_LIMITED = 60
 """So often a second is waited where the target limits our rate."""
+_FEW = 10
+"""Connections of a load run, which asks twice."""
 UNKNOWN = "unknown"
 """What a version or an instance is called when the answer does not say."""
 
@@ -129,11 +135,28 @@ def measure(version: VersionSettings, context: Context) -> list[Measurement]:
         ProbeError: we could not measure.
         UnreachableError: the service does not answer.
     """
-    answers = _ask_all(version, context)
+    clients = partial(context.client, context.service, account="none")
+    answers = _ask_all(version, clients, _MORE_WHEN_LOST, context.clock)
     return [
         Measurement(metric, labels={"service": context.service}, **found)
         for metric, found in _counted(version, answers)
     ]
+
+
+def measure_few(version: VersionSettings, clients: ClientFactory, labels: Mapping[str, str]) -> Measurement:
+    """``wrong_version`` over 10 fresh connections; those that are lost bring no more.
+
+    Args:
+        version: where it stands, and what is expected.
+        clients: makes a client for each connection.
+        labels: of the measurement.
+
+    Raises:
+        ProbeError: we could not measure.
+    """
+    few = version.model_copy(update={"connections": min(_FEW, version.connections)})
+    metric, found = next(_counted(few, _ask_all(few, clients, 0, SystemClock())))
+    return Measurement(metric, labels=dict(labels), **found)
 
 
 def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -196,22 +219,22 @@ def _missing(instances: int, answers: _Answers) -> dict[str, Any]:
     }
 
 
-def _ask_all(version: VersionSettings, context: Context) -> _Answers:
-    """Where a connection is lost, 200 more are asked, until enough are lost to be sure of more than 2 %.
+def _ask_all(version: VersionSettings, clients: ClientFactory, more: int, clock: Clock) -> _Answers:
+    """Where a connection is lost, more are asked, until enough are lost to be sure of more than 2 %.
 
     Raises:
         ProbeError: we could not measure, or the target limits our rate to less than one in a second.
     """
     answers = _Answers()
     asked = 0
-    while asked < version.connections + (_MORE_WHEN_LOST if answers.lost else 0):
-        with context.client(context.service, account="none") as client:
+    while asked < version.connections + (more if answers.lost else 0):
+        with clients() as client:
             answer = ask(client, "GET", version.path)
         answers.statuses[answer.outcome] += 1
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             if answers.statuses["429"] > _MOST_LIMITED:
                 raise ProbeError(f"{version.path}: the target limits our rate (HTTP 429) to less than 1/s")
-            context.clock.sleep(1)
+            clock.sleep(1)
             continue
         asked += 1
         if not answer.ok:

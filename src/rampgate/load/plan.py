@@ -23,6 +23,7 @@ from rampgate.load.abort_monitors import ABORT, CHANCY, chains, monitored
 from rampgate.load.cohorts import split_of
 from rampgate.load.finalize import GENERATOR
 from rampgate.load.slices import SIGN_INS, SLICES, Slice, planned
+from rampgate.load.version import CHECK as VERSION
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
@@ -212,5 +213,7 @@ def _checks(settings: Settings, slices: Sequence[Slice], *, abort: bool) -> Iter
     if abort:
         yield Planned(ABORT)
     yield Planned(GENERATOR)
+    if settings.version:
+        yield Planned(VERSION, settings.version.required)
     if profile.of(settings.load).rehearsal or any(part.advisory for part in slices):
         yield Planned(SLICES, required=False)

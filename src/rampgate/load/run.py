@@ -27,6 +27,7 @@ from rampgate.load.generator import Health
 from rampgate.load.plan import endpoints_of, headers_of, ramp_of, slices_of
 from rampgate.load.seconds import Second, Seconds
 from rampgate.load.times import Recorder, decode
+from rampgate.load.version import START, RunningVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,6 +101,8 @@ class LoadRun:
         """Make the run's folder, or enter it, and write down what is asked."""
         self._run = session.start(self.setup, run_id, self.setup.stage, clock=self.clock)
         self._files = Files(self._run.folder, self._run.journal.process)
+        self._version = RunningVersion(self._run, self.setup.within)
+        self._version.ask(START)
 
     def start(self) -> None:
         """The ramp begins now."""
@@ -237,6 +240,7 @@ class LoadRun:
             elif not self._complete:
                 self._run.journal.write("event", text=f"interrupted {whole}")
             self._judge(early=early)
+            self._version.finish(complete=self._complete)
             # Whoever stops a run without the evidence of an abort test has interrupted it.
             enough = bool(self._monitors.fired() or self._hopeless())
             ended = self._complete or (early and enough)

@@ -1,0 +1,77 @@
+"""Which version a load run is about: asked at its start, and at its end again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rampgate.checks.version import UNKNOWN, measure_few
+from rampgate.errors import ProbeError
+from rampgate.evidence.run import Expect
+from rampgate.io.http import client
+from rampgate.outcome import Outcome, Severity
+
+if TYPE_CHECKING:
+    from rampgate.checks.version import VersionSettings
+    from rampgate.evidence.run import Run
+
+CHECK = "load/version"
+START, END = "at the start", "at the end"
+_BEFORE = "predeploy"
+_TIMEOUT_S = 3.0
+"""Of one connection: a target that has stopped answering keeps no run from its end."""
+
+
+class RunningVersion:
+    """Asks which version answers over a few fresh connections, as often as it is told to.
+
+    Args:
+        run: whose settings have a [version].
+        within: the stage that the load run belongs to. Before a deploy the version that is expected does not
+            run yet: then only a mix, and a change while the load runs, are wrong.
+    """
+
+    def __init__(self, run: Run, within: str) -> None:
+        self._run = run
+        version: VersionSettings | None = run.settings.version
+        if version and within == _BEFORE:
+            version = version.model_copy(update={"expected": None})
+        self._version = version
+
+    def ask(self, when: str) -> None:
+        """Hold who answers now against the expected version; without one, against who answered first."""
+        if self._version is None:
+            return
+        target = self._run.settings.target
+        timeout_s = min(_TIMEOUT_S, target.timeout)
+        clients = partial(
+            client, target.api or "", run_id=self._run.id, timeout_s=timeout_s, headers=target.headers
+        )
+        try:
+            found = measure_few(self._version, clients, {"service": "api", "when": when})
+        except ProbeError as error:
+            self._end(Outcome.ERROR, str(error))
+            return
+        Expect(self._run, CHECK)(found, that="wrong_version == 0", severity=Severity.WARNING)
+        versions = {name: count for name, count in found.details["versions"].items() if name != UNKNOWN}
+        if versions and self._version.expected is None:
+            first = max(versions, key=versions.__getitem__)
+            self._version = self._version.model_copy(update={"expected": first})
+
+    def finish(self, *, complete: bool) -> None:
+        """Ask a last time where the run came to its end, and end the check."""
+        if self._version is None:
+            return
+        if complete:
+            self.ask(END)
+        self._end(None)
+
+    def _end(self, outcome: Outcome | None, message: str = "") -> None:
+        self._run.journal.write(
+            "check",
+            check=CHECK,
+            outcome=outcome.value if outcome else None,
+            message=message,
+            severity=Severity.WARNING.value,
+            seconds=0.0,
+        )
