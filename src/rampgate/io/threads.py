@@ -41,10 +41,11 @@ def each(work: Callable[[T], R], things: Sequence[T], at_once: int) -> Iterator[
     left = threading.Event()
     _pools.add(left)
     results: list[Future[R]] = [Future() for _ in things]
-    waiting = iter(zip(things, results, strict=True))
+    waiting: Iterator[tuple[T, Future[R]]] = iter(zip(things, results, strict=True))
     lock = threading.Lock()
 
     def run() -> None:
+        nonlocal waiting
         _here.left = left
         while not left.is_set():
             with lock:
@@ -54,6 +55,7 @@ def each(work: Callable[[T], R], things: Sequence[T], at_once: int) -> Iterator[
             try:
                 result.set_result(work(thing))  # type: ignore[arg-type]  # a thing, where there is a result
             except BaseException as error:  # noqa: BLE001  # raised where the result is waited for
+                waiting = iter(())
                 result.set_exception(error)
 
     for _ in range(min(at_once, len(things))):

@@ -71,7 +71,8 @@ def stage(header: Record) -> str:
     """The stage of one header, with the steps that it names."""
     steps = header.get("steps", ())
     named = f", step{'s' if len(steps) > 1 else ''} {' and '.join(map(str, steps))}" if steps else ""
-    return clean(f"{header.get('stage', '')}{named}", 200)
+    rehearsal = " (a rehearsal)" if header.get("rehearsal") else ""
+    return clean(f"{header.get('stage', '')}{named}{rehearsal}", 200)
 
 
 def subject(verdict: Verdict) -> str:
