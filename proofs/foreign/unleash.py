@@ -40,6 +40,7 @@ minimum = 1
 path = "/api/frontend?userId={{user}}"
 value = "contains(toggles[].name, '{{flag}}')"
 expected = {{ new-checkout = 25 }}
+duration = "60s"
 """
 
 

@@ -107,7 +107,8 @@ def test_a_form_is_sent_with_its_hidden_fields_and_cookies() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (httpx.Response(200, text=FORM), "answered HTTP 200, not with a redirect"),
+        (httpx.Response(200, text=FORM), "answered HTTP 200 with the form again"),
+        (httpx.Response(200), "answered HTTP 200, not with a redirect"),
         (httpx.Response(401), "answered HTTP 401, not with a redirect"),
         (httpx.Response(302, headers={"Location": "/login?error"}), "sent back to the form"),
         (httpx.Response(302, headers={"Location": "?error"}), "sent back to the form"),
@@ -119,6 +120,15 @@ def test_a_form_that_lets_no_account_in_failed(answer: httpx.Response, reason: s
     seen = by_form(FormSite(answer), cookie="session")
     assert seen.value == 0.0
     assert reason in seen.note
+
+
+def test_a_page_in_answer_to_json_names_the_other_way() -> None:
+    """Whoever sends JSON to a sign-in by form reads of the setting that it takes."""
+    seen, _ = sign_in(httpx.Response(403, html="<h1>CSRF"))
+    assert (
+        'answered HTTP 403 (expected 2xx) with a page (a sign-in by form needs encoding = "form")'
+        in seen.note
+    )
 
 
 def test_a_page_without_a_form_that_asks_for_a_password_failed() -> None:

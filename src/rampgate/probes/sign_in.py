@@ -29,7 +29,7 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
         answer, trouble = _by_form(client, login)
     else:
         answer = ask(client, "POST", login.path, body=login.body)
-        trouble = "" if answer.ok else answer.sentence
+        trouble = "" if answer.ok else answer.sentence + _hint(answer)
     found = answer.find(login.token)
     token = found if isinstance(found, str) and found and not login.cookie else None
     if not trouble and not token:
@@ -49,11 +49,19 @@ def _by_form(client: httpx.Client, login: LoginSettings) -> tuple[Answer, str]:
         return shown, f"answered HTTP {shown.status} without a form that asks for a password"
     answer = ask(client, "POST", login.path, form={**hidden, **login.body})
     if not 300 <= (answer.status or 0) < 400:  # noqa: PLR2004  # a redirect
+        if answer.ok and hidden_fields(answer.body) is not None:
+            return answer, f"answered HTTP {answer.status} with the form again, as after a wrong password"
         came = answer.sentence if answer.error else f"answered HTTP {answer.status}"
         return answer, f"{came}, not with a redirect to where a sign-in leads"
     if urlsplit(urljoin(login.path, answer.headers.get("location", ""))).path == urlsplit(login.path).path:
         return answer, "sent back to the form"
     return answer, ""
+
+
+def _hint(answer: Answer) -> str:
+    """What may help where JSON was answered by a page."""
+    html = answer.headers.get("content-type", "").startswith("text/html")
+    return ' with a page (a sign-in by form needs encoding = "form")' if html else ""
 
 
 def _no_session(client: httpx.Client, login: LoginSettings, answer: Answer) -> str:
