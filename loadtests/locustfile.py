@@ -144,6 +144,8 @@ def begin(environment: Any, **_: Any) -> None:
         return
     try:
         Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), progress=_print)
+        for note in run.setup.notes:
+            _print(f"warning: {note}")
         workers = len(Gate.coordinator.present) if Gate.coordinator else 1
         users = profile.of(run.settings.load).users
         accounts = cohorts.choose(
@@ -222,8 +224,9 @@ def _options(environment: Any) -> dict[str, Any]:
 def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     config = Gate.config or environment.parsed_options.rampgate_config
     settings, redactor = plan.settings_of(config, environment.host)
-    settings = settings.model_copy(update={"load": profile.with_options(settings.load, options)})
-    return plan.prepare(settings, redactor, session.invocation())
+    meant = settings.load
+    settings = settings.model_copy(update={"load": profile.with_options(meant, options)})
+    return plan.prepare(settings, redactor, session.invocation(), meant=meant)
 
 
 def _refuse(environment: Any, error: RampgateError) -> None:

@@ -229,7 +229,7 @@ def test_an_error_of_the_load_test_itself_is_no_pass(started: Started) -> None:
     decided = started.end(45.1)
     assert decided.decision is Decision.HOLD
     assert outcomes(decided)["load/whole run"] is Outcome.ERROR
-    assert decided.notes == ("the load test itself broke: KeyError: 'token'",)
+    assert decided.notes.count("the load test itself broke: KeyError: 'token'") == 1
 
 
 def test_fewer_users_than_asked_for_is_no_pass(started: Started) -> None:

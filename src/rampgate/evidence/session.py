@@ -50,6 +50,7 @@ class Setup:
         notes: what a reader must know from the beginning.
         rehearsal: whether it takes less time than it should, and so decides nothing for a release.
         within: the stage whose load run it is, "" when it stands for itself.
+        profile: of a load run: how many users for how long.
     """
 
     stage: str
@@ -64,6 +65,7 @@ class Setup:
     notes: Sequence[str] = ()
     rehearsal: bool = False
     within: str = ""
+    profile: str = ""
 
     @property
     def alpha_fail(self) -> float:
@@ -220,6 +222,7 @@ def _write_header(run: Run, setup: Setup) -> None:
         **_subject(settings),
         **({"rehearsal": True} if setup.rehearsal else {}),
         **({"within": setup.within} if setup.within else {}),
+        **({"profile": setup.profile} if setup.profile else {}),
         settings=settings.to_json(),
         require=settings.stage(setup.stage).require,
         budget_s=settings.stage(setup.stage).budget,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.outcome import Cause, Decision, Outcome
 
@@ -127,14 +127,28 @@ def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:
         return f"mend it, then: {command}"
     if Cause.STARVED in causes:
         return f"{command} on a quieter machine{_spread(verdict, command)}"
-    return f"{_more(verdict, short=Cause.SHORT in causes)}, then: {command}"
+    longer, more = _keys_in_force(verdict)
+    return f"{'' if Cause.SHORT in causes else f'{longer} or '}{more}, then: {command}"
 
 
-def _more(verdict: Verdict, *, short: bool) -> str:
-    """What has to be more for an answer; of a stage's own load run, by the names of its settings."""
+def _keys_in_force(verdict: Verdict) -> tuple[str, str]:
+    """What makes the load longer, and what more: the options that were typed, else the keys that counted."""
     stage = next((stage for stage in verdict.stages if stage in _LOADED), "")
-    longer, table = ("a longer duration", f"[load.{stage}]") if stage else ("a longer plateau", "[load]")
-    return f"{'' if short else f'{longer} or '}more users under {table}"
+    if stage:
+        return "a longer duration", f"more users under [load.{stage}]"
+    loads = [header.get("settings", {}).get("load") for header in verdict.headers]
+    load: dict[str, Any] = next(filter(None, loads), {})
+    typed = {word.partition("=")[0] for word in _typed(verdict)}
+
+    def key(name: str) -> str:
+        return f"--{name}" if f"--{name}" in typed else name
+
+    open_model = load.get("executor") == "constant-arrival-rate"
+    more = f"a higher {key('rate')}" if open_model else f"more {key('users')}"
+    if load.get("stages"):
+        return "a longer steady stage", "more users in [load] stages"
+    longer = f"a longer {key('duration') if load.get('duration') else 'plateau'}"
+    return longer, more if "--" in more + longer else f"{more} under [load]"
 
 
 def _spread(verdict: Verdict, command: str) -> str:

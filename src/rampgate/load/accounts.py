@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rampgate.errors import ConfigurationError
 from rampgate.load.table import NO_COHORT
+from rampgate.model import formats
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Severity
 
@@ -123,7 +124,7 @@ def of_command(command: Sequence[str], needed: Sequence[str]) -> list[Account]:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{where}: what it prints is not UTF-8") from None
     if done.returncode:
-        raise ConfigurationError(f"{where}: ended with exit code {done.returncode}; accepted is 0")
+        raise ConfigurationError(f"{where}: {formats.ending(done.returncode)}; accepted is exit code 0")
     rows: list[tuple[int, Any]] = []
     for number, line in enumerate(done.stdout.splitlines(), start=1):
         if not line.strip():

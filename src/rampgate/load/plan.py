@@ -18,7 +18,7 @@ from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.evidence import session
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
-from rampgate.load import accounts, profile
+from rampgate.load import accounts, profile, reach
 from rampgate.load.abort_monitors import ABORT, CHANCY, chains, monitored
 from rampgate.load.cohorts import split_of
 from rampgate.load.finalize import GENERATOR
@@ -88,8 +88,20 @@ def _of_demo(ready: str, environ: Mapping[str, str]) -> tuple[Settings, Redactor
     return load(path, overrides=overrides, from_environment=False, environ=environ)
 
 
-def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = ()) -> session.Setup:
+def prepare(
+    settings: Settings,
+    redactor: Redactor,
+    invocation: Sequence[str] = (),
+    *,
+    meant: LoadSettings | None = None,
+) -> session.Setup:
     """Everything that is known before the run begins. Nothing is sent.
+
+    Args:
+        settings: with the options of the command line in them.
+        redactor: knows their secrets.
+        invocation: what was typed.
+        meant: [load] without those options: whoever asks for less than it rehearses.
 
     Raises:
         ConfigurationError: no endpoint to ask, no plateau to judge, or thresholds that do not parse.
@@ -101,6 +113,13 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
     Guard(settings.allowed_hosts).check(settings.target.api or "")
     slices = slices_of(settings)
     monitors = [] if settings.load.abort == "off" else chains(monitored(rules))
+    within, load = os.environ.get(session.WITHIN_VARIABLE, ""), settings.load
+    less = reach.shortened(load, meant) if meant and not within else ""
+    notes = [
+        f"[load.thresholds] {metric} is empty: none of its limits but the critical one is judged"
+        for metric, limits in load.thresholds.items()
+        if not limits
+    ]
     return session.Setup(
         stage=STAGE,
         settings=settings,
@@ -110,13 +129,10 @@ def prepare(settings: Settings, redactor: Redactor, invocation: Sequence[str] = 
         tests=_tests(settings, rules, slices),
         invocation=invocation,
         abort_tests=len(monitors),
-        notes=[
-            f"[load.thresholds] {metric} is empty: none of its limits but the critical one is judged"
-            for metric, limits in settings.load.thresholds.items()
-            if not limits
-        ],
-        rehearsal=profile.of(settings.load).rehearsal,
-        within=os.environ.get(session.WITHIN_VARIABLE, ""),
+        notes=[*notes, *filter(None, (less, reach.too_short(load, endpoints_of(settings), rules)))],
+        rehearsal=profile.of(load).rehearsal or bool(less),
+        within=within,
+        profile=profile.of(load).text,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.checks.frame.table import seconds
 from rampgate.errors import ConfigurationError
+from rampgate.model import formats
 from rampgate.model.ramp import Ramp
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ class Profile:
     def rehearsal(self) -> bool:
         """Whether time runs faster or slower than the profile says: its ramp stages are not judged."""
         return self.scale != 1.0
+
+    @property
+    def text(self) -> str:
+        """What it is, for a reader: ``up to 100 users for 16 min``."""
+        long = formats.duration(self.ramp.duration)
+        if self.rate is not None:
+            return f"{formats.number(self.rate)} visits a second for {long}"
+        flat = all(stage.target == self.ramp.start for stage in self.ramp.stages)
+        return f"{'' if flat else 'up to '}{self.users} users for {long}"
 
     @property
     def users(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -34,6 +35,11 @@ def about(count: int) -> str:
     """A count to two digits, rounded up: a forecast, not a promise."""
     step = 10 ** max(0, len(str(count)) - 2)
     return f"{-(-count // step) * step:,}"
+
+
+def ending(code: int) -> str:
+    """How a process ended, by its exit code: ``ended by SIGTERM``, ``ended with exit code 3``."""
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
 def duration(seconds: float) -> str:

@@ -68,11 +68,13 @@ def stages(verdict: Verdict) -> list[str]:
 
 
 def stage(header: Record) -> str:
-    """The stage of one header, with the steps that it names."""
+    """The stage of one header, with the steps that it names; of a load run what it was."""
     steps = header.get("steps", ())
     named = f", step{'s' if len(steps) > 1 else ''} {' and '.join(map(str, steps))}" if steps else ""
-    rehearsal = " (a rehearsal)" if header.get("rehearsal") else ""
-    return clean(f"{header.get('stage', '')}{named}{rehearsal}", 200)
+    what = ["a rehearsal"] if header.get("rehearsal") else []
+    what += [header["profile"]] if header.get("profile") else []
+    named += f" ({', '.join(what)})" if what else ""
+    return clean(f"{header.get('stage', '')}{named}", 200)
 
 
 def subject(verdict: Verdict) -> str:

@@ -14,6 +14,7 @@ from rampgate.evidence import journal, session
 from rampgate.evidence.lock import LOCK_VARIABLE
 from rampgate.load import launch
 from rampgate.load.plan import SOURCE_VARIABLE, STAGE
+from rampgate.model import formats
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision
 
@@ -131,7 +132,7 @@ class LoadRunner:
         records = journal.read(self._run.folder)[0] if begun else []
         ended = {record["process"] for record in records if record["type"] == "end"}
         if code < 0:
-            raise ProbeError(f"the load run was ended by signal {-code}{lines}")
+            raise ProbeError(f"the load run was {formats.ending(code)}{lines}")
         if code not in verdicts or not begun or not begun <= ended:
             raise ProbeError(f"the load run came to no verdict (exit code {code}){lines}")
 
