@@ -113,10 +113,9 @@ def test_a_warning_holds_and_picking_the_failures_again_holds_too(
 ) -> None:
     """The wrong version holds; --lf and -x after that leave checks out, and never promote."""
     deployment.version = "0.9.0"
-    first = project.run("-m", "immediate")
-    assert (first.code, first.verdict["verdict"]) == (10, "hold"), first.told
+    # Stopped before the endpoint is asked: what a busy machine makes of its latency is no known failure.
     stopped = project.run("-m", "immediate", "-x")
-    assert stopped.code == 10
+    assert (stopped.code, stopped.verdict["verdict"]) == (10, "hold"), stopped.told
     assert stopped.verdict["never_ran"] == [ITEMS]
     deployment.version = "1.0.0"
     again = project.run("-m", "immediate", "--lf")
