@@ -9,7 +9,7 @@ from rampgate.load import bodies
 from .answer import NOT_DECODED, TOO_LARGE
 
 if TYPE_CHECKING:
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
 
     from .answer import Answer
     from .transfer import Request

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from rampgate.checks.frame.discovery import checks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 # How long an example takes says nothing about what it proves, and a busy machine would make it fail.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+checks()  # what they measure can be judged only where it is known
 WAITING = 2
 """A test waits for half of its time: so many more workers than cores keep the cores busy."""
 

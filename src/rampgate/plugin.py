@@ -169,6 +169,8 @@ def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
     )
     stage_session.run = session.start(stage_session.setup, run_id, "main")
     stage_session.run.progress = progress(config)
+    if reporter and reporter.isatty:
+        stage_session.run.often = stage_session.run.progress
     if reporter:
         # Our own lines report each check as it ends, with its outcome.
         reporter.showfspath = False

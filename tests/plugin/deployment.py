@@ -12,19 +12,21 @@ import sys
 import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 # No plugin is loaded by itself: of no use here, they cost more time to import than the runs take.
 AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-PLUGINS = ["-p", "rampgate", "-p", "xdist"]
+PLUGINS = ["-p", "rampgate", "-p", "xdist", "-p", "tests.calm_probe"]
+ROOT = Path(__file__).parents[2]
 PYTEST = [sys.executable, "-m", "pytest", *PLUGINS]
 HERE = [*PLUGINS, "--capture=no", "-p", "no:faulthandler"]
+# So few requests decide; how fast the machine of the tests is says nothing here.
 SETTINGS = """
 environment = "test"
 [target]
@@ -38,6 +40,14 @@ name = "items"
 path = "/api/items"
 body = "@"
 sign_in = false
+[latency]
+look = "1s"
+pace = 190
+max_rate = 190
+[thresholds]
+error_rate_warning = "error_rate < 5%"
+api_p95_suite = "api_response_time_p95 < 4000ms"
+api_p95_script = "api_response_time_p95 < 4500ms"
 [stages.immediate]
 patience = "0s"
 """
@@ -144,7 +154,7 @@ def nobody() -> str:
 def environment(more: Mapping[str, str]) -> dict[str, str]:
     """What a run finds in its environment."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAMPGATE_", "PYTEST_"))}
-    return {**kept, **AUTOLOAD, "COLUMNS": "160", **more}
+    return {**kept, **AUTOLOAD, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **more}
 
 
 class Project:

@@ -32,6 +32,10 @@ path = "/ward"
 name = "items"
 path = "/items"
 sign_in = false
+[latency]
+look = "1s"
+pace = 100
+max_rate = 100
 [visual]
 pages = ["ward"]
 width = 400

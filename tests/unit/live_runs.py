@@ -18,7 +18,7 @@ from rampgate.model.redact import Redactor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.evidence.session import Setup
 
 ENDPOINTS = ("patients", "dashboard")

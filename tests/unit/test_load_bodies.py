@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.load_runs import Running, outcomes, settings
 
+from rampgate.checks.endpoints import EndpointSettings
 from rampgate.config.policy import BODY
-from rampgate.config.subjects import EndpointSettings
 from rampgate.judging.verdict import to_json
 from rampgate.load.bodies import CHECKED, Sample, wrong
 from rampgate.load.table import BAD, GOOD

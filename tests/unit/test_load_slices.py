@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.load_runs import ACCOUNTS, Running, outcomes, settings
 
-from rampgate.config.subjects import EndpointSettings
+from rampgate.checks.endpoints import EndpointSettings
 from rampgate.judging.verdict import decide, dumps
 from rampgate.load.counters import Counters
 from rampgate.load.slices import SLICES, Slice, planned

@@ -8,16 +8,17 @@ import pytest
 from tests.unit.fakes import FakeClock, context, send_json, serving
 
 from rampgate.checks import pages, version
+from rampgate.checks.endpoints import EndpointSettings
+from rampgate.checks.latency.asking import Connections, send
 from rampgate.checks.pages import PageSettings
 from rampgate.checks.sources import json_address
 from rampgate.checks.sources.json_address import JsonAddress
-from rampgate.config.subjects import EndpointSettings, LoginSettings
+from rampgate.config.subjects import LoginSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
 from rampgate.probes.flag_users import fresh_users
 from rampgate.probes.flags import FlagProbe
 from rampgate.probes.http import HealthProbe
-from rampgate.probes.latency import EndpointProbe
 from rampgate.probes.sign_in import sign_in
 
 if TYPE_CHECKING:
@@ -73,14 +74,8 @@ LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
     "page": lambda s, _: pages.measure(PageSettings(name="home", path="/page"), context(s.client))[0].value,
     "sign-in": lambda _, http: sign_in(http, LOGIN)[0].value,
     "plain GET": lambda _, http: float(get_here(http, "/page").ok),
-    "endpoint": lambda s, _: _passed(EndpointProbe(s.client, LIST, {}, concurrency=1)),
+    "endpoint": lambda s, _: float(not send(LIST, Connections(s.client), 5.0).error),
 }
-
-
-def _passed(probe: EndpointProbe) -> float:
-    """1 when any request counts as answered."""
-    errors, *_ = probe.measure(3)
-    return float(errors.failures != errors.n)
 
 
 @pytest.mark.parametrize("name", LOOKS)

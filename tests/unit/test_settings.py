@@ -5,9 +5,10 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from rampgate.checks.endpoints import EndpointSettings
 from rampgate.checks.frame.table import seconds
 from rampgate.config.settings import Settings, TargetSettings
-from rampgate.config.subjects import EndpointSettings, FlagSettings, LoginSettings
+from rampgate.config.subjects import FlagSettings, LoginSettings
 
 
 @pytest.mark.parametrize(

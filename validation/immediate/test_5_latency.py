@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.probes.latency import REQUESTS
+from rampgate.stage.latency import expect_latency
 
 if TYPE_CHECKING:
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 
@@ -21,4 +21,4 @@ def test_endpoint_answers_in_time(
     endpoint: EndpointSettings, stage_context: StageContext, expect: Expect
 ) -> None:
     """Each API endpoint keeps its limits of latency and errors, and never answers with an empty body."""
-    expect.sequentially(stage_context.endpoint(endpoint), REQUESTS)
+    expect_latency(stage_context, endpoint, expect)

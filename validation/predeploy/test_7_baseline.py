@@ -9,9 +9,9 @@ import pytest
 from rampgate.stage import baseline
 
 if TYPE_CHECKING:
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.checks.pages import PageSettings
     from rampgate.config.predeploy import BaselineSettings
-    from rampgate.config.subjects import EndpointSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 

@@ -52,7 +52,6 @@ def _known(metric: str, settings: Settings) -> Mapping[str, Sequence[str]] | Non
         "cohort": ["on", "off"],
         "ramp_stage": [],
     }
-    of_endpoint = {"endpoint": [endpoint.name for endpoint in endpoints]}
     of_service = {"service": ["web", "api"]}
     of_audit = {
         "page": [page.name for page in pages if page.lighthouse],
@@ -61,7 +60,6 @@ def _known(metric: str, settings: Settings) -> Mapping[str, Sequence[str]] | Non
     of_flag = {"flag": list(settings.flags.expected) if settings.flags else [], "form": ["single"]}
     return {
         **dict.fromkeys(("http_req_duration", "http_req_failed"), under_load),
-        **dict.fromkeys(("api_response_time", "error_rate", "body_failure_rate"), of_endpoint),
         **dict.fromkeys(("up", "time_to_healthy"), of_service),
         **dict.fromkeys(("lighthouse_performance_score", "lighthouse_accessibility_score"), of_audit),
         **dict.fromkeys(("flag_mismatches", "flag_changed", "flag_on_when_off", "flag_share"), of_flag),

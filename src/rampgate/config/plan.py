@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +32,6 @@ STEPS = ("monitoring", "backend", "frontend", "advanced")
 
 _MANY = (
     "service",
-    "endpoint",
     "audit",
     "monitoring",
     "command",
@@ -44,7 +43,7 @@ _MANY = (
 )
 
 
-_TABLES = {"backup": "backups", "command": "commands", "endpoint": "endpoints"}
+_TABLES = {"backup": "backups", "command": "commands"}
 """Subject -> its table, where that has another name and the subject no file in checks/."""
 
 
@@ -55,10 +54,11 @@ def many() -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One check of the plan: its id, and whether skipping it holds."""
+    """One check of the plan: its id, whether skipping it holds, and the subject that it is about."""
 
     check: str
     required: bool = True
+    subject: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ class Plan:
 
     checks: tuple[Planned, ...]
     not_configured: tuple[str, ...]
+
+    @property
+    def subjects(self) -> set[str]:
+        """What the checks are about."""
+        return {planned.subject for planned in self.checks}
 
 
 class VisualPage(NamedTuple):
@@ -102,7 +107,6 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
     built_in = {
         "service": {name: name for name, address in services.items() if address},
         "login": _once(settings.login if target.api or target.web else None),
-        "endpoint": {endpoint.name: endpoint for endpoint in settings.endpoints},
         "audit": {page.name: page for page in settings.pages if page.lighthouse},
         "flags": _once(flags),
         "flags_known": _once(flags if flags and flags.algorithm != "unknown" else None),
@@ -208,7 +212,7 @@ def make(stage: str, settings: Settings, folder: Path | None = None, steps: Sequ
             missing[_table(asked[0])] = None
         for key, thing in things.items():
             check = f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
-            planned.append(Planned(check, getattr(thing, "required", True)))
+            planned.append(Planned(check, getattr(thing, "required", True), *asked[:1]))
     missing.update(dict.fromkeys(_required(stage, settings, runbook[stage])))
     return Plan(tuple(planned), tuple(table for table in missing if table not in present))
 

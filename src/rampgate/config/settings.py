@@ -22,7 +22,6 @@ from rampgate.config.predeploy import (
 )
 from rampgate.config.steps import DeploySettings
 from rampgate.config.subjects import (
-    EndpointSettings,
     FlagSettings,
     LoginSettings,
     MongoSettings,
@@ -33,6 +32,7 @@ from rampgate.config.thresholds import ThresholdSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rampgate.checks.endpoints import EndpointSettings, LatencySettings
     from rampgate.checks.pages import PageSettings
     from rampgate.checks.version import VersionSettings
 
@@ -117,7 +117,6 @@ class FixedSettings(BaseSettings):
     allow_writes: bool = False
     target: TargetSettings = TargetSettings()
     login: LoginSettings | None = None
-    endpoints: list[EndpointSettings] = []
     flags: FlagSettings | None = None
     mongodb: MongoSettings | None = None
     redis: RedisSettings | None = None
@@ -137,7 +136,7 @@ class FixedSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> FixedSettings:
-        several = ("endpoints", "commands", *(check.table for check in checks() if check.several))
+        several = ("commands", *(check.table for check in checks() if check.several))
         for table in several:
             names = [entry.name for entry in self.table(table)]
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -205,8 +204,9 @@ if TYPE_CHECKING:
 
         version: VersionSettings | None = None
         pages: list[PageSettings] = []
+        endpoints: list[EndpointSettings] = []
+        latency: LatencySettings = LatencySettings()
 else:
-    once("table", [*FixedSettings.model_fields, *(check.table for check in checks())])
-    Settings = create_model(
-        "Settings", __base__=FixedSettings, **{check.table: check.field for check in checks()}
-    )
+    fields = {table: field for check in checks() for table, field in check.fields.items()}
+    once("table", [*FixedSettings.model_fields, *fields])
+    Settings = create_model("Settings", __base__=FixedSettings, **fields)

@@ -49,21 +49,6 @@ class LoginSettings(Table):
         return self
 
 
-class EndpointSettings(Table):
-    """[[endpoints]]: an API endpoint whose latency and body are judged."""
-
-    name: str
-    path: UrlPath
-    method: Literal["GET", "HEAD"] = "GET"
-    sign_in: bool = True
-    body: JMESPath | None = Field(default=None, description="JMESPath of what must be there")
-    minimum: float = Field(default=1, gt=0)
-    depends_on: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
-    load: bool = False
-    weight: float = Field(default=1.0, gt=0)
-    required: bool = True
-
-
 class BulkSettings(Table):
     """[flags.bulk]: many users in one POST of {users_key: [{user_key, workspace_key}], flags_key: [...]}."""
 

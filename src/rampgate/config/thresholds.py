@@ -32,18 +32,12 @@ class ThresholdSettings(Table):
 
 
 _BUILT_IN = (
-    DefaultThreshold("error_rate_critical", "error_rate > 5%", CRITICAL, bad=True),
-    DefaultThreshold("body_failures", "body_failure_rate > 5%", CRITICAL, bad=True),
-    DefaultThreshold("api_p95_critical", "api_response_time_p95 > 5000ms", CRITICAL, bad=True),
     DefaultThreshold("service_up", "up == 1", CRITICAL),
     DefaultThreshold("sign_in", "sign_in_up == 1", CRITICAL),
     DefaultThreshold("mongodb_up", "mongodb_up == 1", CRITICAL),
     DefaultThreshold("mongodb_round_trip", "mongodb_round_trip == 1", CRITICAL),
     DefaultThreshold("flag_on_when_off", "flag_on_when_off == 0", CRITICAL),
     DefaultThreshold("performance_critical", "lighthouse_performance_score < 50", CRITICAL, bad=True),
-    DefaultThreshold("error_rate_warning", "error_rate < 2%"),
-    DefaultThreshold("api_p95_suite", "api_response_time_p95 < 500ms"),
-    DefaultThreshold("api_p95_script", "api_response_time_p95 < 1000ms"),
     DefaultThreshold("redis_up", "redis_up == 1"),
     DefaultThreshold("redis_round_trip", "redis_round_trip == 1"),
     DefaultThreshold("flag_equality", "flag_mismatches == 0"),

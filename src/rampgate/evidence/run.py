@@ -54,6 +54,7 @@ class Run:
         alpha_fail: the chance that one test may fail a healthy deployment.
         deadline: when the stage's time budget ends, on the clock's monotonic scale.
         progress: takes a line of progress, for whoever watches.
+        often: the same, of lines that only somebody at a terminal wants.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Run:
     alpha_fail: float
     deadline: float
     progress: Callable[[str], None] = field(default=lambda _: None)
+    often: Callable[[str], None] = field(default=lambda _: None)
 
     @property
     def invocation(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -20,3 +21,11 @@ def cpu_wait_s(source: Path = Path("/proc/pressure/cpu")) -> float | None:
     except (OSError, ValueError):
         return None
     return int(match[1]) / 1e6 if match else None
+
+
+def own_wait_s() -> float:
+    """Seconds that this process's main thread waited in the run queue, NaN where it is not counted."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return math.nan

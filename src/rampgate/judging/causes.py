@@ -119,7 +119,10 @@ def _skipped_for(result: CheckResult, cause: CheckResult) -> bool:
     failed = [judgement for judgement in cause.judgements if judgement.outcome is Outcome.FAILED]
     if name == _REFUSED:
         return any(judgement.metric == "sign_in_up" for judgement in failed)
-    return any(name in {*each.labels.values(), each.metric.removesuffix("_up")} for each in failed)
+    return any(
+        name in {*each.labels.values(), each.metric.removesuffix("_up").removesuffix("_outage")}
+        for each in failed
+    )
 
 
 def _starved(result: CheckResult, cause: CheckResult) -> bool:

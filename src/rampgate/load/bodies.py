@@ -11,15 +11,15 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from rampgate.checks.latency.asking import body_failure
 from rampgate.config.policy import BODY
 from rampgate.model.json_body import parsed
 from rampgate.model.measurement import Measurement
-from rampgate.probes.latency import body_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.load.counters import Counts
     from rampgate.model.ramp import Ramp
 

@@ -17,7 +17,7 @@ from rampgate.outcome import Cause, Outcome, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.evidence.run import Run
     from rampgate.judging.threshold import Threshold
     from rampgate.load.abort_monitors import AbortMonitors

@@ -8,13 +8,11 @@ one where the generator's own CPU does not.
 from __future__ import annotations
 
 import math
-import os
 import time
 from bisect import bisect_left, bisect_right
-from pathlib import Path
 from typing import NamedTuple
 
-from rampgate.io.cpu_pressure import STARVED
+from rampgate.io.cpu_pressure import STARVED, own_wait_s
 from rampgate.outcome import Cause
 
 REACHED = 0.95
@@ -182,8 +180,4 @@ class Health:
 
 def own_stats() -> CpuStats:
     """What this process has used: the run-queue wait of its main thread, the processor time of all."""
-    try:
-        waited = int(Path(f"/proc/{os.getpid()}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        waited = math.nan
-    return CpuStats(waited, time.process_time())
+    return CpuStats(own_wait_s(), time.process_time())

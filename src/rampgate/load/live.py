@@ -25,7 +25,7 @@ from rampgate.report.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.evidence.session import Setup
     from rampgate.judging.judge import Judgement
     from rampgate.load.accounts import Accounts

@@ -29,9 +29,9 @@ from rampgate.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.config.load_settings import LoadSettings
     from rampgate.config.settings import Settings
-    from rampgate.config.subjects import EndpointSettings
     from rampgate.judging.results import Verdict
     from rampgate.model.ramp import Ramp
     from rampgate.model.redact import Redactor

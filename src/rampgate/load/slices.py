@@ -14,7 +14,7 @@ from rampgate.load.table import OFF, ON, SIGN_IN
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rampgate.config.subjects import EndpointSettings
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.model.ramp import Ramp
 
 WHOLE_RUN, SLICES, SIGN_INS = "load/whole run", "load/slices", "load/sign-in"

@@ -60,11 +60,6 @@ _LEAST_USERS = 100
 """Of fewer, an error of 7 % of the users may not be among them, at 99.9 %."""
 
 _ALL = (
-    Metric(
-        "error_rate", Kind.RATE, "", "share of requests that failed: no answer, or not the expected status"
-    ),
-    Metric("api_response_time", Kind.LATENCY, "ms", "time to the last byte of an API answer"),
-    Metric("body_failure_rate", Kind.RATE, "", "share of 2xx answers whose body fails its check"),
     Metric("http_req_duration", Kind.LATENCY, "ms", "response time under load"),
     Metric("http_req_failed", Kind.RATE, "", "share of requests under load that failed"),
     Metric(
@@ -153,7 +148,6 @@ _ALL = (
 )
 
 _SENTENCES = {
-    "body_failure_rate": ("", "answers had a wrong body"),
     "accounts_failed": ("all {n} accounts could sign in", "{k} of {n} accounts could not sign in"),
     "abort_evidence": ("no limit was broken while the load ran", ""),
     "up": ("answers", ""),

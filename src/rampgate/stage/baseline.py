@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.probes.latency import REQUESTS
 from rampgate.probes.lighthouse import AUDITS
 from rampgate.probes.page_step import PageStep
 from rampgate.probes.vitals import web_vitals
+from rampgate.stage.latency import latency_before
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.checks.pages import PageSettings
     from rampgate.config.predeploy import BaselineSettings
-    from rampgate.config.subjects import EndpointSettings
     from rampgate.model.measurement import Measurement
     from rampgate.stage.context import StageContext
 
@@ -22,9 +24,9 @@ _ARRIVES_S = 5.0
 _POLL_S = 0.2
 
 
-def endpoint(context: StageContext, settings: EndpointSettings) -> list[Measurement]:
-    """Errors, latency and bodies of an API endpoint, of as many requests as the first look makes."""
-    measured = context.endpoint(settings).measure(REQUESTS[0])
+def endpoint(context: StageContext, settings: EndpointSettings) -> Sequence[Measurement]:
+    """Errors, latency and bodies of an API endpoint, in one look at all of them."""
+    measured = latency_before(context, settings)
     times = next(measurement for measurement in measured if measurement.metric == "api_response_time")
     if times.histogram is None or not times.histogram.counts:
         why = next((measurement.note for measurement in measured if measurement.note), "no answer")

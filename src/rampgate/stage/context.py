@@ -15,10 +15,8 @@ from rampgate.evidence.repeated import repeated
 from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
-from rampgate.judging.threshold import exceeds
 from rampgate.model.measurement import Measurement
 from rampgate.probes.http import HealthProbe
-from rampgate.probes.latency import EndpointProbe
 from rampgate.probes.sign_in import sign_in
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.flag_decisions import FlagDecisions
@@ -85,27 +83,13 @@ class StageContext:
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
         return measurement
 
-    def endpoint(self, endpoint: subjects.EndpointSettings) -> EndpointProbe:
-        """Latency, errors and bodies of an API endpoint."""
-        self.need("api", *endpoint.depends_on)
-        if endpoint.sign_in:
-            self._signed_in()
-        self.guard.check(self.base("api"))
-        edges = {t.edge: partial(exceeds, t) for t in self.run.policy.of("api_response_time")}
-        return EndpointProbe(
-            partial(self.client, "api", signed_in=endpoint.sign_in, guarded=True),
-            endpoint,
-            {edge: above for edge, above in edges.items() if edge is not None},
-            timeout_s=self._settings.target.timeout,
-        )
-
     def audit(self, page: PageSettings) -> LighthouseProbe:
         """Lighthouse on a page, in the very browser that signed in."""
         from rampgate.probes.lighthouse import AuditedPage, LighthouseProbe, keeping
 
         self.need("web")
         if page.sign_in:
-            self._signed_in()
+            self.signed_in()
         audited = AuditedPage(page.name, self.address(page), page.form_factor, partial(self._plain_get, page))
         kept = keeping(self._settings.evidence.page_content, self.run.journal.clean)
         auditor = self._browsers.auditor(signed_in=page.sign_in)
@@ -253,7 +237,7 @@ class StageContext:
             limits=Limits(target.max_body, target.max_headers),
         )
         if signed_in and self._settings.login:
-            token, cookies = self._signed_in()
+            token, cookies = self.signed_in()
             http.cookies.update(cookies)
             if token:
                 http.headers["Authorization"] = f"Bearer {token}"
@@ -275,8 +259,12 @@ class StageContext:
     def _main_service(self) -> str:
         return "api" if self._settings.target.api else "web"
 
-    def _signed_in(self) -> tuple[str | None, httpx.Cookies]:
-        """This process's session, signed in on first use."""
+    def signed_in(self) -> tuple[str | None, httpx.Cookies]:
+        """This process's session, signed in on first use.
+
+        Raises:
+            UnreachableError: sign-in was refused, or what it needs does not answer.
+        """
         login = self._settings.login
         if login is None:
             return None, httpx.Cookies()

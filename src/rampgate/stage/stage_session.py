@@ -17,6 +17,7 @@ from rampgate.config.loading import load
 from rampgate.errors import CutOffError, NeverRanError
 from rampgate.evidence import journal, session
 from rampgate.stage import interrupt
+from rampgate.stage.latency import refuse_undecidable
 
 _SLOWEST = 3
 
@@ -128,16 +129,20 @@ def prepare(
     )
     base = path.parent if path else Path()
     rules = policy.build(settings, base)
+    planned = plan.make(stage, settings, steps=steps)
+    if "endpoint" in planned.subjects:
+        refuse_undecidable(settings, rules)
     setup = session.Setup(
         stage=stage,
         settings=settings,
         redactor=redactor,
         policy=rules,
-        plan=plan.make(stage, settings, steps=steps),
+        plan=planned,
         tests=rules.statistical(settings),
         invocation=invocation,
         steps=steps,
         notes=source.get("notes", ()),
+        rehearsal=settings.latency.rehearsal and bool(planned.subjects & {"endpoint", "baseline_endpoint"}),
     )
     return StageSession(setup, source)
 

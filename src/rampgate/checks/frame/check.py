@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from rampgate.checks.frame.table import Table
     from rampgate.model.metrics import Metric
 
 T = TypeVar("T")
@@ -121,6 +122,7 @@ class Check:
         declares: its settings -> further metrics, which thresholds may name.
         extra: the optional dependency that it needs, "" for none.
         modules: of that extra, which must be importable.
+        with_tables: further tables of rampgate.toml, by name, which say how it measures.
     """
 
     subject: str
@@ -134,11 +136,14 @@ class Check:
     declares: Callable[[Any], Iterable[Metric]] = no_metrics
     extra: str = ""
     modules: tuple[str, ...] = ()
+    with_tables: Mapping[str, type[Table]] = field(default_factory=dict)
 
     @property
-    def field(self) -> tuple[Any, Any]:
-        """Type and default of its field in the settings, as pydantic's create_model takes them."""
-        return (list[self.settings], []) if self.several else (self.settings | None, None)  # type: ignore[name-defined]  # made at run time
+    def fields(self) -> dict[str, tuple[Any, Any]]:
+        """Table -> type and default of its field in the settings, as pydantic's create_model takes them."""
+        own: tuple[Any, Any] = (self.settings | None, None)
+        own = (list[self.settings], []) if self.several else own  # type: ignore[name-defined]  # made at run time
+        return {self.table: own, **{name: (table, table()) for name, table in self.with_tables.items()}}
 
     def subjects(self, configured: Any) -> dict[str, Any]:
         """Id -> settings of each check; the id of a check that exists once is "".

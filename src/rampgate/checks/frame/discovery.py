@@ -31,7 +31,7 @@ def checks() -> tuple[Check, ...]:
     """
     found = tuple(_defined(_CHECKS, "CHECK", Check))
     once("subject", [check.subject for check in found])
-    once("table", [check.table for check in found])
+    once("table", [table for check in found for table in check.fields])
     for check in found:
         try:
             metrics.add(check.metrics)

@@ -32,11 +32,14 @@ def generated(name: str, page: str) -> str:
     Raises:
         KeyError: a block names neither a table of checks/ nor the thresholds.
     """
-    made = {check.table: _settings(check) for check in checks()} | {"thresholds": _thresholds()}
-    for check in checks() if name == "settings.md" else ():
-        mark = f"<!-- made by make docs: {check.table} -->\n"
-        heading = f"[[{check.table}]]" if check.several else f"[{check.table}]"
+    several = {check.table for check in checks() if check.several}
+    made = {check.table: _settings(check) for check in checks()}
+    made |= {more: "\n".join(_keys(kind)) for check in checks() for more, kind in check.with_tables.items()}
+    for table in made if name == "settings.md" else ():
+        mark = f"<!-- made by make docs: {table} -->\n"
+        heading = f"[[{table}]]" if table in several else f"[{table}]"
         page += "" if mark in page else f"\n## `{heading}`\n\n{mark}<!-- end -->\n"
+    made["thresholds"] = _thresholds()
     return _BLOCK.sub(lambda block: f"{block[1]}{made[block['name']]}\n{block[3]}", page)
 
 

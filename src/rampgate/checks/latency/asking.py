@@ -1,0 +1,98 @@
+"""One request to an endpoint, and what is wrong with its answer."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from rampgate.checks.latency.open_model import Result
+from rampgate.io.http import Answer, ask, find
+from rampgate.model.json_body import parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from rampgate.checks.endpoints import EndpointSettings
+    from rampgate.io.http import ClientFactory
+
+
+class Connections:
+    """Clients that several threads share, each used by one at a time; the last used is the next used.
+
+    So connections stay open, and no more are opened than there are requests at once.
+
+    Args:
+        make: one more client.
+    """
+
+    def __init__(self, make: ClientFactory) -> None:
+        self._make = make
+        self._idle: list[httpx.Client] = []
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[httpx.Client]:
+        """A client for one request."""
+        with self._lock:
+            client = self._idle.pop() if self._idle else None
+        client = client or self._make()
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._idle.append(client)
+            if self._closed:
+                self.close()
+
+    def close(self) -> None:
+        """Close those that are not in use, and the others after their request."""
+        self._closed = True
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()
+
+
+def send(endpoint: EndpointSettings, connections: Connections, timeout_s: float) -> Result:
+    """Send one request, and look at its answer.
+
+    Raises:
+        ProbeError: we could not measure.
+        RefusedError: the guard refuses the address.
+    """
+    with connections.one() as client:
+        answer = ask(client, endpoint.method, endpoint.path, timeout_s=timeout_s)
+    error, body_error = "" if answer.ok else answer.trouble, ""
+    if answer.ok and endpoint.body:
+        data, trouble = parsed(answer.body)
+        body_error = trouble or body_failure(endpoint, data)
+    return Result(answer.outcome, answer.ms, error, body_error, limited(answer))
+
+
+def limited(answer: Answer) -> bool:
+    """Whether the answer may mean that we ask too often."""
+    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return "retry-after" in answer.headers
+    return answer.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def body_failure(endpoint: EndpointSettings, data: Any) -> str:
+    """What is wrong with a body, "" when nothing is: an empty answer cannot pass.
+
+    Args:
+        endpoint: names what a good body holds, where it is checked: a list, which is counted, or a number.
+        data: the parsed body, None when it is not JSON.
+    """
+    if not endpoint.body:
+        return ""
+    found = find(endpoint.body, data)
+    if isinstance(found, bool) or not isinstance(found, list | int | float):
+        return f"{endpoint.body} is {'missing' if found is None else type(found).__name__}"
+    amount = len(found) if isinstance(found, list) else found
+    least = endpoint.minimum
+    return "" if amount >= least else f"{endpoint.body} is {amount:g}, below {least:g}"

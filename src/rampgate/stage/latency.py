@@ -1,0 +1,220 @@
+"""The latency of endpoints in a stage: measured once for all of them, judged by the check of each."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rampgate.checks.endpoints import LOOKS, undecidable
+from rampgate.checks.latency.asking import Connections, send
+from rampgate.checks.latency.open_model import OpenModel
+from rampgate.checks.latency.probe import LatencyProbe, Probed
+from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
+from rampgate.evidence.chance import FALSE_PASS_PER_CHECK
+from rampgate.judging.judge import judge
+from rampgate.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rampgate.checks.endpoints import EndpointSettings
+    from rampgate.checks.latency.probe import Judge
+    from rampgate.config.policy import Policy
+    from rampgate.config.settings import Settings
+    from rampgate.evidence.run import Expect
+    from rampgate.judging.judge import Judgement
+    from rampgate.judging.threshold import Threshold
+    from rampgate.model.measurement import Measurement
+    from rampgate.stage.context import StageContext
+
+_METRICS = ("error_rate", "api_response_time", "body_failure_rate")
+
+
+def refuse_undecidable(settings: Settings, policy: Policy) -> None:
+    """Refuse a pace at which the longest look could not decide.
+
+    Raises:
+        ConfigurationError: the figure that is needed.
+    """
+    rules = [threshold for metric in _METRICS for threshold in policy.of(metric)]
+    if why := undecidable(settings.latency, len(settings.endpoints), rules, FALSE_PASS_PER_CHECK):
+        raise ConfigurationError(f"rampgate.toml: {why}")
+
+
+class _Found(NamedTuple):
+    """What was found of one endpoint.
+
+    Args:
+        probed: what was measured of all of them.
+        mine: what was measured of this one.
+        here: whether this process measured it, and judges what is about all endpoints.
+        down: whether no endpoint answered.
+        interrupt: what cut it off, None where nothing did here.
+    """
+
+    probed: Probed
+    mine: Sequence[Measurement]
+    here: bool
+    down: bool
+    interrupt: KeyboardInterrupt | None
+
+    def end(self) -> None:
+        """Go on only where it was measured to its end.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted, or the stage's time was up.
+            ProbeError: so it was in another process.
+        """
+        if self.interrupt:
+            raise self.interrupt
+        if self.probed.interrupted:
+            raise ProbeError("latency was not measured to its end")
+
+
+def expect_latency(context: StageContext, endpoint: EndpointSettings, expect: Expect) -> None:
+    """Judge an endpoint by what the probe of all endpoints measured.
+
+    Args:
+        context: of this process.
+        endpoint: one of [[endpoints]].
+        expect: of the check.
+
+    Raises:
+        UnreachableError: what it depends on does not answer, or no endpoint does.
+        ProbeError: it could not be measured, or not to its end.
+        KeyboardInterrupt: it was interrupted; what was measured until then is judged.
+    """
+    found = _measured(context, endpoint, judged=True)
+    expect.unreliable = found.probed.unreliable
+    if found.down and not found.here:
+        expect.record(*found.mine)
+        raise UnreachableError("skipped because api answered no request to any endpoint")
+    if found.here:
+        expect(found.probed.outage)
+    expect(*found.mine, looks=len(LOOKS))
+    found.end()
+
+
+def latency_before(context: StageContext, endpoint: EndpointSettings) -> Sequence[Measurement]:
+    """What one look of the probe of all endpoints measured of this one, without a judgement.
+
+    Raises:
+        UnreachableError: what it depends on does not answer.
+        ProbeError: it could not be measured, or not to its end.
+        KeyboardInterrupt: it was interrupted.
+    """
+    found = _measured(context, endpoint, judged=False)
+    found.end()
+    if found.probed.unreliable:
+        raise ProbeError(found.probed.unreliable)
+    return found.mine
+
+
+def _measured(context: StageContext, endpoint: EndpointSettings, *, judged: bool) -> _Found:
+    """What the probe measured, in whichever process of this invocation came first.
+
+    Raises:
+        UnreachableError: this endpoint was left out of it.
+        ProbeError: we could not measure.
+    """
+    measuring = _Measuring(context, judged=judged)
+    context.guard.check(context.base("api"))
+    found = context.run.shared("latency", measuring.measure)
+    number = context.run.settings.endpoints.index(endpoint)
+    if why := found["left_out"][number]:
+        raise UnreachableError(why)
+    if why := found["error"]:
+        raise ProbeError(why)
+    probed = Probed.from_json(found["probed"])
+    mine = probed.measurements[found["left_out"][:number].count("")]
+    return _Found(probed, mine, measuring.here, found["down"], measuring.interrupt)
+
+
+class _Measuring:
+    """Measures all endpoints, once in an invocation."""
+
+    def __init__(self, context: StageContext, *, judged: bool) -> None:
+        self.here = False
+        self.interrupt: KeyboardInterrupt | None = None
+        self._context = context
+        self._judged = judged
+
+    def measure(self) -> dict[str, Any]:
+        """What was found, as plain JSON."""
+        self.here = True
+        left_out = _left_out(self._context)
+        endpoints = self._context.run.settings.endpoints
+        asked = [endpoint for endpoint, why in zip(endpoints, left_out, strict=True) if not why]
+        found: dict[str, Any] = {"left_out": left_out, "error": "", "down": False}
+        if not asked:
+            return found
+        judging = partial(_judged, self._context)
+        with _probe(self._context, asked, judging if self._judged else None) as probe:
+            try:
+                probed = probe.measure()
+            except ProbeError as error:
+                return found | {"error": str(error)}
+        self.interrupt = probe.interrupt
+        down = any(each.outcome is Outcome.FAILED for each in judging([probed.outage]))
+        return found | {"down": down and not probed.unreliable, "probed": probed.to_json()}
+
+
+def _left_out(context: StageContext) -> list[str]:
+    """Of each endpoint why it cannot be asked, "" where it can."""
+
+    def why_not(endpoint: EndpointSettings) -> str:
+        try:
+            context.need("api", *endpoint.depends_on)
+            if endpoint.sign_in:
+                context.signed_in()
+        except UnreachableError as error:
+            return str(error)
+        return ""
+
+    return [why_not(endpoint) for endpoint in context.run.settings.endpoints]
+
+
+@contextmanager
+def _probe(
+    context: StageContext, asked: Sequence[EndpointSettings], judging: Judge | None
+) -> Iterator[LatencyProbe]:
+    """A probe of these endpoints, and the connections that it has."""
+    run, settings = context.run, context.run.settings
+    connections = {
+        signed_in: Connections(partial(context.client, "api", signed_in=signed_in, guarded=True))
+        for signed_in in (False, True)
+    }
+    timeout_s, most = settings.target.timeout, settings.latency.max_in_flight
+    sending = [partial(send, each, connections[each.sign_in], timeout_s) for each in asked]
+    edges = [threshold.edge for threshold in run.policy.of("api_response_time")]
+    probe = LatencyProbe(
+        asked,
+        settings.latency,
+        lambda rate: OpenModel(sending, rate, most, timeout_s, run.clock),
+        [edge for edge in edges if edge is not None],
+        run.clock,
+        judging,
+        run.progress,
+        run.often,
+    )
+    try:
+        yield probe
+    finally:
+        for each in connections.values():
+            each.close()
+
+
+def _judged(context: StageContext, seen: Iterable[Measurement]) -> list[Judgement]:
+    def held_against(threshold: Threshold, measurement: Measurement) -> Judgement:
+        return judge(
+            threshold,
+            measurement,
+            alpha_fail=context.run.alpha_fail,
+            alpha_pass=FALSE_PASS_PER_CHECK,
+            looks=len(LOOKS),
+        )
+
+    return [
+        held_against(threshold, each) for each in seen for threshold in context.run.policy.thresholds(each)
+    ]

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.unit.fakes import Clients, always, send_json, serving
+
+from rampgate.checks.endpoints import EndpointSettings
+from rampgate.checks.latency.asking import Connections, body_failure, send
+from rampgate.errors import ProbeError
+from rampgate.io.http import client
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+
+    from rampgate.checks.latency.open_model import Result
+
+
+def endpoint(body: str | None = None, minimum: float = 1) -> EndpointSettings:
+    """The endpoint /api/patients."""
+    return EndpointSettings(name="patients", path="/api/patients", body=body, minimum=minimum)
+
+
+def asked(clients: Clients, **more: Any) -> Result:
+    """What one request comes to."""
+    return send(endpoint(**more), Connections(clients), 5.0)
+
+
+def over_http(url: str, number: int) -> list[Result]:
+    """What requests to a real server come to, one after another."""
+    connections = Connections(partial(client, url, run_id="r", timeout_s=5))
+    found = [send(endpoint(), connections, 5.0) for _ in range(number)]
+    connections.close()
+    return found
+
+
+def test_a_good_answer_is_no_failure() -> None:
+    """Its status counts, its time is the server's, and nothing is wrong with it."""
+    found = asked(always(httpx.Response(200, json={"items": [1]})), body="items")
+    assert (found.outcome, found.error, found.body_error, found.limited) == ("200", "", "", False)
+    assert found.ms > 0
+
+
+@pytest.mark.parametrize("status", [500, 401, 302, 404])
+def test_another_status_than_2xx_is_a_failure(status: int) -> None:
+    """Whatever it says, it is not the answer; its body is not looked at."""
+    found = asked(always(httpx.Response(status)), body="items")
+    assert (found.outcome, found.error, found.body_error) == (str(status), f"HTTP {status}", "")
+
+
+def test_no_answer_is_a_failure_of_the_target() -> None:
+    """A refused connection is counted, and its text is cut."""
+    found = asked(always(httpx.ConnectError("x" * 500)))
+    assert (found.outcome, len(found.error)) == ("no answer", 120)
+
+
+def test_our_own_trouble_is_no_evidence() -> None:
+    """A missing socket on this machine is an error of ours."""
+    wrapped = httpx.ConnectError("no")
+    wrapped.__cause__ = OSError(24, "Too many open files")
+    with pytest.raises(ProbeError):
+        asked(always(wrapped))
+
+
+@pytest.mark.parametrize(
+    ("answer", "limited"),
+    [
+        (httpx.Response(429), True),
+        (httpx.Response(503, headers={"Retry-After": "1"}), True),
+        (httpx.Response(503), False),
+        (httpx.Response(500, headers={"Retry-After": "1"}), False),
+        (httpx.Response(200), False),
+    ],
+)
+def test_an_answer_may_mean_that_we_ask_too_often(answer: httpx.Response, *, limited: bool) -> None:
+    """HTTP 429, and 503 with Retry-After; a plain 503 is a failure and nothing else."""
+    assert asked(always(answer)).limited is limited
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"items": []}, "items is 0, below 1"),
+        ({"items": None}, "items is missing"),
+        ({}, "items is missing"),
+        ({"items": {"a": 1}}, "items is dict"),
+        ({"items": True}, "items is bool"),
+        ({"items": "abc"}, "items is str"),
+        ({"items": 0.5}, "items is 0.5, below 1"),
+        (None, "items is missing"),
+        ([], "items is missing"),
+    ],
+)
+def test_an_empty_or_foreign_body_fails_its_check(body: Any, reason: str) -> None:
+    """An empty list where there must be one fails, whatever shape the emptiness has."""
+    assert body_failure(endpoint("items"), body) == reason
+
+
+@pytest.mark.parametrize("body", [{"items": [0]}, {"items": 1}, {"items": 5000.0}])
+def test_a_good_body_passes_its_check(body: Any) -> None:
+    """A list that is long enough or a number that is large enough."""
+    assert body_failure(endpoint("items"), body) == ""
+
+
+def test_not_a_number_fails_a_body_check() -> None:
+    """NaN is not at least anything."""
+    assert body_failure(endpoint("total", 5), {"total": float("nan")}) != ""
+
+
+def test_an_expression_that_does_not_fit_the_data_is_a_body_failure() -> None:
+    """JMESPath functions refuse null; that is the body's fault."""
+    assert body_failure(endpoint("length(items)"), {}) == "length(items) is missing"
+
+
+def test_a_body_that_is_not_json_fails() -> None:
+    """A page of HTML with status 200 is no answer of an API."""
+    assert asked(always(httpx.Response(200, text="<html>")), body="items").body_error
+
+
+def test_requests_go_over_open_connections() -> None:
+    """As many connections as there are requests at once: one after another they share one."""
+    ports: set[int] = set()
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        ports.add(handler.client_address[1])
+        send_json(handler, 200, {"items": [1]})
+
+    with serving(handle) as url:
+        found = over_http(url, 8)
+    assert {result.outcome for result in found} == {"200"}
+    assert len(ports) == 1
+
+
+def test_a_server_that_cuts_the_answer_off_has_failed() -> None:
+    """A body shorter than announced is no answer, though its status was 200."""
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b"short")
+        handler.close_connection = True
+
+    with serving(handle) as url:
+        (found,) = over_http(url, 1)
+    assert found.outcome == "no answer"
+    assert found.error
+
+
+def test_clients_are_closed_once_they_are_out_of_use() -> None:
+    """One that is under way when all are closed is closed after its request."""
+    connections = Connections(always(httpx.Response(200)))
+    with connections.one() as busy:
+        with connections.one() as idle:
+            pass
+        connections.close()
+        assert (busy.is_closed, idle.is_closed) == (False, True)
+    assert busy.is_closed
