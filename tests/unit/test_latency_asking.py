@@ -145,7 +145,7 @@ def test_a_server_that_cuts_the_answer_off_has_failed() -> None:
 
     with serving(handle) as url:
         (found,) = over_http(url, 1)
-    assert found.outcome == "no answer"
+    assert found.outcome not in {"200", "time-out"}
     assert found.error
 
 
