@@ -55,11 +55,11 @@ def test_a_check_that_exists_once_is_a_fixture(
 def test_no_check_takes_the_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """A subject or a default threshold of the name of a built-in one is refused: that one would be gone."""
     settings = Settings()
-    usurper = Check("page", "queue", Settings, thresholds=(DefaultThreshold("service_up", "up == 1"),))
+    usurper = Check("service", "queue", Settings, thresholds=(DefaultThreshold("service_up", "up == 1"),))
     monkeypatch.setattr(plan, "checks", lambda: (usurper,))
     monkeypatch.setattr(thresholds, "checks", lambda: (usurper,))
     monkeypatch.setattr(Settings, "table", lambda *_: None)
-    with pytest.raises(ConfigurationError, match="the subject 'page' is defined twice"):
+    with pytest.raises(ConfigurationError, match="the subject 'service' is defined twice"):
         plan.subjects(settings)
     with pytest.raises(ConfigurationError, match="the threshold 'service_up' is defined twice"):
         thresholds.defaults()
