@@ -14,9 +14,9 @@ from rampgate.model import formats, statistics
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rampgate.checks.endpoints import EndpointSettings
     from rampgate.config.load_settings import LoadSettings
     from rampgate.config.policy import Policy
-    from rampgate.config.subjects import EndpointSettings
 
 
 class Plateau(NamedTuple):
