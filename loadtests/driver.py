@@ -119,7 +119,7 @@ class Driver:
             self._set(self._due(steps, now), now)
             run.count_users(self._crowd.ours)
             if self._crowd.is_mixed:
-                run.count_others(self._crowd.others)
+                run.facts.count_others(self._crowd.others)
             if run.check_over():
                 break
             gevent.sleep(max(0.0, min(TICK_S, steps[0].at - run.elapsed)) if steps else TICK_S)

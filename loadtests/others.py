@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rampgate.load.run import OTHERS
+from rampgate.load.facts import OTHERS
 
 from . import work
 from .answer import Answer

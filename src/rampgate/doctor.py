@@ -87,6 +87,7 @@ def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
         path = settings_file("--config", str(config) if config else None, os.environ)
         settings, _ = load(path)
         policy.build(settings, path.parent if path else Path())
+        policy.load_rules(settings)
     except ConfigurationError as error:
         return None, Finding("settings", good=False, says=str(error), mend="see docs/settings.md")
     name = source(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.config.settings import Settings
 from rampgate.load.counters import DURATION, Counters, Counts
+from rampgate.load.facts import Facts
 from rampgate.load.generator import Health, Sample
 from rampgate.load.plan import endpoints_of, prepare
 from rampgate.load.seconds import Second, second_of
@@ -47,11 +48,7 @@ class Running:
     elapsed: float = 0.0
     seconds: list[Second] = field(default_factory=list)
     evidence: dict[str, Watch] = field(default_factory=dict)
-    accounts: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def bad_bodies(self, _endpoint: int) -> list[str]:
-        """What was wrong with bodies: nothing."""
-        return []
+    facts: Facts = field(default_factory=Facts)
 
     def run(
         self, until: int, *, n: int = 40, ms: float = 20.0, status: int = 200, wait: float = 0.01

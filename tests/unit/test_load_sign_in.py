@@ -101,7 +101,7 @@ def test_an_account_failed_that_failed_in_any_process(tmp_path: Path) -> None:
     report(run, of(1, 0), "worker1")
     report(run, of(0, 1), "worker2")
     run.go_on(20)
-    assert run.run.accounts == {"0": ("HTTP 403", 0)}
+    assert run.run.facts.accounts == {"0": ("HTTP 403", 0)}
 
 
 def test_renewed_sessions_are_counted_apart(tmp_path: Path) -> None:

@@ -72,3 +72,18 @@ def test_doctor_examines_the_file_that_a_run_would_read(
     monkeypatch.setenv("RAMPGATE_CONFIG", "other.toml")
     (finding,) = (each for each in doctor.examine(None) if each.name == "settings")
     assert finding.says == "other.toml: there"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[load.thresholds]\nhttp_req_failed = ["rate is low"]\n', "load.thresholds.http_req_failed: "),
+        ('[load.thresholds]\nerror_rate = ["rate<0.1"]\n', "load.thresholds.error_rate: "),
+        ('[thresholds]\nmine = "error_rate is low"\n', "thresholds.mine: "),
+    ],
+)
+def test_a_wrong_threshold_is_named_with_its_file_and_key(folder: Path, text: str, key: str) -> None:
+    """Doctor reads those of load too, and whatever file they stand in is the one that is named."""
+    (folder / "own.toml").write_text(text, encoding="utf-8")
+    (finding,) = (each for each in doctor.examine(Path("own.toml")) if each.name == "settings")
+    assert (finding.good, finding.says.startswith(f"own.toml: {key}")) == (False, True)

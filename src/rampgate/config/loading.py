@@ -62,7 +62,7 @@ def load(
     except ValidationError as error:
         variables, redactor = environ if from_environment else {}, Redactor(filling.filled)
         raise ConfigurationError(sentences(error, file, variables, redactor)) from None
-    return settings, Redactor(_secrets(settings, filling.secrets))
+    return settings.read_from(file if path else FILE_NAME), Redactor(_secrets(settings, filling.secrets))
 
 
 @dataclass

@@ -113,7 +113,7 @@ def _named(settings: Settings, metrics: Mapping[str, Metric], problems: list[str
         try:
             rule = _rule(entry, name, metrics, standing=default.threshold if default else None)
         except ValueError as error:
-            problems.append(f"rampgate.toml: thresholds.{name}: {error}")
+            problems.append(f"{settings.file}: thresholds.{name}: {error}")
             continue
         problems += _labels(f"thresholds.{name}", rule, settings) + _unjudged(name, rule, default, settings)
         if default and rule.where:
@@ -135,7 +135,7 @@ def _unjudged(name: str, rule: Rule, default: Rule | None, settings: Settings) -
         why = f"{metric} is measured under load alone; accepted is [load.thresholds]"
     elif metric in shown:
         why = f"{metric} is shown only; accepted is one of threshold and show_only"
-    return [f"rampgate.toml: thresholds.{name}: {why}"] if why else []
+    return [f"{settings.file}: thresholds.{name}: {why}"] if why else []
 
 
 def known_metrics(settings: Settings) -> dict[str, Metric]:
@@ -161,7 +161,7 @@ def load_rules(settings: Settings) -> Policy:
         else:
             known = " and ".join(LOAD_THRESHOLDS)
             problems.append(
-                f"rampgate.toml: load.thresholds.{metric}: is not measured under load; accepted are {known}"
+                f"{settings.file}: load.thresholds.{metric}: is not measured under load; accepted are {known}"
             )
     named = _named(settings, known_metrics(settings), problems)
     rules += [
@@ -188,7 +188,7 @@ def _of_load(
         try:
             rules.append(_rule(entry, f"{metric}: {entry.expect}", METRICS, metric))
         except ValueError as error:
-            problems.append(f"rampgate.toml: load.thresholds.{metric}: {error}")
+            problems.append(f"{settings.file}: load.thresholds.{metric}: {error}")
             continue
         problems += _labels(f"load.thresholds.{metric}", rules[-1], settings)
     return rules
@@ -243,7 +243,7 @@ def _momentary(threshold: Threshold) -> Threshold:
 def _labels(key: str, rule: Rule, settings: Settings) -> list[str]:
     """What the rule waits for and no measurement can carry: such a rule would never be judged."""
     wrong = labels.wrong(rule.where, rule.threshold.metric, settings)
-    return [f"rampgate.toml: {key}.{sentence}" for sentence in wrong]
+    return [f"{settings.file}: {key}.{sentence}" for sentence in wrong]
 
 
 def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, PrivateAttr, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.checks.frame.discovery import checks, once
@@ -109,6 +109,8 @@ class FixedSettings(BaseSettings):
         env_ignore_empty=True,
     )
 
+    _file: str = PrivateAttr(default="rampgate.toml")
+
     environment: str = "production"
     percentage: Percent | None = None
     reports: Path = Path("reports")
@@ -191,6 +193,16 @@ class FixedSettings(BaseSettings):
         if name in _BUDGETS and "budget" not in settings.model_fields_set:
             return settings.model_copy(update={"budget": _BUDGETS[name]})
         return settings
+
+    @property
+    def file(self) -> str:
+        """The file that was read, for messages about it."""
+        return self._file
+
+    def read_from(self, file: str) -> Self:
+        """Keep which file was read."""
+        self._file = file
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for a journal's header; redacted there."""

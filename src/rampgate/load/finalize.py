@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rampgate.evidence.run import Expect
 from rampgate.load import bodies
@@ -153,15 +153,14 @@ class Finalizer:
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
         self._end(GENERATOR, outcome, "; ".join(troubles), cause=self.health.cause(begin, end))
 
-    def others(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    def others(self, most: int, requests: int, failed: int) -> None:
         """Record what users of other classes did, for the reader: nothing of it is judged.
 
         Args:
-            facts: process -> the most users at once, or requests and how many of them failed.
+            most: of them at once.
+            requests: of theirs.
+            failed: of these.
         """
-        counted = [facts[process]["requests"] for process in facts if "requests" in facts[process]]
-        requests, failed = (sum(column) for column in zip((0, 0), *counted, strict=True))
-        most = max((named.get("most", 0) for named in facts.values()), default=0)
         seen = Measurement(
             "other_requests",
             n=requests,

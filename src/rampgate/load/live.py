@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from rampgate.checks.endpoints import EndpointSettings
     from rampgate.evidence.session import Setup
     from rampgate.judging.judge import Judgement
-    from rampgate.load.accounts import Accounts
     from rampgate.load.counters import Counters
+    from rampgate.load.facts import Facts
     from rampgate.load.generator import Health, WorkerStats
     from rampgate.model.ramp import Ramp
 
@@ -57,6 +57,7 @@ class RunView(Protocol):
     ramp: Ramp
     endpoints: tuple[EndpointSettings, ...]
     counters: Counters
+    facts: Facts
     health: Health
 
     @property
@@ -66,13 +67,6 @@ class RunView(Protocol):
     @property
     def seconds(self) -> Sequence[Second]:
         """Those that are complete."""
-
-    @property
-    def accounts(self) -> Accounts:
-        """Those that have signed in, or tried to."""
-
-    def bad_bodies(self, endpoint: int) -> Sequence[str]:
-        """What was wrong with bodies of an endpoint."""
 
     @property
     def evidence(self) -> Mapping[str, Evidence]:
@@ -190,8 +184,8 @@ def snapshot(run: RunView, breathe: Callable[[], None] = lambda: None) -> Snapsh
 
 def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Iterator[LiveResult]:
     steady = _plateau(run.ramp) <= elapsed
-    if run.accounts:
-        seen, severity = failed_accounts(run.accounts, (0.0, elapsed), starved=False)
+    if run.facts.accounts:
+        seen, severity = failed_accounts(run.facts.accounts, (0.0, elapsed), starved=False)
         limit = parse(NONE_FAILED, name=NONE_FAILED, severity=severity)
         yield result_of(
             judge(limit, seen, alpha_fail=run.setup.alpha_fail), "sign-in", "whole run", judged=True
@@ -211,7 +205,7 @@ def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Itera
         checked = (
             []
             if index is None or not run.endpoints[index].body
-            else [bodies.failures(counts, run.endpoints[index], labels, span, run.bad_bodies(index))]
+            else [bodies.failures(counts, run.endpoints[index], labels, span, run.facts.bad_bodies(index))]
         )
         for timed in (counts.failures(labels, span), *checked, durations):
             for threshold in run.setup.policy.thresholds(timed):

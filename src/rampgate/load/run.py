@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.config.policy import BODY
 from rampgate.errors import EvidenceError, ProbeError
 from rampgate.evidence import session
 from rampgate.evidence.lock import target_lock
@@ -21,6 +20,7 @@ from rampgate.load import profile
 from rampgate.load.abort_monitors import AbortMonitors
 from rampgate.load.accounts import ACCOUNTS, MOST_FAILED, sign_ins
 from rampgate.load.counters import DURATION, Counters
+from rampgate.load.facts import Facts
 from rampgate.load.files import Files
 from rampgate.load.finalize import Finalizer
 from rampgate.load.generator import Health
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rampgate.load.accounts import Accounts
     from rampgate.load.generator import Sample
     from rampgate.model.always_valid import AlwaysValidTest
 
@@ -41,8 +40,6 @@ STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""
 _ENDED, _INTERRUPTED = 0, 2
 _MOST_TROUBLES = 5
-OTHERS = "others"
-"""The facts of users of other classes: how many there were, and their requests with those that failed."""
 
 
 class LoadRun:
@@ -77,7 +74,7 @@ class LoadRun:
         self.peak_users, self._complete = 0, False
         self._troubles: dict[str, None] = {}
         self._recorders: dict[str, Recorder] = {}
-        self._facts: dict[str, dict[str, dict[str, Any]]] = {}
+        self.facts = Facts()
         thresholds = setup.policy.of(DURATION)
         edges = {rule.edge for rule in thresholds if rule.edge is not None}
         self._counted = Seconds(sorted(edges), self.ramp.users_at)
@@ -141,11 +138,6 @@ class LoadRun:
         self._counted.count_users(elapsed, users)
         if elapsed < self.ramp.duration and not self.ending:
             self._off.append(abs(users - self.ramp.users_at(elapsed)))
-
-    def count_others(self, users: int) -> None:
-        """So many users of other classes are there now; they are shown, and judged nowhere."""
-        named = self._facts.setdefault(OTHERS, {}).setdefault("users", {})
-        named["most"] = max(users, named.get("most", 0))
 
     @property
     def seconds(self) -> list[Second]:
@@ -251,47 +243,31 @@ class LoadRun:
 
     def _judge(self, *, early: bool) -> None:
         ran = self.ramp, self.began, self.elapsed
-        final = Finalizer(self._run, *ran, self.health, self.endpoints, self.bad_bodies, stopped=early)
+        final = Finalizer(self._run, *ran, self.health, self.endpoints, self.facts.bad_bodies, stopped=early)
         final.slices(self.counters, slices_of(self.settings), self._wrong())
         if sign_ins(self.settings, users=1):
             statuses = self.counters.of(lambda *_: True).sign_in_statuses
-            final.sign_ins(self.accounts, statuses)
+            final.sign_ins(self.facts.accounts, statuses)
         if profile.of(self.settings.load).rehearsal:
             final.rehearsal()
         if self.evidence:
             final.abort(self._monitors, report_only=self.settings.load.abort == "report")
-        if others := self._facts.get(OTHERS):
-            final.others(others)
+        if others := self.facts.others:
+            final.others(*others)
         final.generator(self.seconds, self._off)
         final.timeline(self.seconds)
 
     def learn(self, process: str, facts: Mapping[str, Mapping[str, Any]]) -> None:
         """What a process reports beside its requests; with too many accounts that fail the run may end."""
-        for kind, named in facts.items():
-            self._facts.setdefault(kind, {}).setdefault(process, {}).update(named)
+        self.facts.learn(process, facts)
         if ACCOUNTS in facts and self.settings.load.abort == "on" and (why := self._hopeless()):
             self.stop_early(why)
-
-    @property
-    def accounts(self) -> Accounts:
-        """Those that have signed in, or tried to."""
-        found: dict[str, tuple[str, int]] = {}
-        for each in self._facts.get(ACCOUNTS, {}).values():
-            for number, (why, renewed) in each.items():
-                before = found.get(number, ("", 0))
-                found[number] = (before[0] or why, before[1] + renewed)
-        return found
 
     def _hopeless(self) -> str:
         """Why no further sign-in can keep the run from a rollback, "" while one can."""
         due = profile.of(self.settings.load).users if self.settings.load.accounts else 1
-        failed = sum(bool(why) for why, _ in self.accounts.values())
+        failed = sum(bool(why) for why, _ in self.facts.accounts.values())
         return f"{failed} of {due} accounts could not sign in" if failed > MOST_FAILED * due else ""
-
-    def bad_bodies(self, endpoint: int) -> list[str]:
-        """What was wrong with bodies of an endpoint, each once."""
-        found = (facts.get(str(endpoint)) for facts in self._facts.get(BODY, {}).values())
-        return list(dict.fromkeys(text for text in found if text))
 
     def _wrong(self) -> str:
         """What broke on our side, or was not as asked for."""
