@@ -6,7 +6,7 @@ Every pytest run loads this module, so what only a stage needs is imported where
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, NeverRanError, RampgateError, UnreachableError
+from rampgate.errors import NeverRanError, RampgateError, UnreachableError
 from rampgate.outcome import Outcome
 from rampgate.stage.items import (
     ALONE,
@@ -33,7 +33,7 @@ from rampgate.stage.items import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from rampgate.stage.stage_session import StageSession
 
@@ -73,6 +73,18 @@ def _record_refusal(config: pytest.Config) -> None:
         refuse(config, error)
 
 
+@contextmanager
+def _refusals(config: pytest.Config) -> Iterator[None]:
+    """Make ours errors of usage; record an interrupt, which pytest does not let through to the cleanup."""
+    try:
+        yield
+    except RampgateError as error:
+        raise pytest.UsageError(str(error)) from None
+    except KeyboardInterrupt:
+        _record_refusal(config)
+        raise
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Name the markers; when -m names a stage, load its settings and add the installed checks."""
@@ -80,10 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{stage}: a check of the {stage} stage")
     config.addinivalue_line("markers", "severity(level): of a failure, critical or warning")
     config.addinivalue_line("markers", f"{ALONE}: nothing else may run beside this check")
-    try:
+    with _refusals(config):
         _configure(config)
-    except RampgateError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 def _configure(config: pytest.Config) -> None:
@@ -92,10 +102,10 @@ def _configure(config: pytest.Config) -> None:
         return
     from rampgate.evidence.session import invocation
     from rampgate.stage import fixtures
-    from rampgate.stage.source import source_of
+    from rampgate.stage.source import source_of, steps_of
     from rampgate.stage.stage_session import prepare
 
-    steps = _steps(config, stage)
+    steps = steps_of(config, stage)
     stack = ExitStack()
     config.add_cleanup(stack.close)
     source = source_of(config, stack, "-".join([stage, *steps[-1:]]))
@@ -107,17 +117,6 @@ def _configure(config: pytest.Config) -> None:
     wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
     if wrapper:
         config.pluginmanager.unregister(wrapper)
-
-
-def _steps(config: pytest.Config, stage: str) -> list[str]:
-    """The steps that are checked, in their order; the deploy stage has no meaning without one."""
-    chosen = config.getoption("step")
-    if (stage == "deploy") != bool(chosen):
-        raise ConfigurationError(
-            f"--step: found {' '.join(chosen) or 'none'} with -m {stage}; accepted is -m deploy with --step "
-            + " or --step ".join(plan.STEPS)
-        )
-    return [step for step in plan.STEPS if step in chosen]
 
 
 def _add_checks(config: pytest.Config, stage: str) -> None:
@@ -135,10 +134,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     stage_session = session.config.stash.get(STAGE_SESSION, None)
     if stage_session is None or session.config.option.collectonly:
         return
-    try:
+    with _refusals(session.config):
         _begin(session, stage_session)
-    except RampgateError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:

@@ -85,6 +85,22 @@ def test_a_second_run_on_the_same_target_is_refused(
     assert runs == {"promote", "hold"}
 
 
+def test_whoever_gives_up_waiting_for_a_target_leaves_a_record(
+    project: Project, deployment: Deployment, stuck: subprocess.Popen[str]
+) -> None:
+    """Interrupted before anything was measured: the newest verdict is that nothing was."""
+    with project.started("-m", "immediate", "--wait") as second:
+        assert second.stdout
+        while "waiting for run" not in (line := second.stdout.readline()):
+            assert line
+        second.send_signal(signal.SIGINT)
+        said, _ = second.communicate(timeout=60)
+    assert second.returncode == 2, said
+    assert project.verdict["reasons"] == ["immediate: was not started: interrupted"]
+    assert stuck.poll() is None
+    assert deployment.stalled.is_set()
+
+
 @pytest.mark.parametrize("kib", [6, 12])
 def test_a_full_disk_never_promotes(project: Project, kib: int) -> None:
     """Evidence that cannot be kept is no evidence, and whoever reads the log learns why."""

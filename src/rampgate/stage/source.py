@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rampgate import demo
-from rampgate.config import locate
+from rampgate.config import locate, plan
 from rampgate.config.loading import load
-from rampgate.errors import RampgateError
+from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.evidence import session
 from rampgate.report import write_all
 from rampgate.stage.items import STAGE_SESSION, stages_in, worker_of
@@ -45,6 +45,21 @@ def refuse(config: pytest.Config, error: BaseException, meant: str = "") -> None
     text = known[1].text(text) if known else text
     if refused := session.refuse(reports, stages, text, getattr(typed, "step", ()), known):
         write_all(*refused)
+
+
+def steps_of(config: pytest.Config, stage: str) -> list[str]:
+    """The steps that are checked, in their order; the deploy stage has no meaning without one.
+
+    Raises:
+        ConfigurationError: there is none, or one of another stage.
+    """
+    chosen = config.getoption("step")
+    if (stage == "deploy") != bool(chosen):
+        raise ConfigurationError(
+            f"--step: found {' '.join(chosen) or 'none'} with -m {stage}; accepted is -m deploy with --step "
+            + " or --step ".join(plan.STEPS)
+        )
+    return [step for step in plan.STEPS if step in chosen]
 
 
 def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
