@@ -139,7 +139,7 @@ def test_whatever_refuses_a_stage_leaves_a_record_that_holds(
     project.write("broken.py", "def pytest_collection_finish(): raise RuntimeError('broken')")
     (project.folder / "build").mkdir()
     project.write("build/conftest.py", "raise RuntimeError('the conftest is broken')")
-    ran = project.run(*arguments, PYTHONPATH=str(project.folder))
+    ran = project.run(*arguments)
     assert ran.code == code, ran.told
     assert ran.verdict["verdict"] == "hold"
     assert says in ran.verdict["reason"]
