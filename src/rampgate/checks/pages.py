@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ from rampgate.checks.frame.check import Check, Context, DefaultThreshold
 from rampgate.checks.frame.table import Duration, Table, UrlPath
 from rampgate.io.http import Answer, ask
 from rampgate.io.page_load import PageLoad, load_page
-from rampgate.model.freshness import age_of, too_old
+from rampgate.model.freshness import age_of, past_caches, too_old
 from rampgate.model.html_text import html_text
 from rampgate.model.json_body import mislabelled
 from rampgate.model.measurement import Measurement
@@ -189,11 +188,9 @@ def _stale(page: PageSettings, answer: Answer, http: httpx.Client, context: Cont
     now, fresh = context.clock.now(), page.fresh or 0.0
     notes, n = [too_old(answer.headers, now, fresh)], int(age_of(answer.headers, now) is not None)
     if page.nonce:
-        joint = "&" if "?" in page.path else "?"
-        path = f"{page.path}{joint}rampgate={secrets.token_hex(8)}"
-        past_caches = ask(http, "GET", path)
-        lacks = _lacks(page, past_caches).removeprefix(page.path).strip()
-        notes.append(f"{lacks}, asked past caches" if lacks else too_old(past_caches.headers, now, fresh))
+        past = ask(http, "GET", past_caches(page.path))
+        lacks = _lacks(page, past).removeprefix(page.path).strip()
+        notes.append(f"{lacks}, asked past caches" if lacks else too_old(past.headers, now, fresh))
         n += 1
     wrong = list(dict.fromkeys(filter(None, notes)))
     note = "; ".join(wrong) or ("" if n else "has neither Date nor Age, and no nonce was allowed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,11 @@ def too_old(headers: Mapping[str, str], now: float, fresh: float) -> str:
     if age is None or age <= fresh:
         return ""
     return f"is {formats.duration(age)} old, older than its fresh of {formats.duration(fresh)}"
+
+
+def past_caches(path: str) -> str:
+    """The path with a query that no cache knows an answer to."""
+    return f"{path}{'&' if '?' in path else '?'}rampgate={secrets.token_hex(8)}"
 
 
 def unchanged(values: Collection[object]) -> bool:
