@@ -37,6 +37,18 @@ class EndpointSettings(Table):
     sign_in: bool = Field(default=True, description="where `[login]` is configured")
     body: JMESPath | None = Field(default=None, description="JMESPath of a list or number that must be there")
     minimum: float = Field(default=1, gt=0, description="the least count or value of `body`")
+    fresh: Duration | None = Field(
+        default=None,
+        gt=0,
+        description="how old an answer may be, by its `Age`, or its `Date` and 30 s for clocks that differ",
+    )
+    nonce: bool = Field(
+        default=True,
+        description="with `fresh`: once also asked with a query that no cache knows, `?rampgate=…`",
+    )
+    changes: JMESPath | None = Field(
+        default=None, description="JMESPath of what must not stay the same over the look: a time, a counter"
+    )
     depends_on: list[Literal["mongodb", "redis"]] = Field(
         default=[], description='`"mongodb"`, `"redis"`: skipped, with the reason, when that is down'
     )
@@ -99,6 +111,22 @@ CHECK = Check(
             "share of 2xx answers whose body fails its check",
             bad="answers had a wrong body",
         ),
+        Metric(
+            "answers_mislabelled",
+            Kind.COUNT,
+            "",
+            "2xx answers that are not what their content type says",
+            good="all {n} answers are what their content type says",
+            bad="{k} of {n} answers are not what their content type says",
+        ),
+        Metric(
+            "answers_stale",
+            Kind.COUNT,
+            "",
+            "answers that are older than `fresh`, or did not change",
+            good="its answers are fresh, as {n} showed",
+            bad="its answers are not fresh",
+        ),
         Metric("api_outage", Kind.VALUE, "s", "longest time in which every request to every endpoint failed"),
     ),
     thresholds=(
@@ -107,6 +135,8 @@ CHECK = Check(
         DefaultThreshold("api_p95_critical", "api_response_time_p95 > 5000ms", Severity.CRITICAL, bad=True),
         DefaultThreshold("api_outage", "api_outage < 10s", Severity.CRITICAL),
         DefaultThreshold("error_rate_warning", "error_rate < 2%"),
+        DefaultThreshold("answers_labelled", "answers_mislabelled == 0"),
+        DefaultThreshold("answers_fresh", "answers_stale == 0"),
         DefaultThreshold("api_p95_suite", "api_response_time_p95 < 500ms"),
         DefaultThreshold("api_p95_script", "api_response_time_p95 < 1000ms"),
     ),

@@ -10,6 +10,7 @@ from rampgate.checks.endpoints import LOOKS, undecidable
 from rampgate.checks.latency.asking import Connections, send
 from rampgate.checks.latency.open_model import OpenModel
 from rampgate.checks.latency.probe import LatencyProbe, Probed
+from rampgate.checks.latency.quality import Quality
 from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK
 from rampgate.judging.judge import judge
@@ -186,7 +187,16 @@ def _probe(
         for signed_in in (False, True)
     }
     timeout_s, most = settings.target.timeout, settings.latency.max_in_flight
-    sending = [partial(send, each, connections[each.sign_in], timeout_s) for each in asked]
+    quality = [Quality(each, run.clock) for each in asked]
+    sending = [
+        partial(send, each, connections[each.sign_in], timeout_s, of)
+        for each, of in zip(asked, quality, strict=True)
+    ]
+
+    def more(number: int) -> list[Measurement]:
+        with connections[asked[number].sign_in].one() as http:
+            return quality[number].measurements(http)
+
     edges = [threshold.edge for threshold in run.policy.of("api_response_time")]
     probe = LatencyProbe(
         asked,
@@ -197,6 +207,7 @@ def _probe(
         judging,
         run.progress,
         run.often,
+        more,
     )
     try:
         yield probe

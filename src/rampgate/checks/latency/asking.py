@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
     from rampgate.checks.endpoints import EndpointSettings
+    from rampgate.checks.latency.quality import Quality
     from rampgate.io.http import ClientFactory
 
 
@@ -58,8 +59,16 @@ class Connections:
             client.close()
 
 
-def send(endpoint: EndpointSettings, connections: Connections, timeout_s: float) -> Result:
+def send(
+    endpoint: EndpointSettings, connections: Connections, timeout_s: float, quality: Quality | None = None
+) -> Result:
     """Send one request, and look at its answer.
+
+    Args:
+        endpoint: is asked.
+        connections: are used.
+        timeout_s: of the request.
+        quality: counts what else is wrong with the answer.
 
     Raises:
         ProbeError: we could not measure.
@@ -67,6 +76,8 @@ def send(endpoint: EndpointSettings, connections: Connections, timeout_s: float)
     """
     with connections.one() as client:
         answer = ask(client, endpoint.method, endpoint.path, timeout_s=timeout_s)
+    if quality:
+        quality.note(answer)
     error, body_error = "" if answer.ok else answer.trouble, ""
     if answer.ok and endpoint.body:
         data, trouble = parsed(answer.body)

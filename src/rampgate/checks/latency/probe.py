@@ -74,6 +74,7 @@ class LatencyProbe:
         judge: judges measurements, so that a look that is not enough is extended; None: it is not.
         progress: takes a line about each extension.
         often: takes a line every ten seconds.
+        more: what else was measured of an endpoint, by its number; asked at the end.
     """
 
     endpoints: Sequence[EndpointSettings]
@@ -84,6 +85,7 @@ class LatencyProbe:
     judge: Judge | None = None
     progress: Callable[[str], None] = field(default=lambda _: None)
     often: Callable[[str], None] = field(default=lambda _: None)
+    more: Callable[[int], Iterable[Measurement]] = field(default=lambda _: ())
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     """What cut it off: whoever called raises it, once what was measured is judged."""
 
@@ -119,6 +121,8 @@ class LatencyProbe:
         terms = counting.Terms(self.edges, self.settings.look / BLOCKS, note, details)
         requests, end = _in_order(traffic.done), self.clock.now()
         measured = self._counted(requests, terms)
+        if not self.interrupt:
+            measured = [[*seen, *self.more(number)] for number, seen in enumerate(measured)]
         return Probed(
             [[replace(each, start=start, end=end) for each in seen] for seen in measured],
             replace(counting.outage(requests, len(self.endpoints)), start=start, end=end),

@@ -1,0 +1,91 @@
+"""Whether the answers of an endpoint are what they say they are, and from now."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from rampgate.io.http import ask, find
+from rampgate.model.freshness import age_of, past_caches, too_old, unchanged
+from rampgate.model.json_body import is_json, mislabelled
+from rampgate.model.measurement import Measurement
+
+if TYPE_CHECKING:
+    import httpx
+
+    from rampgate.checks.endpoints import EndpointSettings
+    from rampgate.clock import Clock
+    from rampgate.io.http import Answer
+
+
+class Quality:
+    """Counts among the 2xx answers of an endpoint those that are mislabelled, or old. Shared by threads.
+
+    Args:
+        endpoint: that is asked.
+        clock: gives the time.
+    """
+
+    def __init__(self, endpoint: EndpointSettings, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._n = self._aged = 0
+        self._mislabelled: list[str] = []
+        self._old: list[str] = []
+        self._values: list[Any] = []
+
+    def note(self, answer: Answer) -> None:
+        """Count one more answer."""
+        if not answer.ok:
+            return
+        content_type, due = answer.headers.get("content-type", ""), bool(self._endpoint.body)
+        # What is called JSON and must be is looked into by the body check.
+        checked = due and is_json(content_type)
+        label = "" if checked else mislabelled(content_type, answer.body, json_due=due)
+        now, fresh = self._clock.now(), self._endpoint.fresh
+        old = too_old(answer.headers, now, fresh) if fresh else ""
+        changes = self._endpoint.changes
+        value = find(changes, answer.json()) if changes else None
+        with self._lock:
+            self._n += 1
+            self._aged += bool(fresh) and age_of(answer.headers, now) is not None
+            self._mislabelled += [label] if label else []
+            self._old += [old] if old else []
+            self._values += [] if value is None else [value]
+
+    def measurements(self, client: httpx.Client) -> list[Measurement]:
+        """``answers_mislabelled``, and ``answers_stale`` with `fresh` or `changes`; nothing of no 2xx answer.
+
+        Args:
+            client: asks once more, past caches.
+        """
+        if not self._n:
+            return []
+        found = [self._measured("answers_mislabelled", self._n, self._mislabelled)]
+        if self._endpoint.fresh or self._endpoint.changes:
+            found.append(self._stale(client))
+        return found
+
+    def _stale(self, client: httpx.Client) -> Measurement:
+        endpoint, n, wrong = self._endpoint, self._aged, list(self._old)
+        if endpoint.fresh and endpoint.nonce:
+            answer = ask(client, endpoint.method, past_caches(endpoint.path))
+            n += 1
+            wrong += [] if answer.ok else [f"{answer.sentence}, asked past caches"]
+        if endpoint.changes:
+            n += 1
+            wrong += self._still(endpoint.changes)
+        unknown = f"{endpoint.path} sends neither Date nor Age, and no nonce was allowed"
+        return self._measured("answers_stale", n, wrong, "" if n else unknown)
+
+    def _still(self, changes: str) -> list[str]:
+        if len(self._values) < 2:  # noqa: PLR2004  # two of them may differ
+            return [f"has nothing at {changes!r} that could change"]
+        same = unchanged(self._values)
+        return [f"says the same at {changes!r} in each of {len(self._values):,} answers"] if same else []
+
+    def _measured(self, metric: str, n: int, wrong: list[str], note: str = "") -> Measurement:
+        note = f"{self._endpoint.path} {wrong[-1]}" if wrong else note
+        labels = {"endpoint": self._endpoint.name}
+        return Measurement(metric, n=n, value=float(len(wrong)), labels=labels, note=note)
