@@ -31,7 +31,7 @@ class Case:
         nginx: directives of the server in front of the application: answers in its place.
         environment: variables of the gate in place of the application's.
         stopped: whether the application is stopped before the gate begins.
-        delay_s: seconds that each request waits.
+        delay_s: seconds that each request waits; of 2 s no ten at once keep the pace, and the wait grows.
         change: done to the running application, given its own address.
     """
 

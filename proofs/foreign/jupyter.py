@@ -97,7 +97,7 @@ APP = App(
             "rollback",
             "location = / { return 200 '<title>Welcome</title>Welcome to nginx!'; }",
         ),
-        Case("2 s slower", "hold", delay_s=2.0),
+        Case("2 s slower", "rollback", delay_s=2.0),
         Case("another version", "hold", 'location = /api { return 200 \'{"version": "2.20.0"}\'; }'),
         Case("signed out", "rollback", "location /login { return 302 /; }"),
     ],

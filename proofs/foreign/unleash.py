@@ -145,6 +145,6 @@ APP = App(
         Case("API answers 500", "rollback", "location /api/frontend { return 500; }"),
         Case("flag at 35 %", "hold", change=changed(35)),
         Case("flag at 0 %", "hold", change=changed(0)),
-        Case("2 s slower", "hold", delay_s=2.0),
+        Case("2 s slower", "rollback", delay_s=2.0),
     ],
 )

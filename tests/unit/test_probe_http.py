@@ -49,6 +49,13 @@ def test_patience_ends_at_the_first_healthy_answer_and_keeps_each_attempt() -> N
     assert "Connection refused" in up.details["attempts"][0]["error"]
 
 
+def test_nothing_but_429_is_no_evidence_against_the_target() -> None:
+    """Whoever limits our rate answers; whether it is healthy is not known."""
+    up, healthy = health(always(httpx.Response(429)), 2.0)
+    assert (up.value, healthy.value) == (None, None)
+    assert up.note.endswith("/health answered HTTP 429 (expected 2xx), for 2.0 s: it limits our rate")
+
+
 @pytest.mark.parametrize("answer", [REFUSED, httpx.Response(500), httpx.Response(302), httpx.Response(401)])
 def test_never_healthy_is_evidence_against_the_target(answer: httpx.Response | Exception) -> None:
     """When patience ends, the value is 0 and there is no time to healthy; it is no error of ours."""

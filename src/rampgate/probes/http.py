@@ -42,6 +42,8 @@ class HealthProbe:
     def measure(self) -> list[Measurement]:
         """``up`` (1 or 0) and ``time_to_healthy`` (seconds, no value when it never was).
 
+        Where all that came is HTTP 429, neither has a value: that is no evidence against the target.
+
         Raises:
             ProbeError: we could not measure.
         """
@@ -62,6 +64,9 @@ class HealthProbe:
         note = "" if answer.ok else f"{address} {answer.sentence}"
         if note and self.patience_s:
             note += f", for {elapsed:.1f} s"
+        limited = {each.outcome for _, each in answers} == {"429"}
+        if limited:
+            note += ": it limits our rate"
         details = {
             "path": self.path,
             "status": answer.status,
@@ -71,7 +76,7 @@ class HealthProbe:
         up = Measurement(
             "up",
             n=len(answers),
-            value=float(answer.ok),
+            value=None if limited else float(answer.ok),
             labels={"service": self.service},
             note=note,
             details=details,
