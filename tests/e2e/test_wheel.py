@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,6 +27,16 @@ expected = "7.0"
 name = "items"
 path = "/api/items"
 body = "items"
+
+[latency]
+look = "3s"
+pace = 65
+max_rate = 65
+
+[thresholds]
+error_rate_warning = "error_rate < 5%"
+api_p95_suite = "api_response_time_p95 < 4000ms"
+api_p95_script = "api_response_time_p95 < 4500ms"
 """
 
 
@@ -93,6 +104,7 @@ def test_wheel_works_in_an_empty_folder(
     """With the wheel and a rampgate.toml alone, the stage runs; a bare pytest asks the target nothing."""
     address, asked = service
     (tmp_path / "rampgate.toml").write_text(SETTINGS.format(address=address), encoding="utf-8")
+    shutil.copy(ROOT / "tests" / "calm_probe.py", tmp_path / "conftest.py")
 
     bare = run(installed / "pytest", cwd=tmp_path)
     asked_by_bare = list(asked)
@@ -102,6 +114,6 @@ def test_wheel_works_in_an_empty_folder(
     assert bare.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
     assert asked_by_bare == []
     assert stage.returncode == 0, stage.stdout + stage.stderr
-    assert "PROMOTE  immediate: production 7.0" in stage.stdout
+    assert "PROMOTE  immediate (a rehearsal): production, 7.0" in stage.stdout
     assert again.returncode == 0
     assert "the same verdict, byte for byte" in again.stdout

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rampgate.evidence.journal import read
+
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-5f3a91"
 ELSEWHERE = {
@@ -23,7 +25,10 @@ ELSEWHERE = {
 
 
 def test_demo_ignores_what_the_shell_points_at(tmp_path: Path) -> None:
-    """With every variable pointing elsewhere the demo still checks its own deployment, and promotes it."""
+    """With every variable pointing elsewhere the demo still checks its own deployment, and promotes it.
+
+    It asks the endpoints for a whole minute, so that it is no rehearsal.
+    """
     command = [
         sys.executable,
         "-m",
@@ -45,6 +50,8 @@ def test_demo_ignores_what_the_shell_points_at(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PROMOTE  immediate: production 1.0.0 at 25 %, from " in done.stdout
+    (header,) = (record for record in read(tmp_path / "reports" / "latest")[0] if record["type"] == "header")
+    assert "rehearsal" not in header
     evidence = [path for path in (tmp_path / "reports").rglob("*") if path.is_file()]
     assert len(evidence) > 4
     assert [path for path in evidence if CANARY.encode() in path.read_bytes()] == []

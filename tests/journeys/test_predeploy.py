@@ -61,7 +61,8 @@ def ran(folder: Path, temporary: Path, arguments: Sequence[str], environ: Mappin
     mark = secrets.token_hex(8)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
     own = {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), "STORES_AT_END": str(stores), MARK: mark}
-    seams = ("-p", "tests.journeys.calm_auditor", "-p", "tests.journeys.stores_at_end")
+    names = ("calm_auditor", "short_look", "stores_at_end")
+    seams = [argument for name in names for argument in ("-p", f"tests.journeys.{name}")]
     before = leftovers.descendants(os.getpid()).keys()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-m", "predeploy", "--demo", *seams, *arguments],

@@ -83,10 +83,9 @@ def subject(verdict: Verdict) -> str:
 
 
 def line(verdict: Verdict) -> str:
-    """The subject, whether it was a rehearsal, and from where and until when it was measured."""
+    """The subject, and from where and until when it was measured."""
     places = dict.fromkeys(header["vantage"] for header in verdict.headers if header.get("vantage"))
-    measured = ["a rehearsal"] if any(header.get("rehearsal") for header in verdict.headers) else []
-    measured += [f"from {' and '.join(places)}"] if places else []
+    measured = [f"from {' and '.join(places)}"] if places else []
     measured += [f"ended {moment(verdict.records[-1])}"] if verdict.records else []
     return clean(", ".join([subject(verdict), *measured]), 400)
 

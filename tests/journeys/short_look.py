@@ -1,0 +1,32 @@
+"""A pytest plugin (``-p tests.journeys.short_look``) that asks endpoints for ten seconds in place of sixty.
+
+Journeys that are about something else than latency use it: what they run is a rehearsal. It takes the machine
+of the tests for a calm one, as ``tests.calm_probe`` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.calm_probe import pytest_configure
+
+from rampgate.checks.endpoints import LatencySettings
+from rampgate.stage import stage_session
+
+if TYPE_CHECKING:
+    from rampgate.config.settings import Settings
+    from rampgate.model.redact import Redactor
+
+__all__ = ["pytest_configure"]
+
+_load = vars(stage_session)["load"]
+
+
+def load(*arguments: Any, **named: Any) -> tuple[Settings, Redactor]:
+    """The settings, with a short look at the pace that decides as much."""
+    settings, redactor = _load(*arguments, **named)
+    short = LatencySettings(look=10, pace=45, max_rate=45.0 * max(1, len(settings.endpoints)))
+    return settings.model_copy(update={"latency": short}), redactor
+
+
+vars(stage_session)["load"] = load
