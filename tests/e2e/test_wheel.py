@@ -55,6 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         }
         body = json.dumps(answers.get(self.path, {})).encode()
         self.send_response(200 if self.path in answers else 404)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
