@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate import demo
-from rampgate.cli.demo import run_demo, surroundings
+from rampgate.cli.demo import _call, run_demo, surroundings
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError, EvidenceError, ExitCode, ProbeError
 
@@ -285,12 +287,12 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> tuple[list[list[str]], list[int]]:
     commands: list[list[str]] = []
     codes: list[int] = []
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        commands.append(command[2:])
-        return subprocess.CompletedProcess(command, codes.pop(0))
+    def call(command: list[str], *_: object) -> int:
+        commands.append(command)
+        return codes.pop(0)
 
     monkeypatch.setattr(demo, "deployment", lambda _: nullcontext({"web": "http://127.0.0.1:1"}))
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys.modules["rampgate.cli.demo"], "_call", call)
     return commands, codes
 
 
@@ -313,3 +315,34 @@ def test_the_demo_ends_where_pytest_refuses_its_arguments(
     codes += [4]
     assert run_demo(["--no-such-option"], load=True, stack=None, echo=lambda _: None) is ExitCode.USAGE
     assert [command[0] for command in commands] == ["pytest"]
+
+
+def test_an_interrupted_demo_goes_on_to_no_load(parts: tuple[list[list[str]], list[int]]) -> None:
+    """What was measured until then is the verdict."""
+    commands, codes = parts
+    codes += [2]
+    with pytest.raises(EvidenceError, match="no such run"):
+        run_demo([], load=True, stack=None, echo=lambda _: None)
+    assert [command[0] for command in commands] == ["pytest"]
+
+
+JUDGES = """
+import signal, socket, sys, time
+signal.signal(signal.SIGINT, lambda *_: sys.exit(20))
+socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()
+time.sleep(60)
+"""
+
+
+def test_an_interrupt_of_the_demo_goes_on_to_what_it_runs(tmp_path: Path) -> None:
+    """It is the part's to heed: the demo waits for the exit code that it comes to."""
+    (tmp_path / "judges.py").write_text(JUDGES, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def press() -> None:
+            server.accept()[0].close()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=press).start()
+        command = ["judges", str(server.getsockname()[1])]
+        assert _call(command, {**os.environ, "PYTHONPATH": str(tmp_path)}, lambda _: None) == 20

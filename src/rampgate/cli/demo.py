@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,7 +81,7 @@ def run_demo(pytest_args: Sequence[str], *, load: bool, stack: str | None, echo:
         code = _call([*checks, "--no-summary"] if load else checks, environment, echo)
         if code == _PYTEST_USAGE:
             return ExitCode.USAGE
-        if load:
+        if load and code in _DECIDED:
             ramp = ["locust", "-f", str(locustfile()), "--headless", "--only-summary"]
             code = _call(ramp, environment, echo)
     return _verdict(journal.find_run(reports, run_id), shown=code in _DECIDED)
@@ -122,6 +123,14 @@ def surroundings(ready: dict[str, Any]) -> Iterator[str]:
 
 
 def _call(command: Sequence[str], environment: dict[str, str], echo: Echo) -> int:
-    """Run a module to its end, and return its exit code."""
+    """Run a module to its end, and return its exit code. Ctrl-C goes on to it, and it judges what it has."""
     echo(f"\n$ {' '.join(['python', '-m', *command])}")
-    return subprocess.run([sys.executable, "-m", *command], env=environment, check=False).returncode
+    # In a group of its own, so that it hears each signal once, whoever else was meant.
+    process = subprocess.Popen([sys.executable, "-m", *command], env=environment, process_group=0)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: process.send_signal(number)) for number in signals]
+    try:
+        return process.wait()
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
