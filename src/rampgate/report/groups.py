@@ -112,6 +112,8 @@ def _line(judgement: Judgement) -> str:
         return f"{subject} {amount}"
     if kind is Kind.LATENCY:
         return f"{sentences.quantile(judgement)}{amount}"
+    if kind is Kind.SHARE:
+        return f"{judgement.n:,} users: {judgement.sentence.rpartition('; ')[2]}"
     if kind is Kind.SCORE:
         return f"{subject.removeprefix('lighthouse ')} {formats.number(value)} or more"
     if _remarked(judgement):

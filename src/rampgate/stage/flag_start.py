@@ -48,7 +48,7 @@ def start(context: StageContext, flags: FlagSettings, settings: FlagStartSetting
         flags.value,
         flags.bulk,
         clock=context.run.clock,
-        ends=context.run.deadline,
+        ends=min(context.run.deadline, context.run.clock.monotonic() + flags.duration),
     )
     stated["deployment"] = of_deployment(probe.decisions(names, fresh_users(USERS)))
     if settings.store:
