@@ -7,7 +7,8 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock
 
-from rampgate.config.subjects import BulkSettings
+from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.settings import BulkSettings
 from rampgate.errors import ProbeError
 from rampgate.model.buckets import bucket, decide
 from rampgate.probes.flag_scratch import FLAG, OVERRIDDEN, USERS, ScratchRollout
@@ -20,7 +21,6 @@ from rampgate.probes.flag_start import (
     of_store,
     variable_of,
 )
-from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

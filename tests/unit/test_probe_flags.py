@@ -10,15 +10,15 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock, always
 
-from rampgate.config.subjects import BulkSettings
+from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.settings import BulkSettings
+from rampgate.checks.flag_service.users import User, fresh_users
 from rampgate.errors import ProbeError
-from rampgate.probes.flag_users import User, fresh_users
-from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rampgate.probes.flag_users import Decisions
+    from rampgate.checks.flag_service.users import Decisions
 
 SINGLE = "/api/feature-flags/{flag}?userId={user}&workspaceId={workspace}"
 BULK = BulkSettings(path="/api/feature-flags/evaluate", chunk=100)
@@ -80,6 +80,21 @@ def test_each_group_has_a_connection_of_its_own() -> None:
     single = deployment()
     probe(single, None).decisions(["caching"], fresh_users(101))
     assert (single.made, len(single.requests)) == (3, 101)
+
+
+def test_an_answer_that_has_all_flags_is_asked_for_once_a_user() -> None:
+    """Where the address names no flag, one request decides all: none of the time goes into repeating it."""
+    users = fresh_users(30)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        user = User(request.url.params["userId"], request.url.params["workspaceId"])
+        return httpx.Response(200, json={"on": [flag for flag in FLAGS if is_on(flag, user)]})
+
+    clients = Clients(handler)
+    single = "/api/toggles?userId={user}&workspaceId={workspace}"
+    flags = FlagProbe(clients, single, "contains(on, '{flag}')", clock=FakeClock())
+    assert flags.decisions(FLAGS, users) == {flag: expected(flag, users) for flag in FLAGS}
+    assert len(clients.requests) == 30
 
 
 def test_ids_are_quoted_into_the_address() -> None:

@@ -9,6 +9,8 @@ from tests.unit.fakes import FakeClock, context, send_json, serving
 
 from rampgate.checks import pages, version
 from rampgate.checks.endpoints import EndpointSettings
+from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.users import fresh_users
 from rampgate.checks.latency.asking import Connections, send
 from rampgate.checks.pages import PageSettings
 from rampgate.checks.sources import json_address
@@ -16,8 +18,6 @@ from rampgate.checks.sources.json_address import JsonAddress
 from rampgate.config.subjects import LoginSettings
 from rampgate.errors import ProbeError
 from rampgate.io.http import client, get_here, site_of
-from rampgate.probes.flag_users import fresh_users
-from rampgate.probes.flags import FlagProbe
 from rampgate.probes.http import HealthProbe
 from rampgate.probes.sign_in import sign_in
 

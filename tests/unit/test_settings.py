@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from rampgate.checks.endpoints import EndpointSettings
+from rampgate.checks.flag_service.settings import FlagSettings
 from rampgate.checks.frame.table import seconds
 from rampgate.config.settings import Settings, TargetSettings
-from rampgate.config.subjects import FlagSettings, LoginSettings
+from rampgate.config.subjects import LoginSettings
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 from rampgate.stage import flag_start
 
 if TYPE_CHECKING:
-    from rampgate.config.predeploy import FlagScratchSettings, FlagStartSettings
-    from rampgate.config.subjects import FlagSettings
+    from rampgate.checks.flag_service.settings import FlagScratchSettings, FlagSettings, FlagStartSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 

@@ -57,10 +57,8 @@ def _known(metric: str, settings: Settings) -> Mapping[str, Sequence[str]] | Non
         "page": [page.name for page in pages if page.lighthouse],
         "form_factor": ["mobile", "desktop"],
     }
-    of_flag = {"flag": list(settings.flags.expected) if settings.flags else [], "form": ["single"]}
     return {
         **dict.fromkeys(("http_req_duration", "http_req_failed"), under_load),
         **dict.fromkeys(("up", "time_to_healthy"), of_service),
         **dict.fromkeys(("lighthouse_performance_score", "lighthouse_accessibility_score"), of_audit),
-        **dict.fromkeys(("flag_mismatches", "flag_changed", "flag_on_when_off", "flag_share"), of_flag),
     }.get(metric)

@@ -99,7 +99,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
 
     A fixture with the single id "" stands for a subject that exists once; the others are one check each.
     """
-    target, flags = settings.target, settings.flags
+    target = settings.target
     asked = any(endpoint.load for endpoint in settings.endpoints)
 
     # One address is one service, and one cause one failure.
@@ -108,28 +108,23 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         "service": {name: name for name, address in services.items() if address},
         "login": _once(settings.login if target.api or target.web else None),
         "audit": {page.name: page for page in settings.pages if page.lighthouse},
-        "flags": _once(flags),
-        "flags_known": _once(flags if flags and flags.algorithm != "unknown" else None),
-        "flags_unknown": _once(flags if flags and flags.algorithm == "unknown" else None),
-        "flags_off": _once(flags if flags and 0 in flags.expected.values() else None),
         "mongodb": _once(settings.mongodb),
         "redis": _once(settings.redis),
         "load": _once(settings.load if asked and (target.api or target.web) else None),
         **_before(settings),
         **_steps(settings),
     }
-    once("subject", [*built_in, *(check.subject for check in checks())])
-    return built_in | {
-        check.subject: check.subjects(settings.table(check.table))
-        if target.api or target.web or not check.of_target
-        else {}
+    parted = [
+        check.parted(settings.table(check.table) if target.api or target.web or not check.of_target else None)
         for check in checks()
-    }
+    ]
+    once("subject", [*built_in, *(subject for each in parted for subject in each)])
+    return {subject: things for each in (built_in, *parted) for subject, things in each.items()}
 
 
 def _before(settings: Settings) -> dict[str, dict[str, Any]]:
     """The subjects of the predeploy stage."""
-    flags, backups, monitoring = settings.flags, settings.backups, settings.monitoring
+    backups, monitoring = settings.backups, settings.monitoring
     baseline, visual = settings.baseline, settings.visual
     pages = {page.name: page for page in settings.pages}
     return {
@@ -141,8 +136,6 @@ def _before(settings: Settings) -> dict[str, dict[str, Any]]:
         "monitoring_jobs": _once(monitoring if monitoring and monitoring.prometheus else None),
         "monitoring_rules": _once(monitoring if monitoring and monitoring.rules else None),
         "monitoring_metrics": _once(monitoring if monitoring and monitoring.metrics else None),
-        "flags_start": _once(flags.start if flags else None),
-        "flags_scenarios": _once(flags.scratch if flags else None),
         "backup_mongodb": _once(backups if settings.mongodb else None),
         "backup_redis": _once(backups if settings.redis else None),
         "command": {command.name: command for command in settings.commands},

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from rampgate.checks.frame.table import Address, Duration, JMESPath, Percent, Table, UrlPath
+from rampgate.checks.frame.table import Address, Duration, Percent, Table, UrlPath
 
 
 class BackupSettings(Table):
@@ -92,32 +92,6 @@ class BaselineSettings(Table):
     pages: bool = True
     vitals: UrlPath | None = Field(default=None, description="of target.api, asked with admin_token")
     required: bool = True
-
-
-class FlagStoreSettings(Table):
-    """flags.start.store: where the flags' store is read."""
-
-    path: UrlPath
-    flags: JMESPath = Field(default="flags[].[name, enabled, percentage]", description="name, on, percentage")
-
-
-class FlagStartSettings(Table):
-    """[flags.start]: the values before a rollout; dotenv file, deployment and store must agree on them."""
-
-    values: dict[str, bool] = Field(min_length=1)
-    percentage: Percent = 0.0
-    dotenv: Path | None = None
-    variable: str = Field(default="FEATURE_{FLAG}", description="{FLAG}: the flag in CAPITAL_LETTERS")
-    percentage_variable: str = "FEATURE_ROLLOUT_PERCENTAGE"
-    store: FlagStoreSettings | None = None
-
-
-class FlagScratchSettings(Table):
-    """[flags.scratch]: a store of flags that may be filled and thrown away; {store} is its name."""
-
-    path: UrlPath = Field(description="PUT makes it, DELETE removes it")
-    evaluate: UrlPath
-    prefix: str = "rampgate-scratch-"
 
 
 class RolloutSettings(Table):

@@ -22,7 +22,6 @@ from rampgate.config.predeploy import (
 )
 from rampgate.config.steps import DeploySettings
 from rampgate.config.subjects import (
-    FlagSettings,
     LoginSettings,
     MongoSettings,
     RedisSettings,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rampgate.checks.endpoints import EndpointSettings, LatencySettings
+    from rampgate.checks.flag_service.settings import FlagSettings
     from rampgate.checks.pages import PageSettings
     from rampgate.checks.version import VersionSettings
 
@@ -119,7 +119,6 @@ class FixedSettings(BaseSettings):
     allow_writes: bool = False
     target: TargetSettings = TargetSettings()
     login: LoginSettings | None = None
-    flags: FlagSettings | None = None
     mongodb: MongoSettings | None = None
     redis: RedisSettings | None = None
     thresholds: dict[str, ThresholdSettings] = {}
@@ -214,6 +213,7 @@ if TYPE_CHECKING:
     class Settings(FixedSettings):
         """All of rampgate.toml; RAMPGATE_TARGET__WEB and the like win over it."""
 
+        flags: FlagSettings | None = None
         version: VersionSettings | None = None
         pages: list[PageSettings] = []
         endpoints: list[EndpointSettings] = []

@@ -1,16 +1,12 @@
-"""The settings of what is checked: login, endpoints, flags, stores."""
+"""The settings of what is checked: login, stores."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
-from rampgate.config.predeploy import (
-    FlagScratchSettings,
-    FlagStartSettings,
-)
+from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 
 
 class FormSettings(Table):
@@ -46,51 +42,6 @@ class LoginSettings(Table):
             raise ValueError(
                 f"form names {missing[0]!r}; accepted are the keys of body: {', '.join(self.body)}"
             )
-        return self
-
-
-class BulkSettings(Table):
-    """[flags.bulk]: many users in one POST of {users_key: [{user_key, workspace_key}], flags_key: [...]}."""
-
-    path: UrlPath
-    chunk: int = Field(default=500, ge=1)
-    users_key: str = "users"
-    user_key: str = "userId"
-    workspace_key: str = "workspaceId"
-    flags_key: str = "flags"
-    results: JMESPath = "results[].flags"
-
-
-class FlagSettings(Table):
-    """[flags]: where flags are read, and what they must be."""
-
-    path: str = Field(description="with {flag}, {user}, {workspace}")
-    value: JMESPath = Field(default="enabled", description="of true or false, with {flag} or without")
-    algorithm: Literal["md5-mod100", "unknown"] = "unknown"
-    hash: Literal["seed", "salted"] = "seed"
-    semantics: Literal["seed", "overrides-first"] = "overrides-first"
-    expected: dict[str, Percent] = Field(min_length=1)
-    duration: Duration = Field(
-        default=300.0,
-        gt=0,
-        description="at most, over all flags, at 50 requests a second; one in bulk is one",
-    )
-    bulk: BulkSettings | None = None
-    start: FlagStartSettings | None = None
-    scratch: FlagScratchSettings | None = None
-    required: bool = True
-
-    @field_validator("path")
-    @classmethod
-    def _has_places(cls, path: str) -> str:
-        if not path.startswith("/") or "{user}" not in path:
-            raise ValueError("accepted is a path with {flag}, {user} and perhaps {workspace}")
-        return path
-
-    @model_validator(mode="after")
-    def _names_the_flag(self) -> FlagSettings:
-        if "{flag}" not in self.path + self.value:
-            raise ValueError("accepted is {flag} in path, or in value where one answer has all flags")
         return self
 
 

@@ -36,12 +36,9 @@ _BUILT_IN = (
     DefaultThreshold("sign_in", "sign_in_up == 1", CRITICAL),
     DefaultThreshold("mongodb_up", "mongodb_up == 1", CRITICAL),
     DefaultThreshold("mongodb_round_trip", "mongodb_round_trip == 1", CRITICAL),
-    DefaultThreshold("flag_on_when_off", "flag_on_when_off == 0", CRITICAL),
     DefaultThreshold("performance_critical", "lighthouse_performance_score < 50", CRITICAL, bad=True),
     DefaultThreshold("redis_up", "redis_up == 1"),
     DefaultThreshold("redis_round_trip", "redis_round_trip == 1"),
-    DefaultThreshold("flag_equality", "flag_mismatches == 0"),
-    DefaultThreshold("flag_sticky", "flag_changed == 0"),
     DefaultThreshold("performance", "lighthouse_performance_score >= 85"),
     DefaultThreshold("accessibility", "lighthouse_accessibility_score >= 95"),
     # Before a deploy.

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from rampgate.checks.flag_service.settings import FlagSettings
     from rampgate.config.load_settings import AccountsSettings
     from rampgate.config.settings import Settings
-    from rampgate.config.subjects import FlagSettings, LoginSettings
+    from rampgate.config.subjects import LoginSettings
 
 Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""

@@ -56,9 +56,6 @@ class Metric:
     least: int = 0
 
 
-_LEAST_USERS = 100
-"""Of fewer, an error of 7 % of the users may not be among them, at 99.9 %."""
-
 _ALL = (
     Metric("http_req_duration", Kind.LATENCY, "ms", "response time under load"),
     Metric("http_req_failed", Kind.RATE, "", "share of requests under load that failed"),
@@ -77,24 +74,6 @@ _ALL = (
     Metric("cache_hit_rate", Kind.VALUE, "%", "keyspace hits among all look-ups since the server started"),
     Metric("time_to_healthy", Kind.VALUE, "s", "seconds to the first healthy answer"),
     Metric("sign_in_up", Kind.VALUE, "", "1 when a known-good account can sign in, else 0"),
-    Metric(
-        "flag_mismatches",
-        Kind.COUNT,
-        "",
-        "flag decisions that differ from the reference bucket",
-        least=_LEAST_USERS,
-    ),
-    Metric(
-        "flag_changed", Kind.COUNT, "", "flag decisions that changed when asked again", least=_LEAST_USERS
-    ),
-    Metric(
-        "flag_on_when_off",
-        Kind.COUNT,
-        "",
-        "users who get a flag that must be off for everybody",
-        least=_LEAST_USERS,
-    ),
-    Metric("flag_share", Kind.SHARE, "", "share of users for whom a flag is on"),
     Metric("lighthouse_performance_score", Kind.SCORE, "", "Lighthouse performance, 0 to 100"),
     Metric(
         "lighthouse_accessibility_score", Kind.SCORE, "", "Lighthouse accessibility, 0 to 100", sd_floor=0.5
@@ -159,18 +138,6 @@ _SENTENCES = {
     ),
     "redis_round_trip": ("a key that was written is read back", "a key that was written is not read back"),
     "sign_in_up": ("a known-good account can sign in", ""),
-    "flag_mismatches": (
-        "all {n} decisions are as expected: {note}",
-        "{k} of {n} decisions are not as expected",
-    ),
-    "flag_changed": (
-        "all {n} decisions were the same when asked again: {note}",
-        "{k} of {n} decisions changed when asked again",
-    ),
-    "flag_on_when_off": (
-        "off for all {n} users",
-        "on for {k} of {n} users, though it must be off for everybody",
-    ),
     "monitor_up": ("answers that it is healthy", "does not answer that it is healthy"),
     "jobs_down": ("all {n} scrape jobs are up", "{k} of {n} scrape jobs are not up"),
     "rules_missing": ("all {n} alerting rules are loaded", "{k} of {n} alerting rules are not loaded"),

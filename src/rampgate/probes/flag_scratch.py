@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.checks.flag_service.users import User, fresh_users
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask
 from rampgate.model.buckets import bucket, decide
 from rampgate.model.measurement import Measurement
-from rampgate.probes.flag_users import User, fresh_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import httpx
 
+    from rampgate.checks.flag_service.probe import FlagProbe
+    from rampgate.checks.flag_service.users import Decisions
     from rampgate.model.buckets import Semantics
-    from rampgate.probes.flag_users import Decisions
-    from rampgate.probes.flags import FlagProbe
 
 FLAG = "rampgateScratch"
 """The one flag of the store."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from rampgate.probes.flag_users import Decisions
+    from rampgate.checks.flag_service.users import Decisions
 
 _WORDS = {"true": True, "false": False}
 

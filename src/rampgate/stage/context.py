@@ -11,6 +11,7 @@ import httpx
 
 from rampgate.checks.frame.check import Context
 from rampgate.errors import UnreachableError
+from rampgate.evidence import earlier
 from rampgate.evidence.repeated import repeated
 from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
@@ -19,7 +20,6 @@ from rampgate.model.measurement import Measurement
 from rampgate.probes.http import HealthProbe
 from rampgate.probes.sign_in import sign_in
 from rampgate.stage.browsers import Browsers
-from rampgate.stage.flag_decisions import FlagDecisions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,7 +48,6 @@ class StageContext:
         self._stack = ExitStack()
         self._session: tuple[str | None, httpx.Cookies] | None = None
         self._refused = False
-        self._flags: FlagDecisions | None = None
         self._browsers = Browsers(run, self.base("web"), self._stack)
 
     def close(self) -> None:
@@ -132,13 +131,6 @@ class StageContext:
         url = self.base("web") + path
         return self._browsers.browser(signed_in=signed_in).visit(url, lambda tab: work(tab, url))
 
-    def flags(self, flags: subjects.FlagSettings) -> FlagDecisions:
-        """What the flag service decides, for users that were just made up; asked once in a run."""
-        self.need("api")
-        if self._flags is None:
-            self._flags = FlagDecisions(flags, partial(self.client, "api", signed_in=False), self.run)
-        return self._flags
-
     def mongodb(self, mongodb: subjects.MongoSettings) -> MongoProbe:
         """The database: a ping, what it really is, a round trip where writing is allowed."""
         from rampgate.probes.stores import MongoProbe
@@ -166,6 +158,9 @@ class StageContext:
             run.progress,
             quoted,
             self._main_service,
+            run.deadline,
+            run.shared,
+            partial(earlier.runs, run),
         )
 
     def _open(

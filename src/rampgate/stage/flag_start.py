@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rampgate.config.subjects import BulkSettings
+from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.settings import BulkSettings
+from rampgate.checks.flag_service.users import fresh_users
 from rampgate.errors import ProbeError
 from rampgate.probes.flag_scratch import ScratchRollout, scratch_name
 from rampgate.probes.flag_start import Stated, differing, mismatches, of_deployment, of_dotenv, of_store
-from rampgate.probes.flag_users import fresh_users
-from rampgate.probes.flags import FlagProbe
 
 if TYPE_CHECKING:
-    from rampgate.config.predeploy import FlagScratchSettings, FlagStartSettings
-    from rampgate.config.subjects import FlagSettings
+    from rampgate.checks.flag_service.settings import FlagScratchSettings, FlagSettings, FlagStartSettings
     from rampgate.model.measurement import Measurement
     from rampgate.stage.context import StageContext
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.outcome import Severity
@@ -71,6 +72,18 @@ class Visit(Protocol):
         """
 
 
+class EarlierRun(NamedTuple):
+    """What an earlier run was about and measured.
+
+    Args:
+        settings: its settings as its journal has them, plain JSON.
+        measurements: reads them from its journal, plain JSON, in the order in which they were made.
+    """
+
+    settings: Mapping[str, Any]
+    measurements: Callable[[], Iterable[Mapping[str, Any]]]
+
+
 @dataclass(frozen=True)
 class Context:
     """What a check is given beside its settings, and all of it.
@@ -84,6 +97,9 @@ class Context:
         progress: shows a line to whoever watches.
         quoted: takes secrets out of page content that may be kept; None: none may.
         service: what is asked where a check is about the target as a whole: the API, else the web server.
+        ends: when the stage's time is up, on the clock's monotonic scale.
+        once: makes what is to be made once in a run, by whichever process comes first; plain JSON.
+        earlier: the runs of this stage on the same target, the newest first.
     """
 
     run_id: str
@@ -94,6 +110,9 @@ class Context:
     progress: Callable[[str], None] = field(default=lambda _: None)
     quoted: Callable[[str], str] | None = None
     service: str = "api"
+    ends: float = math.inf
+    once: Callable[[str, Callable[[], Any]], Any] = field(default=lambda _, make: make())
+    earlier: Callable[[], Iterable[EarlierRun]] = field(default=lambda: ())
 
 
 def no_labels(_: Any) -> Mapping[str, Sequence[str]]:
@@ -115,6 +134,7 @@ class Check:
         table: its table in rampgate.toml, and its name for ``require``.
         settings: that table; of a check of which there may be several, the table of one, with a name.
         several: whether it is ``[[table]]``, with one check for each.
+        parts: further subjects of the same table -> what of its settings they are about, if anything.
         of_target: whether it asks the target, so that there is none where [target] has no address.
         metrics: what it measures.
         thresholds: in force when the settings say nothing.
@@ -129,6 +149,7 @@ class Check:
     table: str
     settings: Any
     several: bool = False
+    parts: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     of_target: bool = False
     metrics: tuple[Metric, ...] = ()
     thresholds: tuple[DefaultThreshold, ...] = ()
@@ -154,3 +175,15 @@ class Check:
         if self.several:
             return {entry.name: entry for entry in configured}
         return {"": configured} if configured else {}
+
+    def parted(self, configured: Any) -> dict[str, dict[str, Any]]:
+        """Each subject -> id -> settings; nothing for those that are not configured.
+
+        Args:
+            configured: what rampgate.toml says in its table.
+        """
+        parts = {name: part(configured) if configured else None for name, part in self.parts.items()}
+        return {
+            self.subject: self.subjects(configured) if configured else {},
+            **{name: {"": thing} if thing else {} for name, thing in parts.items()},
+        }

@@ -11,19 +11,19 @@ from urllib.parse import quote
 
 import httpx
 
+from rampgate.checks.flag_service.counts import FlagCounts
+from rampgate.checks.flag_service.pace import Pace, side_by_side
+from rampgate.checks.flag_service.users import Asked
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
 from rampgate.io.http import Patience, ask
-from rampgate.probes.flag_counts import FlagCounts
-from rampgate.probes.flag_users import Asked
-from rampgate.probes.pace import Pace, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rampgate.config.subjects import BulkSettings
+    from rampgate.checks.flag_service.settings import BulkSettings
+    from rampgate.checks.flag_service.users import Decisions, User
     from rampgate.io.http import Answer, ClientFactory
-    from rampgate.probes.flag_users import Decisions, User
 
 ATTEMPTS = 3
 """A decision that gets no answer, or a 5xx, is retried: availability is another check's business."""
@@ -95,13 +95,17 @@ class FlagProbe:
         pace = Pace(RATE, min(until, self.ends), self.clock)
         patience = Patience(LOST_IN_A_ROW * self.concurrency)
         if bulk:
-            size, jobs = bulk.chunk, [(at, "") for at in range(len(asked.users))]
+            size, requests = bulk.chunk, [asked.flags]
         else:
-            jobs = [(at, flag) for at in range(len(asked.users)) for flag in asked.flags]
-            size = SINGLES_PER_CONNECTION
+            size, requests = SINGLES_PER_CONNECTION, self.requests(asked.flags)
+        jobs = [(at, flags) for at in range(len(asked.users)) for flags in requests]
         groups = [jobs[at : at + size] for at in range(0, len(jobs), size)]
         work = partial(self._group, asked, bulk, pace, patience)
         side_by_side(groups, work, pace, min(self.concurrency, len(groups)))
+
+    def requests(self, flags: Sequence[str]) -> list[Sequence[str]]:
+        """The flags that each request for one user is about: all where one answer has all."""
+        return [[flag] for flag in flags] if "{flag}" in self.single else [flags]
 
     @property
     def counts(self) -> FlagCounts:
@@ -117,7 +121,7 @@ class FlagProbe:
         bulk: BulkSettings | None,
         pace: Pace,
         patience: Patience,
-        jobs: Sequence[tuple[int, str]],
+        jobs: Sequence[tuple[int, Sequence[str]]],
     ) -> None:
         """Ask for a group of users, or of users and flags, over one connection."""
         with self.client_factory() as client:
@@ -129,8 +133,9 @@ class FlagProbe:
                     found = {(positions[n], flag): got for (n, flag), got in answers.items()}
                     self._keep(asked, pace, found)
                     return
-                for at, flag in jobs:
-                    self._keep(asked, pace, {(at, flag): self._one(send, flag, asked.users[at])})
+                for at, flags in jobs:
+                    one = self._one(send, flags, asked.users[at])
+                    self._keep(asked, pace, {(at, flag): got for flag, got in one.items()})
             except _TimeUpError:
                 return
 
@@ -158,15 +163,17 @@ class FlagProbe:
             for flag in flags
         }
 
-    def _one(self, send: Any, flag: str, user: User) -> bool | None:
-        """The decision for one user."""
-        places = {"{flag}": flag, "{user}": user.user, "{workspace}": user.workspace}
+    def _one(self, send: Any, flags: Sequence[str], user: User) -> dict[str, bool | None]:
+        """The decisions for one user, of one answer."""
+        places = {"{flag}": flags[0], "{user}": user.user, "{workspace}": user.workspace}
         path = self.single
         for place, text in places.items():
             path = path.replace(place, quote(text, safe=""))
         answer = send("GET", path)
-        value = self.value.replace("{flag}", flag)
-        return None if answer is None else self._decision(flag, answer.find(value))
+        if answer is None:
+            return dict.fromkeys(flags)
+        found = {flag: answer.find(self.value.replace("{flag}", flag)) for flag in flags}
+        return {flag: self._decision(flag, got) for flag, got in found.items()}
 
     def _ask(
         self, client: httpx.Client, pace: Pace, patience: Patience, method: str, path: str, body: Any = None

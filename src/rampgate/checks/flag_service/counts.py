@@ -12,7 +12,7 @@ from rampgate.model.statistics import rarest_seen
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rampgate.probes.flag_users import Decisions, User
+    from rampgate.checks.flag_service.users import Decisions, User
 
 _EXAMPLES = 5
 

@@ -4,24 +4,27 @@ import json
 import signal
 import threading
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.unit.fakes import Clients
+from tests.unit.fakes import Clients, context
 from tests.unit.test_run import started
 
+from rampgate.checks import flags
+from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.settings import BulkSettings, FlagSettings
 from rampgate.config.settings import Settings
-from rampgate.config.subjects import BulkSettings, FlagSettings
+from rampgate.evidence import earlier
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
 from rampgate.model.buckets import bucket
 from rampgate.outcome import Outcome
-from rampgate.stage import flag_decisions
-from rampgate.stage.flag_decisions import FlagDecisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rampgate.evidence.run import Run
@@ -66,13 +69,27 @@ def by_bucket(flag: str, user: str, workspace: str, _number: int) -> bool:
     return bucket(user, workspace) < EXPECTED[flag]
 
 
-def survey(run: Run, clients: Clients, **settings: Any) -> FlagDecisions:
+class Checked:
+    """The flag checks of one process of a run."""
+
+    def __init__(self, run: Run, clients: Clients, said: FlagSettings) -> None:
+        about = context(clients, run.clock)
+        before = partial(earlier.runs, run)
+        self._context = replace(about, ends=run.deadline, once=run.shared, earlier=before)
+        self._flags = said
+
+    def of(self, metric: str) -> Iterator[Measurement]:
+        """What was measured of one metric."""
+        return flags.measure(self._flags, self._context, metric)
+
+
+def survey(run: Run, clients: Clients, **settings: Any) -> Checked:
     """The flag checks of this run."""
     said = FlagSettings(**{"path": SINGLE, "algorithm": "md5-mod100", "expected": EXPECTED} | settings)
-    return FlagDecisions(said, clients, run)
+    return Checked(run, clients, said)
 
 
-def values(found: FlagDecisions, metric: str) -> dict[str, tuple[float | None, int]]:
+def values(found: Checked, metric: str) -> dict[str, tuple[float | None, int]]:
     """Flag (and form) -> value and n."""
     return {" ".join(m.labels.values()): (m.value, m.n) for m in found.of(metric)}
 
@@ -162,12 +179,14 @@ def test_too_few_users_prove_nothing_right_and_something_wrong(tmp_path: Path) -
     assert {judged(m, "flag_on_when_off == 0") for m in wrong} == {Outcome.FAILED}
 
 
-def test_an_unknown_algorithm_is_asked_for_as_long_as_the_time_allows(tmp_path: Path) -> None:
+def test_an_unknown_algorithm_is_asked_for_as_long_as_the_time_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half of 60 s at 50 requests a second, shared by the flags: 500 users each, every one asked twice."""
+    monkeypatch.setattr(flags, "FlagProbe", partial(FlagProbe, concurrency=1))  # the clock is exact then
     run = started(tmp_path)
     clients = deployment(by_bucket)
     found = survey(run, clients, algorithm="unknown", duration=60)
-    found._probe.concurrency = 1  # with one thread the clock of a test is exact
     shares = list(found.of("flag_share"))
     assert [m.n for m in shares] == pytest.approx([500] * 3, abs=2)
     assert values(found, "flag_changed") == {m.labels["flag"]: (0.0, m.n) for m in shares}
@@ -186,18 +205,18 @@ def test_what_was_measured_until_ctrl_c_is_handed_on(tmp_path: Path) -> None:
         return by_bucket(flag, user, workspace, number)
 
     found: list[Measurement] = []
-    flags = survey(started(tmp_path), deployment(hanging))
+    checked = survey(started(tmp_path), deployment(hanging))
     try:
         with pytest.raises(KeyboardInterrupt):
-            found.extend(iter_until_interrupted(flags, found))
+            found.extend(iter_until_interrupted(checked, found))
     finally:
         go_on.set()
     assert [(m.value, m.n > 200) for m in found] == [(0.0, True)] * 3
 
 
-def iter_until_interrupted(flags: FlagDecisions, into: list[Measurement]) -> list[Measurement]:
+def iter_until_interrupted(checked: Checked, into: list[Measurement]) -> list[Measurement]:
     """Collect as a check does, one measurement after another."""
-    for measurement in flags.of("flag_mismatches"):
+    for measurement in checked.of("flag_mismatches"):
         into.append(measurement)  # noqa: PERF402  # what came before the interruption must stay
     return []
 
@@ -213,18 +232,16 @@ def test_the_flags_are_asked_once_in_a_run(tmp_path: Path) -> None:
     assert len(clients.requests) == asked
 
 
-def rolled_out(
-    folder: Path, clients: Clients, percentage: float, environment: str = "production"
-) -> FlagDecisions:
+def rolled_out(folder: Path, clients: Clients, percentage: float, environment: str = "production") -> Checked:
     """The immediate stage at this percentage of one flag, as a run of its own beside the others."""
     mine = folder / f"{environment}-{percentage:g}"
     mine.mkdir()
-    flags = {"path": SINGLE, "expected": {"search": percentage}, "bulk": BULK}
+    said = {"path": SINGLE, "expected": {"search": percentage}, "bulk": BULK}
     settings = Settings.model_validate(
         {
             "reports": folder,
             "environment": environment,
-            "flags": flags,
+            "flags": said,
             "target": {"api": "http://target.test"},
         }
     )
@@ -237,7 +254,7 @@ def rolled_out(
         settings=settings.to_json(),
     )
     assert settings.flags
-    found = FlagDecisions(settings.flags, clients, run)
+    found = Checked(run, clients, settings.flags)
     for measurement in found.of("flag_share"):
         run.journal.write("measurement", check="flags", measurement=measurement.to_json())
     return found
@@ -246,7 +263,7 @@ def rolled_out(
 @pytest.fixture
 def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fifth of the users, for the sake of the tests' time: at 5 % some 200 of them are on."""
-    monkeypatch.setattr(flag_decisions, "UNKNOWN_USERS", 4_000)
+    monkeypatch.setattr(flags, "UNKNOWN_USERS", 4_000)
 
 
 def at(percentage: float, salt: str = "") -> Clients:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class User(NamedTuple):
@@ -58,3 +58,16 @@ def fresh_users(n: int, seed: int | None = None, prefix: str = "rampgate-") -> l
         User(f"{prefix}{source.getrandbits(64):016x}", f"{prefix}{source.getrandbits(32):08x}")
         for _ in range(n)
     ]
+
+
+def packed(seed: int, on: Iterable[int]) -> Mapping[str, str]:
+    """The seed of a run's users, and the positions of those who were on, as a journal keeps them."""
+    return {"seed": f"{seed:x}", "on": f"{sum(1 << at for at in on):x}"}
+
+
+def unpacked(decided: Mapping[str, str], most: int) -> list[User]:
+    """The first users who were on, by what ``packed`` returned."""
+    mask = int(decided["on"], 16)
+    on = [at for at in range(mask.bit_length()) if mask >> at & 1][:most]
+    users = fresh_users(max(on, default=-1) + 1, int(decided["seed"], 16))
+    return [users[at] for at in on]

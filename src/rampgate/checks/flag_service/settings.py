@@ -1,0 +1,96 @@
+"""[flags]: where flags are read, and what they must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
+
+
+class BulkSettings(Table):
+    """[flags.bulk]: many users in one POST of {users_key: [{user_key, workspace_key}], flags_key: [...]}."""
+
+    path: UrlPath
+    chunk: int = Field(default=500, ge=1)
+    users_key: str = "users"
+    user_key: str = "userId"
+    workspace_key: str = "workspaceId"
+    flags_key: str = "flags"
+    results: JMESPath = "results[].flags"
+
+
+class FlagStoreSettings(Table):
+    """flags.start.store: where the flags' store is read."""
+
+    path: UrlPath
+    flags: JMESPath = Field(default="flags[].[name, enabled, percentage]", description="name, on, percentage")
+
+
+class FlagStartSettings(Table):
+    """[flags.start]: the values before a rollout; dotenv file, deployment and store must agree on them."""
+
+    values: dict[str, bool] = Field(min_length=1)
+    percentage: Percent = 0.0
+    dotenv: Path | None = None
+    variable: str = Field(default="FEATURE_{FLAG}", description="{FLAG}: the flag in CAPITAL_LETTERS")
+    percentage_variable: str = "FEATURE_ROLLOUT_PERCENTAGE"
+    store: FlagStoreSettings | None = None
+
+
+class FlagScratchSettings(Table):
+    """[flags.scratch]: a store of flags that may be filled and thrown away; {store} is its name."""
+
+    path: UrlPath = Field(description="PUT makes it, DELETE removes it")
+    evaluate: UrlPath
+    prefix: str = "rampgate-scratch-"
+
+
+class FlagSettings(Table):
+    """Where flags are read, and what they must be."""
+
+    path: str = Field(description="with `{user}`, and perhaps `{flag}` and `{workspace}`")
+    value: JMESPath = Field(
+        default="enabled",
+        description="JMESPath of true or false; with `{flag}` where one answer has all flags, as in "
+        "`contains(toggles[].name, '{flag}')`",
+    )
+    algorithm: Literal["md5-mod100", "unknown"] = Field(
+        default="unknown", description='`"md5-mod100"`: compared user by user'
+    )
+    hash: Literal["seed", "salted"] = Field(
+        default="seed", description='of `user:workspace`; `"salted"`: of `flag:user:workspace`'
+    )
+    semantics: Literal["seed", "overrides-first"] = Field(
+        default="overrides-first", description='or `"seed"`: the percentage first'
+    )
+    expected: dict[str, Percent] = Field(min_length=1, description="flag = percentage; 0 means on for nobody")
+    duration: Duration = Field(
+        default=300.0,
+        gt=0,
+        description="at most, over all flags and both times that everybody is asked, at 50 requests a "
+        "second; one in bulk is one",
+    )
+    bulk: BulkSettings | None = Field(
+        default=None,
+        description="many users at once: `path`, `chunk`, `users_key`, `user_key`, `workspace_key`, "
+        "`flags_key`, `results`",
+    )
+    start: FlagStartSettings | None = Field(default=None, description="see below: before a rollout")
+    scratch: FlagScratchSettings | None = Field(default=None, description="see below: before a rollout")
+    required: bool = True
+
+    @field_validator("path")
+    @classmethod
+    def _has_places(cls, path: str) -> str:
+        if not path.startswith("/") or "{user}" not in path:
+            raise ValueError("accepted is a path with {flag}, {user} and perhaps {workspace}")
+        return path
+
+    @model_validator(mode="after")
+    def _names_the_flag(self) -> FlagSettings:
+        if "{flag}" not in self.path + self.value:
+            raise ValueError("accepted is {flag} in path, or in value where one answer has all flags")
+        return self
