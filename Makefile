@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-answers prove-foreign
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -85,3 +85,6 @@ prove-repeats: $(STAMP) ## The checks before and during a deploy, three times ea
 
 prove-foreign: $(STAMP) ## Three applications that others wrote, whole and broken (PyPI, npm, nginx, PostgreSQL; resumable; not in CI)
 	$(BIN)/python -m proofs.foreign $(ARGS)
+
+prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound service at full length, 20 runs each (an hour; resumable; not in CI)
+	$(BIN)/python -m proofs.latency $(ARGS)
