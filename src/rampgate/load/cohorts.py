@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.guard import Guard
 from rampgate.io.http import Patience, ask, client, find
+from rampgate.io.threads import each
 from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins
 from rampgate.load.table import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
@@ -228,15 +228,14 @@ def _needed(users: int, workers: int) -> int:
 def _with_ids(accounts: Sequence[Account], read_ids: ReadIds) -> Iterator[Account]:
     """The accounts with the ids in the answer to their sign-in; who cannot sign in is left out."""
     patience = Patience(PATIENCE)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for begin in range(0, len(accounts), AT_ONCE):
-            some = accounts[begin : begin + AT_ONCE]
-            for account, ids in zip(some, pool.map(read_ids, some), strict=True):
-                patience.note(lost=ids is None)
-                if ids:
-                    yield replace(account, user=ids[0], workspace=ids[1])
-            if patience.ended:
-                return
+    for begin in range(0, len(accounts), AT_ONCE):
+        some = accounts[begin : begin + AT_ONCE]
+        for account, ids in zip(some, each(read_ids, some, AT_ONCE), strict=True):
+            patience.note(lost=ids is None)
+            if ids:
+                yield replace(account, user=ids[0], workspace=ids[1])
+        if patience.ended:
+            return
 
 
 def _read_ids(
