@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.unit.fakes import Clients, context
+from tests.unit.fakes import Clients, always, context
 from tests.unit.test_run import started
 
 from rampgate.checks import flags
@@ -145,6 +145,21 @@ def test_the_flags_are_asked_side_by_side(tmp_path: Path) -> None:
     assert min(first[flag] for flag in EXPECTED) >= 20
 
 
+def test_without_a_bulk_form_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    """One form cannot disagree with itself."""
+    found = survey(started(tmp_path), deployment(by_bucket), duration=10)
+    assert set(values(found, "flag_mismatches")) == set(EXPECTED)
+
+
+def test_a_service_that_only_fails_is_soon_given_up(tmp_path: Path) -> None:
+    """Answers of 5xx are retried a few times, and not for five minutes; no decision is as it should be."""
+    clients = always(httpx.Response(503))
+    for mismatches in survey(started(tmp_path), clients).of("flag_mismatches"):
+        assert (mismatches.value, mismatches.n) == (2000, 2000)
+        assert "HTTP 503" in mismatches.note
+    assert len(clients.requests) < 100
+
+
 def slow(run: Run, seconds: float, decide: Any = by_bucket) -> Clients:
     """A service that takes so long for each answer, as the run's clock has it."""
 
@@ -173,6 +188,7 @@ def test_too_few_users_prove_nothing_right_and_something_wrong(tmp_path: Path) -
     run = started(tmp_path)
     few = list(survey(run, slow(run, 5.0)).of("flag_mismatches"))
     assert {judged(m, "flag_mismatches == 0") for m in few} == {Outcome.UNDECIDED}
+    assert {m.note for m in few} == {"a longer [flags] duration gives more"}
     (tmp_path / "wrong").mkdir()
     run = started(tmp_path / "wrong")
     wrong = list(survey(run, slow(run, 5.0, lambda *_: True)).of("flag_on_when_off"))

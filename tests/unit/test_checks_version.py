@@ -177,6 +177,12 @@ def test_all_instances_that_must_answer_did() -> None:
     assert instances("a", "b", "c", "d", want=3).value == 0.0
 
 
+def test_an_instance_with_little_traffic_is_waited_for() -> None:
+    """One in sixty connections reaches it: 50 need not, so that more are tried before it is missed."""
+    seen = instances(*["a"] * 59, "b", want=2)
+    assert (seen.value, seen.note) == (0.0, "a, b")
+
+
 def test_an_instance_that_does_not_answer_is_missed() -> None:
     """It says how many answered, and which."""
     seen = instances("a", "c", want=3)
@@ -187,8 +193,8 @@ def test_an_instance_that_does_not_answer_is_missed() -> None:
 def test_answers_without_a_name_are_no_instance(name: Any) -> None:
     """Whoever does not say who it is may be anybody: counted as unknown."""
     seen = instances("a", name, want=2)
-    assert (seen.value, seen.note) == (1.0, "1 answered: a; 25 answers named no instance")
-    assert instances(name, want=1).note == "0 answered: none; 50 answers named no instance"
+    assert (seen.value, seen.note) == (1.0, "1 answered: a; 125 answers named no instance")
+    assert instances(name, want=1).note == "0 answered: none; 250 answers named no instance"
 
 
 def test_without_any_answer_no_instance_is_missed() -> None:

@@ -101,7 +101,7 @@ from rampgate.outcome import Severity
             "flag_share == 25%", False, {"n": 100, "failures": 23},
             (
                 "undecided: on for 23 % of 100 users (11.1 % to 39 % at 99.9 %), 25 % expected: "
-                "needs 100 more users"
+                "needs 100 more users (a longer [flags] duration)"
             ),
         ),
         (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rampgate.checks.flag_service.counts import LEAST_USERS
 from rampgate.checks.flag_service.probe import RATE, FlagProbe
 from rampgate.checks.flag_service.settings import FlagSettings
 from rampgate.checks.flag_service.users import Asked, User, fresh_users, packed, unpacked
@@ -32,8 +33,6 @@ FORMER_USERS = 100
 """Of those who had a flag at the percentage before, so many are asked for whether they have it still."""
 LONG_S = 5.0
 """A wait that is worth announcing."""
-_LEAST_USERS = 100
-"""Of fewer, an error of 7 % of the users may not be among them, at 99.9 %."""
 _DECIDED = "decided"
 """In a measurement's details: the seed of its users, and which of them were on."""
 
@@ -61,7 +60,7 @@ CHECK = Check(
             "flag decisions that differ from the reference bucket",
             good="all {n} decisions are as expected: {note}",
             bad="{k} of {n} decisions are not as expected",
-            least=_LEAST_USERS,
+            least=LEAST_USERS,
         ),
         Metric(
             "flag_changed",
@@ -70,7 +69,7 @@ CHECK = Check(
             "flag decisions that changed when asked again",
             good="all {n} decisions were the same when asked again: {note}",
             bad="{k} of {n} decisions changed when asked again",
-            least=_LEAST_USERS,
+            least=LEAST_USERS,
         ),
         Metric(
             "flag_on_when_off",
@@ -79,7 +78,7 @@ CHECK = Check(
             "users who get a flag that must be off for everybody",
             good="off for all {n} users",
             bad="on for {k} of {n} users, though it must be off for everybody",
-            least=_LEAST_USERS,
+            least=LEAST_USERS,
         ),
         Metric("flag_share", Kind.SHARE, "", "share of users for whom a flag is on"),
     ),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LOST_IN_A_ROW = 3
 """After that many connections without an answer, and none with one, the rest is not tried."""
 _MORE_WHEN_LOST = 200
-"""Connections that are tried beside, where one is lost."""
+"""Connections that are tried beside, where one is lost, or an instance is missing."""
 _COUNTED = 250
 """Among how many of them those that are lost count."""
 _SURELY_LOST = 16
@@ -120,6 +120,15 @@ class _Answers:
         """Whether any answer came, of whatever status."""
         return any(outcome.isdigit() for outcome in self.statuses)
 
+    @property
+    def instances(self) -> Counter[str]:
+        """Instance -> answers, those that name none as UNKNOWN."""
+        return sum(self.named.values(), Counter())
+
+    def missing(self, version: VersionSettings) -> int:
+        """How many of the instances that must answer did not; those without a name are none."""
+        return max(0, (version.instances or 0) - len(self.instances.keys() - {UNKNOWN}))
+
 
 def measure(version: VersionSettings, context: Context) -> list[Measurement]:
     """``wrong_version``, ``version_lost``, and ``instances_missing`` where it is said how many there are.
@@ -189,7 +198,7 @@ def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str,
         },
     )
     if version.instances:
-        yield "instances_missing", _missing(version.instances, answers)
+        yield "instances_missing", _missing(version, version.instances, answers)
 
 
 def _note(version: VersionSettings, versions: Mapping[str, int], wrong: int) -> str:
@@ -205,29 +214,31 @@ def _note(version: VersionSettings, versions: Mapping[str, int], wrong: int) -> 
     return f"so many show an instance with {share} % of the traffic, at 99.9 %{unchecked}"
 
 
-def _missing(instances: int, answers: _Answers) -> dict[str, Any]:
-    """How many instances did not answer; those without a name are none."""
-    counted = sum(answers.named.values(), Counter[str]())
+def _missing(version: VersionSettings, instances: int, answers: _Answers) -> dict[str, Any]:
+    """Which instances answered, and how many did not."""
+    missing, counted = answers.missing(version), answers.instances
     unnamed = counted.pop(UNKNOWN, 0)
     seen = ", ".join(sorted(counted)) or "none"
-    note = f"{len(counted)} answered: {seen}" if len(counted) < instances else seen
+    note = f"{len(counted)} answered: {seen}" if missing else seen
     return {
         "n": instances if answers.named else 0,
-        "value": float(max(0, instances - len(counted))) if answers.named else None,
+        "value": float(missing) if answers.named else None,
         "note": note + (f"; {unnamed} answers named no instance" if unnamed else ""),
         "details": {"instances": dict(counted), "unnamed": unnamed},
     }
 
 
 def _ask_all(version: VersionSettings, clients: ClientFactory, more: int, clock: Clock) -> _Answers:
-    """Where a connection is lost, more are asked, until enough are lost to be sure of more than 2 %.
+    """Where a connection is lost, or an instance is missing, more are asked.
+
+    Until enough are lost to be sure of more than 2 %, or all instances have answered.
 
     Raises:
         ProbeError: we could not measure, or the target limits our rate to less than one in a second.
     """
     answers = _Answers()
     asked = 0
-    while asked < version.connections + (more if answers.lost else 0):
+    while asked < version.connections + (more if answers.lost or answers.missing(version) else 0):
         with clients() as client:
             answer = ask(client, "GET", version.path)
         answers.statuses[answer.outcome] += 1

@@ -155,7 +155,7 @@ def _share(case: Case) -> Ruling:
     least = max(threshold.min_n, statistics.fewest_of_share(threshold.limit, case.alpha_fail))
     if seen.n < least:
         more = least - seen.n
-        says = f"undecided: {point}, {limit} expected: needs {more:,} more users"
+        says = f"undecided: {point}, {limit} expected: needs {more:,} more users (a longer [flags] duration)"
         return Ruling(Outcome.UNDECIDED, says, k / seen.n, low, high, more)
     error = formats.number(100 * statistics.share_error(seen.n, threshold.limit, case.alpha_fail))
     says = f"{point}, which agrees with {limit}; so many show an error of {error} points"
@@ -207,6 +207,7 @@ def _compared(case: Case, value: float, point: str) -> Ruling:
     if n < threshold.min_n and (passed or threshold.aggregation is Aggregation.VALUE):
         more = threshold.min_n - n
         says = f"undecided: {point}: {n:,} {sentences.noun(threshold)}, needs {more:,} more"
+        says += f" ({case.seen.note})" if case.seen.note else ""
         return Ruling(Outcome.UNDECIDED, says, value, needed=more)
     outcome = Outcome.PASSED if passed else Outcome.FAILED
     says = sentences.stated(threshold, case.seen, value, passed=passed)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from rampgate.checks.flag_service.users import Decisions, User
 
+LEAST_USERS = 100
+"""Of fewer, an error of 7 % of the users may not be among them, at 99.9 %."""
 _EXAMPLES = 5
 
 
@@ -144,6 +146,8 @@ class FlagCounts:
         details = {"path": self.path} | details | ({"unanswered": lost} if lost else {})
         if self.troubles:
             details["troubles"] = dict(list(self.troubles.items())[:_EXAMPLES])
+        if counted["n"] < LEAST_USERS:
+            note = "a longer [flags] duration gives more"
         if lost:
             note = f"{lost:,} decisions not given: {next(iter(self.troubles), 'no reason')}"
         return Measurement(

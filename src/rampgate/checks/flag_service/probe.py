@@ -187,12 +187,13 @@ class FlagProbe:
         answer = None
         for _ in range(ATTEMPTS):
             if patience.ended:
-                self._trouble("one request after another got no answer: the rest was not asked")
+                self._trouble("one request after another failed: the rest was not asked")
                 return None
             if not pace.turn():
                 raise _TimeUpError
             answer = ask(client, method, path, body=body)
-            patience.note(lost=answer.status is None)
+            failed = answer.status is None or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR
+            patience.note(lost=failed)
             if answer.ok:
                 return answer
             self._trouble(f"{method} {path.partition('?')[0]}: {answer.trouble}")
@@ -200,7 +201,7 @@ class FlagProbe:
                 pace.halve()
                 self.clock.sleep(LIMITED_S)
                 continue
-            if answer.status is not None and answer.status < httpx.codes.INTERNAL_SERVER_ERROR:
+            if not failed:
                 return None
         if answer and answer.status == httpx.codes.TOO_MANY_REQUESTS:
             raise ProbeError(
