@@ -76,7 +76,7 @@ class Case:
     @property
     def path(self) -> str:
         """Where it is."""
-        return "/" + "-".join(self.name.replace(",", "").lower().split())
+        return "/" + "-".join(self.name.replace("/", " ").lower().split())
 
     @property
     def settings(self) -> str:

@@ -43,14 +43,19 @@ def typed(content_type: str, body: bytes) -> Clients:
     ("content_type", "body", "settings", "note"),
     [
         ("application/json", b'{"items": [1]}', {"body": "items"}, ""),
-        ("text/html", b'{"items": [1]}', {"body": "items"}, "/items the content type is text/html, not JSON"),
-        ("", b'{"items": [1]}', {"body": "items"}, "/items JSON without a content type"),
+        (
+            "text/html",
+            b'{"items": [1]}',
+            {"body": "items"},
+            "/items: the content type is text/html, not JSON",
+        ),
+        ("", b'{"items": [1]}', {"body": "items"}, "/items: JSON without a content type"),
         ("application/json", b'{"items": ', {"body": "items"}, ""),
         (
-            "application/json",
+            "a/b+json",
             b'{"items": ',
             {},
-            "/items the body is a JSON document without its end, though its content type is application/json",
+            "/items: the body is a JSON document without its end, though its content type is a/b+json",
         ),
         ("text/plain", b"fine", {}, ""),
     ],

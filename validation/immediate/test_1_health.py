@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.checks import pages
 from rampgate.checks import version as versions
+from rampgate.stage.page_rate import expect_page
 
 if TYPE_CHECKING:
     from rampgate.checks.frame.check import Context
@@ -37,6 +37,6 @@ def test_account_can_sign_in(login: LoginSettings, stage_context: StageContext, 
     expect.confirmed(lambda: [stage_context.sign_in(login)])
 
 
-def test_page_comes(page: PageSettings, check_context: Context, expect: Expect) -> None:
+def test_page_comes(page: PageSettings, stage_context: StageContext, expect: Expect) -> None:
     """Each page answers with 2xx, shows what it must, is fresh, and brings its scripts, styles and images."""
-    expect.confirmed(lambda: pages.measure(page, check_context))
+    expect_page(stage_context, page, expect)

@@ -137,25 +137,25 @@ def measure(page: PageSettings, context: Context) -> list[Measurement]:
     measured = partial(_measured, page)
     with context.client("web", account="user" if page.sign_in else "none") as http:
         answer = ask(http, "GET", page.path)
-        details, lacks = _details(page, answer), _lacks(page, answer)
-        if not lacks:
+        details, why = _details(page, answer), lacks(page, answer)
+        if not why:
             said = mislabelled(answer.headers.get("content-type", ""), answer.body, json_due=False)
             others = [measured("page_mislabelled", float(bool(said)), note=said)]
             others += [_stale(page, answer, http, context)] if page.fresh else []
-    if not lacks and page.in_browser:
+    if not why and page.in_browser:
         load = context.visit(page.path, partial(_load, page), signed_in=page.sign_in)
-        lacks = _lacks_in_browser(page, load)
+        why = _lacks_in_browser(page, load)
         others += _of_load(page, load)
-    if lacks:
+    if why:
         if context.quoted and answer.body:
             # Quoted before it is cut, for half a secret at the end would not be recognised.
             details["body"] = context.quoted(answer.body.decode(errors="replace"))[:QUOTED_CHARS]
-        return [measured("page_up", 0.0, note=lacks, details=details)]
+        return [measured("page_up", 0.0, note=why, details=details)]
     note = f"{page.path} answered HTTP {answer.status}, {_checked(page)}"
     return [measured("page_up", 1.0, note=note, details=details), *others]
 
 
-def _lacks(page: PageSettings, answer: Answer) -> str:
+def lacks(page: PageSettings, answer: Answer) -> str:
     """What keeps the answer from being the page, "" when nothing does."""
     if not answer.ok:
         place = urlsplit(answer.headers.get("location", "")).path  # a query may carry a secret
@@ -166,9 +166,9 @@ def _lacks(page: PageSettings, answer: Answer) -> str:
     if not (page.text or page.title):
         return ""
     title, text = html_text(answer.body)
-    lacks = [f"the title {page.title!r}"] if page.title not in title else []
-    lacks += [f"the text {page.text!r}"] if page.text not in text else []
-    return f"{came} without {' and '.join(lacks)}" if lacks else ""
+    missing = [f"the title {page.title!r}"] if page.title not in title else []
+    missing += [f"the text {page.text!r}"] if page.text not in text else []
+    return f"{came} without {' and '.join(missing)}" if missing else ""
 
 
 def _lacks_in_browser(page: PageSettings, load: PageLoad) -> str:
@@ -189,8 +189,8 @@ def _stale(page: PageSettings, answer: Answer, http: httpx.Client, context: Cont
     notes, n = [too_old(answer.headers, now, fresh)], int(age_of(answer.headers, now) is not None)
     if page.nonce:
         past = ask(http, "GET", past_caches(page.path))
-        lacks = _lacks(page, past).removeprefix(page.path).strip()
-        notes.append(f"{lacks}, asked past caches" if lacks else too_old(past.headers, now, fresh))
+        why = lacks(page, past).removeprefix(page.path).strip()
+        notes.append(f"{why}, asked past caches" if why else too_old(past.headers, now, fresh))
         n += 1
     wrong = list(dict.fromkeys(filter(None, notes)))
     note = "; ".join(wrong) or ("" if n else "has neither Date nor Age, and no nonce was allowed")

@@ -170,14 +170,19 @@ class Expect:
             )
             self._evaluate(measurement, own, looks)
 
-    def confirmed(self, measure: Callable[[], Iterable[Measurement]]) -> None:
+    def confirmed(self, measure: Callable[[], Iterable[Measurement]]) -> list[Measurement]:
         """Measure once; what fails is measured twice more, 2 s apart: failed if each does, else shown.
 
         Args:
             measure: looks once, over connections of its own.
+
+        Returns:
+            What was judged.
         """
-        for measurement in repeated(measure, self._fails, self.run.clock):
+        found = repeated(measure, self._fails, self.run.clock)
+        for measurement in found:
             self._evaluate(measurement, None, 1)
+        return found
 
     def sequentially(self, probe: Sampler, sizes: Sequence[int], *, looks: int | None = None) -> None:
         """Look further while undecided: sizes are how many more observations each look adds.

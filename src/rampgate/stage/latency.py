@@ -150,7 +150,7 @@ class _Measuring:
         found: dict[str, Any] = {"left_out": left_out, "error": "", "down": False}
         if not asked:
             return found
-        judging = partial(_judged, self._context)
+        judging = partial(judged, self._context)
         with _probe(self._context, asked, judging if self._judged else None) as probe:
             try:
                 probed = probe.measure()
@@ -216,7 +216,9 @@ def _probe(
             each.close()
 
 
-def _judged(context: StageContext, seen: Iterable[Measurement]) -> list[Judgement]:
+def judged(context: StageContext, seen: Iterable[Measurement]) -> list[Judgement]:
+    """What the measurements of a look come to."""
+
     def held_against(threshold: Threshold, measurement: Measurement) -> Judgement:
         return judge(
             threshold,

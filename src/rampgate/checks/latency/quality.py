@@ -62,7 +62,7 @@ class Quality:
         """
         if not self._n:
             return []
-        found = [self._measured("answers_mislabelled", self._n, self._mislabelled)]
+        found = [self._measured("answers_mislabelled", self._n, self._mislabelled, joint=": ")]
         if self._endpoint.fresh or self._endpoint.changes:
             found.append(self._stale(client))
         return found
@@ -85,7 +85,9 @@ class Quality:
         same = unchanged(self._values)
         return [f"says the same at {changes!r} in each of {len(self._values):,} answers"] if same else []
 
-    def _measured(self, metric: str, n: int, wrong: list[str], note: str = "") -> Measurement:
-        note = f"{self._endpoint.path} {wrong[-1]}" if wrong else note
+    def _measured(
+        self, metric: str, n: int, wrong: list[str], note: str = "", joint: str = " "
+    ) -> Measurement:
+        note = f"{self._endpoint.path}{joint}{wrong[-1]}" if wrong else note
         labels = {"endpoint": self._endpoint.name}
         return Measurement(metric, n=n, value=float(len(wrong)), labels=labels, note=note)
