@@ -8,10 +8,14 @@ shows at /gate/now as JSON.
 from __future__ import annotations
 
 import shutil
+import socket
 import sys
 import time
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import gevent
 from flask import Blueprint, Response, abort, jsonify, request, send_file
@@ -24,7 +28,7 @@ from rampgate.report import sentences
 from rampgate.report.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from locust.env import Environment
 
@@ -38,6 +42,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+_HERE = ("localhost", socket.gethostname(), socket.getfqdn())
+_MAY_BE_LINKED = ("locust.index", "rampgate.page", "rampgate.report")
 _STATIC = Path(__file__).with_name("static")
 _ADDED = (
     '<link rel="stylesheet" href="./gate/static/gate.css"><script src="./gate/static/gate.js" defer></script>'
@@ -148,8 +154,10 @@ def install(environment: Environment, gate: Gate) -> None:
     for path, view in _views(LiveView(gate)).items():
         pages.add_url_rule(path, view.__name__, web.auth_required_if_enabled(view))  # type: ignore[no-untyped-call]  # Locust's web page carries no types
     pages.after_request(_secured)
+    web.app.before_request(partial(_refuse_others, {web.host, *_HERE}))
     web.app.register_blueprint(pages)
     web.app.after_request(_extended)
+    web.app.after_request_funcs[None].insert(0, _unshared)  # the first one is called last
     tabs = [tab for tab in web.template_args.get("extended_tabs", ()) if tab["key"] != KEY]
     web.template_args["extended_tabs"] = [*tabs, {"title": "Gate", "key": KEY}]
 
@@ -168,6 +176,35 @@ def _views(view: LiveView) -> dict[str, Callable[[], Response]]:
         return send_file(path, mimetype="text/html") if path else abort(404)
 
     return {"/gate": page, "/gate/now": now, "/gate/report": report}
+
+
+def _refuse_others(names: Collection[str]) -> None:
+    """Answer this page alone: a name that was pointed here, or another site's form, starts and reads nothing.
+
+    Args:
+        names: that this page goes by, beside addresses: of those there is no other owner.
+    """
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    name = urlsplit(f"//{request.host}").hostname or ""
+    own_name = name in names or _is_address(name)
+    own_origin = origin is None or urlsplit(origin).netloc == request.host
+    followed = request.method == "GET" and request.endpoint in _MAY_BE_LINKED
+    if not own_name or not own_origin or (site not in {"same-origin", "none"} and not followed):
+        abort(403)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _unshared(response: Response) -> Response:
+    """No page of this for another site's scripts, which Locust lets read all."""
+    response.headers.remove("Access-Control-Allow-Origin")
+    return response
 
 
 def _secured(response: Response) -> Response:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +23,7 @@ from locust import events
 from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 
-from rampgate.errors import ExitCode, RampgateError
+from rampgate.errors import ConfigurationError, ExitCode, RampgateError
 from rampgate.evidence import session, verdicts
 from rampgate.load import cohorts, plan, profile
 from rampgate.load import run as load
@@ -32,7 +33,7 @@ from rampgate.report import table, write_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadtests import coordinator, driver, gate_tab, journey, others, work, worker
+    from loadtests import coordinator, driver, gate_tab, journey, others, typed, work, worker
     from loadtests.driver import Steps
     from loadtests.journey import LoadUser
     from rampgate.judging.results import Verdict
@@ -43,7 +44,7 @@ else:
         "rampgate_loadtests", _here / "__init__.py", submodule_search_locations=[str(_here)]
     )
     sys.modules.setdefault(_spec.name, importlib.util.module_from_spec(_spec))
-    from rampgate_loadtests import coordinator, driver, gate_tab, journey, others, work, worker
+    from rampgate_loadtests import coordinator, driver, gate_tab, journey, others, typed, work, worker
     from rampgate_loadtests.driver import Steps
     from rampgate_loadtests.journey import LoadUser
 
@@ -61,6 +62,8 @@ class Gate:
     worker: ClassVar[worker.Worker | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     config: ClassVar[str | None] = None
+    host: ClassVar[str | None] = None
+    ignored: ClassVar[str] = ""
 
 
 def add_options(parser: Any, **_: Any) -> None:
@@ -85,9 +88,10 @@ def prepare(environment: Any, **_: Any) -> None:
     # Until there is a verdict: no evidence never passes. A worker has none of its own.
     is_worker = isinstance(environment.runner, WorkerRunner)
     environment.process_exit_code = ExitCode.PROMOTE if is_worker else ExitCode.HOLD
+    Gate.ignored = typed.put_back(environment, sys.argv[1:])
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
-    Gate.config = options.rampgate_config
+    Gate.config, Gate.host = options.rampgate_config, options.host
     Gate.options = {"users": options.num_users, "duration": options.run_time}
     # Registered here, after Locust's own: on leaving they are asked in reverse, and evidence goes first.
     if not all(map(others.is_ours, environment.user_classes)):
@@ -110,7 +114,7 @@ def prepare(environment: Any, **_: Any) -> None:
         if options.headless:
             Gate.run = load.LoadRun(setup, wait=options.wait, progress=_print)
     except RampgateError as error:
-        _refuse(environment, error)
+        _refuse(error)
         _print(str(error))
         sys.exit(error.exit_code)
     if options.headless:
@@ -161,7 +165,7 @@ def begin(environment: Any, **_: Any) -> None:
             Gate.run.trouble(str(error))
             judge(environment)
         else:
-            _refuse(environment, error)
+            _refuse(error)
         environment.process_exit_code = error.exit_code
         raise StopTest(str(error)) from None
     if Gate.coordinator:
@@ -173,7 +177,8 @@ def begin(environment: Any, **_: Any) -> None:
 
 def keep_error(exception: BaseException, user_instance: Any = None, **_: Any) -> None:
     """An error of the load test itself is no error of the target, and no pass either; others' are theirs."""
-    if work.now and others.is_ours(type(user_instance)):
+    user = getattr(user_instance, "user", user_instance)  # Locust hands on a set of tasks or a user
+    if work.now and others.is_ours(type(user)):
         work.now.trouble(load.error_message(exception))
 
 
@@ -222,16 +227,23 @@ def _options(environment: Any) -> dict[str, Any]:
 
 
 def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
-    config = Gate.config or environment.parsed_options.rampgate_config
-    settings, redactor = plan.settings_of(config, environment.host)
+    # A worker is given the address by its master.
+    host = environment.host if Gate.worker else Gate.host
+    settings, redactor = plan.settings_of(Gate.config, host)
+    if environment.host not in {None, "", Gate.host, settings.target.api}:
+        raise ConfigurationError(
+            f"host: found {environment.host!r} in the page; accepted is {settings.target.api}, whose secrets "
+            "go nowhere else"
+        )
     meant = settings.load
     settings = settings.model_copy(update={"load": profile.with_options(meant, options)})
-    return plan.prepare(settings, redactor, session.invocation(), meant=meant)
+    setup = plan.prepare(settings, redactor, session.invocation(), meant=meant)
+    return replace(setup, notes=[*setup.notes, *filter(None, [Gate.ignored])])
 
 
-def _refuse(environment: Any, error: RampgateError) -> None:
+def _refuse(error: RampgateError) -> None:
     """Record that the load run was not started, so that no older verdict is taken for its own."""
-    if refused := plan.refuse(Gate.config or environment.parsed_options.rampgate_config, str(error)):
+    if refused := plan.refuse(Gate.config, str(error)):
         write_all(*refused)
 
 

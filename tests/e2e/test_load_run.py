@@ -155,7 +155,13 @@ def rows_of(folder: Path) -> list[Row]:
 
 
 def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
-    """The account signs in once, users ask every endpoint, name the run, and each endpoint passes."""
+    """The account signs in once, users ask every endpoint, name the run, and each endpoint passes.
+
+    A locust.conf that names another address, fewer users and less time changes nothing, and is named.
+    """
+    (tmp_path / "locust.conf").write_text(
+        "host = http://127.0.0.1:9\nusers = 1\nrun-time = 1s\n", encoding="utf-8"
+    )
     with serving(Service()) as service:
         configure(tmp_path, service.url, plateau=6)
         code, said = ended(start(tmp_path))
@@ -189,6 +195,8 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
     last = verdict["verdict"].upper()
     assert said.index("Response time percentiles") < said.rindex(last), "the verdict comes last"
     assert "canary-2c9e" not in said
+    assert "found host, num-users, run-time in locust.conf" in said
+    assert any("locust.conf" in note for note in verdict["notes"])
 
 
 @pytest.mark.parametrize(

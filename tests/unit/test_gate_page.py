@@ -1,0 +1,81 @@
+"""Locust's page, which starts load: whom it answers."""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Blueprint, Flask, Response
+from flask_cors import CORS
+from loadtests import gate_tab
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+OWN = "127.0.0.1:8089"
+
+
+@pytest.fixture
+def page() -> FlaskClient:
+    """Locust's page as far as it matters, with what the load run adds to it."""
+    app, locust = Flask(__name__), Blueprint("locust", __name__, url_prefix="")
+    CORS(app)  # as Locust has it
+    locust.add_url_rule("/", "index", lambda: Response("<head></head>"))
+    locust.add_url_rule("/stop", "stop", lambda: "stopped")
+    locust.add_url_rule("/swarm", "swarm", lambda: "started", methods=["POST"])
+    app.register_blueprint(locust)
+    web = SimpleNamespace(
+        app=app, host="127.0.0.1", auth_required_if_enabled=lambda view: view, template_args={}
+    )
+    environment: Any = SimpleNamespace(web_ui=web)
+    gate_tab.install(environment, SimpleNamespace(run=None))
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": OWN},
+        {"Host": OWN, "Origin": f"http://{OWN}", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost:8089", "Origin": "http://localhost:8089"},
+        {"Host": "[::1]:8089"},
+        {"Host": f"{socket.gethostname()}:8089"},
+    ],
+)
+def test_the_page_answers_itself(page: FlaskClient, headers: dict[str, str]) -> None:
+    """By its address or its machine's name, from its own scripts or a shell."""
+    assert page.post("/swarm", headers=headers).data == b"started"
+    assert page.get("/gate/now", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example:8089"},
+        {"Host": "evil.example:8089", "Origin": "http://evil.example:8089"},
+        {"Host": OWN, "Origin": "http://evil.example"},
+        {"Host": OWN, "Origin": "null"},
+        {"Host": OWN, "Origin": "http://127.0.0.1:9999"},
+        {"Host": OWN, "Sec-Fetch-Site": "cross-site"},
+        {"Host": OWN, "Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/swarm"), ("GET", "/stop"), ("GET", "/gate/now")])
+def test_no_other_site_starts_stops_or_reads(
+    page: FlaskClient, headers: dict[str, str], method: str, path: str
+) -> None:
+    """Neither another site's form or image, nor a name that was pointed at this machine."""
+    assert page.open(path, method=method, headers=headers).status_code == 403
+
+
+def test_a_link_to_the_page_may_be_followed(page: FlaskClient) -> None:
+    """From a chat or a ticket: it shows the page, and starts nothing."""
+    followed = {"Host": OWN, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert page.get("/", headers=followed).status_code == 200
+
+
+def test_no_other_sites_script_may_read_the_page(page: FlaskClient) -> None:
+    """Locust lets all sites read; here the header is gone."""
+    assert "Access-Control-Allow-Origin" not in page.get("/", headers={"Host": OWN}).headers
