@@ -98,6 +98,20 @@ from rampgate.outcome import Severity
             "on for 28 % of 20,000 users (27 % to 29.1 % at 99.9 %), which is not 25 %",
         ),
         (
+            "flag_share == 25%", False, {"n": 750, "failures": 190},
+            (
+                "on for 25.3 % of 750 users (20.3 % to 30.9 % at 99.9 %), which agrees with 25 %; "
+                "so many show an error of 5.4 points"
+            ),
+        ),
+        (
+            "flag_share == 1%", False, {"n": 400, "failures": 0},
+            (
+                "undecided: on for 0 % of 400 users (0 % to 1.88 % at 99.9 %), 1 % expected: "
+                "needs 357 more users (a longer [flags] duration)"
+            ),
+        ),
+        (
             "flag_share == 25%", False, {"n": 100, "failures": 23},
             (
                 "undecided: on for 23 % of 100 users (11.1 % to 39 % at 99.9 %), 25 % expected: "

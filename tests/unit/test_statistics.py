@@ -316,3 +316,36 @@ def test_two_scores_have_no_median() -> None:
     """Fewer than three scores are refused."""
     with pytest.raises(ValueError, match="2 scores; a median needs 3"):
         statistics.median_bounds((90, 91))
+
+
+@pytest.mark.parametrize(("users", "points"), [(750, 6.5), (2_000, 4), (7_500, 2)])
+def test_the_smallest_error_of_share_that_so_many_users_show(users: int, points: float) -> None:
+    """At 25 % and an alpha of 1e-4 to 3e-5, as a run of few or many flags has, to within half a point."""
+    for alpha in (1e-4, 3e-5):
+        error = statistics.share_error(users, 0.25, alpha)
+        assert 100 * error == pytest.approx(points, abs=0.5)
+        off = round(users * error)
+        shares = round(users * 0.25) + off, round(users * 0.25) - off
+        assert all(statistics.two_sided(on, users, 0.25) <= alpha for on in shares)
+        assert any(
+            statistics.two_sided(on - (1 if on > users / 4 else -1), users, 0.25) > alpha for on in shares
+        )
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.25, 0.5, 0.99])
+def test_fewer_users_do_not_tell_a_share_from_none_or_all(share: float) -> None:
+    """From this many on, nobody or everybody being on is rejected; with one user less it is not."""
+    fewest = statistics.fewest_of_share(share, 3e-5)
+
+    def farthest(n: int) -> float:
+        return min(max(statistics.two_sided(0, n, share), statistics.two_sided(n, n, share)), 1.0)
+
+    assert farthest(fewest) <= 3e-5 < farthest(fewest - 1)
+    assert statistics.fewest_of_share(0.0, 3e-5) == statistics.fewest_of_share(1.0, 3e-5) == 1
+
+
+def test_the_share_that_so_many_observations_miss_once_in_a_thousand() -> None:
+    """Fifty connections show an instance with 13 % of the traffic, 2,000 users an error of 0.35 %."""
+    assert statistics.rarest_seen(50) == pytest.approx(0.129, abs=5e-4)
+    assert (1 - statistics.rarest_seen(2_000)) ** 2_000 == pytest.approx(1e-3)
+    assert statistics.rarest_seen(0) == 1.0
