@@ -108,7 +108,7 @@ def test_in_bulk_2000_users_are_compared_and_asked_again(tmp_path: Path) -> None
         **{f"{flag} single": (0.0, 100) for flag in EXPECTED},
     }
     assert values(found, "flag_changed") == dict.fromkeys(EXPECTED, (0.0, 2000))
-    assert values(found, "flag_on_when_off") == {"legacy": (0.0, 4000)}
+    assert values(found, "flag_on_when_off") == {"legacy": (0.0, 2000)}
     kinds = [request.method for request in clients.requests]
     assert (kinds[:4], kinds[-4:], kinds.count("GET")) == (["POST"] * 4, ["POST"] * 4, 300)
 

@@ -181,7 +181,9 @@ class _Survey:
                 yield counts.mismatches(flag, some, one_by_one, in_bulk, form="single")
             yield counts.changed(flag, [users[at] for at in twice], [got[at] for at in twice], second)
             if percentage == 0:
-                yield counts.on_when_off(flag, [*users, *(users[at] for at in twice)], [*got, *second])
+                later = {at for at, decision in zip(twice, second, strict=True) if decision}
+                either = [True if at in later else decision for at, decision in enumerate(got)]
+                yield counts.on_when_off(flag, users, either)
 
     def _announce(self, requests: int, singles: int) -> None:
         """Say how long it may take, where that is long."""
