@@ -158,17 +158,21 @@ def test_whatever_refuses_a_stage_leaves_a_record_that_holds(
         (["-m", "immediately"], 0),
         (["-m", "slow", "--bogus"], 4),
         (["--co", "-m", "imediate"], 5),
+        (["-m", "rollbacks"], 5),
     ],
 )
 def test_a_run_of_a_projects_own_marks_is_its_own(
     project: Project, deployment: Deployment, arguments: list[str], code: int
 ) -> None:
-    """A mark that is registered, or that a test carries, is no stage, however much it looks like one."""
+    """A mark that is registered, or that a test carries, is no stage, however much it looks like one.
+
+    Where no run of rampgate's was ever kept, one that nothing carries leaves no trace either.
+    """
     project.write("pytest.ini", "[pytest]\nmarkers =\n    deployed: of ours\n    slow\n")
     project.write("test_own.py", "import pytest\n@pytest.mark.immediately\ndef test_own(): pass\n")
     ran = project.run(*arguments)
     assert ran.code == code, ran.told
-    assert "did you mean" not in ran.told
+    assert ("did you mean" in ran.told) is (arguments == ["-m", "rollbacks"])
     assert nothing_happened(project, deployment)
 
 
