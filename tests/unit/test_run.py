@@ -126,6 +126,22 @@ def test_past_the_time_budget_it_looks_no_further(tmp_path: Path) -> None:
     assert expect.outcome is Outcome.UNDECIDED
 
 
+def test_cut_off_in_a_later_look_it_judges_those_before(tmp_path: Path) -> None:
+    """An interrupt goes on to whoever waits for it, and what was measured until then stands."""
+
+    class CutOff(Endpoint):
+        def measure(self, n: int) -> Sequence[Measurement]:
+            if self.sizes:
+                raise KeyboardInterrupt
+            return super().measure(n)
+
+    run = started(tmp_path)
+    expect = Expect(run, "a")
+    with pytest.raises(KeyboardInterrupt):
+        expect.sequentially(CutOff(run.clock, 0.03), SIZES)  # type: ignore[arg-type]  # it is the fake one
+    assert [judgement.n for judgement in expect.judgements] == [200, 200]
+
+
 def test_it_says_what_it_waits_for(tmp_path: Path) -> None:
     """Whoever watches reads why there is another look."""
     said: list[str] = []

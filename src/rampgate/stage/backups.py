@@ -86,8 +86,7 @@ class StoreBackup:
         ]
 
     def _progress(self, what: str) -> Progress:
-        left = self.run.deadline - self.run.clock.monotonic()
-        timeout_s = min(self.settings.timeout, max(0.0, left))
+        timeout_s = min(self.settings.timeout, self.run.left)
         return Progress(f"{what} of {self.store}", self.run.clock, timeout_s, self.run.progress)
 
     def _measured(self, metric: str, **fields: Any) -> Measurement:

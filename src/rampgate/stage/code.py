@@ -26,7 +26,7 @@ def command(context: StageContext, settings: CommandSettings) -> CommandProbe:
         run.folder / "commands",
         run.journal.clean,
         lambda line: run.progress(f"command {line}"),
-        run.deadline - run.clock.monotonic(),
+        run.left,
     )
 
 

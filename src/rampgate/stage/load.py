@@ -69,10 +69,10 @@ class LoadRunner:
         Raises:
             ProbeError: it does not fit into the stage's time, had to be stopped, died, or left no evidence.
         """
-        left = self._run.deadline - self._run.clock.monotonic()
+        left = self._run.left
         if seconds >= left:
             raise ProbeError(
-                f"{key}: {seconds:g} s do not fit into the {max(0.0, left):.0f} s "
+                f"{key}: {seconds:g} s do not fit into the {left:.0f} s "
                 f"that are left of stages.{self._run.stage}.budget"
             )
         what = [f"--users={users}", f"--duration={seconds:g}s", "--time-scale=1"]
