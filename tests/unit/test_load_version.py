@@ -44,6 +44,7 @@ def service() -> Service:
 def begun(folder: Path, address: str, **configured: Any) -> Running:
     """A load run that follows its ramp."""
     running = Running(settings(folder, target={"api": address}, version=configured))
+    running.run.start()
     running.run.peak_users = 2
     return running
 

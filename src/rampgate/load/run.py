@@ -92,17 +92,20 @@ class LoadRun:
             self._begin(run_id)
             undo.pop_all()
         self.id, self.folder = self._run.id, self._run.folder
-        self.start()
+        self._set_zero()
 
     def _begin(self, run_id: str) -> None:
         """Make the run's folder, or enter it, and write down what is asked."""
         self._run = session.start(self.setup, run_id, self.setup.stage, clock=self.clock)
         self._files = Files(self._run.folder, self._run.journal.process)
         self._version = RunningVersion(self._run, self.setup.within)
-        self._version.ask(START)
 
     def start(self) -> None:
-        """The ramp begins now."""
+        """The ramp begins, once it is known which version answers."""
+        self._version.ask(START)
+        self._set_zero()
+
+    def _set_zero(self) -> None:
         self.began = self.clock.now()
         self._zero = self.clock.monotonic()
         for recorder in self._recorders.values():
