@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from tests.unit.fakes import send_json, serving
 
 from rampgate import doctor
+from rampgate.cli import main
 from rampgate.config import locate
 from rampgate.errors import ConfigurationError
 
@@ -87,3 +90,14 @@ def test_a_wrong_threshold_is_named_with_its_file_and_key(folder: Path, text: st
     (folder / "own.toml").write_text(text, encoding="utf-8")
     (finding,) = (each for each in doctor.examine(Path("own.toml")) if each.name == "settings")
     assert (finding.good, finding.says.startswith(f"own.toml: {key}")) == (False, True)
+
+
+def test_doctor_says_that_a_stage_would_fail_now(folder: Path) -> None:
+    """A service that answers HTTP 503 is nothing that is missing here, and not left unsaid at the end."""
+    with serving(lambda handler: send_json(handler, 503, {})) as url:
+        (folder / "rampgate.toml").write_text(f'[target]\napi = "{url}"\n', encoding="utf-8")
+        ran = CliRunner().invoke(main, ["doctor"])
+    assert ran.exit_code == 0, ran.output
+    *_, installed, answered = ran.output.splitlines()
+    assert installed == "everything that the settings need is installed here"
+    assert answered == f"but a stage that is run now fails: api: {url}/health: HTTP 503"

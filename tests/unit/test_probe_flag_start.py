@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -231,7 +232,9 @@ def test_a_sound_rollout_has_nothing_wrong_at_any_percentage() -> None:
 def test_a_percentage_that_reaches_too_many_is_caught() -> None:
     """One user more than the bucket says is a mismatch at that percentage alone."""
     seen = played(ScratchService(lambda on, user, percentage: on or (percentage == 5 and user.endswith("7"))))
-    assert seen["flag_scenario_mismatches 5 %"].value > 0
+    wrong = seen["flag_scenario_mismatches 5 %"]
+    assert wrong.value > 0
+    assert re.fullmatch(r"the first of them: on in place of off for rampgate-\S+7(, .* by name)?", wrong.note)
     assert seen["flag_scenario_mismatches 25 %"].value == 0
 
 
