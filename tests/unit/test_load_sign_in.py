@@ -188,6 +188,16 @@ def test_an_account_is_tried_three_times_before_the_ramp_too(
     assert len(said) == 1
 
 
+def test_the_password_of_the_accounts_is_in_no_evidence(tmp_path: Path) -> None:
+    """It is secret by its type: whatever it is, the header does not have it."""
+    source = {"pattern": "u{n}@example.test", "count": 20, "password": "canary-accounts"}
+    run = Running(settings(tmp_path, load={"accounts": source}, login=LOGIN))
+    run.end()
+    evidence = [path.read_bytes() for path in run.folder.iterdir() if path.is_file()]
+    assert evidence
+    assert not any(b"canary-accounts" in content for content in evidence)
+
+
 def test_rows_of_sign_ins_stand_beside_the_accounts(tmp_path: Path) -> None:
     """What came of each sign-in is in the evidence of the check."""
     run = running(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from rampgate.checks.frame.table import Duration, JMESPath, Stages, Table
 from rampgate.config.thresholds import ThresholdSettings
@@ -18,7 +18,7 @@ class AccountsSettings(Table):
     count: int = Field(default=100, ge=1)
     csv: Path | None = None
     command: list[str] = Field(default_factory=list)
-    password: str = ""
+    password: SecretStr = SecretStr("")
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to a sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
 

@@ -177,7 +177,8 @@ def accounts_of(settings: Settings) -> list[Account]:
         )
     keys = _keys(login)
     if source.pattern:
-        return of_pattern(source.pattern, source.count, source.password or login.body.get(keys[1], ""), keys)
+        password = source.password.get_secret_value() or login.body.get(keys[1], "")
+        return of_pattern(source.pattern, source.count, password, keys)
     return of_csv(source.csv, keys) if source.csv else of_command(source.command, keys)
 
 
