@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.plugin.deployment import HEALTH, ITEMS, VERSION, Deployment, Project, Ran
+from tests.plugin.deployment import HEALTH, ITEMS, SETTINGS, VERSION, Deployment, Project, Ran
 
 from rampgate.evidence.verdicts import judge
 from rampgate.outcome import Decision
@@ -17,10 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+PATIENT = (
+    SETTINGS.replace('timeout = "5s"', 'timeout = "60s"')
+    .replace("4000ms", "50s")
+    .replace("4500ms", '51s"\napi_p95_critical = "api_response_time_p95 < 52s')
+)
+"""A stall of many seconds passes."""
+
+
 @pytest.fixture
 def stuck(project: Project, deployment: Deployment) -> Iterator[subprocess.Popen[str]]:
     """A run whose API has just stopped answering, in the middle of a check."""
     deployment.go_on.clear()
+    project.write("rampgate.toml", PATIENT.format(api=deployment.url))
     process = project.start("-m", "immediate")
     try:
         assert deployment.stalled.wait(30)
