@@ -7,7 +7,5 @@ from __future__ import annotations
 
 from rampgate.checks.latency.open_model import OpenModel
 
-
-def pytest_configure() -> None:
-    """Stand in for the kernel's count in this process; workers load the plugin by themselves."""
-    setattr(OpenModel, "held_up", lambda _: 0.0)  # noqa: B010  # the seam
+# In this process; workers load the plugin by themselves.
+setattr(OpenModel, "held_up", lambda _: 0.0)  # noqa: B010  # the seam

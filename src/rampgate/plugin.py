@@ -15,7 +15,7 @@ import pytest
 
 from rampgate.config import plan
 from rampgate.errors import NeverRanError, RampgateError, UnreachableError
-from rampgate.outcome import Outcome
+from rampgate.outcome import Cause, Outcome
 from rampgate.stage.items import (
     ALONE,
     CHECK_ID,
@@ -279,9 +279,10 @@ def pytest_runtest_makereport(
         "check",
         check=item.stash[CHECK_ID],
         outcome=own.value if own else None,
-        message=message,
+        message=message or (expect.unreliable if expect else ""),
         severity=severity_of(item).value,
         seconds=round(call.duration, 6),
+        **({"cause": Cause.STARVED.value} if expect and expect.unreliable else {}),
     )
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
     text = str(error) if isinstance(error, UnmetError | RampgateError) else ""

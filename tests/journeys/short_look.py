@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.calm_probe import pytest_configure
+from tests import calm_probe
 
 from rampgate.checks.endpoints import LatencySettings
 from rampgate.stage import stage_session
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.model.redact import Redactor
 
-__all__ = ["pytest_configure"]
+__all__ = ["calm_probe"]
 
 _load = vars(stage_session)["load"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.fakes import FakeClock
 
-from rampgate.checks.latency.open_model import OpenModel, Result
+from rampgate.checks.latency.open_model import NOT_WAITED, OpenModel, Result
 from rampgate.errors import ProbeError
 from rampgate.io import cpu_pressure
 
@@ -111,6 +111,29 @@ def test_what_waits_for_its_place_too_long_has_failed() -> None:
     asked.close()
     assert len(asked.done) == 40
     assert target.asked == 40 - late + 2
+
+
+def test_what_waits_while_others_are_answered_is_slow_and_has_not_failed() -> None:
+    """A target that is too slow for the pace answers: what it never gets to see is no failure of its."""
+    gate, clock = threading.Semaphore(1), FakeClock()
+
+    def ask() -> Result:
+        assert gate.acquire(timeout=60)
+        return GOOD
+
+    asked = model(ask, clock, most=1, timeout_s=1.0)
+    asked.run(0.05)
+    until(lambda: len(asked.done) == 1)
+    asked.run(1.0)
+    gate.release()
+    until(lambda: len(asked.done) == 2)
+    asked.run(2.0)
+    outcomes = {round(request.due, 1): request.result.outcome for request in asked.done}
+    gate.release(100)
+    until(lambda: not asked._open)
+    asked.close()
+    assert {outcomes[due] for due in (0.2, 0.3, 0.4)} == {NOT_WAITED}
+    assert [request.result.error for request in asked.done if request.result.error] == []
 
 
 def test_a_held_up_probe_does_not_make_up_for_it_in_a_rush() -> None:

@@ -10,7 +10,7 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.checks.endpoints import EndpointSettings, LatencySettings, undecidable
 from rampgate.checks.latency.counting import Terms, measurements, outage
-from rampgate.checks.latency.open_model import OpenModel, Request, Result
+from rampgate.checks.latency.open_model import NOT_WAITED, OpenModel, Request, Result
 from rampgate.checks.latency.probe import LatencyProbe, Probed
 from rampgate.config import policy
 from rampgate.config.settings import Settings
@@ -285,10 +285,12 @@ def test_other_processes_read_what_was_measured() -> None:
     assert (again.outage, again.unreliable, again.interrupted) == (probed.outage, "", False)
 
 
-def counted(*results: Result, endpoint: EndpointSettings = ENDPOINTS[0]) -> list[Measurement]:
+def counted(
+    *results: Result, endpoint: EndpointSettings = ENDPOINTS[0], edges: Sequence[float] = (500.0, 1000.0)
+) -> list[Measurement]:
     """What one endpoint's requests come to, ten a second."""
     requests = [Request(0, number / 10, result) for number, result in enumerate(results)]
-    return measurements(endpoint, requests, Terms([500.0, 1000.0], 5.0))
+    return measurements(endpoint, requests, Terms(edges, 5.0))
 
 
 def test_times_and_errors_are_counted_exactly() -> None:
@@ -325,6 +327,19 @@ def test_a_fast_failure_lies_above_every_edge() -> None:
     assert not times.histogram.counts
     assert errors.details == {"path": "/orders", "statuses": {"503": 60}, "errors": ["HTTP 503"]}
     assert (bodies.n, bodies.failures) == (0, 0)
+
+
+def test_what_was_not_waited_for_is_slow_and_no_error() -> None:
+    """It lies above every edge, and is told apart from what failed."""
+    results = [*[GOOD] * 60, *[Result(NOT_WAITED, 100.0)] * 40, *[BAD] * 10]
+    errors, times, bodies = counted(*results, edges=EDGES)
+    assert (errors.n, errors.failures, bodies.n) == (70, 10, 60)
+    assert (times.n, set(times.exceedances.values())) == (90, {50})
+    (judged, *_) = [each for each in judging([times]) if each.name == "api_p95_suite"]
+    assert (
+        "/orders answered HTTP 503 to 10 of 90 requests (expected 2xx), 40 more took 500 ms"
+        in judged.sentence
+    )
 
 
 def test_a_failure_in_the_cold_start_counts_as_an_error() -> None:

@@ -63,7 +63,9 @@ def _for_hold(verdict: Verdict) -> str:
         return f"mend rampgate.toml, then: {command}"
     if load:
         return _for_load(verdict, holding, command)
-    return "rampgate doctor" if holding is Outcome.ERROR else command
+    starved = any(result.cause == Cause.STARVED for result in verdict.checks)
+    where = " on a quieter machine" if starved and holding is Outcome.UNDECIDED else ""
+    return "rampgate doctor" if holding is Outcome.ERROR else f"{command}{where}"
 
 
 def _versions(verdict: Verdict) -> str:

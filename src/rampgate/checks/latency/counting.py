@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.checks.endpoints import COLD_START
+from rampgate.checks.latency.open_model import NOT_WAITED
 from rampgate.model.measurement import Block, Histogram, Measurement
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def measurements(endpoint: EndpointSettings, requests: Sequence[Request], terms:
     """``error_rate``, ``api_response_time`` and, with a body check, ``body_failure_rate``.
 
     The first COLD_START requests count among errors and bodies only. An answer that is not 2xx, or never
-    came, lies above every edge.
+    came, lies above every edge; so does a request that was not waited for, which is no error.
 
     Args:
         endpoint: that was asked.
@@ -50,8 +51,9 @@ def measurements(endpoint: EndpointSettings, requests: Sequence[Request], terms:
         terms: how they are counted.
     """
     common = {"labels": {"endpoint": endpoint.name}, "note": terms.note}
-    measured = [_errors(endpoint, requests, terms, common), _times(endpoint, requests, terms, common)]
-    return measured if not endpoint.body else [*measured, _bodies(endpoint, requests, terms, common)]
+    asked = [request for request in requests if request.result.outcome != NOT_WAITED]
+    measured = [_errors(endpoint, asked, terms, common), _times(endpoint, requests, terms, common)]
+    return measured if not endpoint.body else [*measured, _bodies(endpoint, asked, terms, common)]
 
 
 def _errors(
@@ -74,13 +76,13 @@ def _times(
 ) -> Measurement:
     """Exact counts above each edge; a failure lies above all of them."""
     cold, warm = requests[:COLD_START], requests[COLD_START:]
-    times = [request.result.ms for request in warm if not request.result.error]
+    times = _answered(warm)
 
     def counted(block: Sequence[Request]) -> Block:
-        failed = sum(bool(request.result.error) for request in block)
-        slow = [request.result.ms for request in block if not request.result.error]
-        above = {edge: failed + sum(ms > edge for ms in slow) for edge in terms.edges}
-        return Block(len(block), failed, above)
+        answered = _answered(block)
+        without = len(block) - len(answered)
+        above = {edge: without + sum(ms > edge for ms in answered) for edge in terms.edges}
+        return Block(len(block), without, above)
 
     cold_start = {"n": len(cold), **_median_and_worst([request.result.ms for request in cold])}
     return Measurement(
@@ -110,6 +112,12 @@ def _bodies(
         details=details | ({"failed": _examples(failed)} if failed else {}),
         **(common | ({"note": failed[0]} if failed else {})),
     )
+
+
+def _answered(requests: Sequence[Request]) -> list[float]:
+    """How long those took that have an answer."""
+    results = (request.result for request in requests)
+    return [result.ms for result in results if not result.error and result.outcome != NOT_WAITED]
 
 
 def _failed(errors: Iterable[str]) -> Block:

@@ -8,6 +8,7 @@ waits, and its time counts from when it was due.
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections import deque
 from queue import SimpleQueue
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 STALL_S = 0.05
 """A request that begins so much later than due was held up on this machine: the schedule moves, nothing is
 made up for in a rush."""
+NOT_WAITED = "not waited for"
+"""The outcome of a request that waited for its place as long as anybody would, while others were answered: it
+is slow, and has not failed."""
 _LEEWAY_S = 0.5
 _POLL_S = 0.05
 _TICK_S = 1e-6
@@ -32,7 +36,7 @@ class Result(NamedTuple):
     """What came of one request.
 
     Args:
-        outcome: its status, ``time-out`` or ``no answer``: a key to count by.
+        outcome: its status, ``time-out``, ``no answer`` or NOT_WAITED: a key to count by.
         ms: milliseconds to its end.
         error: why it failed, "" when it did not.
         body_error: what is wrong with its body, "" when nothing is.
@@ -88,6 +92,8 @@ class OpenModel:
         self._keys = itertools.count()
         self._next = 0.0
         self._open: dict[int, tuple[int, float]] = {}
+        self._had_to_wait: set[int] = set()
+        self._answered = [-math.inf] * len(ask)
         self._waiting: list[deque[int]] = [deque() for _ in ask]
         self._in_flight = [0] * len(ask)
         self._jobs: SimpleQueue[int | None] = SimpleQueue()
@@ -160,6 +166,7 @@ class OpenModel:
                 self._in_flight[endpoint] += 1
             else:
                 self.waited += 1
+                self._had_to_wait.add(key)
                 self._waiting[endpoint].append(key)
         self._next = round(self._next + 1 / (self.rate * len(self._ask)), 6)  # 600 in a minute, not 601
         if free:
@@ -174,25 +181,25 @@ class OpenModel:
         if self._error:
             raise self._error
         overdue = self.now() - self._timeout_s - _LEEWAY_S
-        text = f"no answer within {self._timeout_s:g} s of when it was due"
-        late = Result("time-out", (self._timeout_s + _LEEWAY_S) * 1000, text)
+        ms = (self._timeout_s + _LEEWAY_S) * 1000
+        late = Result("time-out", ms, f"no answer within {self._timeout_s:g} s of when it was due")
+        slow = Result(NOT_WAITED, ms)
         with self._lock:
             for key, (endpoint, due) in list(self._open.items()):  # in the order in which they were due
                 if due >= overdue:
                     break
                 del self._open[key]
-                self.done.append(Request(endpoint, due, late))
+                others = key in self._had_to_wait and self._answered[endpoint] >= due
+                self.done.append(Request(endpoint, due, slow if others else late))
 
     def _work(self) -> None:
         while (key := self._jobs.get()) is not None:
-            waited = False
             following: int | None = key
             while following is not None:
-                following = self._send(following, waited=waited)
-                waited = True
+                following = self._send(following)
             self._idle.release()
 
-    def _send(self, key: int, *, waited: bool) -> int | None:
+    def _send(self, key: int) -> int | None:
         """Send one request; the next that waits for its place, None where none does."""
         endpoint, begun = key % len(self._ask), self.now()
         try:
@@ -201,9 +208,11 @@ class OpenModel:
             self._error = error
             return None
         with self._lock:
+            if not result.error:
+                self._answered[endpoint] = self.now()
             if place := self._open.pop(key, None):
                 due = place[1]
-                if waited:
+                if key in self._had_to_wait:
                     result = result._replace(ms=result.ms + (begun - due) * 1000)
                 self.done.append(Request(endpoint, due, result))
             waiting = self._waiting[endpoint]
