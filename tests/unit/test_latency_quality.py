@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock, always
+from tests.unit.test_run import started
 
 from rampgate.checks.endpoints import EndpointSettings
+from rampgate.checks.latency.probe import Probed
 from rampgate.checks.latency.quality import Quality
+from rampgate.config.settings import Settings
+from rampgate.evidence.run import Expect
 from rampgate.io.http import ask
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Outcome
+from rampgate.stage.context import StageContext
+from rampgate.stage.latency import expect_latency
 
 if TYPE_CHECKING:
-    from rampgate.model.measurement import Measurement
+    from pathlib import Path
 
 NOW = 1_800_000_000.0
 OK = httpx.Response(200, json={"items": [1], "at": 5})
@@ -121,3 +129,22 @@ def test_what_must_change_must_not_stay_the_same(expression: str, bodies: list[A
     clients = Clients(lambda _: httpx.Response(200, json=left.pop(0) if len(left) > 1 else left[0]))
     stale = counted(clients, changes=expression)["answers_stale"]
     assert (stale.n, stale.value, stale.note) == (1, float(bool(note)), note)
+
+
+def test_what_answers_say_counts_on_a_starved_machine_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Times say nothing then; that JSON came as a page does."""
+    labels = {"endpoint": "items"}
+    errors = Measurement("error_rate", n=600, failures=600, labels=labels)
+    wrong = Measurement("answers_mislabelled", n=600, value=600.0, labels=labels)
+    probed = Probed([[errors, wrong]], Measurement("api_outage", "s", n=600, value=0.0), "starved")
+    items = EndpointSettings(name="items", path="/items")
+    settings = Settings.model_validate({"target": {"api": "http://127.0.0.1:9"}, "endpoints": [items]})
+    run = started(tmp_path, settings=settings)
+    found = {"left_out": [""], "error": "", "down": False, "probed": probed.to_json()}
+    monkeypatch.setattr(run, "shared", lambda *_: found)
+    expect = Expect(run, "immediate/latency::endpoint_answers_in_time[items]")
+    expect_latency(StageContext(run), items, expect)
+    outcomes = {each.metric: each.outcome for each in expect.judgements}
+    assert outcomes == {"error_rate": Outcome.UNDECIDED, "answers_mislabelled": Outcome.FAILED}

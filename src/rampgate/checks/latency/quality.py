@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rampgate.clock import Clock
     from rampgate.io.http import Answer
 
+OF_ANSWERS = ("answers_mislabelled", "answers_stale")
+"""What is counted here."""
+
 
 class Quality:
     """Counts among the 2xx answers of an endpoint those that are mislabelled, or old. Shared by threads.
@@ -62,7 +65,7 @@ class Quality:
         """
         if not self._n:
             return []
-        found = [self._measured("answers_mislabelled", self._n, self._mislabelled, joint=": ")]
+        found = [self._measured(OF_ANSWERS[0], self._n, self._mislabelled, joint=": ")]
         if self._endpoint.fresh or self._endpoint.changes:
             found.append(self._stale(client))
         return found
@@ -77,7 +80,7 @@ class Quality:
             n += 1
             wrong += self._still(endpoint.changes)
         unknown = f"{endpoint.path} sends neither Date nor Age, and no nonce was allowed"
-        return self._measured("answers_stale", n, wrong, "" if n else unknown)
+        return self._measured(OF_ANSWERS[1], n, wrong, "" if n else unknown)
 
     def _still(self, changes: str) -> list[str]:
         if len(self._values) < 2:  # noqa: PLR2004  # two of them may differ
