@@ -303,21 +303,22 @@ def test_an_arrival_rate_that_is_not_reached_is_told(folder: Path) -> None:
     assert "journeys that were due began: the load was not reached" in message_of(folder, "load/generator")
 
 
-@pytest.mark.parametrize("share", ["weight = 3", "fixed_count = 5"])
-def test_users_of_ones_own_go_beside_it(folder: Path, share: str) -> None:
-    """A user class in another file runs beside: nothing of it is judged, and ours are as many as are due."""
+def test_users_of_ones_own_go_beside_it(folder: Path) -> None:
+    """User classes in another file run beside: nothing of them is judged, and ours are as many as are due."""
     configure(folder, 'stages = "0.5s:4,3s:4"')
     (folder / "own.py").write_text(
         "from locust import User, constant, task\n"
         "class Own(User):\n"
         "    wait_time = constant(0.1)\n"
-        f"    {share}\n"
+        "    weight = 3\n"
         "    @task\n"
         "    def own(self):\n"
         "        open('own.txt', 'a').write('x')\n"
-        "        told = dict(name='x', response_time=1, response_length=0, exception=OSError())\n"
-        "        self.environment.events.request.fire(request_type='GET', **told)\n"
-        "        raise KeyError('is its own')\n",
+        "        request = dict(name='x', response_time=1, response_length=0, exception=OSError())\n"
+        "        self.environment.events.request.fire(request_type='GET', **request)\n"
+        "        raise KeyError('is its own')\n"
+        "class Few(Own):\n"
+        "    fixed_count = 5\n",
         encoding="utf-8",
     )
     process = start(folder, beside="own.py")
@@ -330,7 +331,7 @@ def test_users_of_ones_own_go_beside_it(folder: Path, share: str) -> None:
     assert "is its own" not in message_of(folder, "load/whole run")
     shown = message_of(folder, "load/generator")
     assert "other_requests" in shown
-    assert f"of users of other classes, {12 if 'weight' in share else 5} at most" in shown
+    assert "of users of other classes, 17 at most" in shown
 
 
 def test_a_compressed_ramp_is_a_rehearsal(folder: Path) -> None:

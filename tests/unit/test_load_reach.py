@@ -60,8 +60,8 @@ def test_bodies_that_must_be_checked_count_too(tmp_path: Path) -> None:
     """With loose limits it is the 200 bodies that a run is too short for."""
     loose = {"http_req_failed": ["rate<0.2"], "http_req_duration": ["p(50)<1000"]}
     endpoints = [{"name": "one", "path": "/one", "load": True, "body": "items"}]
-    told = settings(tmp_path, load={"users": 5, "thresholds": loose}, endpoints=endpoints)
-    assert "body_failure_rate > 5% takes 200" in prepare(told, Redactor()).notes[0]
+    made = settings(tmp_path, load={"users": 5, "thresholds": loose}, endpoints=endpoints)
+    assert "body_failure_rate > 5% takes 200" in prepare(made, Redactor()).notes[0]
 
 
 @pytest.mark.parametrize(

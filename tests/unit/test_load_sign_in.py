@@ -22,8 +22,8 @@ LOGIN = {"path": "/login", "body": {"email": "a@example.test", "password": "x"}}
 def running(folder: Path, *, accounts: int = 20, **load: Any) -> Running:
     """A run whose users share the account of [login], or have accounts of their own."""
     source = {"accounts": {"pattern": "u{n}@example.test", "count": accounts}} if accounts else {}
-    told = settings(folder, load={"users": max(2, accounts), **source, **load}, login=LOGIN)
-    return Running(told, accounts={})
+    made = settings(folder, load={"users": max(2, accounts), **source, **load}, login=LOGIN)
+    return Running(made, accounts={})
 
 
 def report(run: Running, accounts: dict[int, tuple[str, int]], process: str = "worker1") -> None:
@@ -179,9 +179,9 @@ def test_an_account_is_tried_three_times_before_the_ramp_too(
         lambda base, **_: httpx.Client(base_url=base, transport=httpx.MockTransport(answer)),
     )
     monkeypatch.setattr("rampgate.load.cohorts.time.sleep", paused.append)
-    told = settings(tmp_path, load={"accounts": {"pattern": "u{n}@example.test", "count": 40}}, **ACCOUNTS)
+    made = settings(tmp_path, load={"accounts": {"pattern": "u{n}@example.test", "count": 40}}, **ACCOUNTS)
     wrong: list[str] = []
-    cohorts.choose(told, users=2, run_id="r", failed=lambda _, why: wrong.append(why), progress=said.append)
+    cohorts.choose(made, users=2, run_id="r", failed=lambda _, why: wrong.append(why), progress=said.append)
     assert (sum("u1@" in email for email in asked), wrong) == (tries, failed)
     assert paused == [1.0] * (tries - 1)
     assert said[0].startswith("sign-ins: up to 40 to learn whom the features reach, then 2; one that fails")
