@@ -157,7 +157,7 @@ def begin(environment: Any, **_: Any) -> None:
             workers=workers or 1,
             users=users,
             run_id=run.id,
-            failed=lambda account, why: run.learn("before", {ACCOUNTS: {str(account.number): [why, 0]}}),
+            tried=lambda account, why: run.learn("before", {ACCOUNTS: {str(account.number): [why, 0]}}),
             progress=_print,
         )
     except RampgateError as error:

@@ -16,6 +16,8 @@ from rampgate.outcome import Decision, Outcome
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rampgate.load.accounts import Account
+
 LOGIN = {"path": "/login", "body": {"email": "a@example.test", "password": "x"}}
 
 
@@ -84,6 +86,21 @@ def test_a_target_that_refuses_every_sign_in_rolls_back(tmp_path: Path) -> None:
     decided = run.end()
     assert decided.decision is Decision.ROLLBACK
     assert "accounts could not sign in" in decided.reasons[0]
+
+
+def test_accounts_that_were_tried_before_the_ramp_count_too(tmp_path: Path) -> None:
+    """Three of a hundred whose cohort was looked up cannot sign in: 3 %, though the run needs twenty."""
+    run = running(tmp_path, abort="report")
+    run.run.learn(
+        "before", {FACT: {str(number): ("HTTP 403" if number < 3 else "", 0) for number in range(100)}}
+    )
+    assert not run.run.ending
+    report(run, dict.fromkeys(range(50, 70), ("", 0)))
+    run.run.peak_users = 20
+    run.go_on(46, n=40)
+    decided = run.end()
+    assert decided.decision is Decision.HOLD
+    assert "3 of 100 accounts could not sign in" in decided.reasons[0]
 
 
 def test_the_account_that_all_users_share_is_all_accounts(tmp_path: Path) -> None:
@@ -181,9 +198,15 @@ def test_an_account_is_tried_three_times_before_the_ramp_too(
     monkeypatch.setattr("rampgate.load.cohorts.time.sleep", paused.append)
     made = settings(tmp_path, load={"accounts": {"pattern": "u{n}@example.test", "count": 40}}, **ACCOUNTS)
     wrong: list[str] = []
-    cohorts.choose(made, users=2, run_id="r", failed=lambda _, why: wrong.append(why), progress=said.append)
+    good: list[str] = []
+
+    def tried(_: Account, why: str) -> None:
+        (wrong if why else good).append(why)
+
+    cohorts.choose(made, users=2, run_id="r", tried=tried, progress=said.append)
     assert (sum("u1@" in email for email in asked), wrong) == (tries, failed)
     assert paused == [1.0] * (tries - 1)
+    assert len(good) >= 2, "those that could sign in are counted beside them"
     assert said[0].startswith("sign-ins: up to 40 to learn whom the features reach, then 2; one that fails")
     assert len(said) == 1
 

@@ -37,8 +37,8 @@ Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""
 ReadIds: TypeAlias = "Callable[[Account], tuple[str, str] | None]"
 """Account -> its user id and workspace id; None when it cannot sign in, or the answer does not have them."""
-Failed: TypeAlias = "Callable[[Account, str], None]"
-"""Takes an account that cannot sign in, and why."""
+Tried: TypeAlias = "Callable[[Account, str], None]"
+"""Takes an account that was signed in, and why it cannot, or ""."""
 
 AT_ONCE = 4
 """How many accounts sign in at the same time when their ids are looked up."""
@@ -76,7 +76,7 @@ def choose(
     workers: int = 1,
     users: int,
     run_id: str,
-    failed: Failed = lambda *_: None,
+    tried: Tried = lambda *_: None,
     progress: Callable[[str], None] = print,
 ) -> list[Account]:
     """The accounts of a run, each with its cohort; [] when all users share the account of [login].
@@ -88,7 +88,7 @@ def choose(
         workers: how many processes share the accounts out.
         users: the most users at once.
         run_id: sent along with each sign-in.
-        failed: takes each account that cannot sign in.
+        tried: takes each account that was signed in, or could not be.
         progress: is told, before the first one, how many sign-ins the run makes.
 
     Raises:
@@ -110,7 +110,7 @@ def choose(
             target.api or "", run_id=run_id, timeout_s=target.timeout, headers=target.headers, guard=guard
         ) as http:
             accounts = sort(
-                accounts, split, partial(_read_ids, http, login, source, failed), _needed(users, workers)
+                accounts, split, partial(_read_ids, http, login, source, tried), _needed(users, workers)
             )
     if accounts:
         check(accounts, users, workers)
@@ -239,7 +239,7 @@ def _with_ids(accounts: Sequence[Account], read_ids: ReadIds) -> Iterator[Accoun
 
 
 def _read_ids(
-    http: httpx.Client, login: LoginSettings, source: AccountsSettings, failed: Failed, account: Account
+    http: httpx.Client, login: LoginSettings, source: AccountsSettings, tried: Tried, account: Account
 ) -> tuple[str, str] | None:
     """Sign in as an account and read whose it is."""
     for attempt in range(TRIES):
@@ -250,7 +250,8 @@ def _read_ids(
         except ProbeError:
             return None
         if answer.ok:
+            tried(account, "")
             user, workspace = find(source.user, answer.json()), find(source.workspace, answer.json())
             return (str(user), str(workspace)) if user and workspace else None
-    failed(account, answer.trouble)
+    tried(account, answer.trouble)
     return None

@@ -268,8 +268,9 @@ class LoadRun:
 
     def _hopeless(self) -> str:
         """Why no further sign-in can keep the run from a rollback, "" while one can."""
-        due = profile.of(self.settings.load).users if self.settings.load.accounts else 1
-        failed = sum(bool(why) for why, _ in self.facts.accounts.values())
+        tried = [why for why, _ in self.facts.accounts.values()]
+        due = max(len(tried), profile.of(self.settings.load).users if self.settings.load.accounts else 1)
+        failed = sum(map(bool, tried))
         return f"{failed} of {due} accounts could not sign in" if failed > MOST_FAILED * due else ""
 
     def _wrong(self) -> str:
