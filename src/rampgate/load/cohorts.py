@@ -89,7 +89,7 @@ def choose(
         users: the most users at once.
         run_id: sent along with each sign-in.
         tried: takes each account that was signed in, or could not be.
-        progress: is told, before the first one, how many sign-ins the run makes.
+        progress: takes, before the first one, how many sign-ins the run makes.
 
     Raises:
         ConfigurationError: the accounts cannot be read, or there are too few.

@@ -127,7 +127,7 @@ _ALL = (
 )
 
 _SENTENCES = {
-    "accounts_failed": ("all {n} accounts could sign in", "{k} of {n} accounts could not sign in"),
+    "accounts_failed": ("{n} of {n} accounts could sign in", "{k} of {n} accounts could not sign in"),
     "abort_evidence": ("no limit was broken while the load ran", ""),
     "up": ("answers", ""),
     "mongodb_up": ("MongoDB answers", ""),
