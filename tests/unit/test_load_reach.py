@@ -103,12 +103,12 @@ def test_the_load_of_a_stage_is_what_the_stage_says(tmp_path: Path, monkeypatch:
         (
             {"duration": "30s", "users": "2"},
             ["--duration=30s", "--users=2"],
-            "a longer --duration or more --users",
+            "rampgate load with a longer --duration or more --users",
         ),
         (
             {"duration": "30s", "rate": "2"},
             ["--duration=30s", "--rate=2"],
-            "a longer --duration or a higher --rate",
+            "rampgate load with a longer --duration or a higher --rate",
         ),
         ({}, [], "a longer plateau or more users under [load]"),
         ({"stages": "10s:2,30s:2"}, [], "a longer steady stage or more users in [load] stages"),

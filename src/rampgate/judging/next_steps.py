@@ -130,7 +130,8 @@ def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:
     if Cause.STARVED in causes:
         return f"{command} on a quieter machine{_spread(verdict, command)}"
     longer, more = _keys_in_force(verdict)
-    return f"{'' if Cause.SHORT in causes else f'{longer} or '}{more}, then: {command}"
+    enough = more if Cause.SHORT in causes else f"{longer} or {more}"
+    return f"{command} with {enough}" if "--" in enough else f"{enough}, then: {command}"
 
 
 def _keys_in_force(verdict: Verdict) -> tuple[str, str]:
