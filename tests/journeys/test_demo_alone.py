@@ -38,6 +38,8 @@ def test_demo_ignores_what_the_shell_points_at(tmp_path: Path) -> None:
         "--demo",
         "-p",
         "tests.journeys.calm_auditor",
+        "-p",
+        "tests.calm_probe",
     ]
     done = subprocess.run(
         [*command, "--demo", f"--rampgate-reports={tmp_path / 'reports'}"],

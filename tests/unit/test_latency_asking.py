@@ -39,7 +39,7 @@ def over_http(url: str, number: int) -> list[Result]:
 def test_a_good_answer_is_no_failure() -> None:
     """Its status counts, its time is the server's, and nothing is wrong with it."""
     found = asked(always(httpx.Response(200, json={"items": [1]})), body="items")
-    assert (found.outcome, found.error, found.body_error, found.limited) == ("200", "", "", False)
+    assert (found.outcome, found.error, found.body_error, found.limited) == ("200", "", "", None)
     assert found.ms > 0
 
 
@@ -67,16 +67,18 @@ def test_our_own_trouble_is_no_evidence() -> None:
 @pytest.mark.parametrize(
     ("answer", "limited"),
     [
-        (httpx.Response(429), True),
-        (httpx.Response(503, headers={"Retry-After": "1"}), True),
-        (httpx.Response(503), False),
-        (httpx.Response(500, headers={"Retry-After": "1"}), False),
-        (httpx.Response(200), False),
+        (httpx.Response(429), 0),
+        (httpx.Response(429, headers={"Retry-After": "30"}), 30),
+        (httpx.Response(429, headers={"Retry-After": "86400"}), 60),
+        (httpx.Response(503, headers={"Retry-After": "Mon, 30 Nov 2026 12:00:00 GMT"}), 0),
+        (httpx.Response(503), None),
+        (httpx.Response(500, headers={"Retry-After": "1"}), None),
+        (httpx.Response(200), None),
     ],
 )
-def test_an_answer_may_mean_that_we_ask_too_often(answer: httpx.Response, *, limited: bool) -> None:
-    """HTTP 429, and 503 with Retry-After; a plain 503 is a failure and nothing else."""
-    assert asked(always(answer)).limited is limited
+def test_an_answer_may_mean_that_we_ask_too_often(answer: httpx.Response, limited: float | None) -> None:
+    """HTTP 429, and 503 with Retry-After, for so many seconds; a plain 503 is a failure and nothing else."""
+    assert asked(always(answer)).limited == limited
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ ENDPOINTS = [EndpointSettings(name=name, path=f"/{name}", body="items") for name
 POLICY = policy.build(Settings(endpoints=ENDPOINTS))
 EDGES = [edge for threshold in POLICY.of("api_response_time") if (edge := threshold.edge) is not None]
 GOOD, BAD = Result("200", 20.0), Result("503", 3.0, "HTTP 503")
-LIMITED = Result("429", 3.0, "HTTP 429", limited=True)
+LIMITED = Result("429", 3.0, "HTTP 429", limited=0.0)
 
 
 class Simulated(OpenModel):
@@ -214,13 +214,14 @@ def test_a_limit_of_our_rate_halves_it_once() -> None:
 
     asked = Probing(target)
     assert asked.paces == [10, 5]
+    assert asked.clock.slept == [10]
     assert asked.outcomes == {Outcome.PASSED}
     errors, *_ = asked.probed.measurements[0]
     assert errors.note == "the target limits our rate (HTTP 429) at 20 requests a second"
     assert errors.details["pace"] == 5
 
 
-@pytest.mark.parametrize("limited", [LIMITED, Result("503", 3.0, "HTTP 503", limited=True)])
+@pytest.mark.parametrize("limited", [LIMITED, Result("503", 3.0, "HTTP 503", limited=0.0)])
 def test_a_limit_that_goes_on_is_an_error_and_names_the_pace(limited: Result) -> None:
     """It is not the target's failure that we ask too often."""
     with pytest.raises(ProbeError) as raised:
@@ -237,7 +238,7 @@ def test_nothing_but_429_is_an_error() -> None:
 
 def test_nothing_but_503_is_an_outage_whatever_it_says_of_later() -> None:
     """With Retry-After too: where nothing is answered, it is down."""
-    asked = Probing(lambda *_: Result("503", 3.0, "HTTP 503", limited=True))
+    asked = Probing(lambda *_: Result("503", 3.0, "HTTP 503", limited=0.0))
     assert asked.judged["", "api_outage"] is Outcome.FAILED
     assert asked.paces == [10]
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rampgate.io.http import ClientFactory
 
 
+MOST_WAIT_S = 60.0
+"""Seconds that a target which limits our rate is left in peace at most."""
+
+
 class Connections:
     """Clients that several threads share, each used by one at a time; the last used is the next used.
 
@@ -85,11 +89,14 @@ def send(
     return Result(answer.outcome, answer.ms, error, body_error, limited(answer))
 
 
-def limited(answer: Answer) -> bool:
-    """Whether the answer may mean that we ask too often."""
-    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return "retry-after" in answer.headers
-    return answer.status == HTTPStatus.TOO_MANY_REQUESTS
+def limited(answer: Answer) -> float | None:
+    """For how many seconds to ask nothing, where the answer may mean that we ask too often; else None."""
+    wait = answer.headers.get("retry-after")
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or (
+        answer.status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None
+    ):
+        return min(float(wait), MOST_WAIT_S) if wait and wait.isdecimal() else 0.0
+    return None
 
 
 def body_failure(endpoint: EndpointSettings, data: Any) -> str:

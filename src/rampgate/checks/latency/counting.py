@@ -157,8 +157,15 @@ def outage(requests: Iterable[Request], endpoints: int) -> Measurement:
     return Measurement("api_outage", "s", n=n, value=round(longest, 3) if n else None, note=note)
 
 
-def rate_limited(requests: Iterable[Request], since: float) -> str:
-    """By which status the target limits our rate, "" when it does not.
+class Limit(NamedTuple):
+    """That the target limits our rate: by which status, and for how many seconds to ask nothing."""
+
+    status: str
+    wait_s: float
+
+
+def rate_limit(requests: Sequence[Request], since: float) -> Limit | None:
+    """Whether the target limits our rate.
 
     Of an endpoint that answers with nothing but 503, that is what it answers, whatever the rate.
 
@@ -167,17 +174,17 @@ def rate_limited(requests: Iterable[Request], since: float) -> str:
         since: when the seconds begin that count.
     """
     answers: dict[int, Counter[str]] = {}
-    for request in requests:
-        if request.due >= since:
-            result = request.result
-            kind = result.outcome if result.limited else "" if result.error else "answered"
-            answers.setdefault(request.endpoint, Counter())[kind] += 1
+    recent = [request for request in requests if request.due >= since]
+    for endpoint, _, result in recent:
+        kind = "" if result.error else "answered"
+        answers.setdefault(endpoint, Counter())[kind if result.limited is None else result.outcome] += 1
+    wait_s = max((result.limited for *_, result in recent if result.limited is not None), default=0.0)
     for found in answers.values():
         if found["429"] and (found["answered"] or found.keys() == {"429"}):
-            return "429"
+            return Limit("429", max(wait_s, WINDOW_S))
         if found["503"] and found["answered"]:
-            return "503"
-    return ""
+            return Limit("503", max(wait_s, WINDOW_S))
+    return None
 
 
 def _details(endpoint: EndpointSettings, requests: Sequence[Request], terms: Terms) -> dict[str, Any]:

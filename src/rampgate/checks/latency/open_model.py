@@ -40,14 +40,14 @@ class Result(NamedTuple):
         ms: milliseconds to its end.
         error: why it failed, "" when it did not.
         body_error: what is wrong with its body, "" when nothing is.
-        limited: whether it was refused for our rate.
+        limited: seconds to wait where it was refused for our rate, as it may be, else None.
     """
 
     outcome: str
     ms: float
     error: str = ""
     body_error: str = ""
-    limited: bool = False
+    limited: float | None = None
 
 
 class Request(NamedTuple):

@@ -96,27 +96,32 @@ class LatencyProbe:
             ProbeError: we could not measure: the target goes on to limit our rate.
             RefusedError: the guard refuses the address.
         """
-        rate, note = self.settings.rate(len(self.endpoints)), ""
-        for pace in (rate, rate / 2):
-            found = self._measure(pace, note)
-            if isinstance(found, Probed):
-                return found
-            at = f"{pace * len(self.endpoints):g} requests a second"
-            note = f"the target limits our rate (HTTP {found}) at {at}"
-            self.progress(f"latency: {note}")
-        raise ProbeError(note)
+        rate = self.settings.rate(len(self.endpoints))
+        found = self._measure(rate)
+        if isinstance(found, counting.Limit):
+            note = self._limits(found, rate)
+            self.progress(f"latency: {note}; goes on at half of that in {found.wait_s:g} s")
+            self.clock.sleep(found.wait_s)
+            found = self._measure(rate / 2, note)
+        if isinstance(found, counting.Limit):
+            raise ProbeError(self._limits(found, rate / 2))
+        return found
 
-    def _measure(self, rate: float, note: str) -> Probed | str:
-        """What was seen at a pace, or the status by which the target limits it."""
-        start, traffic, status = self.clock.now(), self.traffic(rate), ""
+    def _limits(self, limit: counting.Limit, rate: float) -> str:
+        at = f"{rate * len(self.endpoints):g} requests a second"
+        return f"the target limits our rate (HTTP {limit.status}) at {at}"
+
+    def _measure(self, rate: float, note: str = "") -> Probed | counting.Limit:
+        """What was seen at a pace, or that the target limits it."""
+        start, traffic, limit = self.clock.now(), self.traffic(rate), None
         try:
-            status = self._run(traffic)
+            limit = self._run(traffic)
         except KeyboardInterrupt as interrupt:
             self.interrupt = interrupt
         finally:
             cut_off = traffic.close()
-        if status:
-            return status
+        if limit:
+            return limit
         details = {"pace": rate, "waited": traffic.waited} | ({"cut_off": cut_off} if cut_off else {})
         terms = counting.Terms(self.edges, self.settings.look / BLOCKS, note, details)
         requests, end = _in_order(traffic.done), self.clock.now()
@@ -130,8 +135,8 @@ class LatencyProbe:
             self.interrupt is not None,
         )
 
-    def _run(self, traffic: OpenModel) -> str:
-        """Ask until it is enough; the status by which the target limits our rate, "" where it does not."""
+    def _run(self, traffic: OpenModel) -> counting.Limit | None:
+        """Ask until it is enough, or the target limits our rate."""
         looks = [factor * BLOCKS for factor in (LOOKS if self.judge else LOOKS[:1])]
         said = 0.0
         for number in range(1, looks[-1] + 1):
@@ -139,14 +144,14 @@ class LatencyProbe:
             traffic.run(end)
             if number in looks:
                 traffic.drain()
-            if status := counting.rate_limited(_in_order(traffic.done), end - counting.WINDOW_S):
-                return status
+            if limit := counting.rate_limit(traffic.done, end - counting.WINDOW_S):
+                return limit
             if end >= said + _SAY_S:
                 said = end
                 self._say(traffic)
             if self.judge and self._enough(traffic, self.judge, look_ended=number in looks[:-1]):
                 break
-        return ""
+        return None
 
     def _enough(self, traffic: OpenModel, judge: Judge, *, look_ended: bool) -> bool:
         """Whether a critical limit is broken, or at the end of a look nothing is to be gained by another."""
