@@ -112,6 +112,8 @@ def test_lost_connections_are_counted_among_more(answer: httpx.Response | Except
     seen, lost = asked(Clients(handler), expected="1.0.0")
     assert (seen.value, seen.n) == (0.0, 16)
     assert (lost.metric, lost.value, lost.n) == ("version_lost", 16.0, 32)
+    ended = "503" if isinstance(answer, httpx.Response) else "no answer"
+    assert lost.note == f"/health: 200 16 times, {ended} 16 times"
 
 
 def test_a_limit_of_our_rate_is_waited_out() -> None:
