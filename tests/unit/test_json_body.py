@@ -34,6 +34,20 @@ def test_what_is_no_json_is_named(body: bytes, says: str) -> None:
     assert parsed(body) == (None, says)
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'"\\ud83d\\ude00"', "\N{GRINNING FACE}"),
+        (b'"a\\uD83D"', "a\N{REPLACEMENT CHARACTER}"),
+        (b'"\\udE00\\ud83db"', "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b"),
+        (b'"\\\\ud83d"', "\\ud83d"),
+    ],
+)
+def test_half_a_character_can_be_written_down(body: bytes, text: str) -> None:
+    """Two halves are a character; one, as a text that was cut leaves it, is replaced: no file can hold it."""
+    assert parsed(body) == (text, "")
+
+
 @pytest.mark.parametrize("body", [b"\xef\xbb\xbf[1]", b" [1] \n"])
 def test_json_is_read(body: bytes) -> None:
     """A mark of the byte order and spaces around are no fault."""

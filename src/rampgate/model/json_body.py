@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from contextlib import suppress
 from email.message import Message
 from functools import partial
@@ -14,14 +15,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", int, float)
 _SHOWN = 40
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _HTML = (b"<!doctype html", b"<html")
 
 
 def parsed(body: bytes) -> tuple[Any, str]:
-    """A body as JSON, and "", or None and what it is instead."""
+    """A body as JSON, and "", or None and what it is instead; half a character in it is U+FFFD."""
     try:
         text = body.decode("utf-8-sig")
-        return _DECODER.decode(text), ""
+        data = _DECODER.decode(text)
+        if _HALF.search(text):  # without its other half it is no character, and nothing can write it down
+            written = json.dumps(data, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            data = json.loads(written.decode("utf-16", "replace"))
     except UnicodeDecodeError:
         return None, "the body is not UTF-8"
     except json.JSONDecodeError as error:
@@ -30,6 +35,7 @@ def parsed(body: bytes) -> tuple[Any, str]:
         return None, str(error)
     except RecursionError:
         return None, "the body is JSON nested too deep to read"
+    return data, ""
 
 
 def is_json(content_type: str) -> bool:
