@@ -76,6 +76,15 @@ def test_reachability_is_looked_at_once(healthy: tuple[Project, Ran, Ran]) -> No
     assert len(looks) == 1
 
 
+@pytest.mark.parametrize("name", ["Übersicht", "C:\\new [1]"])
+def test_a_name_is_what_the_settings_say(tmp_path: Path, deployment: Deployment, name: str) -> None:
+    """Letters of any language, and what Python writes with a backslash: the check that is planned is run."""
+    settings = SETTINGS.format(api=deployment.url).replace('"items"', f"'{name}'")
+    ran = Project(tmp_path, settings).run("-m", "immediate")
+    assert ran.code == 0, ran.told
+    assert ran.outcomes[ITEMS.replace("items", name)] == "passed"
+
+
 def test_the_run_can_be_judged_again(healthy: tuple[Project, Ran, Ran]) -> None:
     """From the journal alone, to the byte."""
     project, *_ = healthy

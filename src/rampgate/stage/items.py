@@ -105,6 +105,8 @@ def check_id(item: pytest.Item, stage: str) -> str | None:
         return None
     name = plan.check_name(item.path.name, item.originalname)
     key = item.callspec.id if hasattr(item, "callspec") else ""
+    if key.isascii():  # pytest escapes what is not ASCII, unless it is told not to
+        key = key.encode().decode("unicode_escape")
     return f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
 
 
