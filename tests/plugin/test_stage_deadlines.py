@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +43,22 @@ def test_own():
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 """
 """A call that lasts for many minutes and that no signal interrupts, announced by a request."""
+HANGS = """
+import time
+import urllib.request
+import pytest
+
+@pytest.fixture
+def slow():
+    yield
+    time.sleep(600)
+
+@pytest.mark.immediate
+def test_own(slow):
+    urllib.request.urlopen("{api}/now").close()
+    time.sleep(600)
+"""
+"""A test, and after it the end of its fixture, that take long."""
 
 
 def patient(folder: Path, deployment: Deployment, more: str = "") -> Project:
@@ -133,3 +151,24 @@ def test_a_call_that_hears_no_signal_is_interrupted_too(
     assert "immediate: interrupted" in project.verdict["reasons"]
     assert "test_own.py::test_own" in project.verdict["never_ran"]
     assert (project.latest / "report.html").is_file()
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_whoever_interrupts_again_and_again_gets_a_verdict(
+    tmp_path: Path, deployment: Deployment, workers: list[str]
+) -> None:
+    """Neither does the second break into the end of the run, nor does what hangs there hold it up."""
+    project = patient(tmp_path, deployment)
+    project.write("test_own.py", HANGS.format(api=deployment.url))
+    with project.started("-m", "immediate", *workers) as process:
+        assert deployment.stalled.wait(GUARD_S)
+        for _ in range(int(GUARD_S / 0.1)):
+            os.killpg(process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+                break
+        said, _ = process.communicate(timeout=GUARD_S)
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
+    assert project.verdict["verdict"] == "hold"
+    assert "immediate: interrupted" in project.verdict["reasons"]

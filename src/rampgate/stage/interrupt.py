@@ -9,9 +9,11 @@ cut off may judge in a ``finally`` what it has. Where the main thread is in a ca
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _HEARD_WITHIN_S = 0.7
+_HEEDED_WITHIN_S = 2.0
+"""Who interrupts again after that does not wait for the end of a fixture, or of whatever else hangs."""
 _SOON_S = 0.001
 _heard = threading.Event()
 _rung = threading.Event()
+_interrupted = threading.Event()
 
 
 class TimeUpError(KeyboardInterrupt):
@@ -53,6 +58,7 @@ def listen(give_up: Callable[[], object], *, forwarded: bool) -> Callable[[], No
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     _heard.clear()
+    _interrupted.clear()
     threading.Thread(target=_watch, args=(reader, give_up), daemon=True).start()
 
     def undo() -> None:
@@ -96,9 +102,12 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _interrupt(*_: object) -> None:
+    """The first ends what is measured; a second must not break into the end of the session."""
     _heard.set()
-    threads.leave_all()
-    raise KeyboardInterrupt
+    if not _interrupted.is_set():
+        _interrupted.set()
+        threads.leave_all()
+        raise KeyboardInterrupt
 
 
 def _ring(*_: object) -> None:
@@ -109,11 +118,17 @@ def _ring(*_: object) -> None:
 
 
 def _watch(reader: int, give_up: Callable[[], object]) -> None:
-    """Wait for the first of our signals, and for the main thread to hear it."""
-    main = threading.main_thread().ident or 0
+    """Wait for our signals, and for the main thread to hear them; whoever interrupts on and on is heeded."""
+    main, first = threading.main_thread().ident or 0, math.inf
     with os.fdopen(reader, "rb", buffering=0) as signals:
         while number := signals.read(1):
-            if signal.getsignal(number[0]) not in {_interrupt, _ring} or _heard.wait(_HEARD_WITHIN_S):
+            if signal.getsignal(number[0]) not in {_interrupt, _ring}:
+                continue
+            if number[0] != signal.SIGALRM:
+                first = min(first, time.monotonic())
+                if time.monotonic() - first > _HEEDED_WITHIN_S:
+                    give_up()
+            if _heard.wait(_HEARD_WITHIN_S):
                 continue
             signal.pthread_kill(main, number[0])  # it may have come just before a system call
             if not _heard.wait(_HEARD_WITHIN_S):
