@@ -25,7 +25,7 @@ TOKEN = "canary-token-1"
 NOW = 1_800_000_000.0
 
 
-def look(clients: Clients, visit: Any = None, **settings: Any) -> dict[str, Measurement]:
+def checked(clients: Clients, visit: Any = None, **settings: Any) -> dict[str, Measurement]:
     """What is measured of a page, by metric; no browser but the one that is given."""
     page = PageSettings.model_validate({"name": "patients", "path": "/patients", **settings})
     measured = pages.measure(page, context(clients, FakeClock(NOW), visit))
@@ -35,7 +35,7 @@ def look(clients: Clients, visit: Any = None, **settings: Any) -> dict[str, Meas
 
 def page(answer: httpx.Response | Exception, **settings: Any) -> Measurement:
     """Whether it is up."""
-    return look(always(answer), **settings)["page_up"]
+    return checked(always(answer), **settings)["page_up"]
 
 
 def test_a_page_that_comes_is_up() -> None:
@@ -134,7 +134,7 @@ def test_a_redirect_is_no_page_and_its_query_stays_out() -> None:
 def test_a_page_is_what_its_content_type_says(content_type: str, body: bytes, note: str) -> None:
     """A page that a browser would offer to save is no page, though it came."""
     headers = {"content-type": content_type} if content_type else {}
-    seen = look(always(httpx.Response(200, content=body, headers=headers)))
+    seen = checked(always(httpx.Response(200, content=body, headers=headers)))
     assert seen["page_up"].value == 1.0
     mislabelled = seen["page_mislabelled"]
     assert (mislabelled.value, mislabelled.note) == (float(bool(note)), note)
@@ -167,7 +167,7 @@ def aged(**headers: str) -> Clients:
 def test_a_page_that_must_be_fresh_is_judged_by_its_age(headers: dict[str, str], note: str) -> None:
     """By Age as it stands, by Date with 30 s for clocks; of an unknown age nothing is known, never a pass."""
     clients = aged(**headers)
-    stale = look(clients, fresh="60s", nonce=False)["page_stale"]
+    stale = checked(clients, fresh="60s", nonce=False)["page_stale"]
     assert (stale.n, stale.value, stale.note) == (0 if "neither" in note else 1, float("old" in note), note)
     assert len(clients.requests) == 1
 
@@ -181,7 +181,7 @@ def test_what_a_cache_answers_in_place_of_a_stopped_service_is_not_fresh() -> No
 
     clients = Clients(cached)
     for path in ("/patients", "/patients?a=1"):
-        stale = look(clients, path=path, fresh="1h")["page_stale"]
+        stale = checked(clients, path=path, fresh="1h")["page_stale"]
         assert (stale.n, stale.value) == (1, 1.0)
         assert stale.note == f"{path} answered HTTP 502 (expected 2xx), asked past caches"
     asked = [str(request.url.query, "ascii") for request in clients.requests[1::2]]
@@ -192,7 +192,7 @@ def test_what_a_cache_answers_in_place_of_a_stopped_service_is_not_fresh() -> No
 
 def test_a_fresh_page_is_fresh_in_both_ways() -> None:
     """Its headers say so, and the service behind the caches answers."""
-    stale = look(aged(age="3"), fresh="60s")["page_stale"]
+    stale = checked(aged(age="3"), fresh="60s")["page_stale"]
     assert (stale.n, stale.value, stale.note) == (2, 0.0, "")
 
 
@@ -215,10 +215,10 @@ def test_no_browser_opens_a_page_that_asks_for_none() -> None:
     def none(*_: Any, **__: Any) -> PageLoad:
         raise ProbeError("chromium is missing")
 
-    assert set(look(always(OK), none)) == {"page_up", "page_mislabelled"}
+    assert set(checked(always(OK), none)) == {"page_up", "page_mislabelled"}
     for settings in ({"selector": "h1"}, {"lighthouse": True}, {"console_errors": "refuse"}):
         with pytest.raises(ProbeError, match="chromium is missing"):
-            look(always(OK), none, **settings)
+            checked(always(OK), none, **settings)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_no_browser_opens_a_page_that_asks_for_none() -> None:
 )
 def test_what_a_browser_must_find_decides_whether_a_page_is_up(load: PageLoad, note: str) -> None:
     """The page as it is served may be an empty shell: what scripts make of it counts."""
-    seen = look(always(OK), opens(load), selector="#list")
+    seen = checked(always(OK), opens(load), selector="#list")
     assert list(seen) == ["page_up"]
     assert (seen["page_up"].value, seen["page_up"].note) == (0.0, note)
 
@@ -244,7 +244,7 @@ def test_missing_parts_are_named_and_those_of_other_sites_listed() -> None:
         missing_elsewhere=("https://cdn.test/x.png answered HTTP 403",),
         errors=("boom",),
     )
-    seen = look(always(OK), opens(load), lighthouse=True)
+    seen = checked(always(OK), opens(load), lighthouse=True)
     assert list(seen) == ["page_up", "page_mislabelled", "page_parts_missing"]
     parts = seen["page_parts_missing"]
     assert (parts.n, parts.value, parts.note) == (5, 1.0, "/app.js answered HTTP 404")
@@ -255,5 +255,5 @@ def test_missing_parts_are_named_and_those_of_other_sites_listed() -> None:
 def test_console_errors_count_where_none_is_allowed() -> None:
     """And are listed, the first three of them."""
     load = PageLoad(200, errors=("a", "b", "c", "d"))
-    console = look(always(OK), opens(load), console_errors="refuse")["console_errors"]
+    console = checked(always(OK), opens(load), console_errors="refuse")["console_errors"]
     assert (console.value, console.note) == (4.0, "a; b; c; and 1 more")

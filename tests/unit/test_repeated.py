@@ -30,7 +30,7 @@ def up(value: float, note: str = "") -> Measurement:
 PARTS = Measurement("page_parts_missing", n=4, value=1.0, labels={"page": "home"}, note="/a.js")
 
 
-def looks(tmp_path: Path, *found: list[Measurement] | Exception) -> tuple[Expect, FakeClock]:
+def confirmed(tmp_path: Path, *found: list[Measurement] | Exception) -> tuple[Expect, FakeClock]:
     """A check whose looks find this, one after another."""
     clock = FakeClock()
     run = started(tmp_path)
@@ -51,13 +51,13 @@ def looks(tmp_path: Path, *found: list[Measurement] | Exception) -> tuple[Expect
 
 def test_what_is_good_is_looked_at_once(tmp_path: Path) -> None:
     """No time is spent on what does not fail."""
-    expect, clock = looks(tmp_path, [up(1.0)])
+    expect, clock = confirmed(tmp_path, [up(1.0)])
     assert (expect.outcome, clock.slept) == (Outcome.PASSED, [])
 
 
 def test_what_fails_each_time_is_one_failure(tmp_path: Path) -> None:
     """Three looks, 2 s apart, one judgement: of the last of them, the others in evidence."""
-    expect, clock = looks(tmp_path, [up(0.0, "HTTP 500")], [up(0.0, "HTTP 502")], [up(0.0, "HTTP 503")])
+    expect, clock = confirmed(tmp_path, [up(0.0, "HTTP 500")], [up(0.0, "HTTP 502")], [up(0.0, "HTTP 503")])
     assert (expect.outcome, clock.slept) == (Outcome.FAILED, [2.0, 2.0])
     (judgement,) = expect.judgements
     assert judgement.sentence == "HTTP 503"
@@ -73,7 +73,7 @@ def test_what_fails_each_time_is_one_failure(tmp_path: Path) -> None:
 def test_what_fails_some_of_the_time_passes_and_is_shown(tmp_path: Path, good: tuple[int, ...]) -> None:
     """Whichever look was good: the sentence says how many were not, and evidence what they found."""
     found = [[up(1.0, "it came") if at in good else up(0.0, "HTTP 503")] for at in range(3)]
-    expect, _ = looks(tmp_path, *found)
+    expect, _ = confirmed(tmp_path, *found)
     assert expect.outcome is Outcome.PASSED
     failed = 3 - len(good)
     assert expect.judgements[0].sentence == f"the page comes: it came ({failed} of 3 looks failed)"
@@ -83,7 +83,7 @@ def test_what_fails_some_of_the_time_passes_and_is_shown(tmp_path: Path, good: t
 
 def test_what_was_found_wrong_whenever_it_could_be_seen_fails(tmp_path: Path) -> None:
     """A page that did not come at first, and came without a script then, is up and lacks the script."""
-    expect, _ = looks(tmp_path, [up(0.0)], [up(1.0), PARTS], [up(1.0), PARTS])
+    expect, _ = confirmed(tmp_path, [up(0.0)], [up(1.0), PARTS], [up(1.0), PARTS])
     assert [(each.metric, each.outcome) for each in expect.judgements] == [
         ("page_up", Outcome.PASSED),
         ("page_parts_missing", Outcome.FAILED),
@@ -93,7 +93,7 @@ def test_what_was_found_wrong_whenever_it_could_be_seen_fails(tmp_path: Path) ->
 def test_an_instrument_that_breaks_meanwhile_is_an_error(tmp_path: Path) -> None:
     """Neither a failure nor a pass is made of what was not seen."""
     with pytest.raises(ProbeError, match="the browser is gone"):
-        looks(tmp_path, [up(0.0)], ProbeError("the browser is gone"))
+        confirmed(tmp_path, [up(0.0)], ProbeError("the browser is gone"))
 
 
 @contextmanager
