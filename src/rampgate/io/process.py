@@ -31,7 +31,7 @@ _LONGEST_LINE = 64 * 1024
 
 
 def _ignore(_: str) -> None:
-    """Nobody waits for lines."""
+    """For whoever does not wait for lines."""
 
 
 def run(

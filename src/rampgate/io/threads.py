@@ -1,4 +1,4 @@
-"""Threads that a check measures with, and that hold nobody: Ctrl-C and the end of its time cut them off.
+"""Threads that a check measures with, and that hold up nothing: Ctrl-C and the end of its time cut them off.
 
 Both come as an exception in the main thread (``stage/interrupt.py``), which leaves whatever it waits for:
 an answer, a child process, a browser. A pool of ``concurrent.futures`` would be joined then and once more at
@@ -75,10 +75,10 @@ def leave_all() -> None:
 
 
 def go_on() -> None:
-    """Return where somebody still waits for this thread.
+    """Return where this thread is still waited for.
 
     Raises:
-        LeftBehindError: nobody does.
+        LeftBehindError: it is not.
     """
     left: threading.Event | None = getattr(_here, "left", None)
     if left and left.is_set():
