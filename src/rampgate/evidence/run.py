@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, own_alpha
-from rampgate.evidence.repeated import repeated, timed
+from rampgate.evidence.repeated import added, decided, identity, repeated, timed
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.results import follows
 from rampgate.judging.threshold import Threshold, parse
-from rampgate.model.measurement import Measurement, merge
+from rampgate.model.measurement import Measurement
 from rampgate.outcome import Outcome, Severity, worst
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
     from rampgate.evidence.journal import Journal
+    from rampgate.evidence.repeated import Sampler
 
 
 class Probe(Protocol):
@@ -30,13 +31,6 @@ class Probe(Protocol):
 
     def measure(self) -> Sequence[Measurement]:
         """What was seen."""
-
-
-class Sampler(Protocol):
-    """A probe that can look further while what it saw is not enough."""
-
-    def measure(self, n: int) -> Sequence[Measurement]:
-        """What n more observations showed."""
 
 
 @dataclass
@@ -197,10 +191,10 @@ class Expect:
         try:
             for number, size in enumerate(sizes, 1):
                 began = self.run.clock.now()
-                total = _add(total, (timed(seen, began, self.run.clock) for seen in probe.measure(size)))
+                total = added(total, (timed(seen, began, self.run.clock) for seen in probe.measure(size)))
                 judged = [j for m in total.values() for j in self._judge(m, None, split)]
                 bad = any(j.outcome is Outcome.FAILED and j.severity is Severity.CRITICAL for j in judged)
-                if bad or number == len(sizes) or self.run.over_budget or _decided(judged):
+                if bad or number == len(sizes) or self.run.over_budget or decided(judged):
                     break
                 for measurement in total.values():
                     self._journal(measurement)
@@ -251,10 +245,8 @@ class Expect:
                 )
 
     def _journal(self, measurement: Measurement, *, shown: bool = False) -> str:
-        extra = {"shown": True} if shown else {}
-        return self.run.journal.write(
-            "measurement", check=self.check, measurement=measurement.to_json(), **extra
-        )
+        said = {"measurement": measurement.to_json()} | ({"shown": True} if shown else {})
+        return self.run.journal.write("measurement", check=self.check, **said)
 
     def _judge(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> list[Judgement]:
         thresholds = own or self.run.policy.thresholds(measurement)
@@ -277,11 +269,7 @@ class Expect:
         """The same for the same test, however often it looks."""
         if not self._own:
             return self.run.alpha_fail
-        key = (
-            threshold.source,
-            threshold.metric,
-            *(f"{k}={v}" for k, v in sorted(measurement.labels.items())),
-        )
+        key = (threshold.source, *identity(measurement))
         if key not in self._alphas:
             self._alphas[key] = own_alpha(self.run.folder, self.run.invocation)
         return self._alphas[key]
@@ -309,21 +297,3 @@ class Expect:
                 **({"advisory": True} if self.advisory else {}),
                 **({"unreliable": self.unreliable} if self.unreliable else {}),
             )
-
-
-def _decided(judged: Sequence[Judgement]) -> bool:
-    """Whether looking further could still change what the check comes to."""
-    undecided = [judgement for judgement in judged if judgement.outcome is Outcome.UNDECIDED]
-    failed = any(judgement.outcome is Outcome.FAILED for judgement in judged)
-    return not undecided or (failed and all(j.severity is not Severity.CRITICAL for j in undecided))
-
-
-def _add(
-    total: dict[tuple[str, ...], Measurement], more: Iterable[Measurement]
-) -> dict[tuple[str, ...], Measurement]:
-    """Add a look's measurements to those of the same metric and labels."""
-    result = dict(total)
-    for measurement in more:
-        key = (measurement.metric, *(f"{k}={v}" for k, v in sorted(measurement.labels.items())))
-        result[key] = merge(result[key], measurement) if key in result else measurement
-    return result
