@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rampgate.evidence import journal
 from rampgate.load.launch import command
 from rampgate.load.times import read
 
@@ -329,9 +330,11 @@ def test_users_of_ones_own_go_beside_it(folder: Path) -> None:
     assert happened(folder, "comes") == 4, "as many as [load] says, whatever comes beside"
     assert "the load was not reached" not in message_of(folder, "load/whole run")
     assert "is its own" not in message_of(folder, "load/whole run")
-    shown = message_of(folder, "load/generator")
-    assert "other_requests" in shown
-    assert "of users of other classes, 17 at most" in shown
+    assert "of users of other classes: shown, and not judged" in message_of(folder, "load/generator")
+    records = journal.read(folder / "reports/latest")[0]
+    seen = [record["measurement"] for record in records if record["type"] == "measurement"]
+    (others,) = (each for each in seen if each["metric"] == "other_requests")
+    assert others["details"] == {"failed": others["n"], "users_most": 17}
 
 
 def test_a_compressed_ramp_is_a_rehearsal(folder: Path) -> None:

@@ -167,7 +167,8 @@ class Finalizer:
             value=float(requests),
             start=self.began,
             end=self.began + self.ran,
-            note=f"of users of other classes, {most} at most, {failed:,} failed: shown, and not judged",
+            note="of users of other classes: shown, and not judged",
+            details={"failed": failed, "users_most": most},
         )
         Expect(self.run, GENERATOR).record(seen)
 
