@@ -79,7 +79,7 @@ APP = App(
         Case("API answers 500", "rollback", "location /shop/orders.json { return 500; }"),
         Case("no rows", "rollback", "location /shop/orders.json { return 200 '{\"rows\": []}'; }"),
         Case("another page in its place", "rollback", "location = /shop/orders { return 200 'Welcome!'; }"),
-        Case("2 s slower", "rollback", delay_s=2.0),
+        Case("2 s slower", "hold", delay_s=2.0),
         Case("another version", "hold", "location /-/versions.json { return 200 '{\"datasette\": {}}'; }"),
         Case("nothing but 429", "hold", "location ~ [.]json { return 429; }"),
     ],

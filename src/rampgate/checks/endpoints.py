@@ -74,7 +74,8 @@ class LatencySettings(Table):
     max_in_flight: int = Field(
         default=10,
         ge=1,
-        description="requests to an endpoint at once; those that wait are timed from when they were due",
+        description="requests to an endpoint at once; those that wait are timed from when they were due, "
+        "so that a service that may take over 1 s needs more than 10, or a lower pace",
     )
 
     @property
