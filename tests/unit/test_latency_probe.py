@@ -180,7 +180,14 @@ def test_ten_seconds_without_any_answer_are_an_outage() -> None:
     asked = Probing(lambda _endpoint, at: BAD if at >= 21 else GOOD)
     assert asked.judged["", "api_outage"] is Outcome.FAILED
     assert asked.seconds == 35
-    assert asked.probed.outage.note == "every request failed (HTTP 503)"
+    (judged,) = judging([asked.probed.outage])
+    assert judged.sentence == "every request to every endpoint failed for 14 s: HTTP 503"
+
+
+def test_a_service_that_never_answers_is_known_after_ten_seconds() -> None:
+    """No longer is needed, where it has been down from the beginning."""
+    asked = Probing(lambda *_: BAD)
+    assert (asked.seconds, asked.probed.outage.value) == (10, 10)
 
 
 def test_one_endpoint_that_is_down_is_no_outage() -> None:
@@ -194,7 +201,7 @@ def test_a_bunch_of_failures_is_no_outage() -> None:
     """At a low pace 20 requests in a row, which Healthy allows, take longer than 10 s."""
     asked = [Request(0, float(second), BAD if 30 <= second < 50 else GOOD) for second in range(60)]
     assert outage(asked, 1).value == 0
-    assert outage([Request(0, each.due, BAD) for each in asked], 1).value == 59
+    assert outage([Request(0, each.due, BAD) for each in asked], 1).value == 60
 
 
 def test_answers_that_are_swapped_midway_are_seen_in_the_bodies() -> None:

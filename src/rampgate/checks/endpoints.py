@@ -128,7 +128,14 @@ CHECK = Check(
             good="its answers are fresh, as {n} showed",
             bad="its answers are not fresh",
         ),
-        Metric("api_outage", Kind.VALUE, "s", "longest time in which every request to every endpoint failed"),
+        Metric(
+            "api_outage",
+            Kind.VALUE,
+            "s",
+            "longest time in which every request to every endpoint failed",
+            good="the longest time without any answer: {k} s",
+            bad="every request to every endpoint failed for {k} s",
+        ),
     ),
     thresholds=(
         DefaultThreshold("error_rate_critical", "error_rate > 5%", Severity.CRITICAL, bad=True),

@@ -142,9 +142,10 @@ def outage(requests: Iterable[Request], endpoints: int) -> Measurement:
         requests: to all endpoints, in the order in which they were due.
         endpoints: how many there are.
     """
-    longest, begun, run, n, errors = 0.0, 0.0, 0, 0, Counter[str]()
+    longest, begun, before, run, n, errors = 0.0, 0.0, 0.0, 0, 0, Counter[str]()
     for request in requests:
         n += 1
+        step, before = request.due - before, request.due
         if not request.result.error:
             run = 0
             continue
@@ -152,8 +153,8 @@ def outage(requests: Iterable[Request], endpoints: int) -> Measurement:
         run += 1
         errors[request.result.error] += 1
         if run > BUNCH * endpoints:
-            longest = max(longest, request.due - begun)
-    note = f"every request failed ({errors.most_common(1)[0][0]})" if longest else ""
+            longest = max(longest, request.due - begun + step)
+    note = errors.most_common(1)[0][0] if longest else ""
     return Measurement("api_outage", "s", n=n, value=round(longest, 3) if n else None, note=note)
 
 
