@@ -91,6 +91,7 @@ APP = App(
         Case("stopped", "rollback", stopped=True),
         Case("another password", "rollback", environment={"NOTEBOOKS_PASSWORD": "wrong"}),
         Case("API answers 500", "rollback", "location /api/contents { return 500; }"),
+        Case("one answer in eight is 500", "rollback", 'if ($request_id ~ "^[01]") { return 500; }'),
         Case("no notebooks", "rollback", "location /api/contents { return 200 '{\"content\": []}'; }"),
         Case(
             "another page in its place",
