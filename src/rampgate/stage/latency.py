@@ -87,15 +87,15 @@ def expect_latency(context: StageContext, endpoint: EndpointSettings, expect: Ex
         KeyboardInterrupt: it was interrupted; what was measured until then is judged.
     """
     found = _measured(context, endpoint, judged=True)
-    expect.unreliable = found.probed.unreliable
     if found.down and not found.here:
         expect.record(*found.mine)
         raise UnreachableError("skipped because api answered no request to any endpoint")
+    # What answers say does not depend on how long they took to come.
+    expect(*(seen for seen in found.mine if seen.metric in OF_ANSWERS))
+    expect.unreliable = found.probed.unreliable
     if found.here:
         expect(found.probed.outage)
     expect(*(seen for seen in found.mine if seen.metric not in OF_ANSWERS), looks=len(LOOKS))
-    expect.unreliable = ""  # what answers say does not depend on how long they took to come
-    expect(*(seen for seen in found.mine if seen.metric in OF_ANSWERS))
     found.end()
 
 
