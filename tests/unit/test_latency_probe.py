@@ -63,9 +63,10 @@ class Probing:
         target: what answers.
         judged: whether more is asked while it is undecided.
         starved: the share of the time that the probe was held up.
+        waited: how many requests had to wait for a free place.
     """
 
-    def __init__(self, target: Target, *, judged: bool = True, starved: float = 0.0) -> None:
+    def __init__(self, target: Target, *, judged: bool = True, starved: float = 0.0, waited: int = 0) -> None:
         self.clock = FakeClock()
         self.paces: list[float] = []
         self.said: list[str] = []
@@ -73,7 +74,7 @@ class Probing:
         def traffic(rate: float) -> Simulated:
             self.paces.append(rate)
             made = Simulated(target, rate, self.clock)
-            made.starved = starved
+            made.starved, made.waited = starved, waited
             return made
 
         self._probe = LatencyProbe(
@@ -393,3 +394,13 @@ def test_severities_are_those_of_the_rules() -> None:
     found = {rule.threshold.name: rule.threshold.severity for rule in POLICY.rules}
     assert found["api_outage"] is found["error_rate_critical"] is Severity.CRITICAL
     assert found["error_rate_warning"] is found["api_p95_suite"] is Severity.WARNING
+
+
+def test_times_of_requests_that_waited_say_so() -> None:
+    """Each answer may have come in 2 s: what queued for a free place is named, with the setting."""
+    slow = Probing(lambda _, __: Result("200", 7000.0), waited=300)
+    times = slow.probed.measurements[0][1]
+    said = judge(POLICY.of("api_response_time")[0], times, alpha_fail=5e-5, looks=4).sentence
+    assert said.endswith(
+        "300 requests waited for one of 10 places ([latency] max_in_flight), timed from when they were due"
+    )

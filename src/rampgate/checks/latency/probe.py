@@ -123,6 +123,9 @@ class LatencyProbe:
         if limit:
             return limit
         details = {"pace": rate, "waited": traffic.waited} | ({"cut_off": cut_off} if cut_off else {})
+        if traffic.waited:
+            places = f"one of {self.settings.max_in_flight} places ([latency] max_in_flight)"
+            note = note or f"{traffic.waited:,} requests waited for {places}, timed from when they were due"
         terms = counting.Terms(self.edges, self.settings.look / BLOCKS, note, details)
         requests, end = _in_order(traffic.done), self.clock.now()
         measured = self._counted(requests, terms)
