@@ -115,7 +115,7 @@ def test_what_failed_before_the_interrupt_rolls_back(tmp_path: Path, deployment:
     assert project.verdict["verdict"] == "rollback"
 
 
-@pytest.mark.parametrize(("workers", "seconds"), [([], 4), (["-n", "2"], 10)])
+@pytest.mark.parametrize(("workers", "seconds"), [([], 4), (["-n", "2"], 20)])
 def test_past_its_time_a_stage_ends_and_names_what_was_slow(
     tmp_path: Path, deployment: Deployment, workers: list[str], seconds: int
 ) -> None:
