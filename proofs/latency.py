@@ -188,7 +188,9 @@ def main() -> int:
     """Run what is missing, say what each scene came to, and fail when any verdict was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
-    wanted = parser.parse_args().runs
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="runs side by side")
+    args = parser.parse_args()
+    wanted = args.runs
     at = commit(*PROVED)
     rows = results(RESULTS, at)
     known = {(row["scene"], row["repeat"]) for row in rows if not row["starved"]}
@@ -198,7 +200,7 @@ def main() -> int:
         for name, scene in SCENES.items()
         if repeat <= (scene.runs or wanted) and (name, repeat) not in known
     ]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(args.at_once) as pool:
         for row in pool.map(lambda each: run(*each), missing):
             rows.append({"commit": at, **row})
             append(RESULTS, rows[-1])
