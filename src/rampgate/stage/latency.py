@@ -48,7 +48,8 @@ class _Found(NamedTuple):
 
     Args:
         probed: what was measured of all of them.
-        mine: what was measured of this one.
+        mine: what was measured of this one, nothing where it was left out.
+        left_out: why it was, "" where it was not.
         here: whether this process measured it, and judges what is about all endpoints.
         down: whether no endpoint answered.
         interrupt: what cut it off, None where nothing did here.
@@ -56,6 +57,7 @@ class _Found(NamedTuple):
 
     probed: Probed
     mine: Sequence[Measurement]
+    left_out: str
     here: bool
     down: bool
     interrupt: KeyboardInterrupt | None
@@ -87,9 +89,9 @@ def expect_latency(context: StageContext, endpoint: EndpointSettings, expect: Ex
         KeyboardInterrupt: it was interrupted; what was measured until then is judged.
     """
     found = _measured(context, endpoint, judged=True)
-    if found.down and not found.here:
+    if not found.here and (found.left_out or found.down):
         expect.record(*found.mine)
-        raise UnreachableError("skipped because api answered no request to any endpoint")
+        raise UnreachableError(found.left_out or "skipped because api answered no request to any endpoint")
     # What answers say does not depend on how long they took to come.
     expect(*(seen for seen in found.mine if seen.metric in OF_ANSWERS))
     expect.unreliable = found.probed.unreliable
@@ -97,6 +99,8 @@ def expect_latency(context: StageContext, endpoint: EndpointSettings, expect: Ex
         expect(found.probed.outage)
     expect(*(seen for seen in found.mine if seen.metric not in OF_ANSWERS), looks=len(LOOKS))
     found.end()
+    if found.left_out and expect.outcome is not Outcome.FAILED:
+        raise UnreachableError(found.left_out)
 
 
 def latency_before(context: StageContext, endpoint: EndpointSettings) -> Sequence[Measurement]:
@@ -108,6 +112,8 @@ def latency_before(context: StageContext, endpoint: EndpointSettings) -> Sequenc
         KeyboardInterrupt: it was interrupted.
     """
     found = _measured(context, endpoint, judged=False)
+    if found.left_out:
+        raise UnreachableError(found.left_out)
     found.end()
     if found.probed.unreliable:
         raise ProbeError(found.probed.unreliable)
@@ -118,20 +124,19 @@ def _measured(context: StageContext, endpoint: EndpointSettings, *, judged: bool
     """What the probe measured, in whichever process of this invocation came first.
 
     Raises:
-        UnreachableError: this endpoint was left out of it.
+        UnreachableError: nothing was, and this endpoint would have been left out of it.
         ProbeError: we could not measure.
     """
     measuring = _Measuring(context, judged=judged)
     context.guard.check(context.base("api"))
     found = context.run.shared("latency", measuring.measure)
     number = context.run.settings.endpoints.index(endpoint)
-    if why := found["left_out"][number]:
-        raise UnreachableError(why)
-    if why := found["error"]:
-        raise ProbeError(why)
+    left_out = found["left_out"][number]
+    if "probed" not in found:
+        raise UnreachableError(left_out) if left_out else ProbeError(found["error"])
     probed = Probed.from_json(found["probed"])
-    mine = probed.measurements[found["left_out"][:number].count("")]
-    return _Found(probed, mine, measuring.here, found["down"], measuring.interrupt)
+    mine = () if left_out else probed.measurements[found["left_out"][:number].count("")]
+    return _Found(probed, mine, left_out, measuring.here, found["down"], measuring.interrupt)
 
 
 class _Measuring:

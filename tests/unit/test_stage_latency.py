@@ -1,0 +1,83 @@
+"""What was measured of all endpoints together, judged by the check of whoever measured it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.test_run import started
+
+from rampgate.checks.latency.probe import Probed
+from rampgate.config.settings import Settings
+from rampgate.errors import UnreachableError
+from rampgate.evidence.run import Expect
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Outcome, Severity
+from rampgate.stage import latency
+from rampgate.stage.context import StageContext
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.evidence.run import Run
+
+LEFT_OUT = "skipped because redis does not answer"
+
+
+class Measured:
+    """A probe of one endpoint, with what it came to."""
+
+    def __init__(self, outage_s: float) -> None:
+        self.interrupt: KeyboardInterrupt | None = None
+        failures = 600 if outage_s else 0
+        errors = Measurement("error_rate", n=600, failures=failures, labels={"endpoint": "items"})
+        self._probed = Probed([[errors]], Measurement("api_outage", "s", n=600, value=outage_s))
+
+    def measure(self) -> Probed:
+        """What it came to."""
+        return self._probed
+
+
+def run_of(folder: Path, monkeypatch: pytest.MonkeyPatch, outage_s: float) -> Run:
+    """A run whose first endpoint needs a store that is down, and whose second was measured."""
+    endpoints = [{"name": "cached", "path": "/cached"}, {"name": "items", "path": "/items"}]
+    target = {"api": "http://127.0.0.1:9"}
+    settings = Settings.model_validate({"target": target, "endpoints": endpoints})
+    monkeypatch.setattr(latency, "_left_out", lambda _: [LEFT_OUT, ""])
+    monkeypatch.setattr(latency, "_probe", lambda *_: nullcontext(Measured(outage_s)))
+    return started(folder, settings=settings)
+
+
+def test_an_outage_is_judged_by_whoever_measured_though_its_own_endpoint_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Skipped for the outage, the other endpoints judge nothing: somebody must."""
+    run = run_of(tmp_path, monkeypatch, 60.0)
+    cached, items = run.settings.endpoints
+    expect = Expect(run, "immediate/latency::endpoint_answers_in_time[cached]")
+    latency.expect_latency(StageContext(run), cached, expect)
+    (outage,) = expect.judgements
+    assert (outage.metric, outage.outcome, outage.severity) == (
+        "api_outage",
+        Outcome.FAILED,
+        Severity.CRITICAL,
+    )
+    with pytest.raises(UnreachableError, match="api answered no request to any endpoint"):
+        latency.expect_latency(StageContext(run), items, Expect(run, "items"))
+
+
+def test_an_endpoint_that_was_left_out_is_skipped_though_its_check_measured_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the API was never silent is no pass of an endpoint that nobody asked."""
+    run = run_of(tmp_path, monkeypatch, 0.0)
+    cached, items = run.settings.endpoints
+    with pytest.raises(UnreachableError, match=LEFT_OUT):
+        latency.expect_latency(StageContext(run), cached, Expect(run, "cached"))
+    with pytest.raises(UnreachableError, match=LEFT_OUT):
+        latency.latency_before(StageContext(run), cached)
+    expect = Expect(run, "items")
+    latency.expect_latency(StageContext(run), items, expect)
+    assert [each.metric for each in expect.judgements] == ["error_rate"] * len(expect.judgements)
+    assert expect.judgements
