@@ -88,6 +88,7 @@ class Driver:
         # Locust's start waits this long for the workers' reports; the next user would be late.
         os.environ.setdefault("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0")
         logging.getLogger("locust.runners").addFilter(_is_news)
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each of our own few requests
 
     def follow(self) -> None:
         """From the first user to the last; headless, Locust leaves afterwards."""

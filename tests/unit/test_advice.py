@@ -47,6 +47,12 @@ LOAD = ("load/plateau[one]", "load/whole run", "load/generator")
             "see in the lost worker's own output why it ended, then: rampgate load",
         ),
         (
+            {"load/whole run": ("undecided", "")},
+            "load",
+            ["--time-scale", "20"],
+            "rampgate load without --time-scale",
+        ),
+        (
             {"load/generator": ("undecided", "short")},
             "load",
             [],
@@ -58,7 +64,7 @@ LOAD = ("load/plateau[one]", "load/whole run", "load/generator")
             [],
             "rampgate load --users 1 --duration 10s, where one user shows what keeps it from asking",
         ),
-        ({"load/whole run": ("error", "")}, "load", [], "mend it, then: rampgate load"),
+        ({"load/whole run": ("error", "")}, "load", [], "fix it, then: rampgate load"),
         (
             {"load/plateau[one]": ("undecided", "")},
             "load",
@@ -83,12 +89,12 @@ LOAD = ("load/plateau[one]", "load/whole run", "load/generator")
             [],
             "a longer duration or more users under [load.extended], then: pytest -m extended",
         ),
-        ({"load/plateau[one]": ("failed", "")}, "load", [], "mend it, then: rampgate load"),
+        ({"load/plateau[one]": ("failed", "")}, "load", [], "fix it, then: rampgate load"),
         (
             {"load/plateau[one]": ("failed", "")},
             "immediate",
             ["--demo-ready=x"],
-            "mend it, then: rampgate demo",
+            "fix it, then: rampgate demo",
         ),
     ],
 )
@@ -146,7 +152,7 @@ def test_what_rolled_back_is_run_again(tmp_path: Path, broken: str, says: str) -
     [
         ("1.1.0", "passed", "deploy 1.1.0, where 1.0.0 answered (or change version.expected), then: "),
         (None, "passed", "deploy one version, where 1.0.0 and 1.1.0 answer, then: "),
-        ("1.1.0", "failed", "mend it, then: "),
+        ("1.1.0", "failed", "fix it, then: "),
     ],
 )
 def test_after_a_wrong_version_both_are_named(
@@ -166,12 +172,12 @@ def test_after_a_wrong_version_both_are_named(
 @pytest.mark.parametrize(
     ("severity", "header", "says"),
     [
-        ("warning", {"steps": ["backend"]}, "mend it, then: pytest -m deploy --step=backend"),
-        ("warning", {}, "mend it, then: pytest -m deploy --step=backend"),
+        ("warning", {"steps": ["backend"]}, "fix it, then: pytest -m deploy --step=backend"),
+        ("warning", {}, "fix it, then: pytest -m deploy --step=backend"),
         (
             "warning",
             {"steps": ["backend", "frontend"]},
-            "mend it, then: pytest -m deploy --step=backend --step=frontend",
+            "fix it, then: pytest -m deploy --step=backend --step=frontend",
         ),
         (
             "critical",
@@ -181,7 +187,7 @@ def test_after_a_wrong_version_both_are_named(
         (
             "warning",
             {"steps": ["backend"], "invocation": ["pytest", "--demo"]},
-            "mend it, then: pytest -m deploy --step=backend --demo",
+            "fix it, then: pytest -m deploy --step=backend --demo",
         ),
     ],
 )
@@ -231,18 +237,18 @@ def test_a_baseline_that_lacks_is_measured_first(tmp_path: Path, other: str, say
     [
         (
             "commands.build.command: found the program 'npm'; there is none on PATH",
-            "mend rampgate.toml, then: pytest -m predeploy",
+            "fix rampgate.toml, then: pytest -m predeploy",
         ),
         (
             "bundle.folder: found 'dist'; accepted is a folder",
-            "mend rampgate.toml, then: pytest -m predeploy",
+            "fix rampgate.toml, then: pytest -m predeploy",
         ),
-        ("alerts.my channel.url: no such scheme", "mend rampgate.toml, then: pytest -m predeploy"),
+        ("alerts.my channel.url: no such scheme", "fix rampgate.toml, then: pytest -m predeploy"),
         (
             "alerts.on-call.receipt.url: cannot be read: no answer",
-            "mend rampgate.toml, then: pytest -m predeploy",
+            "fix rampgate.toml, then: pytest -m predeploy",
         ),
-        ("version.expected: found none", "mend rampgate.toml, then: pytest -m predeploy"),
+        ("version.expected: found none", "fix rampgate.toml, then: pytest -m predeploy"),
         ("alerts.on-call: the message was given up after 5 s", "rampgate doctor"),
         ("commands.build: was ended after 5 s: the stage's time was over", "rampgate doctor"),
         ("test_own.py: cannot be read", "rampgate doctor"),
@@ -265,10 +271,10 @@ def test_after_a_wrong_setting_the_settings_are_named(tmp_path: Path, message: s
         (
             "visual_difference",
             "passed",
-            "mend it, or if it is meant: rampgate accept R1 --page 'a b' --by YOU, then: pytest -m predeploy",
+            "fix it, or if it is meant: rampgate accept R1 --page 'a b' --by YOU, then: pytest -m predeploy",
         ),
-        ("visual_difference", "failed", "mend it, then: pytest -m predeploy"),
-        ("page_up", "passed", "mend it, then: pytest -m predeploy"),
+        ("visual_difference", "failed", "fix it, then: pytest -m predeploy"),
+        ("page_up", "passed", "fix it, then: pytest -m predeploy"),
     ],
 )
 def test_a_picture_that_differs_can_be_accepted(tmp_path: Path, metric: str, other: str, says: str) -> None:

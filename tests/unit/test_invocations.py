@@ -181,6 +181,26 @@ def test_a_refused_start_holds(tmp_path: Path, stage: str) -> None:
     assert next_command(verdict) == f"correct what it says, then: {command}"
 
 
+def test_a_target_that_is_being_measured_is_waited_for(tmp_path: Path) -> None:
+    """Nothing is wrong that could be corrected: the same command waits for the other run."""
+    text = "this target is being measured by run r1 (process 7, since 9 s); wait for it with --wait"
+    written = Written(tmp_path)
+    Journal(tmp_path, "refused", Redactor(), written.clock).write("refused", stage="immediate", text=text)
+    assert next_command(written.verdict()) == "pytest -m immediate --wait"
+
+
+def test_after_the_end_of_a_stages_time_a_larger_budget_is_next(tmp_path: Path) -> None:
+    """Where checks never ran for want of time, the budget is what has to be different."""
+    written = Written(tmp_path)
+    book = written.begin("one", "immediate", ("immediate/x::a",))
+    book.write(
+        "event", text="the stage's time of 45 s was used up: immediate/x::a took 44 s", cut_short="immediate"
+    )
+    book.write("end", status=1)
+    verdict = written.verdict()
+    assert next_command(verdict) == "a larger budget under [stages.immediate], then: pytest -m immediate"
+
+
 def test_a_start_after_a_refused_one_decides(tmp_path: Path) -> None:
     """Whoever mended the settings and started once more is not held by the refusal."""
     written = Written(tmp_path)

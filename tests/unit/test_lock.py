@@ -11,7 +11,7 @@ import pytest
 
 from rampgate.config.settings import Settings
 from rampgate.errors import RefusedError
-from rampgate.evidence.lock import LOCK_VARIABLE, _described, _owner, target_lock
+from rampgate.evidence.lock import LOCK_VARIABLE, _described, _owner, running, target_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +162,11 @@ def test_a_lock_folder_of_somebody_else_is_refused(locks: Path, monkeypatch: pyt
         target_lock(TARGET, "a", wait=False, progress=silent),
     ):
         pass
+
+
+def test_a_run_that_still_measures_is_known_by_its_id() -> None:
+    """While it holds the lock its process is named; at its end none is, nor ever for another run."""
+    with target_lock(TARGET, "run-a", wait=False, progress=silent):
+        assert f"run run-a (process {os.getpid()}, since " in running("run-a")
+        assert running("run-b") == ""
+    assert running("run-a") == ""

@@ -93,8 +93,11 @@ def rejudge(run: str | None, reports: Path) -> int:
 
 
 def _show(decided: Verdict, folder: Path) -> None:
+    from rampgate.evidence.lock import running
     from rampgate.report import table
 
+    if not decided.complete and (owner := running(decided.run)):
+        click.echo(f"still running: {owner}; this is what it has measured so far")
     try:
         table.render(decided, table.console(), folder=folder)
     except (BrokenPipeError, SystemExit):  # rich leaves when its reader has left; the exit code is still due

@@ -83,6 +83,14 @@ def lock_folder() -> Path:
     return folder
 
 
+def running(run_id: str) -> str:
+    """The process of this machine that measures for a run, and since when; "" where none does."""
+    for owner in map(_owner, lock_folder().glob("*.lock")):
+        if owner.get("run") == run_id and Path(f"/proc/{owner.get('pid')}").exists():
+            return _described(owner)
+    return ""
+
+
 def _path(settings: Settings) -> Path:
     """The file of the target's lock."""
     target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))

@@ -134,6 +134,8 @@ def _before(named: Sequence[Start], current: tuple[Any, ...], first: float | Non
     earlier = [start for start in named if first is not None and start.time <= first]
     if first is None or newest.reason or newest.began <= first:
         return newest
+    if not any(start.release[:2] == current[:2] for start in earlier):
+        return StageRun(PREDEPLOY, reason="no run before the version's first one at a percentage above 0")
     return _newest(PREDEPLOY, earlier, current, of=2)
 
 

@@ -139,7 +139,8 @@ def judge(
 def _find(case: Case, unreliable: str) -> Ruling:
     """What the rule of the threshold comes to, where the measurement is one that it can be held against."""
     if flaw := _flaw(case.threshold, case.seen):
-        return Ruling(Outcome.ERROR, f"error: {flaw}", needed=None)
+        why = f"{case.seen.note}: {flaw}" if case.seen.note else flaw
+        return Ruling(Outcome.ERROR, f"error: {why}", needed=None)
     nothing = _nothing(case.threshold, case.seen)
     ruling = nothing_measured(case) if nothing else RULES[case.threshold.aggregation](case)
     if unreliable and ruling.outcome in {Outcome.PASSED, Outcome.FAILED}:

@@ -23,6 +23,8 @@ _KEY = re.compile(r"(?!(?:alerts|commands)\.[^.:]+: )([a-z_]+)\.[^:\n]+: ")
 _MAY_BE_MISSING = "version"
 """A setting whose absence is an error too; others are in the header where they can be wrong."""
 _SPREAD = ("--processes", "--master")
+_MEASURED = "this target is being measured"
+_TIME_UP = ": the stage's time of "
 _ORDER = (Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED)
 
 
@@ -36,7 +38,9 @@ def next_command(verdict: Verdict) -> str:
         return f"roll the percentage back, then: {_command(verdict, load=load)}"
     if any(": was not started: " in reason for reason in verdict.reasons):
         load = verdict.stages[-1:] == ("load",)
-        return f"correct what it says, then: {_command(verdict, load=load)}"
+        once_more = _command(verdict, load=load)
+        measured = any(_MEASURED in reason for reason in verdict.reasons)
+        return f"{once_more} --wait" if measured else f"correct what it says, then: {once_more}"
     return _for_hold(verdict) if verdict.checks else _for_empty_plan(verdict)
 
 
@@ -54,18 +58,25 @@ def _for_hold(verdict: Verdict) -> str:
     load = first[holding].check.startswith(_LOAD) if holding else set(verdict.stages) == {"load"}
     command = _command(verdict, load=load)
     if holding is Outcome.FAILED:
-        return f"{_versions(verdict) or 'mend it'}, {_or_accept(verdict)}then: {command}"
-    if any(reason.endswith(": interrupted") for reason in verdict.reasons):
-        return command
+        return f"{_versions(verdict) or 'fix it'}, {_or_accept(verdict)}then: {command}"
+    if any(reason.endswith(": interrupted") or _TIME_UP in reason for reason in verdict.reasons):
+        return _for_cut_short(verdict, command)
     if holding is None:
         return _for_skips(verdict, command)
     if holding is Outcome.ERROR and _of_a_setting(first[holding], verdict):
-        return f"mend rampgate.toml, then: {command}"
+        return f"fix rampgate.toml, then: {command}"
     if load:
         return _for_load(verdict, holding, command)
     starved = any(result.cause == Cause.STARVED for result in verdict.checks)
     where = " on a quieter machine" if starved and holding is Outcome.UNDECIDED else ""
     return "rampgate doctor" if holding is Outcome.ERROR else f"{command}{where}"
+
+
+def _for_cut_short(verdict: Verdict, command: str) -> str:
+    """After a run that was interrupted, or whose time was used up."""
+    if any(_TIME_UP in reason for reason in verdict.reasons):
+        return f"a larger budget under [stages.{verdict.stages[0]}], then: {command}"
+    return command
 
 
 def _versions(verdict: Verdict) -> str:
@@ -126,9 +137,11 @@ def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:
     if Cause.LOST in causes:
         return f"see in the lost worker's own output why it ended, then: {command}"
     if holding is Outcome.ERROR:
-        return f"mend it, then: {command}"
+        return f"fix it, then: {command}"
     if Cause.STARVED in causes:
         return f"{command} on a quieter machine{_spread(verdict, command)}"
+    if any(word.startswith("--time-scale") for word in _typed(verdict)):
+        return f"{command} without --time-scale"
     longer, more = _keys_in_force(verdict)
     enough = more if Cause.SHORT in causes else f"{longer} or {more}"
     return f"{command} with {enough}" if "--" in enough else f"{enough}, then: {command}"

@@ -66,7 +66,7 @@ def _numbers(seen: Measurement) -> list[tuple[str, str]]:
         facts.append((f"{beyond} {formats.number(edge)} {seen.unit}", f"{count:,}"))
     facts += load.quantiles(seen)
     if seen.start:
-        facts += [("from", utc(seen.start)), ("for", formats.duration(max(0.0, seen.end - seen.start)))]
+        facts += [("from", utc(seen.start)), ("for", f"{formats.number(max(0.0, seen.end - seen.start))} s")]
     return facts
 
 

@@ -248,7 +248,7 @@ def other_reasons(verdict: Verdict) -> list[str]:
 def chance(verdict: Verdict) -> str:
     """How often this verdict may be wrong by chance, in one sentence; "" when no stage stated it."""
     stated = [header["chance"] for header in verdict.headers if header.get("chance")]
-    if not stated:
+    if not stated or not verdict.checks:
         return ""
     per_run = sum(entry["false_fail_per_run"] for entry in stated)
     tests = sum(entry["tests"] + entry.get("abort_tests", 0) for entry in stated)
