@@ -13,17 +13,17 @@ from rampgate.checks.latency.probe import LatencyProbe, Probed
 from rampgate.checks.latency.quality import OF_ANSWERS, Quality
 from rampgate.errors import ConfigurationError, ProbeError, UnreachableError
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK
+from rampgate.evidence.run import Expect
 from rampgate.judging.judge import judge
 from rampgate.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rampgate.checks.endpoints import EndpointSettings
     from rampgate.checks.latency.probe import Judge
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
-    from rampgate.evidence.run import Expect
     from rampgate.judging.judge import Judgement
     from rampgate.judging.threshold import Threshold
     from rampgate.model.measurement import Measurement
@@ -49,6 +49,7 @@ class _Found(NamedTuple):
     Args:
         probed: what was measured of all of them.
         mine: what was measured of this one, nothing where it was left out.
+        others: what was measured of the other endpoints, by their names.
         left_out: why it was, "" where it was not.
         here: whether this process measured it, and judges what is about all endpoints.
         down: whether no endpoint answered.
@@ -57,6 +58,7 @@ class _Found(NamedTuple):
 
     probed: Probed
     mine: Sequence[Measurement]
+    others: Mapping[str, Sequence[Measurement]]
     left_out: str
     here: bool
     down: bool
@@ -92,15 +94,23 @@ def expect_latency(context: StageContext, endpoint: EndpointSettings, expect: Ex
     if not found.here and (found.left_out or found.down):
         expect.record(*found.mine)
         raise UnreachableError(found.left_out or "skipped because api answered no request to any endpoint")
-    # What answers say does not depend on how long they took to come.
-    expect(*(seen for seen in found.mine if seen.metric in OF_ANSWERS))
-    expect.unreliable = found.probed.unreliable
+    _judge_endpoint(expect, found.mine, found.probed.unreliable)
     if found.here:
         expect(found.probed.outage)
-    expect(*(seen for seen in found.mine if seen.metric not in OF_ANSWERS), looks=len(LOOKS))
+    if found.interrupt:  # their own checks never run
+        for name, seen in found.others.items():
+            check = f"{expect.check.removesuffix(f'[{endpoint.name}]')}[{name}]"
+            _judge_endpoint(Expect(context.run, check), seen, found.probed.unreliable)
     found.end()
     if found.left_out and expect.outcome is not Outcome.FAILED:
         raise UnreachableError(found.left_out)
+
+
+def _judge_endpoint(expect: Expect, seen: Sequence[Measurement], unreliable: str) -> None:
+    """What answers say does not depend on how long they took to come."""
+    expect(*(each for each in seen if each.metric in OF_ANSWERS))
+    expect.unreliable = unreliable
+    expect(*(each for each in seen if each.metric not in OF_ANSWERS), looks=len(LOOKS))
 
 
 def latency_before(context: StageContext, endpoint: EndpointSettings) -> Sequence[Measurement]:
@@ -130,13 +140,15 @@ def _measured(context: StageContext, endpoint: EndpointSettings, *, judged: bool
     measuring = _Measuring(context, judged=judged)
     context.guard.check(context.base("api"))
     found = context.run.shared("latency", measuring.measure)
-    number = context.run.settings.endpoints.index(endpoint)
-    left_out = found["left_out"][number]
+    endpoints = context.run.settings.endpoints
+    left_out = found["left_out"][endpoints.index(endpoint)]
     if "probed" not in found:
         raise UnreachableError(left_out) if left_out else ProbeError(found["error"])
     probed = Probed.from_json(found["probed"])
-    mine = () if left_out else probed.measurements[found["left_out"][:number].count("")]
-    return _Found(probed, mine, left_out, measuring.here, found["down"], measuring.interrupt)
+    asked = [each.name for each, why in zip(endpoints, found["left_out"], strict=True) if not why]
+    seen = dict(zip(asked, probed.measurements, strict=True))
+    mine = seen.pop(endpoint.name, ())
+    return _Found(probed, mine, seen, left_out, measuring.here, found["down"], measuring.interrupt)
 
 
 class _Measuring:
