@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.local import local
 
+from rampgate.io.http import RUN_HEADER
 from rampgate.load import bodies, profile
 from rampgate.load.plan import endpoints_of
 
@@ -57,7 +58,8 @@ class Work:
         self.index, self.of = share
         self.hurried = False
         load = profile.of(settings.load)
-        self.bodies = bodies.Sample(load.ramp, share[1])
+        visits = load.rate or load.users / max(settings.load.pause, bodies.SHORTEST_VISIT_S)
+        self.bodies = bodies.Sample(load.ramp, visits, share[1], f"{headers[RUN_HEADER]}/{share[0]}")
         self._tickets = None if load.rate is None else profile.Tickets(load, *share)
         self._user = local()
         self._flushing = gevent.spawn(self._keep_flushing)

@@ -91,7 +91,7 @@ def test_a_sample_of_bodies_is_checked_and_asked_for_like_the_others(server: Scr
         for name, path in (("good", "/gzip"), ("empty", "/json"), ("large", "/big"))
     ]
     endpoints.append({"name": "free", "path": "/status/204", "load": True})
-    said = told(server, endpoints=endpoints, load={"pause": 0.01, "ramp_up": 0, "plateau": 10_000})
+    said = told(server, endpoints=endpoints, load={"pause": 0.01, "users": 1, "ramp_up": 0, "plateau": 200})
     found = {index: {row["body"] for row in said["rows"] if row["endpoint"] == index} for index in range(4)}
     assert found == {0: {UNREAD, GOOD}, 1: {UNREAD, BAD}, 2: {UNREAD, BAD}, 3: {UNREAD}}
     assert said["facts"]["body_failure_rate"] == {
