@@ -62,6 +62,8 @@ class EndpointSettings(Table):
 class LatencySettings(Table):
     """How `[[endpoints]]` are asked: requests begin at a steady pace, however slowly the target answers.
 
+    A page that fails some of its looks is asked in the same way.
+
     The look is extended to 2, 3 and 5 times its length while a critical limit is undecided, or a warning is
     undecided and none has failed.
     """
@@ -174,8 +176,9 @@ def undecidable(
     least = math.ceil(100 * needed / longest) / 100
     wanted = {"pace": (latency.pace, least), "max_rate": (latency.max_rate, least * endpoints)}
     accepted = " and ".join(f"{key} = {figure:g}" for key, (now, figure) in wanted.items() if now < figure)
+    each = f" to each of {endpoints} endpoints" if endpoints > 1 else ""
     return (
-        f"latency: {latency.rate(endpoints) * longest:,.0f} requests to each of {endpoints} endpoints in "
+        f"latency: {latency.rate(endpoints) * longest:,.0f} requests{each} in "
         f"{longest:g} s cannot decide {tightest}, which needs {needed:,}; accepted is at least {accepted}, "
         "or a longer look"
     )

@@ -18,7 +18,7 @@ from rampgate.judging.judge import judge
 from rampgate.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from rampgate.checks.endpoints import EndpointSettings
     from rampgate.checks.latency.probe import Judge
@@ -32,14 +32,26 @@ if TYPE_CHECKING:
 _METRICS = ("error_rate", "api_response_time", "body_failure_rate")
 
 
-def refuse_undecidable(settings: Settings, policy: Policy) -> None:
+def asks_so(subjects: Collection[str]) -> bool:
+    """Whether anything of a plan is asked as [latency] says: endpoints, and a page that fails some looks."""
+    return not {"endpoint", "baseline_endpoint", "page"}.isdisjoint(subjects)
+
+
+def refuse_undecidable(settings: Settings, policy: Policy, subjects: Collection[str]) -> None:
     """Refuse a pace at which the longest look could not decide.
+
+    Args:
+        settings: the pace, and how many endpoints are asked at once; pages are asked one by one.
+        policy: the limits.
+        subjects: of the plan.
 
     Raises:
         ConfigurationError: the figure that is needed.
     """
-    rules = [threshold for metric in _METRICS for threshold in policy.of(metric)]
-    if why := undecidable(settings.latency, len(settings.endpoints), rules, FALSE_PASS_PER_CHECK):
+    endpoints = len(settings.endpoints) if "endpoint" in subjects else int("page" in subjects)
+    metrics = _METRICS if "endpoint" in subjects else _METRICS[:1]
+    rules = [threshold for metric in metrics for threshold in policy.of(metric)]
+    if why := undecidable(settings.latency, endpoints, rules, FALSE_PASS_PER_CHECK):
         raise ConfigurationError(f"rampgate.toml: {why}")
 
 

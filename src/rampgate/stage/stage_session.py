@@ -17,7 +17,7 @@ from rampgate.config.loading import load
 from rampgate.errors import CutOffError, NeverRanError
 from rampgate.evidence import journal, session
 from rampgate.stage import interrupt
-from rampgate.stage.latency import refuse_undecidable
+from rampgate.stage.latency import asks_so, refuse_undecidable
 
 _SLOWEST = 3
 
@@ -130,8 +130,7 @@ def prepare(
     base = path.parent if path else Path()
     rules = policy.build(settings, base)
     planned = plan.make(stage, settings, steps=steps)
-    if "endpoint" in planned.subjects:
-        refuse_undecidable(settings, rules)
+    refuse_undecidable(settings, rules, planned.subjects)
     setup = session.Setup(
         stage=stage,
         settings=settings,
@@ -142,7 +141,7 @@ def prepare(
         invocation=invocation,
         steps=steps,
         notes=source.get("notes", ()),
-        rehearsal=settings.latency.rehearsal and bool(planned.subjects & {"endpoint", "baseline_endpoint"}),
+        rehearsal=settings.latency.rehearsal and asks_so(planned.subjects),
     )
     return StageSession(setup, source)
 

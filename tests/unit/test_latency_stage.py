@@ -10,11 +10,11 @@ from tests.unit.test_run import started
 
 from rampgate.checks.latency.probe import Probed
 from rampgate.config.settings import Settings
-from rampgate.errors import UnreachableError
+from rampgate.errors import ConfigurationError, UnreachableError
 from rampgate.evidence.run import Expect
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Outcome, Severity
-from rampgate.stage import latency
+from rampgate.stage import latency, stage_session
 from rampgate.stage.context import StageContext
 
 if TYPE_CHECKING:
@@ -81,3 +81,42 @@ def test_an_endpoint_that_was_left_out_is_skipped_though_its_check_measured_the_
     latency.expect_latency(StageContext(run), items, expect)
     assert [each.metric for each in expect.judgements] == ["error_rate"] * len(expect.judgements)
     assert expect.judgements
+
+
+PAGE = '[[pages]]\nname = "home"\npath = "/"\n'
+ENDPOINT = '[[endpoints]]\nname = "items"\npath = "/items"\n'
+STORE = '[redis]\nurl = "redis://127.0.0.1:9"\n'
+
+
+def prepared(folder: Path, stage: str, subject: str, latency: str) -> stage_session.StageSession:
+    """A stage of a target with one subject."""
+    file = folder / "rampgate.toml"
+    target = '[target]\nweb = "http://127.0.0.1:9"\napi = "http://127.0.0.1:9"\n'
+    file.write_text(f"{target}{subject}[latency]\n{latency}\n", encoding="utf-8")
+    source = {"path": str(file), "overrides": {}, "from_environment": False}
+    return stage_session.prepare(stage, source, [])
+
+
+@pytest.mark.parametrize(
+    ("stage", "subject", "rehearsal"),
+    [
+        ("immediate", PAGE, True),
+        ("immediate", ENDPOINT, True),
+        ("predeploy", ENDPOINT + "[baseline]\n", True),
+        ("immediate", STORE, False),
+    ],
+)
+def test_a_short_look_makes_a_rehearsal_of_whatever_is_asked_so(
+    tmp_path: Path, stage: str, subject: str, rehearsal: bool
+) -> None:
+    """A page that fails some looks is asked for as long as endpoints are."""
+    assert prepared(tmp_path, stage, subject, 'look = "59s"').setup.rehearsal is rehearsal
+    assert not prepared(tmp_path, stage, subject, 'look = "60s"').setup.rehearsal
+
+
+@pytest.mark.parametrize("subject", [PAGE, ENDPOINT])
+def test_a_pace_that_cannot_decide_is_refused_for_whatever_is_asked_so(tmp_path: Path, subject: str) -> None:
+    """For a page alone as for an endpoint alone."""
+    with pytest.raises(ConfigurationError, match="300 requests in 300 s cannot decide error_rate < 2%"):
+        prepared(tmp_path, "immediate", subject, "pace = 1")
+    prepared(tmp_path, "immediate", STORE, "pace = 1")
