@@ -17,6 +17,7 @@ from rampgate.checks import flags
 from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.settings import BulkSettings, FlagSettings
 from rampgate.config.settings import Settings
+from rampgate.errors import ProbeError
 from rampgate.evidence import earlier
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
@@ -124,6 +125,29 @@ def test_a_bulk_form_that_only_looks_right_is_found_out(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("algorithm", ["unknown", "md5-mod100"])
+def test_a_flag_that_is_on_in_one_form_alone_is_on(tmp_path: Path, algorithm: str) -> None:
+    """Off in bulk for everybody, and on in each single answer: it is on, though it must be off."""
+    bulk, single = deployment(by_bucket), deployment(lambda *_: True)
+    clients = Clients(lambda r: (bulk if r.method == "POST" else single)._handler(r))
+    (on,) = survey(started(tmp_path), clients, bulk=BULK, algorithm=algorithm).of("flag_on_when_off")
+    assert on.value == 100
+    assert judged(on, "flag_on_when_off == 0") is Outcome.FAILED
+
+
+def test_what_was_measured_until_an_error_is_judged(tmp_path: Path) -> None:
+    """On though it must be off, and then nothing but HTTP 429: the first comes out, and then the error."""
+    on = deployment(lambda *_: True)
+    clients = Clients(lambda r: on._handler(r) if len(clients.requests) <= 300 else httpx.Response(429))
+    found: list[Measurement] = []
+    for name in ("main", "worker-2"):  # the second asks nobody, and is no wiser
+        checked = survey(started(tmp_path, name, invocation="main"), clients, expected={"legacy": 0})
+        with pytest.raises(ProbeError, match="limits our rate"):
+            found.extend(iter_until_interrupted(checked, found, "flag_on_when_off"))
+    assert [judged(m, "flag_on_when_off == 0") for m in found] == [Outcome.FAILED] * 2
+    assert found[0].n == found[0].value
+
+
 @pytest.mark.parametrize("at", [100, 300, 500])
 def test_a_flag_that_drifts_while_it_is_checked_is_seen(tmp_path: Path, at: int) -> None:
     """Whenever the service changes its percentage, some users were asked before it and are asked after it."""
@@ -210,7 +234,7 @@ def test_an_unknown_algorithm_is_asked_for_as_long_as_the_time_allows(
 
 
 def test_what_was_measured_until_ctrl_c_is_handed_on(tmp_path: Path) -> None:
-    """Ctrl-C in the middle of a hanging service: the decisions come out, and then the interruption."""
+    """Ctrl-C in the middle of a hanging service: the decisions on all metrics come out, and then it."""
     go_on = threading.Event()
 
     def hanging(flag: str, user: str, workspace: str, number: int) -> bool:
@@ -227,12 +251,16 @@ def test_what_was_measured_until_ctrl_c_is_handed_on(tmp_path: Path) -> None:
             found.extend(iter_until_interrupted(checked, found))
     finally:
         go_on.set()
-    assert [(m.value, m.n > 200) for m in found] == [(0.0, True)] * 3
+    judged_here = [(m.metric, m.value, m.n > 200) for m in found]
+    assert judged_here.count(("flag_mismatches", 0.0, True)) == 3
+    assert judged_here[-1] == ("flag_on_when_off", 0.0, True)
 
 
-def iter_until_interrupted(checked: Checked, into: list[Measurement]) -> list[Measurement]:
+def iter_until_interrupted(
+    checked: Checked, into: list[Measurement], metric: str = "flag_mismatches"
+) -> list[Measurement]:
     """Collect as a check does, one measurement after another."""
-    for measurement in checked.of("flag_mismatches"):
+    for measurement in checked.of(metric):
         into.append(measurement)  # noqa: PERF402  # what came before the interruption must stay
     return []
 

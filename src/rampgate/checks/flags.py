@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rampgate.checks.flag_service.counts import LEAST_USERS
 from rampgate.checks.flag_service.probe import RATE, FlagProbe
 from rampgate.checks.flag_service.settings import FlagSettings
-from rampgate.checks.flag_service.users import Asked, User, fresh_users, packed, unpacked
+from rampgate.checks.flag_service.users import Asked, User, ever_decided, fresh_users, packed, unpacked
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
+from rampgate.errors import ProbeError
 from rampgate.model import formats
 from rampgate.model.buckets import bucket, decide
 from rampgate.model.measurement import Measurement
@@ -91,25 +92,39 @@ CHECK = Check(
 )
 
 
-def measure(flags: FlagSettings, context: Context, metric: str) -> Iterator[Measurement]:
-    """What was measured of one metric, for each flag; all of them are measured once in a run.
+def measure(flags: FlagSettings, context: Context, *metrics: str) -> Iterator[Measurement]:
+    """What was measured of these metrics, for each flag; all of them are measured once in a run.
 
     Args:
         flags: where flags are read, and what they must be.
         context: what every check is given.
-        metric: ``flag_mismatches``, ``flag_share``, ``flag_changed``, ``flag_on_when_off``, or
-            ``flag_nesting_broken`` of flags whose percentage has risen since an earlier run.
+        metrics: ``flag_mismatches``, ``flag_share``, ``flag_changed``, ``flag_on_when_off``, or
+            ``flag_nesting_broken`` of flags whose percentage has risen since an earlier run. Where it is
+            interrupted, all metrics come out: the checks of the others may never run.
 
     Raises:
-        ProbeError: we could not measure.
+        ProbeError: we could not measure; what was measured until then has come out before.
         UnreachableError: the API does not answer.
         KeyboardInterrupt: it was cut off; what was measured until then has come out before.
     """
     survey = _Survey(flags, context)
-    found = context.once("flags", lambda: [each.to_json() for each in survey.measure()])
-    yield from (each for each in map(Measurement.from_json, found) if each.metric == metric)
-    if survey.interrupted:
-        raise survey.interrupted
+    found = context.once(
+        "flags", lambda: {"measurements": [each.to_json() for each in survey.measure()], "cut": survey.cut}
+    )
+    for each in map(Measurement.from_json, found["measurements"]):
+        if each.metric in metrics or (each.n and isinstance(survey.ended, KeyboardInterrupt)):
+            yield each
+    if survey.ended:
+        raise survey.ended
+    if found["cut"]:
+        raise ProbeError(f"the flags were not asked for to the end: {found['cut']}")
+
+
+def limit(flags: FlagSettings, found: Measurement) -> str | None:
+    """The threshold that a measurement of a flag has of its own; None: those in force count."""
+    if found.metric == "flag_share":
+        return f"flag_share == {flags.expected[found.labels['flag']]:g}%"
+    return "flag_nesting_broken == 0" if found.metric == "flag_nesting_broken" else None
 
 
 @dataclass
@@ -121,7 +136,7 @@ class _Survey:
 
     flags: FlagSettings
     context: Context
-    interrupted: KeyboardInterrupt | None = None
+    ended: BaseException | None = None
     seed: int = field(default_factory=partial(random.SystemRandom().getrandbits, 64))
     users: list[User] = field(init=False)
 
@@ -146,13 +161,18 @@ class _Survey:
                 probe.fill(asked, until=begun + seconds * 5 / 8)
             probe.fill(single, until=begun + seconds * 3 / 4, one_by_one=True)
             probe.fill(again, until=begun + seconds)
-        except KeyboardInterrupt as interrupted:
-            self.interrupted = interrupted
+        except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001  # raised when what it has is judged
+            self.ended = ended
         counts = probe.counts
         return [
             *self._counted(counts, first, single, again),
             *(counts.nesting(a.flags[0], a.users, a.of(a.flags[0], range(len(a.users)))) for a in former),
         ]
+
+    @property
+    def cut(self) -> str:
+        """Why not all were asked, for checks that ask nobody themselves."""
+        return str(self.ended) or type(self.ended).__name__ if self.ended else ""
 
     @property
     def _known(self) -> bool:
@@ -181,9 +201,8 @@ class _Survey:
                 yield counts.mismatches(flag, some, one_by_one, in_bulk, form="single")
             yield counts.changed(flag, [users[at] for at in twice], [got[at] for at in twice], second)
             if percentage == 0:
-                later = {at for at, decision in zip(twice, second, strict=True) if decision}
-                either = [True if at in later else decision for at, decision in enumerate(got)]
-                yield counts.on_when_off(flag, users, either)
+                ever = ever_decided(flag, first, single, again)
+                yield counts.on_when_off(flag, list(ever), list(ever.values()))
 
     def _announce(self, requests: int, singles: int) -> None:
         """Say how long it may take, where that is long."""

@@ -45,6 +45,17 @@ class Asked:
         return [self.found.get((at, flag)) for at in positions]
 
 
+def ever_decided(flag: str, *askings: Asked) -> dict[User, bool | None]:
+    """Everybody who was asked for a flag -> True when it was ever on, None when a decision is missing."""
+    ever: dict[User, bool | None] = {}
+    for asked in askings:
+        for (at, named), got in asked.found.items():
+            if named == flag:
+                before = ever.get(asked.users[at], False)
+                ever[asked.users[at]] = True if before or got else None if None in {before, got} else False
+    return ever
+
+
 def fresh_users(n: int, seed: int | None = None, prefix: str = "rampgate-") -> list[User]:
     """Random users, each in a workspace of its own, so that answers prepared for known ids do not help.
 

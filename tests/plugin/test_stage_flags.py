@@ -1,0 +1,33 @@
+"""What the flag checks of a stage come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.plugin.deployment import Deployment, Project
+
+FLAGS = """
+[flags]
+path = "/api/flags/{flag}?user={user}"
+expected = { search = 0 }
+[flags.bulk]
+path = "/api/flags"
+"""
+
+
+@pytest.mark.parametrize(("expected", "code"), [(0, 20), (100, 10)])
+def test_both_forms_of_asking_for_a_flag_are_judged(
+    project: Project, deployment: Deployment, expected: int, code: int
+) -> None:
+    """Right in bulk and wrong in each single answer: on though it must be off rolls back, else it holds."""
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8").partition("[[endpoints]]")[0]
+    project.write("rampgate.toml", settings + FLAGS.replace("= 0", f"= {expected}"))
+    everybody = [{"flags": {"search": expected == 100}}] * 500
+    deployment.items = {"enabled": expected == 0, "results": everybody}
+    ran = project.run("-m", "immediate")
+    assert ran.code == code, ran.told
+    assert ran.outcomes["immediate/flags::flags_reach_the_expected_share"] == "failed"
+    assert any("100 of 100 decisions are not as expected" in line for line in ran.told.splitlines())
