@@ -194,6 +194,7 @@ def test_a_critical_failure_counts_although_the_check_was_cut_short(tmp_path: Pa
     verdict = judged(tmp_path)
     assert verdict.decision is Decision.ROLLBACK
     assert not verdict.complete
+    assert verdict.reasons[0] == f"{A}: not true: answers"
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,13 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
         else:
             found.append(Finding(result.reason, result))
     found = [_counted(finding) for finding in found]
-    failed = sum(finding.cause is not None and finding.cause.outcome is Outcome.FAILED for finding in found)
+    failed = sum(
+        bool(each.cause and (each.cause.outcome is Outcome.FAILED or each.cause.critical)) for each in found
+    )
     cut = [Finding(why, None, tuple(results)) for why, results in incomplete.items()]
     # What a load run could not decide, it could not because it was cut short.
     load = [finding for finding in cut if finding.reason.startswith("load: ")]
-    never = [finding for finding in found if finding.cause and finding.cause.outcome is None]
+    never = [each for each in found[failed:] if each.cause and each.cause.outcome is None]
     others = [finding for finding in found[failed:] if finding not in never]
     return [*found[:failed], *load, *others, *(each for each in cut if each not in load), *never]
 
@@ -54,7 +56,7 @@ def _counted(finding: Finding) -> Finding:
     """Several checks of one stage that never ran are a number, and so are endpoints that failed alike."""
     if finding.cause is None or not finding.consequences:
         return finding
-    if finding.cause.outcome is not None:
+    if finding.cause.outcome is not None or finding.cause.critical:
         alike = sum(
             bool(failures(each)) and not each.check.startswith(_POOLED) for each in finding.consequences
         )
@@ -82,7 +84,7 @@ def _need(result: CheckResult) -> float:
 
 def _cut(result: CheckResult, cut_short: Sequence[str]) -> str:
     """Why this check could not come to more: its stage did not come to its end."""
-    if result.outcome not in {None, Outcome.UNDECIDED}:
+    if result.critical or result.outcome not in {None, Outcome.UNDECIDED}:
         return ""
     stage = _start(result)
     mine = (why for why in cut_short if why.startswith(f"{stage}: "))
@@ -101,7 +103,11 @@ def _follows(result: CheckResult, known: Finding) -> bool:
 
 def _same_message(result: CheckResult, cause: CheckResult) -> bool:
     if result.outcome is None:  # of one stage, never ran
-        return (None, result.message, _start(result)) == (cause.outcome, cause.message, _start(cause))
+        return not result.critical and (None, result.message, _start(result)) == (
+            cause.outcome,
+            cause.message,
+            _start(cause),
+        )
     return bool(result.message) and (result.outcome, result.message) == (cause.outcome, cause.message)
 
 

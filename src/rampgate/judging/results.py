@@ -57,11 +57,10 @@ class CheckResult:
     @property
     def reason(self) -> str:
         """The sentence behind a result that is not passed."""
-        if self.outcome is None:
-            return f"{self.check}: {self.message or 'never ran'}"
-        first = next((j for j, _ in self.behind if j.outcome is self.outcome), None)
+        outcome = self.outcome or (Outcome.FAILED if self.critical else None)
+        first = next((j for j, _ in self.behind if j.outcome is outcome), None)
         if first is None:
-            return f"{self.check}: {self.message or self.outcome}"
+            return f"{self.check}: {self.message or self.outcome or 'never ran'}"
         line = first.line(self.check)
         return line if first.named else f"{self.check}: {line}"
 
