@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rampgate.model.freshness import age_of, past_caches, too_old, unchanged
+from rampgate.model.freshness import age_of, dated, past_caches, too_old, unchanged
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 
@@ -14,19 +14,39 @@ NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
     [
         ({}, None),
         ({"age": "0"}, 0.0),
-        ({"age": "1.5"}, None),
-        ({"age": "\N{SUPERSCRIPT TWO}"}, None),
+        ({"age": "7200.5"}, 7200.5),
+        ({"age": "7200, 7200"}, 7200.0),
+        ({"age": "5,90.25 , 7"}, 90.25),
         ({"date": "Fri, 15 Jan 2027 07:59:45 GMT"}, 0.0),
         ({"date": "Fri, 15 Jan 2027 07:00:00 GMT"}, 3570.0),
         ({"date": "Fri, 15 Jan 2027 09:00:00 GMT"}, 0.0),
         ({"date": "Fri, 15 Jan 2027 07:00:00 GMT", "age": "4000"}, 4000.0),
-        ({"date": "Fri, 99 Jan 2027 07:00:00 GMT"}, None),
-        ({"date": ""}, None),
+        ({"date": "Fri Jan 15 07:00:00 2027"}, 3570.0),
     ],
 )
 def test_the_age_is_what_headers_say(headers: dict[str, str], age: float | None) -> None:
-    """Age, or Date less 30 s for clocks that differ, whichever is more; what cannot be read says nothing."""
-    assert age_of(headers, NOW) == age
+    """Age, the most of several, or Date less 30 s for clocks that differ, whichever is more."""
+    assert (age_of(headers, NOW), dated(headers)) == (age, age is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Age", ""),
+        ("Age", "-5"),
+        ("Age", "5, soon"),
+        ("Age", "\N{SUPERSCRIPT TWO}"),
+        ("Age", "9" * 400),
+        ("Date", ""),
+        ("Date", "yesterday"),
+        ("Date", "Fri, 99 Jan 2027 07:00:00 GMT"),
+    ],
+)
+def test_an_age_that_cannot_be_read_is_wrong_and_not_one_that_was_not_sent(name: str, text: str) -> None:
+    """How old such an answer is nobody knows, whatever else it says."""
+    headers = {"age": "0", "date": "Fri, 15 Jan 2027 08:00:00 GMT", name.lower(): text}
+    assert dated(headers)
+    assert too_old(headers, NOW, 60.0) == f"sends the {name} {text[:40]!r}, which cannot be read"
 
 
 def test_an_answer_is_too_old_past_its_limit_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,6 +12,7 @@ from tests.unit.fakes import Clients, FakeClock, always
 from tests.unit.test_run import started
 
 from rampgate.checks.endpoints import EndpointSettings
+from rampgate.checks.latency.asking import body_failure
 from rampgate.checks.latency.probe import Probed
 from rampgate.checks.latency.quality import Quality
 from rampgate.config.settings import Settings
@@ -31,7 +33,7 @@ OK = httpx.Response(200, json={"items": [1], "at": 5})
 def counted(clients: Clients, requests: int = 3, **settings: Any) -> dict[str, Measurement]:
     """What so many requests to an endpoint and one past caches came to, by metric."""
     endpoint = EndpointSettings.model_validate({"name": "items", "path": "/items", **settings})
-    quality = Quality(endpoint, FakeClock(NOW))
+    quality = Quality(endpoint, FakeClock(NOW), partial(body_failure, endpoint))
     with clients() as http:
         for _ in range(requests):
             quality.note(ask(http, "GET", "/items"))
@@ -89,6 +91,7 @@ def test_of_no_answer_nothing_is_said() -> None:
         ({"age": "5"}, 3, 0.0, ""),
         ({"age": "90"}, 3, 3.0, "/items is 2 min old, older than its fresh of 1 min"),
         ({"date": formatdate(NOW - 7200)}, 3, 3.0, "/items is 2 h old, older than its fresh of 1 min"),
+        ({"age": "x"}, 3, 3.0, "/items sends the Age 'x', which cannot be read"),
         ({}, 0, 0.0, "/items sends neither Date nor Age, and no nonce was allowed"),
     ],
 )
@@ -108,6 +111,24 @@ def test_a_service_that_stopped_behind_a_cache_is_not_fresh() -> None:
     stale = counted(clients, fresh="1m")["answers_stale"]
     assert (stale.n, stale.value) == (1, 1.0)
     assert stale.note == "/items answered HTTP 502 (expected 2xx), asked past caches"
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (httpx.Response(200, json={"items": []}), "answered HTTP 200, but items is 0, below 1"),
+        (httpx.Response(200, text="<p>"), "answered HTTP 200, but the body is HTML or XML, not JSON"),
+        (
+            httpx.Response(200, json={"items": [1]}, headers={"age": "90000"}),
+            "is 25 h old, older than its fresh of 1 min",
+        ),
+    ],
+)
+def test_what_the_service_behind_a_cache_answers_is_looked_into(answer: httpx.Response, note: str) -> None:
+    """A good answer is good though it is asked past caches: its body and its age as of any other."""
+    clients = Clients(lambda request: answer if request.url.query else OK)
+    stale = counted(clients, body="items", fresh="1m")["answers_stale"]
+    assert (stale.n, stale.value, stale.note) == (1, 1.0, f"/items {note}, asked past caches")
 
 
 @pytest.mark.parametrize(

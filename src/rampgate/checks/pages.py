@@ -12,7 +12,7 @@ from rampgate.checks.frame.check import Check, Context, DefaultThreshold
 from rampgate.checks.frame.table import Duration, Table, UrlPath
 from rampgate.io.http import Answer, ask
 from rampgate.io.page_load import PageLoad, load_page
-from rampgate.model.freshness import age_of, past_caches, too_old
+from rampgate.model.freshness import dated, past_caches, too_old
 from rampgate.model.html_text import html_text
 from rampgate.model.json_body import mislabelled
 from rampgate.model.measurement import Measurement
@@ -186,7 +186,7 @@ def _checked(page: PageSettings) -> str:
 def _stale(page: PageSettings, answer: Answer, http: httpx.Client, context: Context) -> Measurement:
     """Whether the page is an old copy: by its headers, and asked so that no cache can answer."""
     now, fresh = context.clock.now(), page.fresh or 0.0
-    notes, n = [too_old(answer.headers, now, fresh)], int(age_of(answer.headers, now) is not None)
+    notes, n = [too_old(answer.headers, now, fresh)], int(dated(answer.headers))
     if page.nonce:
         past = ask(http, "GET", past_caches(page.path))
         why = lacks(page, past).removeprefix(page.path).strip()

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.checks.endpoints import LOOKS, undecidable
-from rampgate.checks.latency.asking import Connections, send
+from rampgate.checks.latency.asking import Connections, body_failure, send
 from rampgate.checks.latency.open_model import OpenModel
 from rampgate.checks.latency.probe import LatencyProbe, Probed
 from rampgate.checks.latency.quality import OF_ANSWERS, Quality
@@ -218,7 +218,7 @@ def _probe(
         for signed_in in (False, True)
     }
     timeout_s, most = settings.target.timeout, settings.latency.max_in_flight
-    quality = [Quality(each, run.clock) for each in asked]
+    quality = [Quality(each, run.clock, partial(body_failure, each)) for each in asked]
     sending = [
         partial(send, each, connections[each.sign_in], timeout_s, of)
         for each, of in zip(asked, quality, strict=True)

@@ -6,11 +6,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rampgate.io.http import ask, find
-from rampgate.model.freshness import age_of, past_caches, too_old, unchanged
-from rampgate.model.json_body import is_json, mislabelled
+from rampgate.model.freshness import dated, past_caches, too_old, unchanged
+from rampgate.model.json_body import is_json, mislabelled, parsed
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from rampgate.checks.endpoints import EndpointSettings
@@ -27,11 +29,13 @@ class Quality:
     Args:
         endpoint: that is asked.
         clock: gives the time.
+        body_failure: what is wrong with the parsed body of an answer of this endpoint, "" when nothing is.
     """
 
-    def __init__(self, endpoint: EndpointSettings, clock: Clock) -> None:
+    def __init__(self, endpoint: EndpointSettings, clock: Clock, body_failure: Callable[[Any], str]) -> None:
         self._endpoint = endpoint
         self._clock = clock
+        self._body_failure = body_failure
         self._lock = threading.Lock()
         self._n = self._aged = 0
         self._mislabelled: list[str] = []
@@ -52,7 +56,7 @@ class Quality:
         value = find(changes, answer.json()) if changes else None
         with self._lock:
             self._n += 1
-            self._aged += bool(fresh) and age_of(answer.headers, now) is not None
+            self._aged += bool(fresh) and dated(answer.headers)
             self._mislabelled += [label] if label else []
             self._old += [old] if old else []
             self._values += [] if value is None else [value]
@@ -73,14 +77,24 @@ class Quality:
     def _stale(self, client: httpx.Client) -> Measurement:
         endpoint, n, wrong = self._endpoint, self._aged, list(self._old)
         if endpoint.fresh and endpoint.nonce:
-            answer = ask(client, endpoint.method, past_caches(endpoint.path))
+            why = self._wrong(ask(client, endpoint.method, past_caches(endpoint.path)), endpoint.fresh)
             n += 1
-            wrong += [] if answer.ok else [f"{answer.sentence}, asked past caches"]
+            wrong += [f"{why}, asked past caches"] if why else []
         if endpoint.changes:
             n += 1
             wrong += self._still(endpoint.changes)
         unknown = f"{endpoint.path} sends neither Date nor Age, and no nonce was allowed"
         return self._measured(OF_ANSWERS[1], n, wrong, "" if n else unknown)
+
+    def _wrong(self, answer: Answer, fresh: float) -> str:
+        """What keeps one answer from being what it must be, and from now."""
+        if not answer.ok:
+            return answer.sentence
+        if self._endpoint.body:
+            data, trouble = parsed(answer.body)
+            if why := trouble or self._body_failure(data):
+                return f"{answer.sentence.partition(' (')[0]}, but {why}"
+        return too_old(answer.headers, self._clock.now(), fresh)
 
     def _still(self, changes: str) -> list[str]:
         if len(self._values) < 2:  # noqa: PLR2004  # two of them may differ
