@@ -124,7 +124,7 @@ def test_an_account_failed_that_failed_in_any_process(tmp_path: Path) -> None:
 def test_renewed_sessions_are_counted_apart(tmp_path: Path) -> None:
     """A session that ran out and was renewed is no failure of anything; how many were is in the evidence."""
     run = running(tmp_path)
-    report(run, of(20, 0, renewed=3))
+    report(run, of(20, 0, renewed=1))
     run.run.peak_users = 20
     run.go_on(46, n=40)
     assert run.end().decision is Decision.PROMOTE
@@ -132,8 +132,45 @@ def test_renewed_sessions_are_counted_apart(tmp_path: Path) -> None:
         record["measurement"]
         for record in run.records
         if (record["type"], record.get("check")) == ("measurement", "load/sign-in")
+        and record["measurement"]["metric"] == "accounts_failed"
     )
-    assert seen["details"]["sessions_renewed"] == 60
+    assert seen["details"]["sessions_renewed"] == 20
+
+
+@pytest.mark.parametrize(
+    ("renewed", "load", "decision"),
+    [
+        (19, {}, Decision.HOLD),
+        (2, {}, Decision.HOLD),
+        (2, {"max_renewals": 2}, Decision.PROMOTE),
+        (2, {"ramp_up": 100}, Decision.PROMOTE),
+    ],
+)
+def test_sessions_that_die_young_hold(
+    tmp_path: Path, renewed: int, load: dict[str, Any], decision: Decision
+) -> None:
+    """More than one renewal a minute of one account is a warning, however well each repeated request goes."""
+    run = running(tmp_path, **load)
+    report(run, {**of(20, 0), 7: ("", renewed)})
+    run.run.peak_users = 20
+    run.go_on(run.run.ramp.duration + 1, n=40)
+    shown = live.snapshot(run.run)
+    decided = run.end()
+    assert decided.decision is decision
+    (check,) = (result for result in decided.checks if result.check == "load/sign-in")
+    said = " ".join(judgement.sentence for judgement in check.judgements)
+    assert f"{renewed} times a session was renewed" in said
+    assert (decided.decision is Decision.HOLD) == ("sessions run out too fast" in said)
+    assert any(f"{renewed} times a session" in result.sentence for result in shown.thresholds)
+
+
+def test_each_process_has_a_session_of_the_shared_account(tmp_path: Path) -> None:
+    """Sixteen processes that renew theirs once each are no session that dies young."""
+    run = running(tmp_path, accounts=0)
+    for number in range(16):
+        report(run, of(1, 0, renewed=1), f"worker{number}")
+    run.go_on(46, n=4)
+    assert outcomes(run.end())["sign-in"] is Outcome.PASSED
 
 
 def test_nobody_who_tried_to_sign_in_is_no_pass(tmp_path: Path) -> None:
@@ -233,5 +270,6 @@ def test_rows_of_sign_ins_stand_beside_the_accounts(tmp_path: Path) -> None:
         record["measurement"]
         for record in run.records
         if (record["type"], record.get("check")) == ("measurement", "load/sign-in")
+        and record["measurement"]["metric"] == "accounts_failed"
     )
     assert seen["details"]["sign_ins"] == {"200": 2, "503": 1}

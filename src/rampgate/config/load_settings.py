@@ -64,6 +64,7 @@ class LoadSettings(Table):
     predeploy: PredeployLoad = PredeployLoad()
     pause: Duration = 1.0
     accounts: AccountsSettings | None = None
+    max_renewals: float = Field(default=1.0, ge=0, description="of an account's session, per minute")
     abort: Literal["on", "report", "off"] = "on"
     thresholds: dict[str, list[ThresholdSettings]] = Field(default=LOAD_THRESHOLDS, validate_default=True)
 

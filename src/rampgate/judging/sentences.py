@@ -28,7 +28,7 @@ _NOUNS = {
     Aggregation.MEDIAN: "scores",
     Aggregation.VALUE: "values",
 }
-_OF_ANY_LIMIT = {"api_outage", "abort_evidence", "version_lost"}
+_OF_ANY_LIMIT = {"api_outage", "abort_evidence", "session_renewals", "version_lost"}
 """Metrics whose sentences fit whatever the limit is."""
 _NOT_WAITED_FOR = "not waited for"
 _MOST_STATUSES = 4

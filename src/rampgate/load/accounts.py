@@ -213,6 +213,26 @@ def failed_accounts(
     return replace(measured, start=span[0], end=span[1]), severity
 
 
+def renewals(accounts: Accounts, most: int, span: tuple[float, float]) -> Measurement:
+    """``session_renewals``: how often a minute one session had to be renewed, at most.
+
+    Args:
+        accounts: those that tried to sign in.
+        most: how often the session that ran out most often was renewed.
+        span: seconds since the epoch, from and to; less than a minute counts as one.
+    """
+    a_minute = most / max(1.0, (span[1] - span[0]) / 60)
+    every = sum(renewed for _, renewed in accounts.values())
+    note = (
+        f"{every:,} times a session was renewed, one of them {formats.number(a_minute)} times a minute"
+        if every
+        else "no session had to be renewed"
+    )
+    return Measurement(
+        "session_renewals", n=len(accounts), value=a_minute, start=span[0], end=span[1], note=note
+    )
+
+
 def _keys(login: LoginSettings) -> tuple[str, str]:
     form = login.form
     return (form.email_key, form.password_key) if form else ("email", "password")

@@ -37,6 +37,12 @@ class Facts:
                 found[number] = (before[0] or why, before[1] + renewed)
         return found
 
+    @property
+    def most_renewed(self) -> int:
+        """How often the session that ran out most often was renewed; each process has its own."""
+        sessions = [each.values() for each in self._of.get(ACCOUNTS, {}).values()]
+        return max((renewed for each in sessions for _, renewed in each), default=0)
+
     def bad_bodies(self, endpoint: int) -> list[str]:
         """What was wrong with bodies of an endpoint, each once."""
         found = (named.get(str(endpoint)) for named in self._of.get(BODY, {}).values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rampgate.evidence.run import Expect
 from rampgate.load import bodies
 from rampgate.load.abort_monitors import ABORT
-from rampgate.load.accounts import NONE_FAILED, failed_accounts
+from rampgate.load.accounts import NONE_FAILED, failed_accounts, renewals
 from rampgate.load.generator import WINDOW_S
 from rampgate.load.slices import SIGN_INS, SLICES, WHOLE_RUN, Slice
 from rampgate.model.measurement import Measurement
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rampgate.evidence.run import Run
     from rampgate.judging.threshold import Threshold
     from rampgate.load.abort_monitors import AbortMonitors
-    from rampgate.load.accounts import Accounts
     from rampgate.load.counters import Counters, Counts
+    from rampgate.load.facts import Facts
     from rampgate.load.generator import Health
     from rampgate.load.seconds import Second
     from rampgate.model.ramp import Ramp
@@ -80,17 +80,22 @@ class Finalizer:
             missing = not counters.of(lambda *_: True).n
             self._end(SLICES, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
 
-    def sign_ins(self, accounts: Accounts, statuses: Mapping[str, int]) -> None:
+    def sign_ins(self, facts: Facts, statuses: Mapping[str, int], max_renewals: float) -> None:
         """Judge the accounts: one that cannot sign in is a warning, more than 5 % of them are critical.
 
         Args:
-            accounts: those that tried.
+            facts: of the accounts that tried.
             statuses: what came of all sign-ins.
+            max_renewals: of a session, per minute; more are a warning.
         """
-        starved = bool(self.health.starved(0.0, self.ran))
-        seen, severity = failed_accounts(accounts, (self.began, self.began + self.ran), starved=starved)
+        starved, span = bool(self.health.starved(0.0, self.ran)), (self.began, self.began + self.ran)
+        accounts = facts.accounts
+        seen, severity = failed_accounts(accounts, span, starved=starved)
         measured = replace(seen, details={**seen.details, "sign_ins": dict(statuses)})
         Expect(self.run, SIGN_INS)(measured, that=NONE_FAILED, severity=severity)
+        if accounts:
+            renewed = renewals(accounts, facts.most_renewed, span)
+            Expect(self.run, SIGN_INS)(renewed, that=f"session_renewals <= {max_renewals:g}")
         self._end(SIGN_INS, None)
 
     def rehearsal(self) -> None:

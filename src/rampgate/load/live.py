@@ -14,7 +14,7 @@ from rampgate.evidence.chance import FALSE_PASS_PER_CHECK
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
 from rampgate.load import bodies
-from rampgate.load.accounts import NONE_FAILED, failed_accounts
+from rampgate.load.accounts import NONE_FAILED, failed_accounts, renewals
 from rampgate.load.counters import DURATION
 from rampgate.load.seconds import Second
 from rampgate.model import formats
@@ -185,11 +185,13 @@ def snapshot(run: RunView, breathe: Callable[[], None] = lambda: None) -> Snapsh
 def _results(run: RunView, elapsed: float, breathe: Callable[[], None]) -> Iterator[LiveResult]:
     steady = _plateau(run.ramp) <= elapsed
     if run.facts.accounts:
-        seen, severity = failed_accounts(run.facts.accounts, (0.0, elapsed), starved=False)
-        limit = parse(NONE_FAILED, name=NONE_FAILED, severity=severity)
-        yield result_of(
-            judge(limit, seen, alpha_fail=run.setup.alpha_fail), "sign-in", "whole run", judged=True
-        )
+        accounts, span = run.facts.accounts, (0.0, elapsed)
+        seen, severity = failed_accounts(accounts, span, starved=False)
+        renewed = renewals(accounts, run.facts.most_renewed, span)
+        most = f"session_renewals <= {run.setup.settings.load.max_renewals:g}"
+        for what, that, bad in ((seen, NONE_FAILED, severity), (renewed, most, Severity.WARNING)):
+            judged_now = judge(parse(that, name=that, severity=bad), what, alpha_fail=run.setup.alpha_fail)
+            yield result_of(judged_now, "sign-in", "whole run", judged=True)
     slices: list[tuple[int | None, str, str, bool]] = [(None, EVERY, "whole run", True)]
     over = "plateau" if steady else "before the plateau"
     slices += [

@@ -250,7 +250,7 @@ class LoadRun:
         final.slices(self.counters, slices_of(self.settings), self._wrong())
         if sign_ins(self.settings, users=1):
             statuses = self.counters.of(lambda *_: True).sign_in_statuses
-            final.sign_ins(self.facts.accounts, statuses)
+            final.sign_ins(self.facts, statuses, self.settings.load.max_renewals)
         if profile.of(self.settings.load).rehearsal:
             final.rehearsal()
         if self.evidence:

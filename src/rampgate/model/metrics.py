@@ -62,6 +62,7 @@ _ALL = (
     Metric(
         "accounts_failed", Kind.COUNT, "", "accounts under load that could not sign in, tried three times"
     ),
+    Metric("session_renewals", Kind.VALUE, "", "renewals a minute of the session that ran out most often"),
     Metric(
         "other_requests", Kind.VALUE, "", "requests of other users in the same locustfile, judged nowhere"
     ),
@@ -128,6 +129,7 @@ _ALL = (
 
 _SENTENCES = {
     "accounts_failed": ("{n} of {n} accounts could sign in", "{k} of {n} accounts could not sign in"),
+    "session_renewals": ("{note}", "sessions run out too fast: {note}"),
     "abort_evidence": ("no limit was broken while the load ran", ""),
     "up": ("answers", ""),
     "mongodb_up": ("MongoDB answers", ""),
