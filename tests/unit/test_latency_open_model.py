@@ -171,10 +171,22 @@ def test_it_waits_for_nothing_once_it_is_closed() -> None:
 
 
 def test_it_waits_for_what_has_begun() -> None:
-    """At the end of a look every request has ended, so that none is left out for being slow."""
+    """At the end every request has ended, so that none is left out for being slow."""
     asked = OpenModel([lambda: GOOD], 10.0, 10, 1e9, FakeClock())
     asked.run(1.0)
-    asked.drain()
+    asked.finish()
     asked.close()
     assert len(asked.done) == 10
     assert asked.complete >= 1.0
+
+
+def test_it_goes_on_while_it_waits_for_what_was_due() -> None:
+    """Whoever comes while the last answers of a look are due is served as badly: that is measured too."""
+    target = Target()
+    asked = model(target, FakeClock())
+    asked.run(1.0)
+    asked.drain(1.0)
+    assert {round(request.due, 1) for request in asked.done} == {i / 10 for i in range(10)}
+    assert asked.close() == pytest.approx(105, abs=2)
+    target.go_on.set()
+    until(lambda: target.now == 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.fakes import FakeClock
@@ -32,10 +32,12 @@ POLICY = policy.build(Settings(endpoints=ENDPOINTS))
 EDGES = [edge for threshold in POLICY.of("api_response_time") if (edge := threshold.edge) is not None]
 GOOD, BAD = Result("200", 20.0), Result("503", 3.0, "HTTP 503")
 LIMITED = Result("429", 3.0, "HTTP 429", limited=0.0)
+NEVER = Result("time-out", 0.0)
+"""What gets no answer: it fails when its time is up."""
 
 
 class Simulated(OpenModel):
-    """An open model whose requests end at once, in virtual time."""
+    """An open model whose requests end at once, or never, in virtual time."""
 
     def __init__(self, target: Target, rate: float, clock: FakeClock) -> None:
         super().__init__([lambda: GOOD] * len(ENDPOINTS), rate, 10, 10.0, clock)
@@ -46,10 +48,15 @@ class Simulated(OpenModel):
     def run(self, until: float) -> None:
         """Answer whatever is due before that moment."""
         while self._next < until:
-            endpoint = next(self._keys) % len(ENDPOINTS)
-            self.done.append(Request(endpoint, self._next, self._target(endpoint, self._next)))
+            key = next(self._keys)
+            endpoint = key % len(ENDPOINTS)
+            if (result := self._target(endpoint, self._next)) is NEVER:
+                self._open[key] = endpoint, self._next
+            else:
+                self.done.append(Request(endpoint, self._next, result))
             self._next = round(self._next + 1 / (self.rate * len(ENDPOINTS)), 6)
         self._virtual.time = self._began + until
+        self._check()
 
     def held_up(self) -> float:
         """What the test says."""
@@ -64,10 +71,21 @@ class Probing:
         judged: whether more is asked while it is undecided.
         starved: the share of the time that the probe was held up.
         waited: how many requests had to wait for a free place.
+        more: what else was measured of an endpoint.
+        clock: in place of one that only moves on.
     """
 
-    def __init__(self, target: Target, *, judged: bool = True, starved: float = 0.0, waited: int = 0) -> None:
-        self.clock = FakeClock()
+    def __init__(
+        self,
+        target: Target,
+        *,
+        judged: bool = True,
+        starved: float = 0.0,
+        waited: int = 0,
+        more: Callable[[int], Iterable[Measurement]] = lambda _: (),
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.clock = clock or FakeClock()
         self.paces: list[float] = []
         self.said: list[str] = []
 
@@ -85,6 +103,7 @@ class Probing:
             self.clock,
             judging if judged else None,
             often=self.said.append,
+            more=more,
         )
         began = self.clock.time
         self.probed = self._probe.measure()
@@ -201,8 +220,8 @@ def test_one_endpoint_that_is_down_is_no_outage() -> None:
 def test_a_bunch_of_failures_is_no_outage() -> None:
     """At a low pace 20 requests in a row, which Healthy allows, take longer than 10 s."""
     asked = [Request(0, float(second), BAD if 30 <= second < 50 else GOOD) for second in range(60)]
-    assert outage(asked, 1).value == 0
-    assert outage([Request(0, each.due, BAD) for each in asked], 1).value == 60
+    assert outage(asked).value == 0
+    assert outage([Request(0, each.due, BAD) for each in asked]).value == 60
 
 
 def test_answers_that_are_swapped_midway_are_seen_in_the_bodies() -> None:
@@ -213,7 +232,7 @@ def test_answers_that_are_swapped_midway_are_seen_in_the_bodies() -> None:
 
 
 def test_a_limit_of_our_rate_halves_it_once() -> None:
-    """It begins anew at half the pace, where the target answers, and says so."""
+    """It goes on at half the pace, where the target answers, says so, and keeps what it has."""
     begun: list[float] = []
 
     def target(_endpoint: int, at: float) -> Result:
@@ -226,7 +245,75 @@ def test_a_limit_of_our_rate_halves_it_once() -> None:
     assert asked.outcomes == {Outcome.PASSED}
     errors, *_ = asked.probed.measurements[0]
     assert errors.note == "the target limits our rate (HTTP 429) at 20 requests a second"
-    assert errors.details["pace"] == 5
+    assert (errors.details["pace"], errors.n, len(errors.blocks)) == (5, 31 + 600, 1 + 24)
+
+
+class Once:
+    """Answers one request at /orders, the first after a moment, with 429, and else what the target does."""
+
+    def __init__(self, after: float, target: Target) -> None:
+        self._after, self._target = after, target
+        self._refused = False
+
+    def __call__(self, endpoint: int, at: float) -> Result:
+        """One request."""
+        if endpoint == 0 and at >= self._after and not self._refused:
+            self._refused = True
+            return LIMITED
+        return self._target(endpoint, at)
+
+
+def until(end: float, share: int) -> Target:
+    """Until then every so many-th request to /patients fails; once it has recovered it is sound."""
+    ended: list[float] = []
+
+    def target(endpoint: int, at: float) -> Result:
+        ended.extend([at] if at >= end else [])
+        return BAD if endpoint and not ended and round(at * 10) % share == 0 else GOOD
+
+    return target
+
+
+@pytest.mark.parametrize(("end", "share"), [(54, 7), (54, 12), (4.5, 1)])
+def test_a_limit_of_our_rate_drops_nothing_that_was_measured(end: float, share: int) -> None:
+    """What failed before it has failed, though all is well at half the pace."""
+    asked = Probing(Once(end, until(end, share)))
+    assert asked.outcomes & {Outcome.FAILED, Outcome.UNDECIDED}
+
+
+@pytest.mark.parametrize("refused", [10, 40])
+def test_what_fails_is_critical_though_the_target_limits_our_rate(refused: int) -> None:
+    """One endpoint answers nothing but errors, another refuses requests for our rate: the errors count."""
+    asked = Probing(
+        lambda endpoint, at: BAD if endpoint else LIMITED if round(at * 10) % refused == 0 else GOOD
+    )
+    assert asked.judged["patients", "error_rate_critical"] is Outcome.FAILED
+    assert asked.judged["orders", "error_rate_critical"] is not Outcome.FAILED
+
+
+def test_trouble_of_ours_drops_no_critical_failure() -> None:
+    """What was measured until then is judged; where nothing critical failed we could not measure."""
+
+    def broken(_number: int) -> Iterable[Measurement]:
+        raise ProbeError("no more sockets")
+
+    asked = Probing(lambda endpoint, _at: BAD if endpoint else GOOD, more=broken)
+    assert asked.judged["patients", "error_rate_critical"] is Outcome.FAILED
+    with pytest.raises(ProbeError, match="no more sockets"):
+        Probing(steady, more=broken)
+
+
+def test_what_gets_no_answer_while_a_look_ends_counts() -> None:
+    """Requests go on while the last ones of a look have no answer yet: an outage then is one."""
+    asked = Probing(lambda _endpoint, at: NEVER if 59 <= at < 70 else GOOD)
+    assert asked.judged["", "api_outage"] is Outcome.FAILED
+    assert asked.probed.outage.value == pytest.approx(11, abs=0.1)
+
+
+def test_an_outage_lasts_as_long_however_many_endpoints_there_are() -> None:
+    """Of 40 endpoints at 50 requests a second too, of which each is asked 13 times in 10 s."""
+    asked = [Request(number % 40, number / 50, BAD if number >= 2490 else GOOD) for number in range(3000)]
+    assert outage(asked).value == pytest.approx(10.2)
 
 
 @pytest.mark.parametrize("limited", [LIMITED, Result("503", 3.0, "HTTP 503", limited=0.0)])
@@ -272,6 +359,30 @@ def test_an_interrupt_keeps_what_was_measured() -> None:
     asked = Probing(target)
     assert asked.probed.interrupted
     assert asked.probed.measurements[0][0].n == pytest.approx(120, abs=1)
+
+
+class Interrupting(FakeClock):
+    """A clock that is interrupted in a long wait."""
+
+    def sleep(self, seconds: float) -> None:
+        """Ctrl-C."""
+        if seconds >= 1:
+            raise KeyboardInterrupt
+        super().sleep(seconds)
+
+
+def interrupted(_number: int) -> Iterable[Measurement]:
+    """Ctrl-C while more is asked."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("more", [{"more": interrupted}, {"clock": Interrupting()}])
+def test_an_interrupt_outside_a_look_keeps_what_was_measured(more: dict[str, Any]) -> None:
+    """While it waits for the limit of our rate to pass, and while it asks past caches."""
+    asked = Probing(Once(4.9, until(4.9, 1)), **more)
+    assert asked.probed.interrupted
+    errors, *_ = asked.probed.measurements[1]
+    assert errors.failures == 49
 
 
 def test_a_baseline_is_one_look() -> None:

@@ -135,12 +135,11 @@ def _blocks(
     return tuple(counted(blocks[number]) for number in sorted(blocks))
 
 
-def outage(requests: Iterable[Request], endpoints: int) -> Measurement:
-    """The longest time in which every request to every endpoint failed.
+def outage(requests: Iterable[Request]) -> Measurement:
+    """The longest time in which every request to every endpoint failed, and more than BUNCH of them.
 
     Args:
         requests: to all endpoints, in the order in which they were due.
-        endpoints: how many there are.
     """
     longest, begun, before, run, n, errors = 0.0, 0.0, 0.0, 0, 0, Counter[str]()
     for request in requests:
@@ -152,7 +151,7 @@ def outage(requests: Iterable[Request], endpoints: int) -> Measurement:
         begun = begun if run else request.due
         run += 1
         errors[request.result.error] += 1
-        if run > BUNCH * endpoints:
+        if run > BUNCH:
             longest = max(longest, request.due - begun + step)
     note = errors.most_common(1)[0][0] if longest else ""
     return Measurement("api_outage", "s", n=n, value=round(longest, 3) if n else None, note=note)

@@ -122,8 +122,17 @@ class OpenModel:
             else:
                 self._begin(now)
 
-    def drain(self) -> None:
-        """Wait for what has begun: it ends, or has failed, within the time-out.
+    def drain(self, until: float) -> None:
+        """Go on until what was due before a moment has ended, or has failed, within the time-out.
+
+        Raises:
+            Exception: as run.
+        """
+        while self.complete < until:
+            self.run(self.now() + _POLL_S / 10)
+
+    def finish(self) -> None:
+        """Begin nothing more, and wait for what has begun: it ends, or has failed, within the time-out.
 
         Raises:
             Exception: as run.

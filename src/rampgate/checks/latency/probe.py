@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,26 @@ class Probed:
 
 
 @dataclass
+class _Phase:
+    """Requests at one pace: the block of time that it begins with, what was cut off, and what ended it."""
+
+    traffic: OpenModel
+    begun: float
+    cut_off: int = 0
+    limit: counting.Limit | None = None
+
+    def requests(self) -> list[Request]:
+        """In the order in which they were due, without those refused for our rate."""
+        refused = self.limit.status if self.limit else ""
+        done = (
+            request._replace(due=self.begun + request.due)
+            for request in self.traffic.done
+            if request.result.limited is None or request.result.outcome != refused
+        )
+        return sorted(done, key=lambda request: request.due)
+
+
+@dataclass
 class LatencyProbe:
     """Measures endpoints once.
 
@@ -88,92 +109,144 @@ class LatencyProbe:
     more: Callable[[int], Iterable[Measurement]] = field(default=lambda _: ())
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     """What cut it off: whoever called raises it, once what was measured is judged."""
+    _phases: list[_Phase] = field(default_factory=list, init=False)
+    _looks: int = field(default=0, init=False)
 
     def measure(self) -> Probed:
-        """All endpoints, at half the pace where the target limits our rate.
+        """All endpoints, at half the pace from when the target limits our rate.
 
         Raises:
-            ProbeError: we could not measure: the target goes on to limit our rate.
+            ProbeError: we could not measure, or the target goes on to limit our rate; and nothing critical
+                failed until then.
             RefusedError: the guard refuses the address.
         """
-        rate = self.settings.rate(len(self.endpoints))
-        found = self._measure(rate)
-        if isinstance(found, counting.Limit):
-            note = self._limits(found, rate)
-            self.progress(f"latency: {note}; goes on at half of that in {found.wait_s:g} s")
-            self.clock.sleep(found.wait_s)
-            found = self._measure(rate / 2, note)
-        if isinstance(found, counting.Limit):
-            raise ProbeError(self._limits(found, rate / 2))
-        return found
+        start, rate, note = self.clock.now(), self.settings.rate(len(self.endpoints)), ""
+        more: list[list[Measurement]] = [[] for _ in self.endpoints]
+        try:
+            if limit := self._run(rate):
+                note = self._limits(limit, rate)
+                self.progress(f"latency: {note}; goes on at half of that in {limit.wait_s:g} s")
+                self.clock.sleep(limit.wait_s)
+                rate /= 2
+                if limit := self._run(rate):
+                    raise ProbeError(self._limits(limit, rate))  # noqa: TRY301  # as any other
+            more = [[*self.more(number)] for number in range(len(self.endpoints))]
+        except KeyboardInterrupt as interrupt:
+            self.interrupt = interrupt
+        except ProbeError as error:
+            if not self._critical(math.inf):
+                raise
+            self.progress(f"latency: {error}")
+        requests, end = self._requests(), self.clock.now()
+        measured = [*zip(self._counted(requests, self._terms(rate, note)), more, strict=True)]
+        return Probed(
+            [[replace(each, start=start, end=end) for each in (*seen, *others)] for seen, others in measured],
+            replace(counting.outage(requests), start=start, end=end),
+            self._starved(),
+            self.interrupt is not None,
+        )
 
     def _limits(self, limit: counting.Limit, rate: float) -> str:
         at = f"{rate * len(self.endpoints):g} requests a second"
         return f"the target limits our rate (HTTP {limit.status}) at {at}"
 
-    def _measure(self, rate: float, note: str = "") -> Probed | counting.Limit:
-        """What was seen at a pace, or that the target limits it."""
-        start, traffic, limit = self.clock.now(), self.traffic(rate), None
-        try:
-            limit = self._run(traffic)
-        except KeyboardInterrupt as interrupt:
-            self.interrupt = interrupt
-        finally:
-            cut_off = traffic.close()
-        if limit:
-            return limit
-        details = {"pace": rate, "waited": traffic.waited} | ({"cut_off": cut_off} if cut_off else {})
-        if traffic.waited:
+    def _terms(self, rate: float, note: str) -> counting.Terms:
+        waited = sum(phase.traffic.waited for phase in self._phases)
+        cut_off = sum(phase.cut_off for phase in self._phases)
+        details = {"pace": rate, "waited": waited} | ({"cut_off": cut_off} if cut_off else {})
+        if waited:
             places = f"one of {self.settings.max_in_flight} places ([latency] max_in_flight)"
-            note = note or f"{traffic.waited:,} requests waited for {places}, timed from when they were due"
-        terms = counting.Terms(self.edges, self.settings.look / BLOCKS, note, details)
-        requests, end = _in_order(traffic.done), self.clock.now()
-        measured = self._counted(requests, terms)
-        if not self.interrupt:
-            measured = [[*seen, *self.more(number)] for number, seen in enumerate(measured)]
-        return Probed(
-            [[replace(each, start=start, end=end) for each in seen] for seen in measured],
-            replace(counting.outage(requests, len(self.endpoints)), start=start, end=end),
-            _starved(traffic),
-            self.interrupt is not None,
-        )
+            note = note or f"{waited:,} requests waited for {places}, timed from when they were due"
+        return counting.Terms(self.edges, self._block_s, note, details)
 
-    def _run(self, traffic: OpenModel) -> counting.Limit | None:
+    @property
+    def _block_s(self) -> float:
+        return self.settings.look / BLOCKS
+
+    def _requests(self, until: float = math.inf) -> list[Request]:
+        """Those that were due before a moment and have ended, of all phases as if no time lay between."""
+        return [each for phase in self._phases for each in phase.requests() if each.due < until]
+
+    def _run(self, rate: float) -> counting.Limit | None:
         """Ask until it is enough, or the target limits our rate."""
-        looks = [factor * BLOCKS for factor in (LOOKS if self.judge else LOOKS[:1])]
-        said = 0.0
+        before = max((request.due for request in self._requests()), default=-1.0)
+        phase = _Phase(self.traffic(rate), (before // self._block_s + 1) * self._block_s)
+        self._phases.append(phase)
+        try:
+            return self._ask(phase)
+        finally:
+            phase.cut_off = phase.traffic.close()
+
+    def _ask(self, phase: _Phase) -> counting.Limit | None:
+        traffic, said = phase.traffic, 0.0
+        # No more looks in all than the chance of a false pass is split over.
+        looks = [
+            factor * BLOCKS for factor in (LOOKS[: len(LOOKS) - self._looks] if self.judge else LOOKS[:1])
+        ]
         for number in range(1, looks[-1] + 1):
-            end = number * self.settings.look / BLOCKS
+            end = number * self._block_s
             traffic.run(end)
             if number in looks:
-                traffic.drain()
-            if limit := counting.rate_limit(traffic.done, end - counting.WINDOW_S):
-                return limit
+                traffic.drain(end)
+            phase.limit = phase.limit or counting.rate_limit(traffic.done, end - counting.WINDOW_S)
             if end >= said + _SAY_S:
                 said = end
                 self._say(traffic)
-            if self.judge and self._enough(traffic, self.judge, look_ended=number in looks[:-1]):
-                break
+            if self._critical(phase.begun + traffic.complete // self._block_s * self._block_s):
+                return None
+            if phase.limit and (number in looks or not self._goes_on()):
+                return phase.limit
+            if number in looks and self._enough(phase, end, last=number == looks[-1]):
+                return None
         return None
 
-    def _enough(self, traffic: OpenModel, judge: Judge, *, look_ended: bool) -> bool:
-        """Whether a critical limit is broken, or at the end of a look nothing is to be gained by another."""
-        block_s = self.settings.look / BLOCKS
-        complete = traffic.complete // block_s * block_s
-        requests = [request for request in _in_order(traffic.done) if request.due < complete or look_ended]
-        measured = self._counted(requests, counting.Terms(self.edges, block_s))
-        outage = counting.outage(requests, len(self.endpoints))
-        judged = judge([outage, *(each for seen in measured for each in seen)])
-        starved = bool(_starved(traffic))
+    def _goes_on(self) -> bool:
+        """Whether, limited once more, it asks on to the look's end: what else failed may yet be critical."""
+        failed = any(each.result.error or each.result.body_error for each in self._requests())
+        return failed and len(self._phases) > 1
+
+    def _enough(self, phase: _Phase, end: float, *, last: bool) -> bool:
+        """Whether nothing is to be gained by another look, nor by what was asked while this one ended."""
+        self._looks += 1
+        undecided = "" if last else self._undecided(phase.begun + end)
+        if not undecided:
+            phase.traffic.finish()
+            undecided = "" if last else self._undecided(math.inf)
+        if undecided:
+            self.progress(f"latency: {undecided}")
+        return not undecided
+
+    def _undecided(self, until: float) -> str:
+        """What another look may decide, "" where nothing is to be gained by one."""
+        judged = self._judged(until)
         failed = {each.severity for each in judged if each.outcome is Outcome.FAILED}
         undecided = [each for each in judged if each.outcome is Outcome.UNDECIDED]
-        if (Severity.CRITICAL in failed and not starved) or not look_ended:
-            return Severity.CRITICAL in failed and not starved
         critical = [each for each in undecided if each.severity is Severity.CRITICAL]
-        if starved or not (critical or (undecided and not failed)):
-            return True
-        self.progress(f"latency: {(critical or undecided)[0].line('')}")
-        return False
+        if Severity.CRITICAL in failed or self._starved() or not (critical or (undecided and not failed)):
+            return ""
+        return (critical or undecided)[0].line("")
+
+    def _critical(self, until: float) -> bool:
+        """Whether a critical limit is broken."""
+        failed = {each.severity for each in self._judged(until) if each.outcome is Outcome.FAILED}
+        return Severity.CRITICAL in failed and not self._starved()
+
+    def _judged(self, until: float) -> Sequence[Judgement]:
+        if not self.judge:
+            return ()
+        requests = self._requests(until)
+        measured = self._counted(requests, counting.Terms(self.edges, self._block_s))
+        return self.judge([counting.outage(requests), *(each for seen in measured for each in seen)])
+
+    def _starved(self) -> str:
+        """Why its times say nothing about the target, "" when they do."""
+        waited = max((phase.traffic.held_up() for phase in self._phases), default=0.0)
+        if not waited > STARVED:
+            return ""
+        return (
+            f"the probe was starved (it waited {100 * waited:.0f} % of the time for a processor, "
+            f"{100 * STARVED:.0f} % is the most), so that its times say nothing about the target"
+        )
 
     def _counted(self, requests: Sequence[Request], terms: counting.Terms) -> list[list[Measurement]]:
         mine: dict[int, list[Request]] = {}
@@ -190,18 +263,3 @@ class LatencyProbe:
         many = len(self.endpoints)
         asked = f"{len(done):,} requests to {many} endpoint{'s' if many > 1 else ''}"
         self.often(f"latency: {traffic.now():.0f} s, {asked}, {failed:,} failed")
-
-
-def _in_order(done: Sequence[Request]) -> list[Request]:
-    return sorted(done, key=lambda request: request.due)
-
-
-def _starved(traffic: OpenModel) -> str:
-    """Why its times say nothing about the target, "" when they do."""
-    waited = traffic.held_up()
-    if not waited > STARVED:
-        return ""
-    return (
-        f"the probe was starved (it waited {100 * waited:.0f} % of the time for a processor, "
-        f"{100 * STARVED:.0f} % is the most), so that its times say nothing about the target"
-    )
