@@ -10,7 +10,9 @@ Locust.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -25,7 +27,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from rampgate.errors import ConfigurationError, ExitCode, RampgateError
 from rampgate.evidence import session, verdicts
-from rampgate.load import cohorts, plan, profile
+from rampgate.load import cohorts, plan, profile, unread
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
 from rampgate.report import table, write_all
@@ -51,6 +53,9 @@ else:
 __all__ = ["Gate", "LoadUser", "Steps"]
 
 
+_PRINTS = {"-h", "--help", "-V", "--version", "-l", "--list", "--show-task-ratio", "--show-task-ratio-json"}
+
+
 class Gate:
     """What this process measures now, and what it came to last."""
 
@@ -58,6 +63,7 @@ class Gate:
     interrupted: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
+    watched: ClassVar[int] = 0
     coordinator: ClassVar[coordinator.Coordinator | None] = None
     worker: ClassVar[worker.Worker | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
@@ -68,6 +74,10 @@ class Gate:
 
 def add_options(parser: Any, **_: Any) -> None:
     """Options beside Locust's own, and a web page for this machine alone unless it is asked for otherwise."""
+    program = Path(sys.argv[0])
+    if Gate.watched == 0 and (program.stem == "locust" or program.parts[-2:] == ("locust", "__main__.py")):
+        Gate.watched = os.getpid()
+        atexit.register(not_begun)
     parser.set_defaults(web_host="127.0.0.1")
     group = parser.add_argument_group("Rampgate")
     group.add_argument("--rampgate-config", metavar="FILE", help="Settings (default: rampgate.toml here)")
@@ -89,6 +99,7 @@ def prepare(environment: Any, **_: Any) -> None:
     is_worker = isinstance(environment.runner, WorkerRunner)
     environment.process_exit_code = ExitCode.PROMOTE if is_worker else ExitCode.HOLD
     Gate.ignored = typed.put_back(environment, sys.argv[1:])
+    Gate.watched = -1
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
     Gate.config, Gate.host = options.rampgate_config, options.host
@@ -123,6 +134,13 @@ def prepare(environment: Any, **_: Any) -> None:
         # into the judging.
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
+
+
+def not_begun() -> None:
+    """Locust ends, and has begun nothing: it could not read what was typed, or has only printed something."""
+    is_worker = "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
+    if Gate.watched == os.getpid() and not is_worker and _PRINTS.isdisjoint(sys.argv):
+        unread.record(sys.argv[1:], "--rampgate-config", "Locust did not start; its own message says why")
 
 
 def interrupt(environment: Any, main: Any) -> None:

@@ -29,6 +29,40 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
+    "mistyped",
+    [
+        ["--users", "x"],
+        ["--time-scale", "x"],
+        ["--abort", "maybe"],
+        ["--nosuch"],
+        ["extra"],
+        ["-f", "nosuch.py"],
+        ["--users"],
+        ["--users", "x", "--config", "own.toml"],
+    ],
+)
+def test_a_mistyped_start_is_the_latest_run(
+    started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistyped: list[str]
+) -> None:
+    """Nothing starts, and no older verdict is shown in its place: it holds, and says why."""
+    monkeypatch.chdir(tmp_path)
+    reports = "elsewhere" if "--config" in mistyped else "reports"
+    (tmp_path / "own.toml").write_text("reports = 'elsewhere'", encoding="utf-8")
+    ended = CliRunner().invoke(main, ["load", *mistyped])
+    assert (ended.exit_code, started) == (2, [])
+    after = CliRunner().invoke(main, ["verdict", "--reports", reports])
+    assert after.exit_code == 10, after.output
+    assert "rampgate load: " in after.output
+
+
+def test_help_is_no_run(started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads how it is typed has started nothing."""
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, ["load", "--help"]).exit_code == 0
+    assert (started, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
     ("typed", "locust"),
     [
         ([], ["--headless", "--only-summary"]),

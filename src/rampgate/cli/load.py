@@ -12,7 +12,30 @@ import click
 from rampgate.cli.base import exits
 
 
-@click.command()
+class _Recorded(click.Command):
+    """What cannot be read is the latest run too, and holds: no older verdict is shown in its place."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        typed = list(args)
+        try:
+            rest = super().parse_args(ctx, args)
+            self._refuse_a_word(ctx)
+        except click.UsageError as error:
+            from rampgate.load.unread import record
+
+            record(typed, "--config", f"rampgate load: {error.format_message()}")
+            raise
+        return rest
+
+    @staticmethod
+    def _refuse_a_word(ctx: click.Context) -> None:
+        """Refuse a word that the installed load test has no use for; users of one's own have names."""
+        first = next(iter(ctx.params["locust_args"]), "-")
+        if not first.startswith("-") and not ctx.params["locustfile"]:
+            raise click.UsageError(f"Got unexpected extra argument ({first})", ctx)
+
+
+@click.command(cls=_Recorded)
 @click.option("--config", type=click.Path(dir_okay=False), help="Settings (default: rampgate.toml here).")
 @click.option("-f", "--locustfile", type=click.Path(path_type=Path, exists=True), help="One of your own.")
 @click.option("--host", help="Another address than target.api.")
