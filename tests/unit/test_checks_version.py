@@ -142,7 +142,31 @@ def test_a_single_lost_connection_brings_more_and_is_no_failure() -> None:
         return OK
 
     seen, lost = asked(Clients(handler), expected="1.0.0")
-    assert (seen.n, lost.value, lost.n) == (249, 1.0, 250)
+    assert (seen.n, lost.value, lost.n) == (249, 0.0, 250)
+    ended = "/health: 200 249 times, no answer 1 times"
+    assert lost.note == f"1 of 250 connections to ask for it were lost: {ended}"
+
+
+@pytest.mark.parametrize(
+    ("connections", "good", "asked_for"), [(1000, 260, 306), (1000, 0, 46), (50, 49, 65)]
+)
+def test_all_connections_count_however_many_are_asked(connections: int, good: int, asked_for: int) -> None:
+    """Every one after some answers HTTP 503: those that are lost count among all, not among the first."""
+    count = iter(range(10_000))
+    clients = Clients(lambda _: OK if next(count) < good else httpx.Response(503))
+    _, lost = asked(clients, expected="1.0.0", connections=connections)
+    assert (lost.value, lost.n) == (asked_for - good, asked_for)
+
+
+@pytest.mark.parametrize(("every", "sure"), [(100, False), (20, True)])
+def test_lost_connections_in_a_thousand_fail_where_they_are_over_two_in_a_hundred(
+    every: int, sure: bool
+) -> None:
+    """One in a hundred of 1,200 is healthy, one in twenty is not."""
+    count = iter(range(10_000))
+    clients = Clients(lambda _: httpx.Response(503) if next(count) % every == 0 else OK)
+    _, lost = asked(clients, expected="1.0.0", connections=1000)
+    assert bool(lost.value) is sure
 
 
 def test_fresh_connections_over_a_real_server() -> None:

@@ -22,6 +22,7 @@ class Service:
     def __init__(self) -> None:
         self.versions = ["1.0.0"]
         self.asked = 0
+        self.good_of_ten = 10
 
     @contextmanager
     def up(self) -> Iterator[str]:
@@ -29,7 +30,8 @@ class Service:
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
             self.asked += 1
-            send_json(handler, 200, {"version": self.versions[self.asked % len(self.versions)]})
+            status = 200 if self.asked % 10 < self.good_of_ten else 503
+            send_json(handler, status, {"version": self.versions[self.asked % len(self.versions)]})
 
         with serving(answer) as address:
             yield address
@@ -61,7 +63,9 @@ def test_a_load_run_asks_which_version_answers_at_its_start_and_at_its_end(
     assert decided.decision is Decision.PROMOTE
     assert service.asked == 20
     (check,) = (result for result in decided.checks if result.check == version.CHECK)
-    assert [judgement.labels["when"] for judgement in check.judgements] == [version.START, version.END]
+    assert [judgement.labels["when"] for judgement in check.judgements] == [version.START] * 2 + [
+        version.END
+    ] * 2
 
 
 @pytest.mark.parametrize("when", ["start", "end", "mix"])
@@ -93,8 +97,23 @@ def test_a_load_before_a_deploy_expects_the_version_that_runs(tmp_path: Path, se
         running.go_on(46)
         decided = running.end()
     (check,) = (result for result in decided.checks if result.check == version.CHECK)
-    held = {judgement.labels["when"]: str(judgement.outcome) for judgement in check.judgements[1:4]}
+    judgements = [judgement for judgement in check.judgements[2:] if judgement.metric == "wrong_version"]
+    held = {judgement.labels["when"]: str(judgement.outcome) for judgement in judgements[:3]}
     assert held == {version.START: "passed", version.END: "passed", "a moment later": "failed"}
+
+
+@pytest.mark.parametrize(("good", "outcome"), [(1, "failed"), (8, "passed")])
+def test_connections_that_are_surely_lost_hold(
+    tmp_path: Path, service: Service, good: int, outcome: str
+) -> None:
+    """HTTP 503 to most of the ten connections: the one that answered right proves nothing."""
+    with service.up() as address:
+        service.good_of_ten = good
+        running = begun(tmp_path, address, expected="1.0.0")
+        running.go_on(46)
+        decided = running.end()
+    assert outcomes(decided)["version"] == outcome
+    assert decided.decision is (Decision.PROMOTE if outcome == "passed" else Decision.HOLD)
 
 
 def test_a_version_that_gives_no_answer_holds_and_keeps_no_run_from_its_end(tmp_path: Path) -> None:

@@ -349,3 +349,10 @@ def test_the_share_that_so_many_observations_miss_once_in_a_thousand() -> None:
     assert statistics.rarest_seen(50) == pytest.approx(0.129, abs=5e-4)
     assert (1 - statistics.rarest_seen(2_000)) ** 2_000 == pytest.approx(1e-3)
     assert statistics.rarest_seen(0) == 1.0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 50, 250, 1_200])
+def test_surely_above_is_the_first_count_that_is_so_rare(n: int) -> None:
+    """So many are that rare where the share is true, and one fewer are not; of too few, none are."""
+    fewest = statistics.surely_above(n, 0.02, 6e-5)
+    assert binom.sf(fewest - 1, n, 0.02) <= 6e-5 < binom.sf(fewest - 2, n, 0.02)

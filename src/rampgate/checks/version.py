@@ -18,7 +18,7 @@ from rampgate.errors import ProbeError
 from rampgate.io.http import ask, find
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind, Metric
-from rampgate.model.statistics import rarest_seen
+from rampgate.model.statistics import rarest_seen, surely_above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,10 +29,10 @@ _LOST_IN_A_ROW = 3
 """After that many connections without an answer, and none with one, the rest is not tried."""
 _MORE_WHEN_LOST = 200
 """Connections that are tried beside, where one is lost, or an instance is missing."""
-_COUNTED = 250
-"""Among how many of them those that are lost count."""
-_SURELY_LOST = 16
-"""So many of 250 are lost 5 times in 100,000 where 2 % are: P(X >= 16), X binomial(250, 0.02)."""
+_MOST_LOST = 0.02
+"""The share of connections that may be lost."""
+_CHANCE = 6e-5
+"""Of being sure of more where no more are lost: 4 of 10, 16 of 250, 46 of 1,200."""
 _MOST_LIMITED = 60
 """So often a second is waited where the target limits our rate."""
 _FEW = 10
@@ -79,8 +79,8 @@ CHECK = Check(
             "version_lost",
             Kind.COUNT,
             "",
-            "connections to ask for the version that gave no 2xx answer",
-            good="{k} of {n} connections to ask for it were lost",
+            "connections to ask for the version that gave no 2xx answer, where they are surely more than 2 %",
+            good="{note}",
             bad="{k} of {n} connections gave no 2xx answer: surely more than 2 %",
         ),
         Metric(
@@ -94,7 +94,7 @@ CHECK = Check(
     ),
     thresholds=(
         DefaultThreshold("version", "wrong_version == 0"),
-        DefaultThreshold("version_lost", "version_lost < 16"),
+        DefaultThreshold("version_lost", "version_lost == 0"),
         DefaultThreshold("instances", "instances_missing == 0"),
     ),
     labels=_labels,
@@ -108,17 +108,24 @@ class _Answers:
     Args:
         named: version -> instance -> answers.
         statuses: how each request ended -> how often.
-        lost: how many of those that count were no 2xx answer.
+        lost: how many of them were no 2xx answer.
+        surely: whether those are more than may be lost.
     """
 
     named: dict[str, Counter[str]] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     lost: int = 0
+    surely: bool = False
 
     @property
     def heard(self) -> bool:
         """Whether any answer came, of whatever status."""
         return any(outcome.isdigit() for outcome in self.statuses)
+
+    @property
+    def asked(self) -> int:
+        """How many connections count: a limit of our rate is no answer, and none that is lost."""
+        return self.statuses.total() - self.statuses["429"]
 
     @property
     def instances(self) -> Counter[str]:
@@ -152,8 +159,10 @@ def measure(version: VersionSettings, context: Context) -> list[Measurement]:
     ]
 
 
-def measure_few(version: VersionSettings, clients: ClientFactory, labels: Mapping[str, str]) -> Measurement:
-    """``wrong_version`` over 10 fresh connections; those that are lost bring no more.
+def measure_few(
+    version: VersionSettings, clients: ClientFactory, labels: Mapping[str, str]
+) -> list[Measurement]:
+    """``wrong_version`` and ``version_lost`` of 10 fresh connections; those that are lost bring no more.
 
     Args:
         version: where it stands, and what is expected.
@@ -163,9 +172,9 @@ def measure_few(version: VersionSettings, clients: ClientFactory, labels: Mappin
     Raises:
         ProbeError: we could not measure.
     """
-    few = version.model_copy(update={"connections": min(_FEW, version.connections)})
-    metric, found = next(_counted(few, _ask_all(few, clients, 0, SystemClock())))
-    return Measurement(metric, labels=dict(labels), **found)
+    few = version.model_copy(update={"connections": min(_FEW, version.connections), "instances": None})
+    counted = _counted(few, _ask_all(few, clients, 0, SystemClock()))
+    return [Measurement(metric, labels=dict(labels), **found) for metric, found in counted]
 
 
 def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -192,9 +201,9 @@ def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str,
     yield (
         "version_lost",
         {
-            "n": min(answers.statuses.total() - answers.statuses["429"], _COUNTED) if answers.heard else 0,
-            "value": float(answers.lost) if answers.heard else None,
-            "note": _outcomes(version, answers) if answers.lost else "",
+            "n": answers.asked if answers.heard else 0,
+            "value": float(answers.lost if answers.surely else 0) if answers.heard else None,
+            "note": _outcomes(version, answers),
             "details": {"path": version.path, "statuses": dict(answers.statuses)},
         },
     )
@@ -218,7 +227,10 @@ def _note(version: VersionSettings, versions: Mapping[str, int], wrong: int) -> 
 def _outcomes(version: VersionSettings, answers: _Answers) -> str:
     """How the requests ended, the most frequent first: ``/health: 401 16 times``."""
     counted = (f"{outcome} {times} times" for outcome, times in answers.statuses.most_common())
-    return f"{version.path}: {', '.join(counted)}"
+    ended = f"{version.path}: {', '.join(counted)}" if answers.lost else ""
+    if answers.surely or not answers.heard:
+        return ended
+    return f"{answers.lost} of {answers.asked} connections to ask for it were lost: {ended}".rstrip(": ")
 
 
 def _missing(version: VersionSettings, instances: int, answers: _Answers) -> dict[str, Any]:
@@ -244,8 +256,7 @@ def _ask_all(version: VersionSettings, clients: ClientFactory, more: int, clock:
         ProbeError: we could not measure, or the target limits our rate to less than one in a second.
     """
     answers = _Answers()
-    asked = 0
-    while asked < version.connections + (more if answers.lost or answers.missing(version) else 0):
+    while answers.asked < version.connections + (more if answers.lost or answers.missing(version) else 0):
         with clients() as client:
             answer = ask(client, "GET", version.path)
         answers.statuses[answer.outcome] += 1
@@ -254,10 +265,10 @@ def _ask_all(version: VersionSettings, clients: ClientFactory, more: int, clock:
                 raise ProbeError(f"{version.path}: the target limits our rate (HTTP 429) to less than 1/s")
             clock.sleep(1)
             continue
-        asked += 1
         if not answer.ok:
-            answers.lost += asked <= _COUNTED
-            if answers.lost == (_SURELY_LOST if answers.heard else _LOST_IN_A_ROW):
+            answers.lost += 1
+            answers.surely = answers.lost >= surely_above(version.connections + more, _MOST_LOST, _CHANCE)
+            if answers.surely or (not answers.heard and answers.lost == _LOST_IN_A_ROW):
                 break
             continue
         body = answer.json()

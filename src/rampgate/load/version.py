@@ -48,11 +48,12 @@ class RunningVersion:
             client, target.api or "", run_id=self._run.id, timeout_s=timeout_s, headers=target.headers
         )
         try:
-            found = measure_few(self._version, clients, {"service": "api", "when": when})
+            found, lost = measure_few(self._version, clients, {"service": "api", "when": when})
         except ProbeError as error:
             self._end(Outcome.ERROR, str(error))
             return
-        Expect(self._run, CHECK)(found, that="wrong_version == 0", severity=Severity.WARNING)
+        for each in (found, lost):
+            Expect(self._run, CHECK)(each, that=f"{each.metric} == 0", severity=Severity.WARNING)
         versions = {name: count for name, count in found.details["versions"].items() if name != UNKNOWN}
         if versions and self._version.expected is None:
             first = max(versions, key=versions.__getitem__)

@@ -128,6 +128,14 @@ def rarest_seen(n: int, alpha: float = 1e-3) -> float:
     return float(1 - alpha ** (1 / n)) if n else 1.0
 
 
+def surely_above(n: int, share: float, alpha: float) -> int:
+    """The count that so many of n reach with probability alpha at most where this share is; n + 1: none.
+
+    Binomial: whoever counts them one by one may stop at that number, and it stays the same test.
+    """
+    return bisect_left(range(n + 1), x=True, key=lambda k: _at_least(k, n, share) <= alpha)
+
+
 def share_error(n: int, share: float, alpha: float) -> float:
     """The smallest error of an observed share of n that ``two_sided`` rejects at alpha, on either side.
 
