@@ -188,7 +188,9 @@ def test_a_metric_that_brings_sentences_is_a_state_or_counts() -> None:
     plain = {metric.name for metric in METRICS.values() if metric.kind is Kind.COUNT and not metric.good}
     assert plain <= {"database_connection_failures"}
     for metric in own:
-        assert metric.good.format(k=0, n=5, versions="1.0.0", note="well") != metric.bad.format(k=2, n=5)
+        assert metric.good.format(k=0, n=5, versions="1.0.0", note="well") != metric.bad.format(
+            k=2, n=5, note="not well"
+        )
 
 
 def test_a_page_is_told_by_what_it_answered() -> None:
