@@ -43,7 +43,7 @@ minimum = 100
 [[pages]]
 name = "table"
 path = "/shop/orders"
-title = "shop: orders"
+title = "shop: orders: 1,000 rows"
 text = "1,000 rows"
 """
 

@@ -65,7 +65,10 @@ FORM = (
     b"<!doctype html><title>Sign in</title><style>Patients</style><script>var x = 'Patients'</script>"
     b"<template>Patients</template><h1>Sign   in</h1><input value='Patients'>"
 )
-PAGE = b"<title>All patients &ndash; Clinic</title><body><h1>Patients</h1><p>Ada &amp;\n <b>Grace</b></p>"
+PAGE = (
+    b"<title>All patients &ndash;\n Clinic</title><svg><title>Logo</title></svg>"
+    b"<body><h1>Patients</h1><p>Ada &amp;\n <b>Grace</b></p>"
+)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,11 @@ PAGE = b"<title>All patients &ndash; Clinic</title><body><h1>Patients</h1><p>Ada
             FORM,
             {"text": "Patients", "title": "Clinic"},
             "/patients answered HTTP 200 without the title 'Clinic' and the text 'Patients'",
+        ),
+        (
+            b"<title>Sign in - Clinic</title><svg><title>Clinic</title></svg>",
+            {"title": "Clinic"},
+            "/patients answered HTTP 200 without the title 'Clinic'",
         ),
     ],
 )
@@ -92,8 +100,8 @@ def test_a_page_without_what_it_must_show_is_down(body: bytes, shows: dict[str, 
     [
         ({"text": "Ada & Grace"}, "/patients answered HTTP 200, with the text 'Ada & Grace'"),
         (
-            {"title": "patients \N{EN DASH} Clinic"},
-            "/patients answered HTTP 200, with the title 'patients \N{EN DASH} Clinic'",
+            {"title": "All  patients \N{EN DASH} Clinic"},
+            "/patients answered HTTP 200, with the title 'All  patients \N{EN DASH} Clinic'",
         ),
         ({}, "/patients answered HTTP 200, and only its status was checked"),
     ],

@@ -39,7 +39,7 @@ class PageSettings(Table):
     name: str
     path: UrlPath
     text: str = Field(default="", description="must stand in the page as it is served, tags left out")
-    title: str = Field(default="", description="must stand in its title")
+    title: str = Field(default="", description="must be its title, the whole of it, as it is served")
     selector: str = Field(
         default="", description="CSS of what must be in the page as Chromium renders it, within 10 s"
     )
@@ -166,7 +166,8 @@ def lacks(page: PageSettings, answer: Answer) -> str:
     if not (page.text or page.title):
         return ""
     title, text = html_text(answer.body)
-    missing = [f"the title {page.title!r}"] if page.title not in title else []
+    named = " ".join(page.title.split())
+    missing = [f"the title {page.title!r}"] if named and named != title else []
     missing += [f"the text {page.text!r}"] if page.text not in text else []
     return f"{came} without {' and '.join(missing)}" if missing else ""
 

@@ -12,13 +12,15 @@ class _Text(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.title: list[str] = []
+        self.titles: list[str] = []
         self.text: list[str] = []
         self._inside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Remember what the next text stands in, where that matters."""
         del attrs
+        if tag == "title":
+            self.titles.append("")
         if tag in {*_UNSEEN, "title"}:
             self._inside.append(tag)
 
@@ -30,13 +32,13 @@ class _Text(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Keep a text, where it is one for a reader."""
         if self._inside[-1:] == ["title"]:
-            self.title.append(data)
+            self.titles[-1] += data
         elif not self._inside:
             self.text.append(data)
 
 
 def html_text(body: bytes) -> tuple[str, str]:
-    """The title and the text of a page, each with single spaces.
+    """The title and the text of a page, each with single spaces; a drawing in it may have a title of its own.
 
     Args:
         body: HTML in UTF-8; what is not is replaced.
@@ -44,4 +46,4 @@ def html_text(body: bytes) -> tuple[str, str]:
     reader = _Text()
     reader.feed(body.decode(errors="replace"))
     reader.close()
-    return " ".join("".join(reader.title).split()), " ".join("".join(reader.text).split())
+    return " ".join("".join(reader.titles[:1]).split()), " ".join("".join(reader.text).split())
