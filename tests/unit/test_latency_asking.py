@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -121,18 +123,30 @@ def test_a_body_that_is_not_json_fails() -> None:
     assert asked(always(httpx.Response(200, text="<html>")), body="items").body_error
 
 
-def test_requests_go_over_open_connections() -> None:
-    """As many connections as there are requests at once: one after another they share one."""
-    ports: set[int] = set()
+def test_requests_go_over_open_connections_that_are_renewed() -> None:
+    """One after another 8 to 12 share one: the next goes to whichever instance a balancer picks."""
+    ports: list[int] = []
 
     def handle(handler: BaseHTTPRequestHandler) -> None:
-        ports.add(handler.client_address[1])
+        ports.append(handler.client_address[1])
         send_json(handler, 200, {"items": [1]})
 
     with serving(handle) as url:
-        found = over_http(url, 8)
+        found = over_http(url, 60)
     assert {result.outcome for result in found} == {"200"}
-    assert len(ports) == 1
+    changes = sum(one != two for one, two in pairwise(ports))
+    assert 60 / 12 <= changes + 1 <= 60 / 8 + 1
+
+
+def test_a_client_serves_so_many_requests_at_most_and_is_counted() -> None:
+    """A minute of 600 requests takes 50 clients at least, each closed after its last request."""
+    connections, made = Connections(always(httpx.Response(200))), Counter[httpx.Client]()
+    for _ in range(600):
+        with connections.one() as client:
+            made[client] += 1
+    assert connections.opened == len(made) >= 50
+    assert sum(not each.is_closed for each in made) <= 1
+    assert max(made.values()) <= 12
 
 
 def test_a_server_that_cuts_the_answer_off_has_failed() -> None:

@@ -15,9 +15,11 @@ from rampgate.checks.endpoints import EndpointSettings
 from rampgate.checks.latency.asking import body_failure
 from rampgate.checks.latency.probe import Probed
 from rampgate.checks.latency.quality import Quality
+from rampgate.config import policy
 from rampgate.config.settings import Settings
 from rampgate.evidence.run import Expect
 from rampgate.io.http import ask
+from rampgate.judging.judge import judge
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Outcome
 from rampgate.stage.context import StageContext
@@ -67,7 +69,6 @@ def typed(content_type: str, body: bytes) -> Clients:
             {},
             "/items: the body is a JSON document without its end, though its content type is a/b+json",
         ),
-        ("text/plain", b"fine", {}, ""),
     ],
 )
 def test_each_answer_is_what_its_content_type_says(
@@ -78,6 +79,20 @@ def test_each_answer_is_what_its_content_type_says(
     assert list(seen) == ["answers_mislabelled"]
     found = seen["answers_mislabelled"]
     assert (found.n, found.value, found.note) == (3, 3.0 if note else 0.0, note)
+
+
+@pytest.mark.parametrize(
+    ("settings", "end"),
+    [({}, "content type says: without `body` only the status was checked"), ({"body": "@"}, "type says")],
+)
+def test_it_says_where_only_the_status_was_checked(settings: dict[str, Any], end: str) -> None:
+    """A sign-in page in place of the answers is called what it is, and is none of them."""
+    seen = counted(typed("application/json", b"[1]"), **settings)["answers_mislabelled"]
+    (threshold,) = policy.build(Settings(endpoints=[EndpointSettings(name="items", path="/items")])).of(
+        "answers_mislabelled"
+    )
+    judged = judge(threshold, seen, alpha_fail=1e-3)
+    assert (judged.outcome, judged.sentence.endswith(end)) == (Outcome.PASSED, True)
 
 
 def test_of_no_answer_nothing_is_said() -> None:

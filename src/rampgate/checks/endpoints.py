@@ -29,7 +29,10 @@ COLD_START = 20
 
 
 class EndpointSettings(Table):
-    """An API endpoint whose latency, errors and body are judged. All are asked side by side: `[latency]`."""
+    """An API endpoint whose latency, errors and body are judged. All are asked side by side: `[latency]`.
+
+    Without `body` only the status of an answer is checked, and the report says so.
+    """
 
     name: str
     path: UrlPath = Field(description="of `target.api`")
@@ -119,7 +122,7 @@ CHECK = Check(
             Kind.COUNT,
             "",
             "2xx answers that are not what their content type says",
-            good="all {n} answers are what their content type says",
+            good="all {n} answers are what their content type says: {note}",
             bad="{k} of {n} answers are not what their content type says",
         ),
         Metric(

@@ -239,6 +239,7 @@ def _probe(
         run.progress,
         run.often,
         more,
+        lambda: sum(each.opened for each in connections.values()),
     )
     try:
         yield probe

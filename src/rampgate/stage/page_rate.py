@@ -77,6 +77,7 @@ def _probe(context: StageContext, page: PageSettings, connections: Connections) 
         judging,
         run.progress,
         run.often,
+        connections=lambda: connections.opened,
     )
 
 

@@ -96,6 +96,7 @@ class LatencyProbe:
         progress: takes a line about each extension.
         often: takes a line every ten seconds.
         more: what else was measured of an endpoint, by its number; asked at the end.
+        connections: how many it has opened.
     """
 
     endpoints: Sequence[EndpointSettings]
@@ -107,6 +108,7 @@ class LatencyProbe:
     progress: Callable[[str], None] = field(default=lambda _: None)
     often: Callable[[str], None] = field(default=lambda _: None)
     more: Callable[[int], Iterable[Measurement]] = field(default=lambda _: ())
+    connections: Callable[[], int] = field(default=lambda: 0)
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     """What cut it off: whoever called raises it, once what was measured is judged."""
     _phases: list[_Phase] = field(default_factory=list, init=False)
@@ -153,7 +155,9 @@ class LatencyProbe:
     def _terms(self, rate: float, note: str) -> counting.Terms:
         waited = sum(phase.traffic.waited for phase in self._phases)
         cut_off = sum(phase.cut_off for phase in self._phases)
-        details = {"pace": rate, "waited": waited} | ({"cut_off": cut_off} if cut_off else {})
+        details = {"pace": rate, "waited": waited, "connections": self.connections()} | (
+            {"cut_off": cut_off} if cut_off else {}
+        )
         if waited:
             places = f"one of {self.settings.max_in_flight} places ([latency] max_in_flight)"
             note = note or f"{waited:,} requests waited for {places}, timed from when they were due"

@@ -69,7 +69,8 @@ class Quality:
         """
         if not self._n:
             return []
-        found = [self._measured(OF_ANSWERS[0], self._n, self._mislabelled, joint=": ")]
+        checked = "" if self._endpoint.body else "without `body` only the status was checked"
+        found = [self._measured(OF_ANSWERS[0], self._n, self._mislabelled, checked, ": ")]
         if self._endpoint.fresh or self._endpoint.changes:
             found.append(self._stale(client))
         return found
