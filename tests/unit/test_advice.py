@@ -286,3 +286,25 @@ def test_a_picture_that_differs_can_be_accepted(tmp_path: Path, metric: str, oth
     story.ended(up, other)
     story.end(1)
     assert next_command(decide(*journal.read(tmp_path))) == says
+
+
+@pytest.mark.parametrize(
+    ("seen", "threshold"),
+    [
+        (Measurement("flag_share", n=40, failures=0, labels={"flag": "a"}), "flag_share == 0.1%"),
+        (
+            Measurement("flag_changed", n=40, value=0, note="a longer [flags] duration gives more"),
+            "flag_changed == 0",
+        ),
+    ],
+)
+def test_after_too_few_users_of_a_flag_more_time_is_advised(
+    tmp_path: Path, seen: Measurement, threshold: str
+) -> None:
+    """The same command in the same time would come to the same."""
+    story = Story(tmp_path, [A])
+    story.judged(A, seen, threshold)
+    story.ended(A, None)
+    story.end(1)
+    says = "a longer [flags] duration, then: pytest -m immediate"
+    assert next_command(decide(*journal.read(tmp_path))) == says

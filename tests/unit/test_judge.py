@@ -210,3 +210,18 @@ def test_counts(text: str, bad: bool, n: int, count: int, outcome: Outcome) -> N
     """A count is compared exactly, never when nothing was looked at; of too few only what is wrong counts."""
     assert held(text, bad=bad, n=n, failures=count).outcome is outcome
     assert held(text, bad=bad, n=n, value=float(count)).outcome is outcome
+
+
+@pytest.mark.parametrize("flag", ["a", "e", "lag", "re"])
+def test_a_line_names_its_label_where_the_check_has_it_as_a_part_of_a_word_alone(flag: str) -> None:
+    """A flag may be called a: every sentence has that letter, many as a word, and none of them names it."""
+    seen = Measurement("flag_changed", n=40, value=0, labels={"flag": flag}, note="a longer duration")
+    line = judge(parse("flag_changed == 0"), seen, alpha_fail=1e-5).line("immediate/flags::flags_are_sticky")
+    assert line.startswith(f"{flag}: undecided: ")
+
+
+@pytest.mark.parametrize("check", ["load/plateau[me]", "deploy/x::me_answers", "load/me"])
+def test_a_line_does_not_repeat_a_label_that_the_check_names(check: str) -> None:
+    """Whoever reads the check's name has read it."""
+    seen = Measurement("flag_changed", n=40, value=0, labels={"endpoint": "me"})
+    assert judge(parse("flag_changed == 0"), seen, alpha_fail=1e-5).line(check).startswith("undecided: ")

@@ -12,6 +12,7 @@ count, value                               compared as they are
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +82,8 @@ class Judgement:
 
     def line(self, check: str) -> str:
         """The sentence, led by what it is about where neither it nor the check's name says so."""
-        known = f"{check} {self.sentence}"
-        about = ", ".join(value for value in self.labels.values() if value and value not in known)
+        values = [value for value in self.labels.values() if value]
+        about = ", ".join(value for value in values if not _says(value, check, self.sentence))
         return f"{about}: {self.sentence}" if about else self.sentence
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +106,13 @@ class Judgement:
             "bad": self.bad,
             "statuses": dict(self.statuses),
         }
+
+
+def _says(value: str, check: str, sentence: str) -> bool:
+    """Whether a check's name has a label's value, or its sentence begins with it; a flag may be called a."""
+    whole = rf"(?<![^\W_]){re.escape(value)}(?![^\W_])"
+    begins = rf"(undecided: |error: )?{whole}"
+    return bool(re.search(whole, check) or re.match(begins, sentence) or (" " in value and value in sentence))
 
 
 def judge(

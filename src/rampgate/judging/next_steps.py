@@ -18,6 +18,8 @@ _DEPLOY = "deploy"
 _PICTURE = "visual_difference"
 _VERSION = "wrong_version"
 _BASELINE_FIRST = "run pytest -m predeploy first"
+_LONGER = "a longer [flags] duration"
+"""What a judgement of too few users ends with."""
 _KEY = re.compile(r"(?!(?:alerts|commands)\.[^.:]+: )([a-z_]+)\.[^:\n]+: ")
 """What the message of a wrong setting begins with; the name of a channel or a command alone is no key."""
 _MAY_BE_MISSING = "version"
@@ -67,9 +69,16 @@ def _for_hold(verdict: Verdict) -> str:
         return f"fix rampgate.toml, then: {command}"
     if load:
         return _for_load(verdict, holding, command)
+    return "rampgate doctor" if holding is Outcome.ERROR else _for_undecided(verdict, command)
+
+
+def _for_undecided(verdict: Verdict, command: str) -> str:
+    """After a run that measured too little: what would give more."""
+    undecided = [result for result in verdict.checks if result.outcome is Outcome.UNDECIDED]
+    if any(_LONGER in judgement.sentence for result in undecided for judgement in result.judgements):
+        return f"{_LONGER}, then: {command}"
     starved = any(result.cause == Cause.STARVED for result in verdict.checks)
-    where = " on a quieter machine" if starved and holding is Outcome.UNDECIDED else ""
-    return "rampgate doctor" if holding is Outcome.ERROR else f"{command}{where}"
+    return f"{command} on a quieter machine" if starved else command
 
 
 def _for_cut_short(verdict: Verdict, command: str) -> str:
