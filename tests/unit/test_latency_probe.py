@@ -32,6 +32,7 @@ POLICY = policy.build(Settings(endpoints=ENDPOINTS))
 EDGES = [edge for threshold in POLICY.of("api_response_time") if (edge := threshold.edge) is not None]
 GOOD, BAD = Result("200", 20.0), Result("503", 3.0, "HTTP 503")
 LIMITED = Result("429", 3.0, "HTTP 429", limited=0.0)
+UNAVAILABLE = Result("503", 3.0, "HTTP 503", limited=0.0)
 NEVER = Result("time-out", 0.0)
 """What gets no answer: it fails when its time is up."""
 
@@ -281,11 +282,15 @@ def test_a_limit_of_our_rate_drops_nothing_that_was_measured(end: float, share: 
     assert asked.outcomes & {Outcome.FAILED, Outcome.UNDECIDED}
 
 
-@pytest.mark.parametrize("refused", [10, 40])
-def test_what_fails_is_critical_though_the_target_limits_our_rate(refused: int) -> None:
+@pytest.mark.parametrize("limited", [LIMITED, UNAVAILABLE])
+@pytest.mark.parametrize("bad", [BAD, UNAVAILABLE])
+@pytest.mark.parametrize("every", [10, 40])
+def test_what_fails_is_critical_though_the_target_limits_our_rate(
+    every: int, bad: Result, limited: Result
+) -> None:
     """One endpoint answers nothing but errors, another refuses requests for our rate: the errors count."""
     asked = Probing(
-        lambda endpoint, at: BAD if endpoint else LIMITED if round(at * 10) % refused == 0 else GOOD
+        lambda endpoint, at: bad if endpoint else limited if round(at * 10) % every == 0 else GOOD
     )
     assert asked.judged["patients", "error_rate_critical"] is Outcome.FAILED
     assert asked.judged["orders", "error_rate_critical"] is not Outcome.FAILED
@@ -316,7 +321,7 @@ def test_an_outage_lasts_as_long_however_many_endpoints_there_are() -> None:
     assert outage(asked).value == pytest.approx(10.2)
 
 
-@pytest.mark.parametrize("limited", [LIMITED, Result("503", 3.0, "HTTP 503", limited=0.0)])
+@pytest.mark.parametrize("limited", [LIMITED, UNAVAILABLE])
 def test_a_limit_that_goes_on_is_an_error_and_names_the_pace(limited: Result) -> None:
     """It is not the target's failure that we ask too often."""
     with pytest.raises(ProbeError) as raised:
@@ -333,7 +338,7 @@ def test_nothing_but_429_is_an_error() -> None:
 
 def test_nothing_but_503_is_an_outage_whatever_it_says_of_later() -> None:
     """With Retry-After too: where nothing is answered, it is down."""
-    asked = Probing(lambda *_: Result("503", 3.0, "HTTP 503", limited=0.0))
+    asked = Probing(lambda *_: UNAVAILABLE)
     assert asked.judged["", "api_outage"] is Outcome.FAILED
     assert asked.paces == [10]
 

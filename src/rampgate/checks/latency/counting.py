@@ -11,7 +11,7 @@ from rampgate.checks.latency.open_model import NOT_WAITED
 from rampgate.model.measurement import Block, Histogram, Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from rampgate.checks.endpoints import EndpointSettings
     from rampgate.checks.latency.open_model import Request
@@ -185,6 +185,12 @@ def rate_limit(requests: Sequence[Request], since: float) -> Limit | None:
         if found["503"] and found["answered"]:
             return Limit("503", max(wait_s, WINDOW_S))
     return None
+
+
+def refused(request: Request, answered: Container[int]) -> bool:
+    """Whether a request was refused for our rate: 429, or 503 of an endpoint that answers others."""
+    limited, outcome = request.result.limited is not None, request.result.outcome
+    return limited and (outcome == "429" or request.endpoint in answered)
 
 
 def _details(endpoint: EndpointSettings, requests: Sequence[Request], terms: Terms) -> dict[str, Any]:

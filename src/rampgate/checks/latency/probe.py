@@ -72,13 +72,11 @@ class _Phase:
     limit: counting.Limit | None = None
 
     def requests(self) -> list[Request]:
-        """In the order in which they were due, without those refused for our rate."""
-        refused = self.limit.status if self.limit else ""
-        done = (
-            request._replace(due=self.begun + request.due)
-            for request in self.traffic.done
-            if request.result.limited is None or request.result.outcome != refused
-        )
+        """In the order in which they were due, where our rate is limited without those refused for it."""
+        done = [request._replace(due=self.begun + request.due) for request in self.traffic.done]
+        if self.limit:
+            answered = {request.endpoint for request in done if not request.result.error}
+            done = [each for each in done if not counting.refused(each, answered)]
         return sorted(done, key=lambda request: request.due)
 
 
