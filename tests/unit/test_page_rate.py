@@ -11,13 +11,14 @@ from tests.unit.test_run import started
 from rampgate.checks.latency.open_model import OpenModel, Request
 from rampgate.config.settings import Settings
 from rampgate.evidence.run import Expect
+from rampgate.io.page_load import PageLoad
 from rampgate.outcome import Outcome, Severity
 from rampgate.stage import page_rate
 from rampgate.stage.context import StageContext
 from rampgate.stage.page_rate import expect_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
@@ -41,7 +42,11 @@ class Stepped(OpenModel):
 
 
 def checked(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, good: Callable[[int], bool], **settings: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    good: Callable[[int], bool],
+    headers: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> tuple[Expect, int]:
     """What the check of a page comes to, whose n-th answer is good or else a form, and how often it asked."""
     asked = 0
@@ -49,19 +54,18 @@ def checked(
     def handle(handler: BaseHTTPRequestHandler) -> None:
         nonlocal asked
         body = PAGE if good(asked) or handler.path == "/health" else FORM
-        asked += handler.path == "/orders"
+        first, asked = not asked, asked + (handler.path == "/orders")
         handler.send_response(200)
-        handler.send_header("Content-Type", "text/html")
+        for name, value in {"Content-Type": "text/html", **((first and headers) or {})}.items():
+            handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
 
     monkeypatch.setattr(page_rate, "OpenModel", Stepped)
     with serving(handle) as url:
-        page = {"name": "orders", "path": "/orders", "title": "Orders"}
-        run = started(
-            folder, settings=Settings.model_validate({"target": {"web": url}, "pages": [page], **settings})
-        )
+        page = {"name": "orders", "path": "/orders", "title": "Orders", **settings}
+        run = started(folder, settings=Settings.model_validate({"target": {"web": url}, "pages": [page]}))
         run.clock = FakeClock()
         expect = Expect(run, "immediate/health::page_comes[orders]")
         context = StageContext(run)
@@ -97,3 +101,60 @@ def test_a_page_that_often_is_another_one_fails(tmp_path: Path, monkeypatch: pyt
     assert {each.metric for each in failed} == {"error_rate"}
     assert any(each.severity is Severity.CRITICAL for each in failed)
     assert "without the title 'Orders'" in failed[0].sentence
+
+
+GOOD = PageLoad(200, parts=2)
+BAD = PageLoad(200, parts=2, missing=("/app.js answered HTTP 404",), errors=("boom",))
+
+
+@pytest.mark.parametrize(
+    ("loads", "settings", "says"),
+    [
+        ([BAD, GOOD, GOOD], {"lighthouse": True}, "/app.js answered HTTP 404 (1 of 3 looks failed)"),
+        ([BAD, GOOD, BAD], {"lighthouse": True}, "/app.js answered HTTP 404 (2 of 3 looks failed)"),
+        (
+            [PageLoad(200, found=False), GOOD, GOOD],
+            {"selector": "#list"},
+            "/orders without '#list', as a browser renders it (1 of 3 looks failed)",
+        ),
+        (
+            [PageLoad(200, errors=("boom",)), GOOD, GOOD],
+            {"console_errors": "refuse"},
+            "boom (1 of 3 looks failed)",
+        ),
+    ],
+)
+def test_what_only_a_browser_finds_wrong_in_some_looks_is_a_failure(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    loads: list[PageLoad],
+    settings: dict[str, Any],
+    says: str,
+) -> None:
+    """The error rate of plain requests cannot show it, so that nothing else would judge it."""
+    left = iter(loads)
+    monkeypatch.setattr(StageContext, "_visit", lambda *_, **__: next(left))
+    expect, _ = checked(tmp_path, monkeypatch, lambda _: True, **settings)
+    (failed,) = [each for each in expect.judgements if each.outcome is Outcome.FAILED]
+    assert (failed.metric, failed.severity) == ("page_unsteady", Severity.WARNING)
+    assert failed.sentence == f"some looks found it wrong: {says}"
+
+
+@pytest.mark.parametrize("headers", [{"Age": "90000"}, {"Content-Type": "application/json"}])
+def test_an_answer_that_is_old_or_mislabelled_in_some_looks_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """One of three caches with a copy of yesterday answers every third user."""
+    expect, _ = checked(tmp_path, monkeypatch, lambda _: True, headers, fresh="60s", nonce=False)
+    failed = {each.metric for each in expect.judgements if each.outcome is Outcome.FAILED}
+    assert failed == {"page_unsteady"}
+
+
+def test_what_a_browser_finds_wrong_in_each_look_is_one_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has been judged as what it is."""
+    monkeypatch.setattr(StageContext, "_visit", lambda *_, **__: BAD)
+    expect, _ = checked(tmp_path, monkeypatch, lambda _: True, lighthouse=True)
+    failed = {each.metric for each in expect.judgements if each.outcome is Outcome.FAILED}
+    assert failed == {"page_parts_missing"}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 QUOTED_CHARS = 4_000
 """How much of the body of a page that failed is kept, where page content is."""
 _SHOWN = 3
+_BESIDE_RATE: Mapping[str, Any] = {"beside_rate": True}
+"""In the details of what is wrong, and what asking the page for its error rate does not show."""
 
 
 class PageSettings(Table):
@@ -108,12 +110,21 @@ CHECK = Check(
             good="all {n} scripts, styles, images and fonts came",
             bad="{k} of {n} scripts, styles, images and fonts did not come",
         ),
+        Metric(
+            "page_unsteady",
+            Kind.COUNT,
+            "",
+            "what is wrong with the page in some looks, and does not show in its error rate",
+            good="no look found it wrong",
+            bad="some looks found it wrong",
+        ),
     ),
     thresholds=(
         DefaultThreshold("page_up", "page_up == 1", Severity.CRITICAL),
         DefaultThreshold("page_mislabelled", "page_mislabelled == 0"),
         DefaultThreshold("page_fresh", "page_stale == 0"),
         DefaultThreshold("page_parts", "page_parts_missing == 0"),
+        DefaultThreshold("page_steady", "page_unsteady == 0"),
     ),
     labels=_labels,
 )
@@ -140,11 +151,12 @@ def measure(page: PageSettings, context: Context) -> list[Measurement]:
         details, why = _details(page, answer), lacks(page, answer)
         if not why:
             said = mislabelled(answer.headers.get("content-type", ""), answer.body, json_due=False)
-            others = [measured("page_mislabelled", float(bool(said)), note=said)]
+            others = [measured("page_mislabelled", float(bool(said)), note=said, details=_BESIDE_RATE)]
             others += [_stale(page, answer, http, context)] if page.fresh else []
     if not why and page.in_browser:
         load = context.visit(page.path, partial(_load, page), signed_in=page.sign_in)
         why = _lacks_in_browser(page, load)
+        details |= _BESIDE_RATE if not load.found and load.status in {None, answer.status} else {}
         others += _of_load(page, load)
     if why:
         if context.quoted and answer.body:
@@ -153,6 +165,22 @@ def measure(page: PageSettings, context: Context) -> list[Measurement]:
         return [measured("page_up", 0.0, note=why, details=details)]
     note = f"{page.path} answered HTTP {answer.status}, {_checked(page)}"
     return [measured("page_up", 1.0, note=note, details=details), *others]
+
+
+def unsteady(page: PageSettings, found: Sequence[Measurement]) -> list[Measurement]:
+    """``page_unsteady``, where some looks found wrong what asking the page for its error rate does not show.
+
+    Args:
+        page: one of [[pages]].
+        found: what was wrong in some looks, and not in others, as ``Expect.confirmed`` returns it.
+    """
+    wrong = [
+        f"{failed['note']} ({seen.details['looks']})"
+        for seen in found
+        for failed in seen.details.get("failed", ())[-1:]
+        if _BESIDE_RATE.items() <= failed.items()
+    ]
+    return [_measured(page, "page_unsteady", float(len(wrong)), note="; ".join(wrong))] if wrong else []
 
 
 def lacks(page: PageSettings, answer: Answer) -> str:
@@ -187,15 +215,20 @@ def _checked(page: PageSettings) -> str:
 def _stale(page: PageSettings, answer: Answer, http: httpx.Client, context: Context) -> Measurement:
     """Whether the page is an old copy: by its headers, and asked so that no cache can answer."""
     now, fresh = context.clock.now(), page.fresh or 0.0
-    notes, n = [too_old(answer.headers, now, fresh)], int(dated(answer.headers))
+    old = too_old(answer.headers, now, fresh)
+    notes, n = [old], int(dated(answer.headers))
     if page.nonce:
         past = ask(http, "GET", past_caches(page.path))
         why = lacks(page, past).removeprefix(page.path).strip()
-        notes.append(f"{why}, asked past caches" if why else too_old(past.headers, now, fresh))
-        n += 1
+        copy = "" if why else too_old(past.headers, now, fresh)
+        notes.append(f"{why}, asked past caches" if why else copy)
+        old, n = old or copy, n + 1
     wrong = list(dict.fromkeys(filter(None, notes)))
     note = "; ".join(wrong) or ("" if n else "has neither Date nor Age, and no nonce was allowed")
-    return _measured(page, "page_stale", float(len(wrong)), n=n, note=f"{page.path} {note}" if note else "")
+    note = f"{page.path} {note}" if note else ""
+    return _measured(
+        page, "page_stale", float(len(wrong)), n=n, note=note, details=_BESIDE_RATE if old else {}
+    )
 
 
 async def _load(page: PageSettings, tab: Any, url: str) -> PageLoad:
@@ -212,18 +245,24 @@ def _of_load(page: PageSettings, load: PageLoad) -> list[Measurement]:
         n=load.parts or 1,
         note=_listed(missing),
         details={
-            key: list(found)
-            for key, found in (
-                ("missing", missing),
-                ("missing_elsewhere", load.missing_elsewhere),
-                ("console_errors", errors),
-            )
-            if found
+            **_BESIDE_RATE,
+            **{
+                key: list(found)
+                for key, found in (
+                    ("missing", missing),
+                    ("missing_elsewhere", load.missing_elsewhere),
+                    ("console_errors", errors),
+                )
+                if found
+            },
         },
     )
     if page.console_errors == "allow":
         return [parts]
-    return [parts, _measured(page, "console_errors", float(len(errors)), note=_listed(errors))]
+    return [
+        parts,
+        _measured(page, "console_errors", float(len(errors)), note=_listed(errors), details=_BESIDE_RATE),
+    ]
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from rampgate.checks.latency.asking import Connections, limited
 from rampgate.checks.latency.open_model import OpenModel, Result
 from rampgate.checks.latency.probe import LatencyProbe
 from rampgate.io.http import ask
+from rampgate.outcome import Outcome
 from rampgate.stage.latency import judged
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 def expect_page(context: StageContext, page: PageSettings, expect: Expect) -> None:
     """Judge a page; where it came in some looks and not in others, by how often it does not come, too.
+
+    What was wrong in some looks, and that rate does not show, is a failure.
 
     A healthy page fails a look once in a hundred times at most, so that these further tests of chance use a
     hundredth of what one of the plan does.
@@ -43,6 +46,8 @@ def expect_page(context: StageContext, page: PageSettings, expect: Expect) -> No
     """
     given = context.context()
     found = expect.confirmed(lambda: pages.measure(page, given))
+    failed = {each.metric for each in expect.judgements if each.outcome is Outcome.FAILED}
+    expect(*pages.unsteady(page, [seen for seen in found if seen.metric not in failed]))
     if not any(seen.metric == "page_up" and seen.value and "looks" in seen.details for seen in found):
         return
     context.run.progress(f"page {page.name}: some looks failed; asked for its error rate")
