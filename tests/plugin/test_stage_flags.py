@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,3 +31,23 @@ def test_both_forms_of_asking_for_a_flag_are_judged(
     assert ran.code == code, ran.told
     assert ran.outcomes["immediate/flags::flags_reach_the_expected_share"] == "failed"
     assert any("100 of 100 decisions are not as expected" in line for line in ran.told.splitlines())
+
+
+def test_a_flag_that_was_on_rolls_back_whatever_error_comes_after(
+    project: Project, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On for everybody though it must be off, until the service limits our rate: the error hides nothing."""
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8").partition("[[endpoints]]")[0]
+    project.write("rampgate.toml", settings + FLAGS.partition("[flags.bulk]")[0])
+    answer = deployment.answer
+
+    def limited(path: str, told: str) -> tuple[int, Any]:
+        flags = [asked for asked in deployment.asked if asked.startswith("/api/flags")]
+        return (429, {}) if path.startswith("/api/flags") and len(flags) > 20 else answer(path, told)
+
+    monkeypatch.setattr(deployment, "answer", limited)
+    deployment.items = {"enabled": True}
+    ran = project.run("-m", "immediate")
+    assert ran.code == 20, ran.told
+    assert "though it must be off for everybody" in ran.verdict["reasons"][0]
+    assert ran.outcomes["immediate/flags::flags_are_sticky"] == "error"
