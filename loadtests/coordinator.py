@@ -113,6 +113,11 @@ class Coordinator:
         for node in self._ready & self._reporting:
             self._runner.send_message(BEGIN, self._when(run), client_id=node)
 
+    def hurry(self) -> None:
+        """Let every worker end, and not wait for what is under way: somebody interrupts the run."""
+        for node in sorted(self._reporting):
+            self._runner.send_message(END, {"hurried": True}, client_id=node)
+
     def gather(self, run: LoadRun, seconds: float) -> None:
         """Let every worker end, and wait for what it still has to send; who does not is lost.
 

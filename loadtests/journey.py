@@ -210,8 +210,9 @@ class LoadUser(User):
         except gevent.GreenletExit:
             # Locust kills whoever pauses when it is their turn to go; whoever began a visit in that instant
             # may end it as all others may.
-            with gevent.Timeout(self.environment.stop_timeout or 0, exception=False):
-                batch.join()
+            if not self.work.hurried:
+                with gevent.Timeout(self.environment.stop_timeout or 0, exception=False):
+                    batch.join()
             raise
 
     def _record(

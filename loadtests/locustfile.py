@@ -144,15 +144,21 @@ def not_begun() -> None:
 
 
 def interrupt(environment: Any, main: Any) -> None:
-    """Ctrl-C: the first ends the run, a second the waiting for what is under way, none the judging."""
+    """Ctrl-C: the first ends the run, and none the judging."""
     if not Gate.interrupted:
         Gate.interrupted = True
+        hurry(environment)
         gevent.kill(main, KeyboardInterrupt)
-    elif work.now and not work.now.hurried:
-        work.now.hurried = True
-        _print("interrupted twice: requests under way are not waited for, and are left out")
-        environment.stop_timeout = 0.0
-        environment.runner.user_greenlets.kill(block=False)
+
+
+def hurry(environment: Any) -> None:
+    """Somebody ends the run that is on: what is under way is hardly waited for, and left out."""
+    if Gate.run or work.now:
+        environment.stop_timeout = min(environment.stop_timeout, load.INTERRUPTED_STOP_TIMEOUT_S)
+        if Gate.coordinator:
+            Gate.coordinator.hurry()
+        if work.now:
+            work.now.hurried = True
 
 
 def begin(environment: Any, **_: Any) -> None:
@@ -225,6 +231,7 @@ def judge(environment: Any, **_: Any) -> None:
 
 def stop(environment: Any, **_: Any) -> None:
     """Leaving in the middle of a run interrupts it."""
+    hurry(environment)
     environment.runner.stop()
     judge(environment)
 

@@ -15,6 +15,7 @@ from rampgate.clock import SystemClock
 from rampgate.errors import RampgateError
 from rampgate.load import cohorts
 from rampgate.load.plan import headers_of
+from rampgate.load.run import INTERRUPTED_STOP_TIMEOUT_S
 from rampgate.load.times import Recorder
 
 from . import journey, work
@@ -108,7 +109,10 @@ class Worker:
         if work.now is not None:
             work.now.recorder.begin(begun["zero"] if here else time.monotonic() - begun["elapsed"])
 
-    def _on_end(self, **_: Any) -> None:
+    def _on_end(self, msg: Any, **_: Any) -> None:
+        if msg.data and work.now is not None:
+            work.now.hurried = True
+            self._runner.environment.stop_timeout = INTERRUPTED_STOP_TIMEOUT_S
         if self._runner.state not in {STATE_CLEANUP, STATE_STOPPED}:
             self._runner.stop()
 

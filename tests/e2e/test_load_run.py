@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.load.plan import locustfile
-from rampgate.load.table import CUT, SIGN_IN, Row, Table
+from rampgate.load.table import SIGN_IN, Row, Table
 from rampgate.load.times import read
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Service(ThreadingHTTPServer):
     def __init__(self, answer: bytes = b"200 OK") -> None:
         self.answer = answer
         self.asked: list[tuple[str, str, str, str]] = []
-        self.delay_s = 0.0
+        self.hangs = threading.Event()
+        self.hangs.set()
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -53,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """An answer with the status that the test wants; b"" hangs up."""
         self._keep()
-        time.sleep(self.server.delay_s)
+        self.server.hangs.wait(ENDS_WITHIN_S * 4)
         if self.server.answer:
             self._answer(self.server.answer, b'{"items": [1]}')
         self.close_connection = not self.server.answer
@@ -245,56 +246,35 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, number: signal.Sig
     verdict = verdict_of(tmp_path)
     assert (code, verdict["verdict"], verdict["complete"]) == (HOLD, "hold", False), said
     assert verdict["reason"] == "load: interrupted"
-    assert len(rows_of(tmp_path)) == len(service.asked), "requests in flight were waited for"
+    assert len(service.asked) - 8 <= len(rows_of(tmp_path)) <= len(service.asked), "but those in flight"
     assert max(judged["n"] for check in verdict["checks"] for judged in check["judgements"]) > 40
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(
-    ("arguments", "delay_s", "status"),
-    [((), 3.0, 200), (("--stop-timeout", "1"), 20.0, CUT)],
-    ids=["waited for", "not waited for"],
-)
-def test_requests_in_flight_at_an_interrupt_are_no_failures(
-    tmp_path: Path, arguments: tuple[str, ...], delay_s: float, status: int
+@pytest.mark.parametrize("arguments", [(), ("--processes", "2"), ("--stop-timeout", "600")])
+def test_an_interrupt_does_not_wait_for_a_target_that_hangs(
+    tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    """Slow answers are waited for, or kept as slow where whoever runs it does not want to wait so long."""
+    """No answer ever comes: one Ctrl-C is enough, more break nothing, and what was cut fails nothing."""
     with serving(Service()) as service:
-        service.delay_s = delay_s
-        configure(tmp_path, service.url, plateau=60)
+        service.hangs = threading.Event()
+        configure(tmp_path, service.url, plateau=600)
         settings = tmp_path / "rampgate.toml"
-        settings.write_text(settings.read_text(encoding="utf-8").replace('"5s"', '"60s"'), encoding="utf-8")
-        process = start(tmp_path, *arguments)
+        settings.write_text(settings.read_text(encoding="utf-8").replace('"5s"', '"600s"'), encoding="utf-8")
+        process = start(tmp_path, *arguments, "--logfile", str(log := tmp_path / "log"))
         _await(lambda: sum(asked[0] == "GET" for asked in service.asked) >= 8, process)
         process.send_signal(signal.SIGINT)
+        if not arguments:
+            _await(lambda: "CTRL+C" in log.read_text(encoding="utf-8"), process)
+            for _ in range(3):
+                process.send_signal(signal.SIGINT)
         code, said = ended(process)
-    rows = [row for row in rows_of(tmp_path) if row.endpoint != SIGN_IN]
-    assert len(rows) == sum(asked[0] == "GET" for asked in service.asked), said
-    assert {row.status for row in rows} - {200} == ({status} - {200})
-    checks = verdict_of(tmp_path)["checks"]
-    judged = [one for check in checks for one in check["judgements"] if one["metric"] == "http_req_failed"]
-    assert {one["measured"] for one in judged if one["n"]} <= {0}, "nobody blames the target for a failure"
-    assert code in {HOLD, ROLLBACK}, "an interrupted run never passes"
-
-
-def test_who_interrupts_again_does_not_wait(tmp_path: Path) -> None:
-    """The second Ctrl-C ends the waiting for answers: what was answered is judged, without a traceback."""
-    with serving(Service()) as service:
-        service.delay_s = 20.0
-        configure(tmp_path, service.url, plateau=60)
-        settings = tmp_path / "rampgate.toml"
-        settings.write_text(settings.read_text(encoding="utf-8").replace('"5s"', '"60s"'), encoding="utf-8")
-        process = start(tmp_path, "--stop-timeout", "600", "--logfile", str(log := tmp_path / "log"))
-        _await(lambda: sum(asked[0] == "GET" for asked in service.asked) >= 8, process)
-        process.send_signal(signal.SIGINT)
-        _await(lambda: "CTRL+C" in log.read_text(encoding="utf-8"), process)
-        for _ in range(3):
-            process.send_signal(signal.SIGINT)
-        code, said = ended(process)
+        service.hangs.set()
     verdict = verdict_of(tmp_path)
     assert (code, verdict["verdict"], verdict["reason"]) == (HOLD, "hold", "load: interrupted"), said
     assert "Traceback" not in said + log.read_text(encoding="utf-8")
-    assert {row.endpoint for row in rows_of(tmp_path)} == {SIGN_IN}, "what was cut at will blames nobody"
+    assert "was lost" not in said
+    assert {row.endpoint for row in rows_of(tmp_path)} == {SIGN_IN}
 
 
 def test_a_kill_keeps_what_was_measured(tmp_path: Path) -> None:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOP_WITHIN_S = 45.0
-"""How long a load test that was asked to stop may take: it waits 30 s for requests in flight, and judges."""
-_ANSWERS_WITHIN_S = 1.0
-"""How long it may wait for them when it is to stop because somebody else is."""
+"""How long a load test that was asked to stop may take: it waits little for answers, and judges."""
 
 
 def command(*arguments: str, file: Path | None = None) -> list[str]:
@@ -91,11 +89,9 @@ def follow(
 
 
 def _stop(process: Process, on_line: Callable[[str], None]) -> None:
-    """Ask it to stop, and not to wait long for answers; whoever interrupts that kills it."""
+    """Ask it to stop; whoever interrupts that kills it."""
     try:
         process.interrupt()
-        if not process.wait_for(_ANSWERS_WITHIN_S, on_line):
-            process.interrupt()  # requests under way are left out from now on
         if not process.wait_for(STOP_WITHIN_S, on_line):
             process.kill()
     except BaseException:

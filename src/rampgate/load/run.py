@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_S = 30.0
 """How long requests in flight are waited for at the end; what has not ended by then exceeds every limit."""
+INTERRUPTED_STOP_TIMEOUT_S = 0.2
+"""The same where somebody interrupts the run; what has not ended by then is left out."""
 _ENDED, _INTERRUPTED = 0, 2
 _MOST_TROUBLES = 5
 
