@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 # No plugin is loaded by itself: of no use here, they cost more time to import than the runs take.
 AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-PLUGINS = ["-p", "rampgate", "-p", "xdist", "-p", "tests.calm_probe"]
+PLUGINS = ["-p", "rampgate", "-p", "xdist"]
 ROOT = Path(__file__).parents[2]
-PYTEST = [sys.executable, "-m", "pytest", *PLUGINS]
+PYTEST = [sys.executable, "-m", "pytest", *PLUGINS, "-p", "tests.calm_probe"]
 HERE = [*PLUGINS, "--capture=no", "-p", "no:faulthandler"]
 # So few requests decide; how fast the machine of the tests is says nothing here.
 SETTINGS = """
