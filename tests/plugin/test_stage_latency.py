@@ -45,7 +45,8 @@ def test_all_endpoints_are_asked_once_and_in_turn(
     assert (ran.outcomes[ITEMS], ran.outcomes[AGAIN]) == ("passed", "passed")
     asked = [path.rpartition("/")[2] for path in deployment.asked if path.startswith("/api/")]
     assert asked.count("items") == pytest.approx(asked.count("again"), abs=1)
-    assert {"items", "again"} == set(asked[:6])
+    quarter = asked[: len(asked) // 4]  # a connection may take its time to be made
+    assert quarter.count("items") == pytest.approx(len(quarter) / 2, rel=0.5)
     measured = {(metric, n) for check, metric, *_, n in _numbers(ran.verdict) if check in {ITEMS, AGAIN}}
     assert {n for metric, n in measured if metric == "error_rate"} <= set(range(180, 1000))
 
