@@ -51,3 +51,14 @@ def test_a_flag_that_was_on_rolls_back_whatever_error_comes_after(
     assert ran.code == 20, ran.told
     assert "though it must be off for everybody" in ran.verdict["reasons"][0]
     assert ran.outcomes["immediate/flags::flags_are_sticky"] == "error"
+
+
+def test_a_limit_of_its_own_on_the_share_is_judged_too(project: Project, deployment: Deployment) -> None:
+    """What [thresholds] says of a flag's share counts beside the percentage that is expected."""
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8").partition("[[endpoints]]")[0]
+    limit = '[thresholds]\ncapped = "flag_share == 50%"\n'
+    project.write("rampgate.toml", settings + FLAGS.replace("= 0", "= 100") + limit)
+    deployment.items = {"enabled": True, "results": [{"flags": {"search": True}}] * 500}
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert "which is not 50 %" in ran.verdict["reasons"][0]
