@@ -191,18 +191,20 @@ def ask(
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
     except httpx.RequestError as error:
-        own = _own_trouble(error)
-        if own is not None:
+        if (own := _own_trouble(error)) is not None:
             raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error
-        ms = (time.perf_counter() - begun) * 1000
-        error = bodies.named(error, limits)
-        kind = "" if isinstance(error, bodies.BodyError) else f"{type(error).__name__}: "
-        text = f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
-        timed_out = isinstance(error, httpx.TimeoutException)
-        broken = not timed_out and (came or isinstance(error, bodies.BodyError))
-        return Answer(None, ms, error=text, timed_out=timed_out, broken=broken)
+        return _failed(bodies.named(error, limits), (time.perf_counter() - begun) * 1000, came=came)
     except httpx.InvalidURL as error:
         raise ProbeError(f"{path!r} is no address: {error}") from error
+
+
+def _failed(error: httpx.RequestError, ms: float, *, came: bool) -> Answer:
+    """What a request came to that got no answer to its end, though its head may have come."""
+    kind = "" if isinstance(error, bodies.BodyError) else f"{type(error).__name__}: "
+    text = f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
+    timed_out = isinstance(error, httpx.TimeoutException)
+    broken = not timed_out and (came or isinstance(error, bodies.BodyError))
+    return Answer(None, ms, error=text, timed_out=timed_out, broken=broken)
 
 
 def get_here(client: httpx.Client, path: str) -> Answer:

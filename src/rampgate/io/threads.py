@@ -27,8 +27,7 @@ class LeftBehindError(BaseException):
 def each(work: Callable[[T], R], things: Sequence[T], at_once: int) -> Iterator[R]:
     """Work on each thing, several at once.
 
-    What a caller has kept of what came so far stays its own when it is cut off: it may judge that, in a
-    ``finally``, and lets the exception through.
+    A caller that is cut off may judge what it has kept, in a ``finally``, and lets the exception through.
 
     Args:
         work: called in other threads; what it raises is raised here in the place of its result.

@@ -47,20 +47,8 @@ class HealthProbe:
         Raises:
             ProbeError: we could not measure.
         """
-        answers: list[tuple[float, Answer]] = []
-        with self.client_factory() as client:
-            begun = self.clock.monotonic()
-            while True:
-                at = self.clock.monotonic() - begun
-                answer = ask(client, "GET", self.path)
-                answers.append((at, answer))
-                elapsed = self.clock.monotonic() - begun
-                if answer.ok or elapsed + BETWEEN_ATTEMPTS_S > self.patience_s:
-                    break
-                if len(answers) == 1:
-                    self.progress(answer.trouble)
-                self.clock.sleep(BETWEEN_ATTEMPTS_S)
-            address = address_of(client) + self.path
+        answers, elapsed, address = self._attempts()
+        answer = answers[-1][1]
         note = "" if answer.ok else f"{address} {answer.sentence}"
         if note and self.patience_s:
             note += f", for {elapsed:.1f} s"
@@ -83,6 +71,22 @@ class HealthProbe:
         )
         healthy = elapsed if answer.ok else None
         return [up, replace(up, metric="time_to_healthy", unit="s", value=healthy, details={})]
+
+    def _attempts(self) -> tuple[list[tuple[float, Answer]], float, str]:
+        """Each answer with when it was asked for, the seconds that they took, and where they came from."""
+        answers: list[tuple[float, Answer]] = []
+        with self.client_factory() as client:
+            begun = self.clock.monotonic()
+            while True:
+                at = self.clock.monotonic() - begun
+                answer = ask(client, "GET", self.path)
+                answers.append((at, answer))
+                elapsed = self.clock.monotonic() - begun
+                if answer.ok or elapsed + BETWEEN_ATTEMPTS_S > self.patience_s:
+                    return answers, elapsed, address_of(client) + self.path
+                if len(answers) == 1:
+                    self.progress(answer.trouble)
+                self.clock.sleep(BETWEEN_ATTEMPTS_S)
 
 
 def _details(path: str, answer: Answer) -> dict[str, Any]:
