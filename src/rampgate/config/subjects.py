@@ -58,5 +58,6 @@ class RedisSettings(Table):
     """[redis]: the cache behind the deployment."""
 
     url: str
+    prefix: str = Field(default="", description="of the key that a round trip writes: what the account may")
     timeout: Duration = 3.0
     required: bool = True

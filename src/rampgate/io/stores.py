@@ -132,12 +132,11 @@ def redis(
         with _redis(address, timeout_s, timeout_s, database, raw=raw) as client:
             client.execute_command("PING")
             if answer_s is None:
+                _introduce(client)
                 yield client
                 return
         with _redis(address, timeout_s, answer_s, database, raw=raw) as client:
-            if raw:
-                with suppress(RedisError):  # not every server knows it
-                    client.execute_command("CLIENT", "NO-TOUCH", "ON")
+            _introduce(client, *([("NO-TOUCH", "ON")] if raw else []))
             yield client
     except (RedisError, OSError) as error:
         raise StoreError(_redis_failure(cut(redactor_of(url), error), error)) from None
@@ -152,12 +151,9 @@ def _redis(
     from redis.retry import Retry
 
     kept = {key: value for key, value in address.items() if key not in _OWN}
-    options: dict[str, Any] = {
-        "socket_timeout": answer_s,
-        "retry": Retry(NoBackoff(), 0),
-        "client_name": "rampgate",
-    }
-    options |= {"protocol": 2} if raw else {"decode_responses": True}
+    # Protocol 2: an account may lack HELLO, and a server before Redis 6 does not know it.
+    options: dict[str, Any] = {"socket_timeout": answer_s, "retry": Retry(NoBackoff(), 0), "protocol": 2}
+    options |= {} if raw else {"decode_responses": True}
     options |= {} if database is None else {"db": database}
     options |= {} if "path" in kept else {"socket_connect_timeout": timeout_s}
     pool = ConnectionPool(**{**kept, **options})
@@ -168,6 +164,15 @@ def _redis(
         yield client
     finally:
         pool.disconnect()
+
+
+def _introduce(client: Any, *more: tuple[str, str]) -> None:
+    """Say who connects, and ask for more: not every server knows these commands, nor may every account."""
+    from redis.exceptions import RedisError
+
+    for command in (("SETNAME", "rampgate"), *more):
+        with suppress(RedisError):
+            client.execute_command("CLIENT", *command)
 
 
 def _redis_failure(text: str, error: Exception) -> str:

@@ -26,6 +26,8 @@ PREFIX = "rampgate_probe_"
 KEY_PREFIX = "rampgate:probe:"
 """What we write to Redis is a key of this name."""
 KEY_LIFE_S = 30
+_MOST_KEYS = 64
+"""Of a cluster, a node that has one slot of three is missed by so many keys once in 10^11."""
 READ_ONLY = "read only: allow_writes = false"
 
 
@@ -141,7 +143,7 @@ class RedisProbe:
         """``redis_up``; while it is up ``cache_hit_rate``, and where writing is allowed ``redis_round_trip``.
 
         Raises:
-            ProbeError: redis-py is missing, or the address is none.
+            ProbeError: redis-py is missing, or the address is none, or that of a Sentinel.
         """
         safe = redactor_of(self.store.url)
         try:
@@ -165,22 +167,25 @@ class RedisProbe:
             info: dict[str, Any] = client.info("server")
         except (RedisError, OSError):  # an account without the right to ask
             return {"server": "unknown (INFO not allowed)"}
+        if "sentinel" in {info.get("redis_mode"), info.get("server_mode")}:
+            raise ProbeError("redis.url names a Sentinel; accepted is the server that it watches")
         name = str(info.get("server_name", "redis"))
         version = info.get(f"{name}_version", info.get("redis_version"))
         return {"server": f"{name} {version}", "redis_version_claimed": str(info.get("redis_version"))}
 
     def _round_trip(self, client: Redis, safe: Redactor) -> Measurement:
-        """Write a key that expires by itself, read it back, delete it."""
-        from redis.exceptions import RedisError
+        """Write a key that expires by itself, read it back, delete it where the account may."""
+        from redis.exceptions import NoPermissionError, RedisError
 
         begun = time.perf_counter()
-        key, wrote = KEY_PREFIX + secrets.token_hex(8), secrets.token_hex(16)
-        note, same = "", False
+        wrote, note, same = secrets.token_hex(16), "", False
         try:
-            client.set(key, wrote, ex=KEY_LIFE_S)
+            key = self._written(client, wrote)
             same = client.get(key) == wrote
             note = "" if same else "what was read back is not what was written"
             client.delete(key)
+        except NoPermissionError as error:
+            note = f"may not {'delete' if same else 'write and read back'}: {cut(safe, error)}"
         except (RedisError, OSError) as error:
             note = f"could not write, read back and delete: {cut(safe, error)}"
         return Measurement(
@@ -191,6 +196,20 @@ class RedisProbe:
             note=note,
             details={"ms": round((time.perf_counter() - begun) * 1000, 3)},
         )
+
+    def _written(self, client: Redis, text: str) -> str:
+        """The key that was written: of a cluster, one whose slot is on the node that we were sent to."""
+        from redis.exceptions import ResponseError
+
+        for left in reversed(range(_MOST_KEYS)):
+            key = self.store.prefix + KEY_PREFIX + secrets.token_hex(8)
+            try:
+                client.set(key, text, ex=KEY_LIFE_S)
+                break
+            except ResponseError as error:
+                if not left or "MOVED" not in f"{type(error).__name__} {error}".upper():
+                    raise
+        return key
 
     def _hit_rate(self, client: Redis, safe: Redactor) -> Measurement:
         """Hits among look-ups since the server started; no value when there were none."""
