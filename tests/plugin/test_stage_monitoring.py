@@ -108,3 +108,44 @@ def test_bad_answer_and_bad_news_are_told_apart(tmp_path: Path, status: int, out
     assert told["rules_are_loaded"] == outcome
     reasons = json.dumps(made.verdict)
     assert ("Slow: not loaded" if status == 200 else "Prometheus, /api/v1/rules: found HTTP 500") in reasons
+
+
+PUSHED = """
+environment = "test"
+[target]
+api = "{api}"
+[monitoring]
+prometheus = "{prometheus}/select/0/prometheus"
+jobs = false
+metrics = {{ rate = "rate_query" }}
+[monitoring.headers.prometheus]
+X-Scope-OrgID = "tenant-of-ours"
+"""
+
+
+def test_a_tenant_of_a_store_of_pushed_metrics_is_asked_under_its_own_path(tmp_path: Path) -> None:
+    """No health address, no targets, a prefix and a tenant: what is asked for is judged, and passes."""
+    queries = 0
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal queries
+        path = urlsplit(handler.path).path
+        if (
+            path != "/select/0/prometheus/api/v1/query"
+            or handler.headers["X-Scope-OrgID"] != "tenant-of-ours"
+        ):
+            send_json(handler, 400, "unsupported path")
+            return
+        queries += 1
+        result = [{"metric": {}, "value": [1, "1"]}]
+        send_json(handler, 200, {"status": "success", "data": {"resultType": "vector", "result": result}})
+
+    with deployed() as target, serving(answer) as address:
+        made = Project(tmp_path, PUSHED.format(api=target.url, prometheus=address))
+        ran = made.run("-m", "predeploy")
+    assert ran.outcomes["predeploy/monitoring::monitoring_is_up[prometheus]"] == "passed"
+    assert ran.outcomes["predeploy/monitoring::metrics_are_delivered"] == "passed"
+    assert not any("jobs_are_up" in check for check in ran.outcomes)
+    assert queries
+    assert "tenant-of-ours" not in ran.told
+    assert not any("tenant-of-ours" in file.read_text() for file in tmp_path.rglob("journal-*.jsonl"))

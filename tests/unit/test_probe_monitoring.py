@@ -92,6 +92,11 @@ def up(**jobs: str) -> Answer:
     [
         ("prometheus", {"/-/ready": (200, TEXT, "Prometheus Server is Ready.\n")}),
         ("prometheus", {"/-/healthy": (200, TEXT, "ok")}),
+        (
+            "prometheus",
+            {"/-/ready": (400, TEXT, "unsupported path"), "/api/v1/query vector(1)": (200, JSON, {})},
+        ),
+        ("alertmanager", {"/api/v2/status": (200, JSON, {})}),
         ("alertmanager", {"/-/ready": (200, TEXT, "OK")}),
         ("grafana", {"/api/health": (200, JSON, {"database": "ok", "version": "11.0.0"})}),
     ],
@@ -107,7 +112,7 @@ def test_healthy_service_is_up(service: str, answers: Mapping[str, Answer]) -> N
     ("service", "answers", "says"),
     [
         ("prometheus", {"/-/ready": (503, TEXT, "Service Unavailable")}, "/-/ready: HTTP 503"),
-        ("prometheus", {}, "/-/healthy: HTTP 404"),
+        ("prometheus", {}, "/api/v1/query: HTTP 404"),
         ("alertmanager", {"/-/ready": (302, TEXT, "")}, "/-/ready: HTTP 302, a redirect to /login"),
         (
             "prometheus",
@@ -177,6 +182,36 @@ def test_job_that_is_down_is_named(targets: list[dict[str, Any]], series: Answer
     with prometheus(answers) as probe:
         seen = probe.jobs(["api"])
     assert (seen.n, seen.value, seen.note) == (1, 1.0, says)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+def test_jobs_are_judged_by_their_series_where_targets_are_not_offered(status: int) -> None:
+    """What speaks the API and scrapes nothing itself has no targets: its series decide, which is said."""
+    answers = {
+        "/api/v1/targets": (status, TEXT, "unsupported path"),
+        "/api/v1/query up": up(api="1", web="0"),
+    }
+    with prometheus(answers) as probe:
+        seen, every, lost = probe.jobs(["api"]), probe.jobs([]), probe.jobs(["gone"])
+    assert (seen.n, seen.value) == (1, 0.0)
+    assert seen.note == "/api/v1/targets is not offered: their series up say so"
+    assert (every.n, every.value, every.note) == (2, 1.0, "web: its series up is not 1")
+    assert (lost.n, lost.value, lost.note) == (1, 1.0, "gone: no series up")
+
+
+def test_targets_that_may_not_be_asked_for_are_an_error() -> None:
+    """Refused is not the same as not offered: the account lacks a right, or the token ran out."""
+    answers = {"/api/v1/targets": (403, TEXT, "no"), "/api/v1/query up": up(api="1")}
+    with prometheus(answers) as probe, pytest.raises(ProbeError, match="HTTP 403"):
+        probe.jobs(["api"])
+
+
+def test_where_everything_is_pushed_the_cure_is_named() -> None:
+    """Neither targets nor series up: nothing was judged, and the setting that says so is named."""
+    with prometheus({"/api/v1/query up": up()}) as probe:
+        seen = probe.jobs([])
+    assert (seen.n, seen.value) == (0, None)
+    assert "jobs = false" in seen.note
 
 
 def test_prometheus_without_any_job_is_no_evidence() -> None:
@@ -262,7 +297,7 @@ def test_queries_that_are_no_promql_are_told_all_at_once() -> None:
         ((200, JSON, "[]"), "no object"),
         ((200, JSON, {"status": "error", "data": {}}), "status 'error'"),
         ((200, JSON, {"status": "success", "data": []}), "status 'success'"),
-        ((404, TEXT, "nothing here"), "HTTP 404"),
+        ((403, TEXT, "nothing here"), "HTTP 403"),
     ],
 )
 @pytest.mark.parametrize("path", ["/api/v1/targets", "/api/v1/rules", "/api/v1/query up"])

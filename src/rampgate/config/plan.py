@@ -133,7 +133,9 @@ def _before(settings: Settings) -> dict[str, dict[str, Any]]:
             for name in ("prometheus", "alertmanager", "grafana", "performance")
             if monitoring and getattr(monitoring, name)
         },
-        "monitoring_jobs": _once(monitoring if monitoring and monitoring.prometheus else None),
+        "monitoring_jobs": _once(
+            monitoring if monitoring and monitoring.prometheus and monitoring.jobs is not False else None
+        ),
         "monitoring_rules": _once(monitoring if monitoring and monitoring.rules else None),
         "monitoring_metrics": _once(monitoring if monitoring and monitoring.metrics else None),
         "backup_mongodb": _once(backups if settings.mongodb else None),

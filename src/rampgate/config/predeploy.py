@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rampgate.checks.frame.table import Address, Duration, Percent, Table, UrlPath
+from rampgate.checks.frame.table import Address, Duration, Headers, Percent, Table, UrlPath
 
 
 class BackupSettings(Table):
@@ -40,8 +40,13 @@ class MonitoringSettings(Table):
     prometheus: Address | None = None
     alertmanager: Address | None = None
     grafana: Address | None = None
+    headers: dict[Literal["prometheus", "alertmanager", "grafana"], Headers] = Field(
+        default={}, description="sent to that service alone: its tenant, its token; secret"
+    )
     performance: UrlPath | None = Field(default=None, description="of target.api, asked with admin_token")
-    jobs: list[str] = Field(default=[], description="scrape jobs of Prometheus that must be up")
+    jobs: list[str] | Literal[False] = Field(
+        default=[], description="scrape jobs that must be up; false: what is measured is pushed"
+    )
     rules: list[str] = Field(default=[], description="alerting rules that must be loaded")
     metrics: dict[str, str] = Field(default={}, description="name -> PromQL that must give a number")
     timeout: Duration = Field(default=10.0, gt=0)

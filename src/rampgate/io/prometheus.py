@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from rampgate.errors import ConfigurationError, ProbeError
-from rampgate.io.http import ask, unusable
+from rampgate.io.http import Answer, ask, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,10 @@ class Prometheus:
             raise _refused(path, f"no list of {key}")
         return found
 
+    def offers(self, path: str) -> bool:
+        """Whether there is such a path: what speaks Prometheus's API seldom speaks all of it."""
+        return not not_offered(ask(self.client, "GET", path))
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """The data of a successful answer.
 
@@ -81,6 +85,16 @@ class Prometheus:
         if body.get("status") != "success" or not isinstance(data, dict):
             raise _refused(path, f"status {body.get('status')!r}")
         return data
+
+
+def not_offered(answer: Answer) -> bool:
+    """Whether an answer says that there is no such path, in any of the ways in which that is said."""
+    return answer.status in {
+        httpx.codes.BAD_REQUEST,
+        httpx.codes.NOT_FOUND,
+        httpx.codes.METHOD_NOT_ALLOWED,
+        httpx.codes.NOT_IMPLEMENTED,
+    }
 
 
 def _refused(path: str, found: str) -> ProbeError:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from http import HTTPStatus
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ConfigurationError
 from rampgate.io.http import Answer, address_of, ask, find, unusable
-from rampgate.io.prometheus import ERROR_CHARS, Prometheus, sample
+from rampgate.io.prometheus import ERROR_CHARS, Prometheus, not_offered, sample
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -18,11 +17,12 @@ if TYPE_CHECKING:
     import httpx
 
 PATHS = {
-    "prometheus": ("/-/ready", "/-/healthy"),
-    "alertmanager": ("/-/ready", "/-/healthy"),
+    "prometheus": ("/-/ready", "/-/healthy", "/api/v1/query?query=vector(1)"),
+    "alertmanager": ("/-/ready", "/-/healthy", "/api/v2/status"),
     "grafana": ("/api/health",),
 }
-"""Service -> where it answers for its health; the next path is asked where there is none (404)."""
+"""Service -> where it answers for its health; the next path is asked where there is none."""
+_PUSHED = "where what is measured is pushed, accepted is jobs = false"
 _NAMED = 5
 """So many names are in the note; all are in the evidence."""
 
@@ -40,9 +40,10 @@ def monitor_up(client: httpx.Client, service: str, paths: Sequence[str]) -> Meas
     """
     for path in paths:
         answer = ask(client, "GET", path)
-        if answer.status != HTTPStatus.NOT_FOUND:
+        if not not_offered(answer):
             break
     trouble = unusable(answer) or (_grafana(answer) if service == "grafana" else "")
+    path = path.partition("?")[0]
     return Measurement(
         "monitor_up",
         n=1,
@@ -76,7 +77,7 @@ class PrometheusProbe:
         """``jobs_down``: jobs with a target that does not answer, or without one; of those expected.
 
         A job is up when each of its targets was reached at its last scrape (``/api/v1/targets``) and its
-        ``up`` series say so too (``/api/v1/query``).
+        ``up`` series say so too (``/api/v1/query``). Where targets are not offered the series decide alone.
 
         Args:
             expected: names of jobs; empty: all that there are.
@@ -84,12 +85,19 @@ class PrometheusProbe:
         Raises:
             ProbeError: Prometheus gives no answer that can be read.
         """
-        prometheus = Prometheus(self.client)
-        targets = prometheus.objects("/api/v1/targets", {"state": "active"}, "activeTargets")
+        prometheus, targets = Prometheus(self.client), None
+        if prometheus.offers("/api/v1/targets"):
+            targets = prometheus.objects("/api/v1/targets", {"state": "active"}, "activeTargets")
         series = prometheus.objects("/api/v1/query", {"query": "up"}, "result")
-        jobs = list(expected) or sorted({_job(target.get("labels")) for target in targets})
+        known = [each.get("metric") for each in series]
+        known = known if targets is None else [target.get("labels") for target in targets]
+        jobs = list(expected) or sorted({_job(labels) for labels in known})
         down = {job: why for job in jobs if (why := _down(job, targets, series))}
-        return self._count("jobs_down", jobs, down)
+        found = self._count("jobs_down", jobs, down)
+        if targets is not None or found.note:
+            return found
+        without = "/api/v1/targets is not offered: their series up say so"
+        return replace(found, note=without if jobs else f"no series up; {_PUSHED}")
 
     def rules(self, expected: Sequence[str]) -> Measurement:
         """``rules_missing``: expected alerting rules that are not loaded, or that cannot be evaluated.
@@ -152,10 +160,10 @@ def _job(labels: Any) -> str:
     return str(labels.get("job", "")) if isinstance(labels, dict) else ""
 
 
-def _down(job: str, targets: Sequence[Mapping[str, Any]], series: Sequence[Mapping[str, Any]]) -> str:
-    """Why a job is not up, "" when it is."""
-    its = [target for target in targets if _job(target.get("labels")) == job]
-    if not its:
+def _down(job: str, targets: Sequence[Mapping[str, Any]] | None, series: Sequence[Mapping[str, Any]]) -> str:
+    """Why a job is not up, "" when it is; targets are None where nobody can be asked for them."""
+    its = [target for target in targets or () if _job(target.get("labels")) == job]
+    if targets is not None and not its:
         return "no target"
     for target in its:
         if target.get("health") != "up":

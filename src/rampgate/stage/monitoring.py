@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from rampgate.checks.frame.table import revealed
 from rampgate.errors import UnreachableError
 from rampgate.io.http import client
 from rampgate.io.prometheus import Prometheus
@@ -52,7 +53,7 @@ def jobs(context: StageContext, settings: MonitoringSettings) -> Measurement:
     Raises:
         UnreachableError: Prometheus is not configured or not healthy; its own check says why.
     """
-    return _ask(context, settings, lambda probe: probe.jobs(settings.jobs))
+    return _ask(context, settings, lambda probe: probe.jobs(settings.jobs or ()))
 
 
 def rules(context: StageContext, settings: MonitoringSettings) -> Measurement:
@@ -92,4 +93,7 @@ def _client(context: StageContext, settings: MonitoringSettings, service: str) -
         http.timeout = settings.timeout
         return http
     # Not the target's own headers: they may carry a secret that is for the target alone.
-    return client(getattr(settings, service), run_id=context.run.id, timeout_s=settings.timeout)
+    headers = next((revealed(own) for name, own in settings.headers.items() if name == service), None)
+    return client(
+        getattr(settings, service), run_id=context.run.id, timeout_s=settings.timeout, headers=headers
+    )

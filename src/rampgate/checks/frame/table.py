@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from rampgate.model.ramp import Ramp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 JMESPATH = "accepted is a JMESPath expression"
 """What is said of a wrong one, which is shown: it is no secret, whatever its key is called."""
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SIZE = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>B|kB|KiB|MB|MiB)")
 _BYTES = {"B": 1, "kB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 
@@ -76,6 +80,20 @@ def _jmespath(expression: object) -> str:
     return expression
 
 
+def _headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, value in revealed(headers).items():
+        if not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
+            raise ValueError(
+                "accepted are names and values of HTTP headers, in ASCII and without line breaks"
+            )
+    return headers
+
+
+def revealed(headers: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Headers as they are sent."""
+    return {name: value.get_secret_value() for name, value in headers.items()}
+
+
 def _stages(text: object) -> str:
     if not isinstance(text, str):
         raise ValueError("accepted is text such as 2m:10,5m:50")  # noqa: TRY004  # pydantic wants a ValueError
@@ -88,5 +106,6 @@ Size = Annotated[int, BeforeValidator(_size)]
 Address = Annotated[str, BeforeValidator(_address)]
 UrlPath = Annotated[str, BeforeValidator(_path)]
 Stages = Annotated[str, BeforeValidator(_stages)]
+Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
 JMESPath = Annotated[str, BeforeValidator(_jmespath)]
 Percent = Annotated[float, Field(ge=0, le=100)]
