@@ -6,6 +6,7 @@
     rampgate-begin    master -> worker   when the ramp began
     rampgate-rows     worker -> master   a block of evidence, about once a second, requests or not
     rampgate-trouble  worker -> master   something broke on our side
+    rampgate-note     worker -> master   something that a reader must know
     rampgate-end      both ways          end now; all is sent
 
 Between two nodes Locust's messages keep their order: what is sent before the end arrives before it.
@@ -21,6 +22,8 @@ import gevent
 
 from rampgate.load import cohorts
 
+from . import typed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 HELLO, PREPARE = "rampgate-hello", "rampgate-prepare"
 READY, BEGIN = "rampgate-ready", "rampgate-begin"
 ROWS, TROUBLE, END = "rampgate-rows", "rampgate-trouble", "rampgate-end"
+NOTE = "rampgate-note"
 READY_WITHIN_S = 30.0
 CHECK_EVERY_S = 0.25
 _GRACE_S = 10.0
@@ -69,6 +73,7 @@ class Coordinator:
             (READY, self._is_ready),
             (ROWS, self._rows),
             (TROUBLE, self._trouble),
+            (NOTE, self._note),
             (END, self._end),
         ):
             runner.register_message(kind, listener)
@@ -145,6 +150,7 @@ class Coordinator:
             "share": [share, self._of],
             "options": dict(self._options()),
             "settings": shared_settings(run.settings),
+            "ignored": typed.ignored(),
             "accounts": self._accounts,
         }
         self._runner.send_message(PREPARE, assignment, client_id=node)
@@ -197,6 +203,10 @@ class Coordinator:
     def _trouble(self, msg: Any, **_: Any) -> None:
         if run := self._of_now(msg):
             run.trouble(f"{self._name(msg.node_id)}: {msg.data['text']}")
+
+    def _note(self, msg: Any, **_: Any) -> None:
+        if run := self._of_now(msg):
+            run.note(f"{self._name(msg.node_id)}: {msg.data['text']}")
 
     def _end(self, msg: Any, **_: Any) -> None:
         if self._of_now(msg):

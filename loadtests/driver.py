@@ -86,7 +86,7 @@ class Driver:
 
         self._runner.shape_worker = shape_worker  # type: ignore[method-assign]  # there is no hook for it
         # Locust's start waits this long for the workers' reports; the next user would be late.
-        os.environ.setdefault("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0")
+        os.environ["LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP"] = "0"
         logging.getLogger("locust.runners").addFilter(_is_news)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each of our own few requests
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
+from gevent import monkey
 from gevent.lock import RLock
 from locust import events
 from locust.exception import StopTest
@@ -69,7 +70,6 @@ class Gate:
     options: ClassVar[Mapping[str, Any]] = {}
     config: ClassVar[str | None] = None
     host: ClassVar[str | None] = None
-    ignored: ClassVar[str] = ""
 
 
 def add_options(parser: Any, **_: Any) -> None:
@@ -79,17 +79,7 @@ def add_options(parser: Any, **_: Any) -> None:
         Gate.watched = os.getpid()
         atexit.register(not_begun)
     parser.set_defaults(web_host="127.0.0.1")
-    group = parser.add_argument_group("Rampgate")
-    group.add_argument("--rampgate-config", metavar="FILE", help="Settings (default: rampgate.toml here)")
-    group.add_argument("--wait", action="store_true", help="Wait for a run that measures the same target")
-    for name, metavar, text in (
-        ("--time-scale", "N", "Follow the ramp N times faster: a rehearsal"),
-        ("--duration", "TIME", "A flat profile: all --users for so long (10m, 90s)"),
-        ("--rate", "N", "Begin N visits a second for --duration, whoever still waits (open model)"),
-        ("--abort", "on|report|off", "End early when a threshold is surely missed, or only report that"),
-    ):
-        # Text: the web page sends text. It asks for these, too.
-        group.add_argument(name, metavar=metavar, help=text).include_in_web_ui = True
+    typed.add_options(parser)
 
 
 def prepare(environment: Any, **_: Any) -> None:
@@ -98,7 +88,6 @@ def prepare(environment: Any, **_: Any) -> None:
     # Until there is a verdict: no evidence never passes. A worker has none of its own.
     is_worker = isinstance(environment.runner, WorkerRunner)
     environment.process_exit_code = ExitCode.PROMOTE if is_worker else ExitCode.HOLD
-    Gate.ignored = typed.put_back(environment, sys.argv[1:])
     Gate.watched = -1
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
@@ -108,10 +97,23 @@ def prepare(environment: Any, **_: Any) -> None:
     if not all(map(others.is_ours, environment.user_classes)):
         events.request.add_listener(others.Listener())  # type: ignore[no-untyped-call]  # as below
     events.quitting.add_listener(stop)  # type: ignore[no-untyped-call]  # Locust's events carry no types
+    signals = [signal.SIGINT]
     if is_worker:
         Gate.worker = worker.Worker(environment.runner, lambda given: _setup(environment, given).settings)
-        gevent.signal_handler(signal.SIGINT, interrupt, environment, gevent.getcurrent())
-        return
+    else:
+        _take_over(environment)
+        _check(environment)
+    if options.headless and not is_worker:
+        gate_tab.watch_terminal(Gate, options)
+        # Locust listens for SIGTERM only after a headless run.
+        signals.append(signal.SIGTERM)
+    # Thrown from the hub, neither signal can break into the judging.
+    for number in signals if options.headless or is_worker else ():
+        gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
+
+
+def _take_over(environment: Any) -> None:
+    """Follow our ramp in place of Locust's, with its workers where it has some, and show it."""
     if isinstance(environment.runner, MasterRunner):
         Gate.coordinator = coordinator.Coordinator(
             environment.runner, lambda: Gate.run, lambda: _options(environment)
@@ -119,7 +121,14 @@ def prepare(environment: Any, **_: Any) -> None:
     gate_tab.install(environment, Gate)
     begins = Gate.coordinator.begin if Gate.coordinator else load.LoadRun.start
     driver.Driver(environment.runner, lambda: Gate.run, begins).install()
+
+
+def _check(environment: Any) -> None:
+    """Check the settings; headless, enter the run. What is wrong ends the process."""
+    options = environment.parsed_options
     try:
+        if not monkey.is_module_patched("socket"):
+            raise ConfigurationError("LOCUST_SKIP_MONKEY_PATCH: found it set; accepted is not to set it")
         setup = _setup(environment, _options(environment))
         environment.host = setup.settings.target.api
         if options.headless:
@@ -128,18 +137,11 @@ def prepare(environment: Any, **_: Any) -> None:
         _refuse(error)
         _print(str(error))
         sys.exit(error.exit_code)
-    if options.headless:
-        gate_tab.watch_terminal(Gate, options)
-        # Locust listens for SIGTERM only after a headless run. Thrown from the hub, neither signal can break
-        # into the judging.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
 
 
 def not_begun() -> None:
     """Locust ends, and has begun nothing: it could not read what was typed, or has only printed something."""
-    is_worker = "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
-    if Gate.watched == os.getpid() and not is_worker and _PRINTS.isdisjoint(sys.argv):
+    if Gate.watched == os.getpid() and "--worker" not in sys.argv and _PRINTS.isdisjoint(sys.argv):
         unread.record(sys.argv[1:], "--rampgate-config", "Locust did not start; its own message says why")
 
 
@@ -263,7 +265,7 @@ def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     meant = settings.load
     settings = settings.model_copy(update={"load": profile.with_options(meant, options)})
     setup = plan.prepare(settings, redactor, session.invocation(), meant=meant)
-    return replace(setup, notes=[*setup.notes, *filter(None, [Gate.ignored])])
+    return replace(setup, notes=[*setup.notes, *filter(None, [typed.ignored()])])
 
 
 def _refuse(error: RampgateError) -> None:

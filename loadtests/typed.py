@@ -1,49 +1,91 @@
-"""What was typed: Locust's own settings files and LOCUST_* variables change nothing that the gate decides."""
+"""Only what was typed counts: Locust's settings files and LOCUST_* variables change nothing of a load run."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from locust.argument_parser import get_parser
+from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping
 
-    from locust.env import Environment
+    from locust.argument_parser import LocustArgumentParser
 
-_OF_ENVIRONMENT = ("host", "stop_timeout")
-_DECIDED = (
-    *_OF_ENVIRONMENT,
-    "num_users",
-    "run_time",
-    "rampgate_config",
-    "wait",
-    "time_scale",
-    "duration",
-    "rate",
-    "abort",
-)
-"""Options that say where load goes, how much and for how long, and what it is judged by."""
+_ignored: dict[str, None] = {}
 
 
-def put_back(environment: Environment, arguments: Sequence[str]) -> str:
-    """Give these options the values that were typed, and say which had others, and from where; "" of none.
+def ignored() -> str:
+    """What was found there so far, for a reader, without its values; "" of nothing."""
+    if not _ignored:
+        return ""
+    return (
+        f"found {', '.join(_ignored)}, which change nothing here; accepted are rampgate.toml and the command "
+        "line"
+    )
+
+
+def add_options(parser: LocustArgumentParser) -> None:
+    """Options of ours beside Locust's own, and none of either from anywhere but the command line."""
+    group = parser.add_argument_group("Rampgate")
+    added = [
+        group.add_argument("--rampgate-config", metavar="FILE", help="Settings (or rampgate.toml here)"),
+        group.add_argument("--wait", action="store_true", help="Wait for a run that measures this target"),
+    ]
+    for name, metavar, text in (
+        ("--time-scale", "N", "Follow the ramp N times faster: a rehearsal"),
+        ("--duration", "TIME", "A flat profile: all --users for so long (10m, 90s)"),
+        ("--rate", "N", "Begin N visits a second for --duration, whoever still waits (open model)"),
+        ("--abort", "on|report|off", "End early when a threshold is surely missed, or only report that"),
+    ):
+        # Text: the web page sends text. It asks for these, too.
+        added.append(group.add_argument(name, metavar=metavar, help=text))
+        added[-1].include_in_web_ui = True
+    _read_nothing_else(parser, {option.dest for option in added})
+
+
+def _read_nothing_else(parser: LocustArgumentParser, ours: Collection[str]) -> None:
+    """Let this parser read the options of Locust and of ours from the command line alone.
+
+    Those that a user's own locustfile adds are read as they say.
 
     Args:
-        environment: Locust's, in its init event.
-        arguments: the command line.
+        parser: Locust's, with all its options.
+        ours: the names of our own, as attributes.
     """
-    typed: Any = get_parser(default_config_files=[]).parse_args(args=list(arguments), env_vars={})
-    options: Any = environment.parsed_options
-    others = [name for name in _DECIDED if getattr(options, name) != getattr(typed, name)]
-    for name in others:
-        setattr(options, name, getattr(typed, name))
-        if name in _OF_ENVIRONMENT:
-            setattr(environment, name, getattr(typed, name))
-    if not others:
-        return ""
-    named = ", ".join(name.replace("_", "-") for name in others)
-    return (
-        f"found {named} in locust.conf, pyproject.toml or LOCUST_*, which change nothing here; accepted are "
-        "rampgate.toml and the command line"
-    )
+    plain = get_empty_argument_parser()
+    setup_parser_arguments(plain)  # type: ignore[no-untyped-call]  # Locust's
+    names = {action.dest for action in plain._actions}.union(ours)  # noqa: SLF001  # there is no other list
+    decided = [action for action in parser._actions if action.dest in names]  # noqa: SLF001  # as above
+    of_options = {action.env_var for action in decided}
+    for name in sorted(name for name in os.environ if name.startswith("LOCUST_") or name in of_options):
+        _ignored[name] = None
+        del os.environ[name]
+    # The one option whose default Locust takes from a variable by itself.
+    parser.set_defaults(user_classes=[])
+    keys = {key for action in decided for key in parser.get_possible_config_keys(action)}
+    parser._config_file_parser = _Files(parser, keys)  # noqa: SLF001  # there is no hook for it
+
+
+class _Files:
+    """Reads a settings file of Locust's, and leaves all out but other options than these.
+
+    Args:
+        parser: for which it reads.
+        decided: keys of the options that are left out.
+    """
+
+    def __init__(self, parser: LocustArgumentParser, decided: Collection[str]) -> None:
+        self._parser, self._decided = parser, decided
+        self._reader = parser._config_file_parser  # noqa: SLF001  # as above
+
+    def parse(self, stream: Any) -> Mapping[str, Any]:
+        """The settings that are heeded."""
+        found: Mapping[str, Any] = self._reader.parse(stream)
+        every = self._parser._actions  # noqa: SLF001  # as above
+        known = {key for action in every for key in self._parser.get_possible_config_keys(action)}
+        # What nobody knows goes too: Locust would take it for the beginning of an option's name.
+        heeded = {key: value for key, value in found.items() if key in known.difference(self._decided)}
+        file = os.path.basename(stream.name)  # noqa: PTH119  # a text
+        _ignored.update((f"{key} in {file}", None) for key in found if key not in heeded)
+        return heeded

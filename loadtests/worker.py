@@ -18,8 +18,8 @@ from rampgate.load.plan import headers_of
 from rampgate.load.run import INTERRUPTED_STOP_TIMEOUT_S
 from rampgate.load.times import Recorder
 
-from . import journey, work
-from .coordinator import BEGIN, END, HELLO, PREPARE, READY, ROWS, TROUBLE, boot_id, shared_settings
+from . import journey, typed, work
+from .coordinator import BEGIN, END, HELLO, NOTE, PREPARE, READY, ROWS, TROUBLE, boot_id, shared_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,6 +72,8 @@ class Worker:
         for key, value in assignment["settings"].items():
             if shared_settings(settings)[key] != value:
                 self.trouble(f"its settings differ from the master's in {key}")
+        if typed.ignored() not in {"", assignment["ignored"]}:
+            self._send(NOTE, {"text": typed.ignored()})
         recorder = Recorder(self._send_block, SystemClock())
         headers = headers_of(settings, assignment["run"])
         index, of = assignment["share"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -82,7 +83,9 @@ def configure(folder: Path, load: str) -> None:
     )
 
 
-def start(folder: Path, *arguments: str, visit_s: float = 0.01, beside: str = "") -> subprocess.Popen[str]:
+def start(
+    folder: Path, *arguments: str, visit_s: float = 0.01, beside: str = "", host: str = ""
+) -> subprocess.Popen[str]:
     """Locust in this folder, in a session of its own, with another file beside the stub."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
     files = Path(",".join(["stub.py", beside] if beside else ["stub.py"]))
@@ -92,7 +95,7 @@ def start(folder: Path, *arguments: str, visit_s: float = 0.01, beside: str = ""
     return subprocess.Popen(
         command("--headless", *arguments, file=files),
         cwd=folder,
-        env={**environ, "STUB_S": str(visit_s)},
+        env={**environ, "STUB_S": str(visit_s), **({"LOCUST_HOST": host} if host else {})},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -183,13 +186,19 @@ def test_two_processes_share_users_and_evidence(folder: Path) -> None:
 
 
 def test_master_and_workers_are_processes_of_their_own(folder: Path) -> None:
-    """--master and two --worker: the master judges, all end by themselves, and there is one run."""
+    """--master and two --worker: the master judges, all end by themselves, and there is one run.
+
+    LOCUST_HOST of a worker changes nothing, and the master's report names it.
+    """
     configure(folder, 'stages = "1s:4,3s:4"')
     port = str(free_port())
     master = start(folder, "--master", "--master-bind-port", port, "--expect-workers", "2")
-    workers = [start(folder, "--worker", "--master-port", port) for _ in range(2)]
+    hosts = ("http://127.0.0.1:9", "")
+    workers = [start(folder, "--worker", "--master-port", port, host=host) for host in hosts]
     code, said = ended(master)
     assert code in {PROMOTE, HOLD}, said
+    notes = "\n".join(verdict_of(folder)["notes"])
+    assert len(re.findall(r"worker\d: found LOCUST_HOST, which change nothing", notes)) == 1, notes
     codes, told_by_workers = zip(*(ended(worker) for worker in workers), strict=True)
     assert codes == (0, 0), "\n".join((said, *told_by_workers))
     assert len(list((folder / "reports").iterdir())) == 2, "one run, and the link to it"

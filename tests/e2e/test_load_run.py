@@ -193,7 +193,7 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
     last = verdict["verdict"].upper()
     assert said.index("Response time percentiles") < said.rindex(last), "the verdict comes last"
     assert "canary-2c9e" not in said
-    assert "found host, num-users, run-time in locust.conf" in said
+    assert "found host in locust.conf, users in locust.conf, run-time in locust.conf" in said
     assert any("locust.conf" in note for note in verdict["notes"])
 
 

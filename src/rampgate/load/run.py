@@ -218,6 +218,10 @@ class LoadRun:
             self._run.journal.write("event", text=text)
         self._troubles[text] = None
 
+    def note(self, text: str) -> None:
+        """Something that a reader must know, and that changes no result."""
+        self._run.journal.write("event", text=text)
+
     def finish(self) -> Path:
         """Judge what was measured and write the end. Before the end of the ramp this is an interrupt.
 
