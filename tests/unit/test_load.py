@@ -271,7 +271,7 @@ def test_no_secret_reaches_the_evidence(tmp_path: Path) -> None:
     setup = prepare(settings(tmp_path, login=login), Redactor(["canary-7f3a"]))
     folder = load.LoadRun(setup, environ={}).finish()
     written = "".join(path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file())
-    assert "a@example.test" in written
+    assert '"body":{"email":"***","password":"***"}' in written
     assert "canary-7f3a" not in written
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rampgate.model.redact import MASK, Redactor, basic_credentials, userinfo_secret
+from rampgate.model.redact import MASK, Redactor, argument_secrets, credentials, well_formed
 
 SECRET = 'p"ss wörd/+&é'
 
@@ -78,19 +78,86 @@ def test_no_secret_means_no_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "password", "header"),
+    ("url", "secrets"),
     [
-        ("http://u:p@h", "p", "dTpw"),
-        ("http://u@h", None, "dTo="),
-        ("redis://:p%40q@h", "p%40q", "OnBAcQ=="),
-        ("http://h", None, None),
-        ("http://[h", None, None),
+        ("http://u:p@h", {"p", "u:p", "dTpw"}),
+        ("http://u@h", {"dTo="}),
+        ("redis://:p%40q@h", {"p%40q", ":p%40q", "OnBAcQ=="}),
+        ("http://h", set()),
+        ("http://[h", set()),
+        ("mongodb://h/?tls=true&tlsCertificateKeyFilePassword=word&authSource=admin", {"word"}),
+        ("/path?api_key=word1&page=2&sig=word2#access_token=word3", {"word1", "word2", "word3"}),
+        ("/path?sort_key=name&code=1", set()),
     ],
 )
-def test_what_a_url_hides(url: str, password: str | None, header: str | None) -> None:
-    """The password of a URL, and the header that a client makes of it; an odd URL hides nothing."""
-    assert userinfo_secret(url) == password
-    assert basic_credentials(url) == header
+def test_what_a_url_hides(url: str, secrets: set[str]) -> None:
+    """The account of a URL, the header that a client makes of it, and values that have a secret's name."""
+    assert credentials(url) == secrets
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:pa/ss@host",
+        "http://user:12/ss@host",
+        "http://user:pa ss@host",
+        "redis://:p?ss@host:1/0",
+        "redis://:p#ss@host",
+        "redis://word#x@host",
+        "mongodb://app:Tr4e/8Yb6n@127.0.0.1:1/db",
+        "http://host:port/",
+        "http://[h",
+    ],
+)
+def test_an_address_that_can_be_read_in_two_ways_is_found(url: str) -> None:
+    """What one library takes for a password is another's host: it would be looked up, and quoted."""
+    assert not well_formed(url)
+    assert Redactor().text(f"cannot use {url!r}") in {
+        f"cannot use {url!r}",
+        f"cannot use '{url.partition('://')[0]}://{MASK}@{url.rpartition('@')[2]}'",
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h:80/?mail=x",
+        "http://[::1]/a@b",
+        "http://h/?mail=a@b",
+        "http://u:p@h/?mail=a@b",
+        "mongodb://a:1,b:2,c/db",
+        "mongodb://u:p%2F@a:1,[::1]:2/?appName=@u@",
+        "mongodb://%2Ftmp%2Fmongodb.sock/db",
+        "redis://h",
+        "unix://u:p@/run/redis.sock?db=1",
+        "redis://:p@ss@h",
+    ],
+)
+def test_a_plain_address_is_well_formed(url: str) -> None:
+    """What has one meaning is taken, whatever follows the host."""
+    assert well_formed(url)
+
+
+@pytest.mark.parametrize(
+    ("command", "secrets"),
+    [
+        (["x", "--password=word1", "--api-key", "word2"], {"word1", "word2"}),
+        (
+            ["sh", "-c", "PGPASSWORD=word1 psql -h db; TOKEN='word2' run --secret word3"],
+            {"word1", "word2", "word3"},
+        ),
+        (["mysql", "-uroot", "-pWord1"], {"Word1"}),
+        (["curl", "-u", "me:word1", "-H", "Authorization: Bearer word2word2"], {"word1", "word2word2"}),
+        (["curl", "http://me:word1@h/?sig=word2"], {"word1", "word2", "me:word1", "bWU6d29yZDE="}),
+        (["redis-cli", "-h", "db", "-a", "word1"], {"word1"}),
+        (["curl", "-d", '{"password": "word1"}'], {"word1"}),
+        (["find", ".", "-print", "-path", "x", "-p8080"], set()),
+        (["sh", "-c", "run --token=$TOKEN --author me; npm run build --verbose"], {}.keys() | {""} - {""}),
+    ],
+)
+def test_what_arguments_hide(command: list[str], secrets: set[str]) -> None:
+    """What stands where programs take their passwords from, and nothing else."""
+    assert argument_secrets(command) == secrets
 
 
 SECRETS = st.text(st.characters(exclude_characters="*", exclude_categories=["Cs"]), min_size=4, max_size=12)

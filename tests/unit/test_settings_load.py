@@ -64,7 +64,7 @@ def problems_of(path: Path, **how: object) -> list[str]:
         ("percentage = 101", "percentage", "found 101; input should be less than or equal to 100"),
         ("percentage = 'half'", "percentage", "found 'half'; input should be a valid number"),
         ("allow_writes = 'perhaps'", "allow_writes", "found 'perhaps'; input should be a valid boolean"),
-        ("target = 5", "target", "found 5; input should be a valid dictionary"),
+        ("target = 5", "target", "found ***; input should be a valid dictionary"),
         ("endpoints = 'x'", "endpoints", "found 'x'; input should be a valid list"),
         ("[[endpoints]]\nname = 'a'", "endpoints[1].path", "missing; it must be given"),
         (
@@ -253,6 +253,12 @@ def test_variables_that_are_no_settings_are_left_alone(
         "[target]\nweb = '${SECRET}'",
         "mongodb = 'mongodb://u:${SECRET}@h'",
         "redis = 'redis://:" + CANARY.replace("/", "") + "@h'",
+        "[redis]\nurl = 'redis://:" + CANARY + "@h'",
+        "[redis]\nurl = 'redis://:x#" + CANARY + "@h'",
+        "[mongodb]\nuri = 'mongodb://u:" + CANARY + "@h/db'",
+        "[target]\nweb = 'http://u:" + CANARY + "@h'",
+        "[target]\nweb = 'http://u:x " + CANARY + "@h'",
+        "[[commands]]\nname = 'a'\ncommand = '--password=" + CANARY + "'",
     ],
 )
 def test_no_message_tells_a_secret(written: Callable[[str], Path], text: str) -> None:
@@ -276,8 +282,20 @@ def test_the_redactor_knows_every_secret_of_the_settings(written: Callable[[str]
     uri = "mongodb://u:in-mongodb@127.0.0.1:1"
     [redis]
     url = "redis://:${REDIS_WORD}@127.0.0.1:1"
+    [[pages]]
+    name = "home"
+    path = "/?access_token=in-a-query"
+    [[alerts]]
+    name = "chat"
+    url = "slack://in-an-alert-1"
+    [[commands]]
+    name = "build"
+    command = ["build", "--password", "in-an-argument", "${DEPLOY_KEY}", "$HOME", "quick"]
+    [load.accounts]
+    password = "in-the-load"
     """
-    _, redactor = load(written(text), environ={"REDIS_WORD": "in-redis"})
+    environ = {"REDIS_WORD": "in-redis", "DEPLOY_KEY": "in-a-variable"}
+    _, redactor = load(written(text), environ=environ)
     secrets = [
         "in-userinfo",
         "admin-token-1",
@@ -286,10 +304,16 @@ def test_the_redactor_knows_every_secret_of_the_settings(written: Callable[[str]
         "48291",
         "in-mongodb",
         "in-redis",
+        "in-a-query",
+        "slack://in-an-alert-1",
+        "in-an-argument",
+        "in-a-variable",
+        "in-the-load",
     ]
     basic = "c29tZW9uZTppbi11c2VyaW5mbw=="
-    cleaned = redactor.text(" ".join([*secrets, basic, "a@example.test"]))
-    assert cleaned == " ".join(["***"] * 8 + ["a@example.test"])
+    readable = ["a@example.test", "quick", "$HOME", "chat"]
+    cleaned = redactor.text(" ".join([*secrets, basic, *readable]))
+    assert cleaned == " ".join(["***"] * (len(secrets) + 1) + readable)
 
 
 def test_a_wrong_table_is_told_even_where_a_demo_puts_its_values(written: Callable[[str], Path]) -> None:
@@ -356,13 +380,19 @@ def test_what_a_run_is_about_stays_readable(tmp_path: Path) -> None:
     path = tmp_path / "rampgate.toml"
     path.write_text(
         'environment = "${ENV}"\n[version]\nexpected = "${VERSION}"\n[target]\n'
-        'api = "http://probe:${PW}@127.0.0.1:${PORT}"\nadmin_token = "${PW}"\n',
+        'api = "http://probe:${PW}@127.0.0.1:${PORT}"\nadmin_token = "${PW}"\n'
+        '[login]\npath = "/${TENANT}/${HOOK_TOKEN}"\nbody = { password = "${ENV}", again = "2.0.0" }\n'
+        '[[commands]]\nname = "build"\ncommand = ["build", "${VERSION}", "${PORT}"]\n',
         encoding="utf-8",
     )
     environ = {"ENV": "staging", "VERSION": "2.0.0", "PORT": "5000", "PW": "canary-pw"}
+    environ |= {"TENANT": "north", "HOOK_TOKEN": "canary-hook"}
     settings, redactor = load(path, environ=environ)
-    said = redactor.data({"about": [settings.environment, settings.version, settings.target.api]})
+    assert settings.login
+    about = [settings.environment, settings.version, settings.target.api, settings.login.path]
+    said = redactor.data({"about": about})
     assert "staging" in str(said)
     assert "2.0.0" in str(said)
     assert "5000" in str(said)
-    assert "canary-pw" not in str(said)
+    assert "north" in str(said)
+    assert "canary" not in str(said)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SecretStr, field_validator
 
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
-from rampgate.checks.frame.table import Address, Duration, Table
+from rampgate.checks.frame.secrets import Address
+from rampgate.checks.frame.table import Duration, Table
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io import apprise_sender
 from rampgate.io.http import Answer, ask, client, site_of

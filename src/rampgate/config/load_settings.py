@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from rampgate.checks.frame.secrets import Argument
 from rampgate.checks.frame.table import Duration, JMESPath, Stages, Table
 from rampgate.config.thresholds import ThresholdSettings
 
@@ -17,7 +18,7 @@ class AccountsSettings(Table):
     pattern: str | None = Field(default=None, description="a name with {n}, which runs from 1 to count")
     count: int = Field(default=100, ge=1)
     csv: Path | None = None
-    command: list[str] = Field(default_factory=list)
+    command: list[Argument] = Field(default_factory=list)
     password: SecretStr = SecretStr("")
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to a sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")

@@ -10,22 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from rampgate.checks.frame.secrets import CommandPart, SecretAddress, SecretText
 from rampgate.config.locate import FILE_NAME
-from rampgate.config.problems import SECRET_KEY, dotted, sentences
+from rampgate.config.problems import dotted, sentences
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
-from rampgate.model.redact import Redactor, basic_credentials, userinfo_secret
+from rampgate.model.redact import SECRET_NAME, Redactor, argument_secrets, credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}")
 _PREFIX = "rampgate_"
-_READABLE = {"environment", "percentage", "version.expected", "target.name", "target.web", "target.api"}
-"""What a run is about: masked, one release would look like another. Passwords in it are masked apart."""
+_NO_SECRET = re.compile(r"(?:PATH|UR[IL]|HOST|PORT|USER|NAME|FILE|TYPE)$|^$", re.IGNORECASE)
+"""Ends of the names of variables that hold no secret, whatever else is in the name."""
 
 
 def load(
@@ -60,19 +61,21 @@ def load(
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        variables, redactor = environ if from_environment else {}, Redactor(filling.filled)
+        variables, redactor = (
+            environ if from_environment else {},
+            Redactor(value for _, _, value in filling.filled),
+        )
         raise ConfigurationError(sentences(error, file, variables, redactor)) from None
-    return settings.read_from(file if path else FILE_NAME), Redactor(_secrets(settings, filling.secrets))
+    return settings.read_from(file if path else FILE_NAME), Redactor(_secrets(settings, filling.filled))
 
 
 @dataclass
 class _Filling:
-    """Fills in ${VAR}, and keeps what came in so, which of it is secret, and a sentence for each not set."""
+    """Fills in ${VAR}, and keeps what came in where by which name, and a sentence for each not set."""
 
     file: str
     environ: Mapping[str, str]
-    filled: set[str] = field(default_factory=set)
-    secrets: set[str] = field(default_factory=set)
+    filled: list[tuple[Sequence[str | int], str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def fill(self, data: Any, *keys: str | int) -> Any:
@@ -86,9 +89,7 @@ class _Filling:
     def _value(self, match: re.Match[str], keys: Sequence[str | int]) -> str:
         name, default = match["name"], match["default"]
         if name in self.environ:
-            self.filled.add(self.environ[name])
-            if dotted(keys) not in _READABLE:
-                self.secrets.add(self.environ[name])
+            self.filled.append((keys, name, self.environ[name]))
             return self.environ[name]
         if default is None:
             self.problems.append(
@@ -157,24 +158,63 @@ def _named(tables: list[Any], name: str) -> Any:
     return next((table for table in tables if isinstance(table, dict) and table.get("name") == name), None)
 
 
-def _secrets(settings: Settings, filled_in: set[str]) -> set[str]:
-    """What may not be written: ${VAR} values, each SecretStr, passwords in addresses, secret-looking keys."""
-    login, target = settings.login, settings.target
-    named = {value for key, value in (login.body.items() if login else ()) if SECRET_KEY.search(key)}
-    found = filled_in | named | set(target.headers.values()) | {target.admin_token}
-    for value in _values(settings.model_dump()):
-        if isinstance(value, SecretStr):
-            found.add(value.get_secret_value())
-        address = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(address, str):
-            found |= {userinfo_secret(address) or "", basic_credentials(address) or ""}
-    return {secret for secret in found if secret and secret not in {target.web, target.api}}
+def _secrets(settings: Settings, filled: Iterable[tuple[Sequence[str | int], str, str]]) -> set[str]:
+    """What may not be written: by the types of the settings, and what variables brought to such places.
+
+    What stands in a field that is no secret is readable: a password that is the name of the environment, too.
+    """
+    found: set[str] = set()
+    readable: set[str] = {_user_name(settings)}
+    for value in _values(settings):
+        if isinstance(value, list):
+            found |= argument_secrets(part for part in value if isinstance(part, CommandPart))
+        elif isinstance(value, SecretText):
+            found |= value.secrets()
+        elif isinstance(value, str):
+            readable.add(value)
+            found |= credentials(value)
+    for keys, name, value in filled:
+        place = _at(settings, keys)
+        if isinstance(place, CommandPart):
+            secret = not re.fullmatch(r"\d{0,5}", value)
+        elif isinstance(place, SecretAddress):
+            secret = False  # its account is known already
+        else:
+            secret = isinstance(place, SecretText | SecretStr) or _is_secret(name)
+        if secret:
+            found.add(value)
+    return found - readable
+
+
+def _is_secret(variable: str) -> bool:
+    return bool(SECRET_NAME.search(variable)) and not _NO_SECRET.search(variable)
+
+
+def _user_name(settings: Settings) -> str:
+    """The name in the account that signs in: it is shown."""
+    login = settings.login
+    return login.body.get(login.form.email_key if login.form else "email", "") if login else ""
+
+
+def _at(part: Any, keys: Sequence[str | int]) -> Any:
+    """What the settings say at these keys, None where something else stands now."""
+    for key in keys:
+        if isinstance(part, BaseModel):
+            part = getattr(part, str(key), None)
+        elif isinstance(part, dict):
+            part = part.get(key)
+        else:
+            part = part[key] if isinstance(part, list) and isinstance(key, int) and key < len(part) else None
+    return part
 
 
 def _values(part: Any) -> Iterator[Any]:
-    """Every single value of the settings, however deep."""
+    """Every list and single value of the settings, however deep."""
+    if isinstance(part, SecretStr):
+        part = SecretText(part.get_secret_value())
+    yield part
+    if isinstance(part, BaseModel):
+        part = [getattr(part, name) for name in type(part).model_fields]
     if isinstance(part, dict | list | tuple):
         for value in part.values() if isinstance(part, dict) else part:
             yield from _values(value)
-    else:
-        yield part

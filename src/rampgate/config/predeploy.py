@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rampgate.checks.frame.table import Address, Duration, Headers, Percent, Table, UrlPath
+from rampgate.checks.frame.secrets import Address, Argument, StoreAddress
+from rampgate.checks.frame.table import Duration, Headers, Percent, Table, UrlPath
 
 
 class BackupSettings(Table):
@@ -18,7 +19,7 @@ class BackupSettings(Table):
     name: str = Field(default="pre-deploy-{date}-{run}", description="with {date}, {store}, {run}")
     databases: list[str] = Field(default=[], description="empty: the one that the URI names, else all")
     scratch_prefix: str = Field(default="rampgate_scratch_", pattern=r"^rampgate[A-Za-z0-9_-]*$")
-    scratch_mongodb: str = Field(default="", description="URI of another server to restore into")
+    scratch_mongodb: StoreAddress = Field(default="", description="URI of another server to restore into")
     timeout: Duration = Field(default=1800.0, gt=0)
     required: bool = True
 
@@ -57,7 +58,7 @@ class CommandSettings(Table):
     """[[commands]]: a command of the deployment that must end with 0: build, test, lint."""
 
     name: str = Field(min_length=1)
-    command: Annotated[list[str], Field(min_length=1)]
+    command: Annotated[list[Argument], Field(min_length=1)]
     folder: Path = Path()
     timeout: Duration = Field(default=900.0, gt=0)
     required: bool = True

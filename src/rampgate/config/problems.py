@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeGuard, Union, 
 
 from pydantic import BaseModel, SecretStr, Tag
 
+from rampgate.checks.frame.secrets import CommandPart, SecretText, SiteAddress
 from rampgate.checks.frame.table import JMESPATH
 from rampgate.config.settings import Settings
-from rampgate.model.redact import MASK
+from rampgate.model.redact import MASK, well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import ValidationError
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from rampgate.model.redact import Redactor
 
-SECRET_KEY = re.compile(
-    r"pass|pwd|secret|token|(?<![a-z])pin(?![a-z])|api[_-]?key|auth|cookie|credential", re.IGNORECASE
-)
-"""Keys whose values are secrets, whatever their type."""
 _RENAMED = {
     "login.needs": "depends_on",
     "endpoints.needs": "depends_on",
@@ -113,7 +111,7 @@ def _place(loc: tuple[str | int, ...]) -> _Place:
         keys.append(key)
         if _is_table(member):
             table, field = member, member.model_fields.get(str(key))
-            kind = member = field and field.annotation
+            kind = member = field and annotation(field)
         else:
             kind = member = (get_args(member) or (None,))[-1]
     return _Place(keys, table, kind)
@@ -136,12 +134,13 @@ def _is_table(kind: Any) -> TypeGuard[type[BaseModel]]:
 
 def _shown(place: _Place, found: Any, redactor: Redactor) -> str:
     """What was found, without secrets: those that we know, and all that stands where secrets do."""
-    named = any(SECRET_KEY.search(str(key)) or key in {"headers", "body"} for key in place.keys)
-    if named or SecretStr in _inside(place.kind):
+    kinds = [kind for kind in inside(place.kind) if isinstance(kind, type)]
+    shown = (CommandPart, SiteAddress) if well_formed(str(found)) else ()
+    if any(issubclass(kind, SecretText | SecretStr) and kind not in shown for kind in kinds):
         return MASK
     if isinstance(found, dict | list):
         return "a table" if isinstance(found, dict) else "a list"
-    return repr(redactor.data(found))
+    return repr(redactor.data(CommandPart.masked(found) if CommandPart in kinds else found))
 
 
 def _variable(at: Sequence[str | int], environ: Mapping[str, str]) -> str:
@@ -151,9 +150,14 @@ def _variable(at: Sequence[str | int], environ: Mapping[str, str]) -> str:
     return next((name for name in names if name in set_ones), "")
 
 
-def _inside(kind: Any) -> Iterator[Any]:
+def annotation(field: FieldInfo) -> Any:
+    """The whole type of a field: pydantic keeps its notes apart."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def inside(kind: Any) -> Iterator[Any]:
     """A type, and every type inside it, those of a table's keys too."""
     yield kind
     fields = kind.model_fields.values() if _is_table(kind) else ()
-    for part in (*get_args(kind), *(each.annotation for each in fields)):
-        yield from _inside(part)
+    for part in (*get_args(kind), *map(annotation, fields)):
+        yield from inside(part)

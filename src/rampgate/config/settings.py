@@ -9,7 +9,8 @@ from pydantic import Field, PrivateAttr, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.checks.frame.discovery import checks, once
-from rampgate.checks.frame.table import Address, Duration, Percent, Size, Table, UrlPath
+from rampgate.checks.frame.secrets import Address, Secret
+from rampgate.checks.frame.table import Duration, Percent, Size, Table, UrlPath
 from rampgate.config.load_settings import LoadSettings
 from rampgate.config.predeploy import (
     BackupSettings,
@@ -47,8 +48,8 @@ class TargetSettings(Table):
     timeout: Duration = Field(default=10.0, gt=0)
     max_body: Size = Field(default=10_000_000, ge=1024, le=1_000_000_000)
     max_headers: Size = Field(default=64 * 1024, ge=1024, le=96 * 1024)
-    headers: dict[str, str] = Field(default_factory=dict)
-    admin_token: str = ""
+    headers: dict[str, Secret] = Field(default_factory=dict)
+    admin_token: Secret = ""
 
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
@@ -204,8 +205,8 @@ class FixedSettings(BaseSettings):
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON for a journal's header; redacted there."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Plain JSON for a journal's header, secrets masked; without what brings up a demo."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"demo"})
 
 
 if TYPE_CHECKING:

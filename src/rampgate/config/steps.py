@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from rampgate.checks.frame.secrets import Secret
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 
 
@@ -90,7 +91,7 @@ class JobSettings(Table):
     """deploy.advanced.jobs: work that is queued, and done."""
 
     path: UrlPath
-    body: dict[str, str] = Field(default_factory=dict)
+    body: dict[str, Secret] = Field(default_factory=dict)
     id: JMESPath = "id"
     state_path: UrlPath = "/api/jobs/{id}"
     state: JMESPath = "state"

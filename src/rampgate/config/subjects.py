@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from rampgate.checks.frame.secrets import Secret, StoreAddress
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 
 
@@ -25,7 +26,7 @@ class LoginSettings(Table):
     """[login]: how a known-good account signs in."""
 
     path: UrlPath
-    body: dict[str, str] = Field(min_length=1)
+    body: dict[str, Secret] = Field(min_length=1)
     encoding: Literal["json", "form"] = "json"
     cookie: str = Field(default="", description="the session cookie that it sets, in place of a token")
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
@@ -48,7 +49,7 @@ class LoginSettings(Table):
 class MongoSettings(Table):
     """[mongodb]: the database behind the deployment."""
 
-    uri: str
+    uri: StoreAddress
     database: str = "rampgate"
     timeout: Duration = 3.0
     required: bool = True
@@ -57,7 +58,7 @@ class MongoSettings(Table):
 class RedisSettings(Table):
     """[redis]: the cache behind the deployment."""
 
-    url: str
+    url: StoreAddress
     prefix: str = Field(default="", description="of the key that a round trip writes: what the account may")
     timeout: Duration = 3.0
     required: bool = True

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from rampgate.errors import ProbeError
-from rampgate.model.redact import Redactor
+from rampgate.model.redact import Redactor, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 _ERROR_CHARS = 200
 _MORE = (", full error", " (configured timeouts", ", Timeout: ")
 """What pymongo's errors go on with, which says nothing more to a reader."""
-_SECRET_OPTION = re.compile("password|username|token|properties", re.IGNORECASE)
 _UNAUTHORIZED = {13, 18}
 _LATER_MS = 250
 """A server is looked for a little longer than for connecting: else nobody knows yet why there is none."""
@@ -189,15 +187,9 @@ def _missing(library: str) -> ProbeError:
 
 
 def redactor_of(address: str) -> Redactor:
-    """Takes the account of an address out of any text."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return Redactor()
-    userinfo = parts.netloc.rpartition("@")[0]
-    user, _, password = userinfo.partition(":")
-    options = {value for key, value in parse_qsl(parts.query) if _SECRET_OPTION.search(key)}
-    return Redactor({userinfo, password, unquote(password), unquote(user)} | options)
+    """Takes the account of an address out of any text, its user's name too."""
+    user = address.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[0]
+    return Redactor({unquote(user), *credentials(address)})
 
 
 def cut(safe: Redactor, error: Exception) -> str:

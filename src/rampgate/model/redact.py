@@ -7,13 +7,43 @@ import json
 import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MASK = "***"
-_USERINFO = re.compile(r"(?<=://)[^/@\s\"']+(?=@)")
+SECRET_NAME = re.compile(
+    r"pass|pwd|secret|token|auth(?!source|mechanism$)|cookie|credential|signature|properties"
+    r"|(?:api|access|private)[_-]?key|(?<![a-z])(?:pin|sig)(?![a-z])|^(?:k|key|code|sas|jwt|otp)$",
+    re.IGNORECASE,
+)
+"""Names of query values, of arguments and of variables that hold secrets."""
+_ACCOUNT = re.compile(
+    r"""(?<=://)(?:
+      [^/?#\s"'<>]*                                   # as it should be: all up to the host
+    | (?!\[)[^/?#\s"'<>@]*:(?!\d*[,/?#\s"'<>])[^\s"'<>]*  # what looks like a port is half of a password
+    )(?=@)""",
+    re.VERBOSE,
+)
+_STORE_ACCOUNT = re.compile(
+    r"\b(?!https?:)([a-z][a-z0-9+.-]*://)(?![^/?#\s\"'<>]*@)[^\s\"'<>]+(?=@)", re.IGNORECASE
+)
+"""An address of anything but a site has nothing before its last @ but an account."""
+_QUERY_VALUE = re.compile(r"(?:(?<=[?&;#])|(?<=\\u0026))([^\s?&;#=\"'<>\\]+)=([^\s&;#\"'<>]+)")
+_HOST = re.compile(r"(?:\[[^]]*\]|[^:\[\]]*)(?::\d*)?")
+_IN_ARGUMENT = (
+    re.compile(r"([\w.-]+)[\"']?\s*[=:]\s*[\"']?(?:(?i:bearer|basic)\s+)?([^\s\"';&|]+)"),
+    re.compile(r"(?<!\S)--?([\w-]+)\s+[\"']?(?!-)([^\s\"';&|]+)"),
+)
+"""``--password=x``, ``PGPASSWORD=x``, ``"token": "x"``; ``--password x``: a name, and its value."""
+_IN_ARGUMENT_UNNAMED = re.compile(
+    r"(?i:\b(?:bearer|basic)\s+)([\w.~+/=-]{8,})"
+    r"|(?<!\S)(?:-u|--user)[\s=]*[^\s:]+:([^\s\"']+)"
+    r"|(?<!\S)-p(?![a-z]+(?!\S)|\d+(?!\S))([^\s\"']{3,})"
+    r"|\bredis-cli\b[^|;&]*?\s-a\s+([^\s\"']+)"
+)
+"""``Authorization: Bearer x``, curl's ``-u name:x``, mysql's ``-px``, ``redis-cli -a x``."""
 _ESCAPED = re.compile(r"%[0-9A-F]{2}")
 _SHORT = 4
 """A secret shorter than this is masked only where it is the whole text: inside, it would maim every word."""
@@ -46,12 +76,14 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def text(self, text: str) -> str:
-        """The text with every secret, and the user part of every URL, masked."""
+        """The text with every secret masked, and in every URL the account and what a secret's name has."""
         if text in self._whole:
             return MASK
         if self._pattern:
             text = self._pattern.sub(MASK, text)
-        return _USERINFO.sub(MASK, text)
+        if "=" in text:
+            text = _QUERY_VALUE.sub(_masked_value, text)
+        return _STORE_ACCOUNT.sub(rf"\1{MASK}", _ACCOUNT.sub(MASK, text)) if "@" in text else text
 
     def data(self, data: Any) -> Any:
         """The same for dicts, lists and tuples of texts, keys included."""
@@ -73,20 +105,46 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (html.escape(secret), html.escape(secret, quote=False))
 
 
-def basic_credentials(url: str) -> str | None:
-    """What the header Authorization: Basic says for the user part of a URL, None when it has none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    if parts.username is None:
-        return None
-    return b64encode(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()).decode()
+def _masked_value(match: re.Match[str]) -> str:
+    """A query value as it may be shown."""
+    return f"{match[1]}={MASK}" if SECRET_NAME.search(unquote(match[1])) else match[0]
 
 
-def userinfo_secret(url: str) -> str | None:
-    """The password in a URL, None when it has none."""
-    try:
-        return urlsplit(url).password
-    except ValueError:
-        return None
+def well_formed(address: str) -> bool:
+    """Whether every reader finds the same account and host in an address."""
+    scheme, _, rest = address.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    account, _, hosts = authority.rpartition("@")
+    beyond = rest[len(authority) :]
+    site = scheme.lower().startswith("http") and re.fullmatch(r"\[[^]]*\]|[^:]*", authority)
+    odd = "@" in beyond and not account and not site
+    spaced = re.search(r"\s", rest[: rest.rfind("@") + 1] or authority)
+    return not (odd or spaced) and all(_HOST.fullmatch(host) for host in hosts.split(","))
+
+
+def credentials(address: str) -> set[str]:
+    """What of an address or a path may not be written: the account, values with a secret's name."""
+    _, separator, rest = address.partition("://")
+    account = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[0] if separator else ""
+    user, _, password = account.partition(":")
+    values = {
+        value
+        for name, value in _QUERY_VALUE.findall(address)
+        if len(value) >= _SHORT and SECRET_NAME.search(unquote(name))
+    }
+    basic = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if account else ""
+    return {password, account if password else "", basic, *values} - {""}
+
+
+def argument_secrets(arguments: Iterable[str]) -> set[str]:
+    """What of a command's arguments looks like a secret."""
+    text = "\n".join(arguments)
+    named = {
+        value
+        for pattern in _IN_ARGUMENT
+        for name, value in pattern.findall(text)
+        if SECRET_NAME.search(name) and "$" not in value
+    }
+    unnamed = {value for values in _IN_ARGUMENT_UNNAMED.findall(text) for value in values}
+    addresses = {secret for word in re.findall(r"\w+://[^\s\"']+", text) for secret in credentials(word)}
+    return {secret for secret in named | unnamed | addresses if len(secret) >= _SHORT}

@@ -56,12 +56,6 @@ def _size(text: object) -> int:
     return int(float(match["count"]) * _BYTES[match["unit"]])
 
 
-def _address(url: object) -> str:
-    if not isinstance(url, str) or not re.match(r"https?://[^/\s]+", url):
-        raise ValueError("accepted is an address such as http://127.0.0.1:5000")
-    return url.rstrip("/")
-
-
 def _path(path: object) -> str:
     if not isinstance(path, str) or not path.startswith("/"):
         raise ValueError("accepted is a path that begins with /")
@@ -103,7 +97,6 @@ def _stages(text: object) -> str:
 
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(_size)]
-Address = Annotated[str, BeforeValidator(_address)]
 UrlPath = Annotated[str, BeforeValidator(_path)]
 Stages = Annotated[str, BeforeValidator(_stages)]
 Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
