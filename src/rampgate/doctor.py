@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.errors import ConfigurationError, ProbeError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,15 +161,16 @@ def _redis_programs(settings: Settings) -> Iterator[Finding]:
 
 def _services(settings: Settings) -> Iterator[Finding]:
     """Each service asked once; whether it answers now is no prerequisite, but good to know."""
+    from rampgate.io.guard import Guard
     from rampgate.io.http import Answer, ask, client
 
     for name, address in (("web", settings.target.web), ("api", settings.target.api)):
         if not address:
             continue
         try:
-            with client(address, run_id="doctor", timeout_s=3) as http:
+            with client(address, run_id="doctor", timeout_s=3, guard=Guard(settings.allowed_hosts)) as http:
                 answer = ask(http, "GET", settings.target.health)
-        except ProbeError as error:
+        except (ProbeError, RefusedError) as error:
             answer = Answer(None, 0.0, error=str(error))
         says = f"{address}{settings.target.health}: {answer.trouble}"
         yield Finding(name, answer.ok, says, f"must answer when a stage is run (target.{name})", needed=False)

@@ -96,8 +96,8 @@ def context(
 ) -> Context:
     """What a check of a run of ``production`` is given; each client that it opens is one of these."""
 
-    def opened(service: str, *, account: str = "user", guarded: bool = False) -> httpx.Client:
-        del service, account, guarded
+    def opened(service: str, *, account: str = "user") -> httpx.Client:
+        del service, account
         assert make
         return make()
 
@@ -105,8 +105,10 @@ def context(
 
 
 @contextmanager
-def serving(handle: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """A real HTTP/1.1 server on a free loopback port; yields its address."""
+def serving(
+    handle: Callable[[BaseHTTPRequestHandler], None], host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
+    """A real HTTP/1.1 server on loopback, on a free port unless one is named; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
         """Hands every request to the test."""
@@ -123,11 +125,11 @@ def serving(handle: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
         def log_message(self, *_args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -394,7 +394,7 @@ MARK = b"m" * 40
 def test_a_snapshot_that_breaks_off_is_one_line(tmp_path: Path, answers: list[bytes], says: str) -> None:
     """Whatever is not a whole snapshot is told, and never taken for one."""
     with scripted(answers) as url:
-        address = stores.redis_address(url)
+        address = {**stores.redis_address(url), "address": "127.0.0.1"}
         program = redis_dump.client_program(address)
         broken = pytest.raises(StoreError, match=rf"^Redis hands out no snapshot: .*{says}")
         with broken, files.new_folder(tmp_path / "b" / "redis", 0) as folder:

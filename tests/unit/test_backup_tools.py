@@ -24,6 +24,7 @@ from tests.unit.stores_fixture import valkey
 
 from rampgate.backups import files, mongo_writers, redis_dump, redis_proof, tools
 from rampgate.errors import ProbeError
+from rampgate.io.guard import Guard
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_mongodump_is_used_and_its_dump_is_proven(
     assert sum(found["documents"] for found in manifest["collections"]) == PATIENTS + 2
     assert proven(folder, dumped_uri).differences == []
     public, end = json.JSONDecoder().raw_decode(log.read_text(encoding="utf-8"))
-    assert log.read_text(encoding="utf-8")[end:] == f"config 0o600 {dumped_uri}/"
+    assert log.read_text(encoding="utf-8")[end:] == f"config 0o600 {dumped_uri}/?directConnection=true"
     assert dumped_uri not in json.dumps(public)
     assert {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*") if path.is_file()} == {"0o600"}
 
@@ -131,18 +132,36 @@ def test_a_mongodump_that_fails_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("uri", "without"),
+    ("uri", "account", "options"),
     [
-        ("mongodb://h:1", "mongodb://h:1/"),
-        ("mongodb://h/clinic?tls=true", "mongodb://h/?tls=true"),
-        ("mongodb://u:p@h/clinic", "mongodb://u:p@h/?authSource=clinic"),
-        ("mongodb://u:p@h/clinic?authSource=admin", "mongodb://u:p@h/?authSource=admin"),
-        ("mongodb+srv://u:p@h/clinic?tls=true", "mongodb+srv://u:p@h/?tls=true&authSource=clinic"),
+        ("mongodb://h:1", "", ""),
+        ("mongodb://h/clinic?appName=x", "", "appName=x&"),
+        ("mongodb://u:p@h/clinic", "u:p@", "authSource=clinic&"),
+        ("mongodb://u:p@h,i/clinic?authSource=admin&replicaSet=r", "u:p@", "authSource=admin&"),
+        ("mongodb://h/?loadBalanced=true&appName=x", "", "appName=x&"),
     ],
 )
-def test_the_database_beside_an_account_stays_the_one_it_signs_in_at(uri: str, without: str) -> None:
+def test_the_database_beside_an_account_stays_the_one_it_signs_in_at(
+    uri: str, account: str, options: str
+) -> None:
     """The option --db does not stand beside a database in the address, which is the account's home too."""
-    assert mongo_writers.without_database(uri) == without
+    direct = mongo_writers.direct(uri, "10.0.0.5", 27018)
+    assert direct == f"mongodb://{account}10.0.0.5:27018/?{options}directConnection=true"
+
+
+@pytest.mark.parametrize(
+    ("uri", "by"),
+    [
+        ("mongodb://h/?tls=false", "mongodump version: 100.10.0"),
+        ("mongodb://h/?tls=true", "pymongo"),
+        ("mongodb://h/?tlsCAFile=ca.pem", "pymongo"),
+        ("mongodb+srv://h/", "pymongo"),
+    ],
+)
+def test_mongodump_looks_no_name_up(mongodump: Callable[..., Path], uri: str, by: str) -> None:
+    """It is used where one address is enough; where TLS or SRV need a name, pymongo writes the dump."""
+    mongodump()
+    assert mongo_writers.writer_for(uri, Guard())[0] == by
 
 
 def test_a_program_is_watched_and_its_secrets_unseen(tmp_path: Path) -> None:
@@ -203,10 +222,25 @@ def test_redis_cli_is_used_where_it_is_installed(tmp_path: Path, monkeypatch: py
 
 def test_redis_cli_is_told_where_and_how_to_connect() -> None:
     """Socket, user and TLS of the address become options; a password never does."""
-    place = {"host": "h", "port": 7, "username": "u", "password": "canary", "tls": True}
-    options = redis_dump.options({**place, "ssl_ca_certs": "ca.pem", "ssl_cert_reqs": "none"})
+    place = {"host": "h", "address": "10.0.0.5", "port": 7, "username": "u", "tls": True}
+    options = redis_dump.options(
+        {**place, "password": "canary", "ssl_ca_certs": "ca.pem", "ssl_cert_reqs": "none"}
+    )
     assert options == [
-        *("-h", "h", "-p", "7", "--user", "u", "--tls", "--sni", "h", "--cacert", "ca.pem", "--insecure")
+        *(
+            "-h",
+            "10.0.0.5",
+            "-p",
+            "7",
+            "--user",
+            "u",
+            "--tls",
+            "--sni",
+            "h",
+            "--cacert",
+            "ca.pem",
+            "--insecure",
+        )
     ]
     assert redis_dump.options({"path": "/run/redis", "tls": False}) == ["-s", "/run/redis"]
 

@@ -157,28 +157,6 @@ def test_real_resolver_knows_localhost_and_no_invalid_name() -> None:
         Guard().check("http://nowhere.invalid/")
 
 
-def test_hook_checks_the_request_and_each_redirect() -> None:
-    """A redirect out of the allowed hosts is refused before it is sent."""
-    sent: list[str] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        sent.append(request.url.host)
-        return httpx.Response(302, headers={"location": "http://evil.test/"})
-
-    with (
-        client(
-            "http://localhost",
-            run_id="r",
-            timeout_s=1,
-            transport=httpx.MockTransport(handler),
-            guard=guard(),
-        ) as http,
-        pytest.raises(RefusedError, match=r"evil\.test"),
-    ):
-        http.get("/", follow_redirects=True)
-    assert sent == ["localhost"]
-
-
 @pytest.mark.parametrize("spoil", [dict, lambda: {RUN_HEADER.lower(): "x", "user-agent": "x", "a": "b"}])
 def test_every_request_names_its_run(spoil: Callable[[], dict[str, str]]) -> None:
     """The owner of a target can tell our requests, whatever further headers the settings add."""

@@ -15,6 +15,7 @@ from rampgate.backups.mongo_source import as_json
 from rampgate.backups.mongo_writers import writer_for
 from rampgate.backups.progress import Taken
 from rampgate.io import stores
+from rampgate.io.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,13 @@ NO_SNAPSHOT = (
 )
 
 
-def take(store: MongoSettings, settings: BackupSettings, target: Path, progress: Progress) -> Taken:
+def take(
+    store: MongoSettings,
+    settings: BackupSettings,
+    target: Path,
+    progress: Progress,
+    guard: Guard | None = None,
+) -> Taken:
     """Write a backup.
 
     Args:
@@ -42,13 +49,16 @@ def take(store: MongoSettings, settings: BackupSettings, target: Path, progress:
         settings: [backups], which name the databases.
         target: its folder, which must not exist.
         progress: shows how far it is.
+        guard: of where may be connected to; None: to this machine.
 
     Raises:
+        RefusedError: the guard refuses the server.
         ProbeError: it cannot be written, or not in time; nothing of it stays.
         StoreError: MongoDB does not answer, refuses, or fails; likewise.
     """
-    begun, (by, dump) = progress.clock.now(), writer_for(store.uri)
-    with stores.mongodb(store.uri, timeout_s=store.timeout, answer_s=progress.answer_s) as client:
+    begun, guard, answer_s = progress.clock.now(), guard or Guard(), progress.answer_s
+    by, dump = writer_for(store.uri, guard)
+    with stores.mongodb(store.uri, timeout_s=store.timeout, answer_s=answer_s, guard=guard) as client:
         names = mongo_source.databases(client, settings.databases, settings.scratch_prefix)
         listed = [found for name in names for found in mongo_source.described(client[name])]
         with files.new_folder(target, mongo_source.size(client, names)) as folder:

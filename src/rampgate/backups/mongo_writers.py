@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,11 +31,16 @@ if TYPE_CHECKING:
 
     from rampgate.backups.mongo_source import Collection
     from rampgate.backups.progress import Progress
+    from rampgate.io.guard import Guard
 
     Client: TypeAlias = MongoClient[dict[str, Any]]
     Writer: TypeAlias = Callable[[Client, Sequence[Collection], Path, Progress], "Dumped"]
 
 _VERSION_S = 10.0
+_NAMED = re.compile(r"^mongodb\+srv:|[?&](?:tls|ssl)(?:=true|\w)", re.IGNORECASE)
+_PORT = 27017
+_MEMBERS = re.compile(r"&?(?:replicaSet|directConnection|loadBalanced)=[^&]*", re.IGNORECASE)
+"""What says how to find further members of a set."""
 
 
 @dataclass(slots=True)
@@ -52,16 +58,20 @@ class Dumped:
     notes: list[str] = field(default_factory=list)
 
 
-def writer_for(uri: str) -> tuple[str, Writer]:
+def writer_for(uri: str, guard: Guard) -> tuple[str, Writer]:
     """Who writes the dump of a server on this machine: what it is, with its version where it has one.
 
     The writer takes a client of the server, its collections, the folder to write into, and progress.
+    mongodump would look names up by itself, members of a set too. So it is given the one address that the
+    client uses, and nothing where a name is needed: for TLS, or for SRV records.
 
     Raises:
         ProbeError: by the writer: it failed, or what it wrote is not what the server holds.
     """
-    program = shutil.which("mongodump")
-    return (_version(program), partial(_mongodump, program, uri)) if program else ("pymongo", _pymongo)
+    program = None if _NAMED.search(uri) else shutil.which("mongodump")
+    return (
+        (_version(program), partial(_mongodump, program, (uri, guard))) if program else ("pymongo", _pymongo)
+    )
 
 
 def _pymongo(client: Client, listed: Sequence[Collection], folder: Path, progress: Progress) -> Dumped:
@@ -109,14 +119,21 @@ def _version(program: str) -> str:
 
 
 def _mongodump(
-    program: str, uri: str, client: Client, listed: Sequence[Collection], folder: Path, progress: Progress
+    program: str,
+    reach: tuple[str, Guard],
+    client: Client,
+    listed: Sequence[Collection],
+    folder: Path,
+    progress: Progress,
 ) -> Dumped:
     """Let mongodump write, which gets the address in a private file."""
-    before = _contents(client, listed, progress)
+    uri, guard = reach
+    before, (host, port) = _contents(client, listed, progress), _server(client)
+    address = direct(uri, guard.resolve(host)[0], port or _PORT)
     with tempfile.TemporaryDirectory(prefix="rampgate-") as private:
         config = Path(private) / "mongodump.yaml"
         with files.NewFile(config) as file:
-            file.write(f"uri: {json.dumps(without_database(uri))}\n".encode())
+            file.write(f"uri: {json.dumps(address)}\n".encode())
         for name in dict.fromkeys(found.database for found in listed):
             command = [program, f"--config={config}", f"--db={name}", f"--out={folder}"]
             tools.run(command, redactor_of(uri), progress, folder)
@@ -133,13 +150,29 @@ def _mongodump(
     return dumped
 
 
-def without_database(uri: str) -> str:
-    """The address without its database, which may not stand beside --db; the account's database stays."""
+def _server(client: Client) -> tuple[str, int | None]:
+    """The server that the client uses; of several routers, one of them."""
+    from pymongo.errors import InvalidOperation
+
+    try:
+        return client.address or min(client.nodes)
+    except InvalidOperation:
+        return min(client.nodes)
+
+
+def direct(uri: str, address: str, port: int) -> str:
+    """The URI of this one server, whatever members its set has.
+
+    Without its database, which may not stand beside --db; the account's database stays.
+    """
     parts = urlsplit(uri)
-    database, query = parts.path.lstrip("/"), parts.query
+    account, _, _ = parts.netloc.rpartition("@")
+    database, query = parts.path.lstrip("/"), _MEMBERS.sub("", parts.query).lstrip("&")
     if database and "@" in parts.netloc and "authsource=" not in query.lower():
         query = f"{query}&authSource={database}".lstrip("&")
-    return urlunsplit((parts.scheme, parts.netloc, "/", query, ""))
+    server = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    netloc = f"{account}@{server}" if account else server
+    return urlunsplit((parts.scheme, netloc, "/", f"{query}&directConnection=true".lstrip("&"), ""))
 
 
 def _contents(client: Client, listed: Sequence[Collection], progress: Progress) -> dict[str, Content]:

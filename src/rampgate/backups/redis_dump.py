@@ -17,6 +17,7 @@ from rampgate.backups import files, redis_info, tools
 from rampgate.backups.progress import Taken
 from rampgate.errors import ProbeError
 from rampgate.io import process, stores
+from rampgate.io.guard import Guard
 from rampgate.io.stores import StoreError, redactor_of
 
 if TYPE_CHECKING:
@@ -80,21 +81,25 @@ def _speaks_tls(program: str) -> bool:
     return "--tls" in done.stdout + done.stderr
 
 
-def take(store: RedisSettings, target: Path, progress: Progress) -> Taken:
+def take(store: RedisSettings, target: Path, progress: Progress, guard: Guard | None = None) -> Taken:
     """Write a backup.
 
     Args:
         store: [redis]; its password stays out of every text.
         target: its folder, which must not exist.
         progress: shows how far it is.
+        guard: of where may be connected to; None: to this machine.
 
     Raises:
+        RefusedError: the guard refuses the server.
         ProbeError: it cannot be written, or not in time; nothing of it stays.
         StoreError: Redis does not answer, refuses, or breaks off; likewise.
     """
     begun, waited, address = progress.clock.now(), progress.seconds, stores.redis_address(store.url)
-    program = client_program(address)
-    with stores.redis(store.url, timeout_s=store.timeout, answer_s=progress.answer_s, raw=True) as client:
+    program, guard = client_program(address), guard or Guard()
+    with stores.redis(
+        store.url, timeout_s=store.timeout, answer_s=progress.answer_s, raw=True, guard=guard
+    ) as client:
         about = redis_info.info(client)
     if about.get("redis_mode") == "cluster":
         raise ProbeError("redis.url is a node of a cluster: a backup of it holds only a part of the data")
@@ -113,6 +118,9 @@ def take(store: RedisSettings, target: Path, progress: Progress) -> Taken:
         "consistency": "a snapshot of one moment after taken_at",
     }
     with files.new_folder(target, memory) as folder:
+        if "path" not in address:
+            # redis-cli gets an address, for it would look a name up once more.
+            address["address"] = guard.resolve(address.get("host", "localhost"))[0]
         digest, notes = _snapshot(program, store.url, address, folder, progress)
         with files.NewFile(folder / files.MANIFEST) as file:
             file.write(json.dumps(manifest, indent=1).encode())
@@ -160,7 +168,7 @@ def options(address: Mapping[str, Any]) -> list[str]:
     if "path" in address:
         found = ["-s", address["path"]]
     else:
-        found = ["-h", address.get("host", "localhost"), "-p", str(address.get("port", 6379))]
+        found = ["-h", address["address"], "-p", str(address.get("port", 6379))]
     if address.get("username"):
         found += ["--user", address["username"]]
     if address["tls"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rampgate.backups import redis_info, redis_values
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rampgate.backups.progress import Progress
+    from rampgate.io.guard import Guard
 
 SAMPLE = 20_000
 """Keys whose values are compared, about; all where there are no more."""
@@ -42,7 +44,9 @@ class Keys:
         self.counts: dict[str, dict[int, tuple[int, int]]] = {}
         self._values: dict[str, dict[Key, tuple[bytes, int | None]]] = {}
 
-    def read(self, name: str, url: str, timeout_s: float, progress: Progress) -> None:
+    def read(
+        self, name: str, url: str, timeout_s: float, progress: Progress, guard: Guard | None = None
+    ) -> None:
         """Read all keys of a server, or the sample.
 
         Args:
@@ -50,21 +54,24 @@ class Keys:
             url: of the server.
             timeout_s: for connecting.
             progress: shows how far it is.
+            guard: of where may be connected to; None: to this machine.
 
         Raises:
+            RefusedError: the guard refuses the server.
             StoreError: the server does not answer, refuses, or fails.
             ProbeError: it took too long.
         """
-        with stores.redis(url, timeout_s=timeout_s, answer_s=progress.answer_s, raw=True) as client:
+        redis = partial(
+            stores.redis, url, timeout_s=timeout_s, answer_s=progress.answer_s, raw=True, guard=guard
+        )
+        with redis() as client:
             self.counts[name] = redis_info.keyspace(redis_info.info(client))
         total = sum(keys for keys, _ in self.counts[name].values())
         if name == BEFORE:
             self.step = max(1, math.ceil(total / SAMPLE))
         values = self._values[name] = {}
         for database in self.counts[name]:
-            with stores.redis(
-                url, timeout_s=timeout_s, answer_s=progress.answer_s, database=database, raw=True
-            ) as client:
+            with redis(database=database) as client:
                 for keys in self._batches(client, progress):
                     now_ms = round(progress.clock.now() * 1000)
                     for key, digest, life_ms in redis_values.read(client, keys):

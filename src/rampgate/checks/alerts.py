@@ -13,6 +13,7 @@ from rampgate.checks.frame.secrets import Address
 from rampgate.checks.frame.table import Duration, Table
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io import apprise_sender
+from rampgate.io.guard import only
 from rampgate.io.http import Answer, ask, client, site_of
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind, Metric
@@ -193,7 +194,8 @@ def _arrives(channel: AlertChannel, receipt: Receipt, mark: str, context: Contex
 
 def _read(receipt: Receipt, mark: str, context: Context) -> Answer:
     url = receipt.url.replace("{nonce}", mark)
-    with client(site_of(url), run_id=context.run_id, timeout_s=_ANSWER_S) as http:
+    guard = only(receipt.url)  # as channels, which are a list of their own
+    with client(site_of(url), run_id=context.run_id, timeout_s=_ANSWER_S, guard=guard) as http:
         return ask(http, "GET", url)
 
 

@@ -24,7 +24,7 @@ from rampgate.cli.base import exits
 @click.option("--expected-version", metavar="TEXT", help="The version that was deployed.")
 @click.option("--mongodb", is_flag=True, help="Check MongoDB, at $MONGODB_URI.")
 @click.option("--redis", is_flag=True, help="Check Redis, at $REDIS_URL.")
-@click.option("--allow-load", is_flag=True, help="The service is yours: load may go there.")
+@click.option("--allow-load", is_flag=True, help="The service is yours: it may be measured.")
 @click.option("--no-probe", is_flag=True, help="Send the service no request.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @exits

@@ -109,7 +109,7 @@ def write(text: str, *, force: bool, echo: Callable[[str], None]) -> None:
 
 
 def here(*urls: str) -> bool:
-    """Whether load may go to all of these without being allowed: they are this machine."""
+    """Whether all of these may be asked without being allowed: they are this machine."""
     try:
         for url in filter(None, urls):
             Guard().check(url)

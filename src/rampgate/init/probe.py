@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
 from rampgate.init.options import Options, Place, Probed
+from rampgate.io.guard import only
 from rampgate.io.http import Answer, ask, client
 from rampgate.model.html_text import html_text
 
@@ -49,7 +50,7 @@ def unprobed(options: Options) -> Probed:
 
 def _get(base: str, path: str) -> Answer:
     try:
-        with client(base, run_id="init", timeout_s=_TIMEOUT_S) as http:
+        with client(base, run_id="init", timeout_s=_TIMEOUT_S, guard=only(base)) as http:
             return ask(http, "GET", path)
     except ProbeError as error:
         return Answer(None, 0.0, error=str(error))

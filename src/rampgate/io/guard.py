@@ -1,4 +1,4 @@
-"""Where load, faults and writes may go: an allow-list that is checked on the resolved address."""
+"""Where we may go: an allow-list that is checked on the address that a socket connects to."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ LOOPBACK = ("localhost", "127.0.0.0/8", "::1")
 """What is allowed unless the settings say more."""
 _LOOPBACK_NETWORKS: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 _CACHE_S = 5.0
+
+
+def only(url: str) -> Guard:
+    """A guard of the hosts that this address names: somebody has named them, and for this alone."""
+    return Guard(_hosts_in(url))
 
 
 def addresses_of(host: str, look_up: Callable[..., Any] | None = None) -> tuple[Address, ...]:
@@ -94,13 +99,21 @@ class Guard:
                 f"the target resolves to {plain}, which is not allowed; allowed_hosts: {self._listing()}"
             )
 
-    def hook(self, request: httpx.Request) -> None:
-        """An httpx request hook: checks each request before it is sent, redirects included.
+    def resolve(self, host: str) -> tuple[str, ...]:
+        """The addresses of a host, looked up once, each allowed: connect to these, and to no name.
+
+        An allowed name stands for whatever it resolves to, ``localhost`` for loopback alone.
 
         Raises:
-            RefusedError: as check.
+            RefusedError: one of them is not allowed.
+            OSError: it does not resolve.
         """
-        self._check_host(request.url.raw_host.decode("ascii"))
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if host.lower().rstrip(".") not in self._names:
+            for address in addresses:
+                self._check_one(host, _plain(ipaddress.ip_address(address.partition("%")[0])))
+        return addresses
 
     def _check_host(self, host: str) -> None:
         """Raise RefusedError unless every address of this one host is allowed."""
@@ -108,10 +121,13 @@ class Guard:
         if not addresses:
             raise RefusedError(f"{host!r} resolves to no address; allowed_hosts: {self._listing()}")
         for address in addresses:
-            if not self._allows(address):
-                raise RefusedError(
-                    f"{host!r} resolves to {address}, which is not allowed; allowed_hosts: {self._listing()}"
-                )
+            self._check_one(host, address)
+
+    def _check_one(self, host: str, address: Address) -> None:
+        if not self._allows(address):
+            raise RefusedError(
+                f"{host!r} resolves to {address}, which is not allowed; allowed_hosts: {self._listing()}"
+            )
 
     def _admit(self, entry: str) -> None:
         """File one entry of the allow-list under networks or names."""
@@ -126,7 +142,7 @@ class Guard:
                     f"allowed_hosts: found {entry!r}; accepted are host names, addresses, "
                     "and networks such as 10.0.0.0/8"
                 ) from None
-            self._names.append(entry)
+            self._names.append(entry.lower().rstrip("."))
 
     def _allows(self, address: Address) -> bool:
         """Whether an address lies in an allowed network or belongs to an allowed name."""

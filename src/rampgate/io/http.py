@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
@@ -17,16 +16,14 @@ from jmespath.exceptions import JMESPathError
 from rampgate import __version__
 from rampgate.errors import ProbeError
 from rampgate.io import body as bodies
-from rampgate.io import threads
+from rampgate.io import network, threads
 from rampgate.io.body import Limits
+from rampgate.io.guard import Guard
 from rampgate.judging.sentences import NO_ANSWER
 from rampgate.model.json_body import parsed
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Mapping
-
-    from rampgate.io.guard import Guard
 
     ClientFactory: TypeAlias = Callable[[], httpx.Client]
     """Makes a client with connections of its own; whoever asks for one closes it."""
@@ -128,7 +125,7 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
         timeout_s: for connecting, and for each silence while sending or reading.
         headers: further headers of each request; those two, and the packing, cannot be replaced.
         transport: in place of the network, for tests.
-        guard: checks each request before it is sent (loads, faults, writes).
+        guard: of where it may connect to; None: to this machine alone.
         limits: how much of an answer is read.
     """
     sent = httpx.Headers(dict(headers or {}))
@@ -139,20 +136,12 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
         base_url=base_url,
         headers=sent,
         timeout=timeout_s,
-        transport=transport,
-        verify=_certificates(),
+        transport=transport or network.transport(guard or Guard()),
         trust_env=False,
         follow_redirects=False,
-        event_hooks={"request": [guard.hook] if guard else []},
     )
     made.limits = limits or made.limits
     return made
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Loading the authorities costs some 20 ms, and probes make many clients. Honours SSL_CERT_FILE."""
-    return httpx.create_ssl_context()
 
 
 def ask(

@@ -6,15 +6,15 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from rampgate.errors import ProbeError
+from rampgate.errors import ProbeError, RefusedError
+from rampgate.io import mongo_network
+from rampgate.io.guard import Guard
 from rampgate.model.redact import Redactor, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pymongo import MongoClient
-
-    from rampgate.io.guard import Guard
 
 _ERROR_CHARS = 200
 _MORE = (", full error", " (configured timeouts", ", Timeout: ")
@@ -40,24 +40,27 @@ def mongodb(
         uri: where; account and TLS are in it.
         timeout_s: for finding the server and connecting.
         answer_s: for each answer, None: timeout_s.
-        guard: of where we may write; None: nothing is written.
+        guard: of where it may connect to, members that the server names included; None: to this machine.
 
     Raises:
         ProbeError: pymongo is missing, or the address is none.
-        RefusedError: the guard does not allow the host.
+        RefusedError: the guard refuses the server, or the one that it sends us to.
         StoreError: whatever the server did not do, in the context too.
     """
     try:
         import pymongo
-        from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+        from pymongo.errors import (
+            ConfigurationError,
+            ConnectionFailure,
+            PyMongoError,
+            ServerSelectionTimeoutError,
+        )
     except ImportError as error:
         raise _missing("pymongo") from error
-    if guard is not None:
-        guard.check(uri)
-    safe = redactor_of(uri)
+    safe, reach = redactor_of(uri), mongo_network.Reach(guard or Guard())
     try:
         client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            uri, **_mongodb_options(timeout_s, answer_s)
+            uri, **_mongodb_options(timeout_s, answer_s), _pool_class=mongo_network.pool_class(reach)
         )
     except (ConfigurationError, ValueError) as error:
         raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
@@ -66,6 +69,8 @@ def mongodb(
             client.admin.command("ping")
             yield client
     except PyMongoError as error:
+        if reach.refused and isinstance(error, ServerSelectionTimeoutError):
+            raise RefusedError(f"MongoDB: {reach.refused}") from None
         refused, gone = getattr(error, "code", None) in _UNAUTHORIZED, isinstance(error, ConnectionFailure)
         what = "refuses the account" if refused else "does not answer" if gone else "failed"
         raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
@@ -109,6 +114,7 @@ def redis(
     answer_s: float | None = None,
     database: int | None = None,
     raw: bool = False,
+    guard: Guard | None = None,
 ) -> Iterator[Any]:
     """A client of a Redis server that has answered a ping.
 
@@ -118,12 +124,16 @@ def redis(
         answer_s: for each later answer, None: timeout_s.
         database: number of the database, None: that of the address.
         raw: give answers as they come, as bytes, and leave no trace in the eviction order.
+        guard: of where it may connect to; None: to this machine.
 
     Raises:
         ProbeError: redis-py is missing, or the address is none.
+        RefusedError: the guard refuses the server.
         StoreError: whatever the server did not do, in the context too.
     """
     address = redis_address(url)
+    if "path" not in address:
+        address["connection_class"] = _guarded(address["tls"], guard or Guard())
     from redis.exceptions import RedisError
 
     try:
@@ -171,6 +181,29 @@ def _introduce(client: Any, *more: tuple[str, str]) -> None:
     for command in (("SETNAME", "rampgate"), *more):
         with suppress(RedisError):
             client.execute_command("CLIENT", *command)
+
+
+def _guarded(tls: bool, guard: Guard) -> type[Any]:  # of an address
+    """The class of connections to the addresses that the guard has checked: no name is looked up twice."""
+    from redis.connection import Connection, SSLConnection
+
+    class _Connection(Connection):
+        def _connect(self) -> Any:
+            host, trouble = self.host, OSError("the host has no address")
+            try:
+                for self.host in guard.resolve(host):
+                    try:
+                        return super()._connect()  # type: ignore[no-untyped-call]  # as above
+                    except OSError as error:
+                        trouble = error
+            finally:
+                self.host = host
+            raise trouble
+
+    class _SSLConnection(SSLConnection, _Connection):
+        """TLS to the host's name: SSLConnection wraps what the class after it connects."""
+
+    return _SSLConnection if tls else _Connection
 
 
 def _redis_failure(text: str, error: Exception) -> str:

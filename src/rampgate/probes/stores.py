@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
 from rampgate.io import stores
+from rampgate.io.guard import Guard
 from rampgate.io.stores import StoreError, cut, redactor_of
 from rampgate.model.measurement import Measurement
 
@@ -43,19 +44,22 @@ class MongoProbe:
     Args:
         store: [mongodb]; its password never reaches evidence.
         allow_writes: whether the probe may write to its database.
+        guard: of where it may connect to.
     """
 
     store: MongoSettings = field(repr=False)
     allow_writes: bool = False
+    guard: Guard = field(default_factory=Guard, repr=False)
 
     def measure(self) -> list[Measurement]:
         """``mongodb_up``; while it is up, and writing is allowed, ``mongodb_round_trip`` too.
 
         Raises:
             ProbeError: pymongo is missing, or the address is none.
+            RefusedError: the guard refuses the server, or the one that it sends us to.
         """
         try:
-            with stores.mongodb(self.store.uri, timeout_s=self.store.timeout) as client:
+            with stores.mongodb(self.store.uri, timeout_s=self.store.timeout, guard=self.guard) as client:
                 details = self._ping(client)
                 note = "" if self.allow_writes else READ_ONLY
                 up = up_measurement("mongodb", 1.0, note=note, details=details)
@@ -134,20 +138,23 @@ class RedisProbe:
     Args:
         store: [redis]; its password never reaches evidence.
         allow_writes: whether the probe may write.
+        guard: of where it may connect to.
     """
 
     store: RedisSettings = field(repr=False)
     allow_writes: bool = False
+    guard: Guard = field(default_factory=Guard, repr=False)
 
     def measure(self) -> list[Measurement]:
         """``redis_up``; while it is up ``cache_hit_rate``, and where writing is allowed ``redis_round_trip``.
 
         Raises:
             ProbeError: redis-py is missing, or the address is none, or that of a Sentinel.
+            RefusedError: the guard refuses the server.
         """
         safe = redactor_of(self.store.url)
         try:
-            with stores.redis(self.store.url, timeout_s=self.store.timeout) as client:
+            with stores.redis(self.store.url, timeout_s=self.store.timeout, guard=self.guard) as client:
                 begun = time.perf_counter()
                 client.ping()
                 ping_ms = round((time.perf_counter() - begun) * 1000, 3)

@@ -111,14 +111,13 @@ def mongodb(context: StageContext, settings: BackupSettings, store: MongoSetting
             "a backup is proven by restoring it into a scratch database: "
             "set allow_writes = true, or backups.scratch_mongodb to another server"
         )
-    uri = settings.scratch_mongodb or store.uri
-    context.guard.check(uri)  # before anything is written
+    guard = context.guard
     return StoreBackup(
         "mongodb",
         run,
         settings,
-        lambda folder, progress: mongo_dump.take(store, settings, folder, progress),
-        lambda folder, progress: mongo_proof.prove(folder, store, settings, context.guard, progress),
+        lambda folder, progress: mongo_dump.take(store, settings, folder, progress, guard),
+        lambda folder, progress: mongo_proof.prove(folder, store, settings, guard, progress),
     )
 
 
@@ -137,11 +136,11 @@ def redis(context: StageContext, settings: BackupSettings, store: RedisSettings)
     keys = Keys()
 
     def take(folder: Path, progress: Progress) -> Taken:
-        keys.read(BEFORE, store.url, store.timeout, progress)
-        return redis_dump.take(store, folder, progress)
+        keys.read(BEFORE, store.url, store.timeout, progress, context.guard)
+        return redis_dump.take(store, folder, progress, context.guard)
 
     def prove(folder: Path, progress: Progress) -> Proof:
-        keys.read(AFTER, store.url, store.timeout, progress)
+        keys.read(AFTER, store.url, store.timeout, progress, context.guard)
         return redis_proof.prove(folder, keys, progress)
 
     return StoreBackup("redis", context.run, settings, take, prove)

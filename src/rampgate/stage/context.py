@@ -56,7 +56,7 @@ class StageContext:
 
     @cached_property
     def guard(self) -> Guard:
-        """What lets load, faults and writes go to allowed_hosts only."""
+        """What lets everything go to allowed_hosts only."""
         return Guard(self._settings.allowed_hosts)
 
     def health(self, service: str) -> Measurement:
@@ -135,14 +135,13 @@ class StageContext:
         """The database: a ping, what it really is, a round trip where writing is allowed."""
         from rampgate.probes.stores import MongoProbe
 
-        self._may_write(mongodb.uri)
-        return MongoProbe(mongodb, self._may_write(mongodb.uri))
+        return MongoProbe(mongodb, self._settings.allow_writes, self.guard)
 
     def redis(self, redis: subjects.RedisSettings) -> RedisProbe:
         """The cache: a ping, what it really is, a round trip where writing is allowed, its hit rate."""
         from rampgate.probes.stores import RedisProbe
 
-        return RedisProbe(redis, self._may_write(redis.url))
+        return RedisProbe(redis, self._settings.allow_writes, self.guard)
 
     def context(self) -> Context:
         """What the measure function of a check is given beside its settings."""
@@ -163,13 +162,11 @@ class StageContext:
             partial(earlier.runs, run),
         )
 
-    def _open(
-        self, service: str, *, account: Literal["user", "admin", "none"] = "user", guarded: bool = False
-    ) -> httpx.Client:
+    def _open(self, service: str, *, account: Literal["user", "admin", "none"] = "user") -> httpx.Client:
         self.need(service)
         if account == "admin":
-            return self.admin(guarded=guarded)
-        return self.client(service, signed_in=account == "user", guarded=guarded)
+            return self.admin()
+        return self.client(service, signed_in=account == "user")
 
     def need(self, *dependencies: str) -> None:
         """Go on only if these answer.
@@ -214,13 +211,12 @@ class StageContext:
         # One observation, however many attempts it took: those are evidence.
         return replace(up, n=1, details={**up.details, "healthy_after_s": healthy.value})
 
-    def client(self, service: str, *, signed_in: bool, guarded: bool = False) -> httpx.Client:
+    def client(self, service: str, *, signed_in: bool) -> httpx.Client:
         """A client of a service, with this process's session when asked.
 
         Args:
             service: ``web`` or ``api``.
             signed_in: whether it carries the session of [login].
-            guarded: whether it sends only to allowed_hosts, as whatever loads or writes must.
         """
         target = self._settings.target
         http = client(
@@ -228,7 +224,7 @@ class StageContext:
             run_id=self.run.id,
             timeout_s=target.timeout,
             headers=target.headers,
-            guard=self.guard if guarded else None,
+            guard=self.guard,
             limits=Limits(target.max_body, target.max_headers),
         )
         if signed_in and self._settings.login:
@@ -238,9 +234,9 @@ class StageContext:
                 http.headers["Authorization"] = f"Bearer {token}"
         return http
 
-    def admin(self, *, guarded: bool = False) -> httpx.Client:
+    def admin(self) -> httpx.Client:
         """A client of the API with the administrator's token, where there is one."""
-        http = self.client("api", signed_in=False, guarded=guarded)
+        http = self.client("api", signed_in=False)
         if token := self._settings.target.admin_token:
             http.headers["Authorization"] = f"Bearer {token}"
         return http
@@ -276,8 +272,3 @@ class StageContext:
                 return get_here(http, page.path).status
         except UnreachableError:
             return None
-
-    def _may_write(self, address: str) -> bool:
-        if self._settings.allow_writes:
-            self.guard.check(address)
-        return self._settings.allow_writes

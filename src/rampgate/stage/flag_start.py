@@ -77,8 +77,8 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
     name = scratch_name(settings.prefix)
     path = settings.evaluate.replace("{store}", name)
     bulk = flags.bulk.model_copy(update={"path": path}) if flags.bulk else BulkSettings(path=path)
-    clients = partial(context.admin, guarded=True)
-    with context.admin(guarded=True) as http:
+    clients = context.admin
+    with context.admin() as http:
         rollout = ScratchRollout(
             http,
             settings.path.replace("{store}", name),

@@ -214,7 +214,7 @@ def _probe(
     """A probe of these endpoints, and the connections that it has."""
     run, settings = context.run, context.run.settings
     connections = {
-        signed_in: Connections(partial(context.client, "api", signed_in=signed_in, guarded=True))
+        signed_in: Connections(partial(context.client, "api", signed_in=signed_in))
         for signed_in in (False, True)
     }
     timeout_s, most = settings.target.timeout, settings.latency.max_in_flight

@@ -94,6 +94,5 @@ def _client(context: StageContext, settings: MonitoringSettings, service: str) -
         return http
     # Not the target's own headers: they may carry a secret that is for the target alone.
     headers = next((revealed(own) for name, own in settings.headers.items() if name == service), None)
-    return client(
-        getattr(settings, service), run_id=context.run.id, timeout_s=settings.timeout, headers=headers
-    )
+    base, timeout_s = getattr(settings, service), settings.timeout
+    return client(base, run_id=context.run.id, timeout_s=timeout_s, headers=headers, guard=context.guard)

@@ -41,7 +41,7 @@ def expect_page(context: StageContext, page: PageSettings, expect: Expect) -> No
     Raises:
         UnreachableError: the web server does not answer.
         ProbeError: we could not measure.
-        RefusedError: it must be asked further, and is not among allowed_hosts.
+        RefusedError: it is not among allowed_hosts.
         KeyboardInterrupt: it was interrupted; what was measured until then is judged.
     """
     given = context.context()
@@ -51,7 +51,7 @@ def expect_page(context: StageContext, page: PageSettings, expect: Expect) -> No
     if not any(seen.metric == "page_up" and seen.value and "looks" in seen.details for seen in found):
         return
     context.run.progress(f"page {page.name}: some looks failed; asked for its error rate")
-    connections = Connections(partial(context.client, "web", signed_in=page.sign_in, guarded=True))
+    connections = Connections(partial(context.client, "web", signed_in=page.sign_in))
     try:
         probe = _probe(context, page, connections)
         probed = probe.measure()

@@ -93,7 +93,7 @@ def job(context: StageContext, settings: steps.JobSettings) -> list[Measurement]
     """
     if not context.run.settings.allow_writes:
         raise ProbeError("deploy.advanced.jobs queues work; accepted is allow_writes = true")
-    with _signed_in(context, guarded=True) as http:
+    with _signed_in(context) as http:
         return BackendProbe(http, context.run.clock).job(settings)
 
 
@@ -125,9 +125,9 @@ def _page(context: StageContext, name: str) -> tuple[PageSettings, PageStep]:
     return page, PageStep(page.name, context.address(page))
 
 
-def _signed_in(context: StageContext, *, guarded: bool = False) -> httpx.Client:
+def _signed_in(context: StageContext) -> httpx.Client:
     context.need("api")
-    return context.client("api", signed_in=True, guarded=guarded)
+    return context.client("api", signed_in=True)
 
 
 def _account(context: StageContext) -> tuple[str, str]:

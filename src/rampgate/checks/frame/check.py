@@ -40,15 +40,12 @@ class DefaultThreshold:
 class OpenClient(Protocol):
     """Opens a client of the target; whoever asks for one closes it."""
 
-    def __call__(
-        self, service: str, *, account: Literal["user", "admin", "none"] = "user", guarded: bool = False
-    ) -> httpx.Client:
+    def __call__(self, service: str, *, account: Literal["user", "admin", "none"] = "user") -> httpx.Client:
         """A client of a service.
 
         Args:
             service: ``web`` or ``api``.
             account: the session of [login], the token of the administrator, or neither.
-            guarded: whether it may go to ``allowed_hosts`` alone, as whatever loads or writes must.
 
         Raises:
             UnreachableError: the service does not answer.
