@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from tests.unit.fakes import FakeClock
 from rampgate.errors import EvidenceError
 from rampgate.evidence import journal
 from rampgate.evidence.journal import Journal
+from rampgate.evidence.verdicts import write_whole
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
@@ -266,3 +269,17 @@ def test_run_ids_tell_their_start_and_differ() -> None:
     assert len(ids) > 1
     assert all(run.startswith("20260921T141320Z-") for run in ids), ids
     assert all(journal._RUN_ID.fullmatch(run) for run in ids)
+
+
+def test_a_run_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """Whatever the umask, and whoever made the folder before."""
+    (tmp_path / "joined").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        folders = [journal.start_run(tmp_path, name) for name in ("new", "joined")]
+        Journal(folders[0], "main", Redactor(), FakeClock(1)).close()
+        write_whole(folders[0] / "report.html", "x")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700, 0o700]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders[0].iterdir()} == {0o600}

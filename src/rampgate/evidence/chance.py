@@ -27,7 +27,9 @@ def own_alpha(folder: Path, invocation: str) -> float:
         folder: the run's.
         invocation: the process that began it.
     """
-    with (folder / f"own-tests-{invocation}").open("a", encoding="utf-8") as file:
+    path = folder / f"own-tests-{invocation}"
+    path.touch(mode=0o600)
+    with path.open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("x")
         file.flush()

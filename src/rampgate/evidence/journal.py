@@ -23,6 +23,7 @@ A worker's records name in ``started_by`` the process whose header they belong t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -65,7 +66,7 @@ class Journal:
         self._clock = clock
         self._sequence = 0
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self._file = os.open(folder / f"journal-{process}.jsonl", flags, 0o644)
+        self._file = os.open(folder / f"journal-{process}.jsonl", flags, 0o600)
 
     def write(self, kind: str, **fields: Any) -> str:
         """Append one record and return its id, ``process:sequence``.
@@ -199,7 +200,7 @@ def new_run_id(now: float) -> str:
 
 
 def start_run(reports: Path, run_id: str) -> Path:
-    """Make the run's folder and point ``latest`` at it (a run that joins an older one moves it too).
+    """Make the run's folder, its owner's alone, and point ``latest`` at it (one that is joined, too).
 
     Raises:
         EvidenceError: the folder cannot be written.
@@ -212,7 +213,9 @@ def start_run(reports: Path, run_id: str) -> Path:
     folder = reports / run_id
     link, fresh = reports / LATEST, reports / f".{LATEST}-{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # made by somebody else, or where there are no modes
+            folder.chmod(0o700)
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(run_id)
         fresh.replace(link)

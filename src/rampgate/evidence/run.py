@@ -104,6 +104,7 @@ class Run:
             make: called by the first process only; what it returns must be plain JSON.
         """
         path = self.folder / f"once-{key}-{self.invocation}.json"
+        path.touch(mode=0o600)
         with path.open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)

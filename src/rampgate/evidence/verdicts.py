@@ -67,6 +67,7 @@ def write_whole(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         # A lone surrogate, which JSON can carry and UTF-8 cannot, becomes its own JSON escape.
+        fresh.touch(mode=0o600)
         fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
         fresh.replace(path)
     finally:

@@ -37,7 +37,7 @@ class Files:
         """
         path = self.path(process)
         try:
-            self._open[process] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+            self._open[process] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise EvidenceError(f"{path.name}: cannot be written: {error.strerror}") from None
 

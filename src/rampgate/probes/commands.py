@@ -156,13 +156,13 @@ class CommandProbe:
 
 def _fresh(folder: Path, name: str) -> Path:
     """A new file for a name that may hold anything."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plain = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "command"
     number = 1
     while True:
         path = folder / (f"{plain}.log" if number == 1 else f"{plain}-{number}.log")
         try:
-            path.touch(exist_ok=False)
+            path.touch(mode=0o600, exist_ok=False)
         except FileExistsError:
             number += 1
         else:

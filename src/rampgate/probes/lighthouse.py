@@ -169,7 +169,8 @@ class LighthouseProbe:
         seconds = self._clock.monotonic() - began
         if self._kept:
             target = self._folder / file
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.touch(mode=0o600)
             target.write_text(json.dumps(self._kept(result), indent=1), encoding="utf-8")
         scores = self._scores(name, result)
         return {

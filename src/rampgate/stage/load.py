@@ -109,6 +109,7 @@ class LoadRunner:
             SOURCE_VARIABLE: json.dumps({**source, "overrides": flat}),
         }
         path = self._run.folder / f"{self._run.journal.process}-load.log"
+        path.touch(mode=0o600)
         with path.open("w", encoding="utf-8") as log:
             return launch.follow(command, environ, left, partial(self._hear, log, Throttle()))
 

@@ -104,7 +104,9 @@ class StageSession:
         if self.run is None:
             yield
             return
-        with (self.run.folder / "turn.lock").open("w", encoding="utf-8") as file:
+        path = self.run.folder / "turn.lock"
+        path.touch(mode=0o600)
+        with path.open("w", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
             yield
 

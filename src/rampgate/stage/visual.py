@@ -143,7 +143,8 @@ class _Comparison:
             return {}
         file = f"{FOLDER}/{kind}-{file_name(self._page.name)}"
         path = self._run.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         path.write_bytes(png)
         return {"file": file}
 
