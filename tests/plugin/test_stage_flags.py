@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+
     from tests.plugin.deployment import Deployment, Project
 
 FLAGS = """
@@ -62,3 +65,51 @@ def test_a_limit_of_its_own_on_the_share_is_judged_too(project: Project, deploym
     ran = project.run("-m", "immediate")
     assert ran.code == 10, ran.told
     assert "which is not 50 %" in ran.verdict["reasons"][0]
+
+
+ELSEWHERE = """
+[flags]
+url = "{url}"
+path = "/evaluate/{{flag}}"
+body = {{ user = "{{user}}" }}
+headers = {{ Authorization = "canary-of-the-flags" }}
+expected = {{ search = 0 }}
+duration = "6s"
+"""
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_a_flag_service_of_its_own_is_sent_its_secret_and_none_of_the_targets(
+    project: Project, deployment: Deployment, *, on: bool
+) -> None:
+    """It is asked by POST with its own header; what is on there though it must be off rolls back."""
+    sent: list[str] = []
+
+    def decide(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        sent.append(str(handler.headers))
+        send_json(handler, 200, {"enabled": on})
+
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8").partition("[[endpoints]]")[0]
+    settings = settings.replace("[target]", '[target]\nheaders = { X-Secret = "canary-of-the-target" }')
+    with serving(decide) as url:
+        project.write("rampgate.toml", settings + ELSEWHERE.format(url=url))
+        ran = project.run("-m", "immediate")
+    assert ran.outcomes["immediate/flags::flags_off_mean_off"] == ("failed" if on else "passed"), ran.told
+    assert (ran.code == 20) == on, ran.told
+    assert sent
+    assert all("canary-of-the-flags" in headers for headers in sent)
+    assert not any("canary-of-the-target" in headers for headers in sent)
+    assert not any(path.startswith("/evaluate") for path in deployment.asked)
+    kept = "".join(file.read_text(encoding="utf-8") for file in project.latest.glob("*.jsonl"))
+    assert "canary" not in kept + ran.told
+
+
+def test_a_flag_service_outside_the_allowed_hosts_is_not_asked(project: Project) -> None:
+    """Its host has to be allowed by name, as whatever is asked thousands of times."""
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8").partition("[[endpoints]]")[0]
+    project.write("rampgate.toml", settings + ELSEWHERE.format(url="http://192.0.2.7"))
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10
+    assert ran.outcomes["immediate/flags::flags_off_mean_off"] == "error"
+    assert "192.0.2.7, which is not allowed" in ran.told

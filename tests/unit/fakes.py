@@ -96,8 +96,8 @@ def context(
 ) -> Context:
     """What a check of a run of ``production`` is given; each client that it opens is one of these."""
 
-    def opened(service: str, *, account: str = "user") -> httpx.Client:
-        del service, account
+    def opened(service: str, *, account: str = "user", at: str = "") -> httpx.Client:
+        del service, account, at
         assert make
         return make()
 

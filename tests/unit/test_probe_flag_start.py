@@ -9,6 +9,7 @@ import pytest
 from tests.unit.fakes import Clients, FakeClock
 
 from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.request import FlagRequest
 from rampgate.checks.flag_service.settings import BulkSettings
 from rampgate.errors import ProbeError
 from rampgate.model.buckets import bucket, decide
@@ -205,7 +206,7 @@ def played(
     """What a rollout in a scratch store shows: metric, or metric and percentage -> measurement."""
     clients = Clients(service)
     probe = FlagProbe(
-        clients, "/{flag}/{user}", "enabled", BulkSettings(path=f"{STORE}/evaluate"), clock=FakeClock()
+        clients, FlagRequest(path="/{flag}/{user}"), BulkSettings(path=f"{STORE}/evaluate"), clock=FakeClock()
     )
     with clients() as admin:
         rollout = ScratchRollout(

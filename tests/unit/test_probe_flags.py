@@ -11,6 +11,7 @@ import pytest
 from tests.unit.fakes import Clients, FakeClock, always
 
 from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.request import FlagRequest
 from rampgate.checks.flag_service.settings import BulkSettings
 from rampgate.checks.flag_service.users import User, fresh_users
 from rampgate.errors import ProbeError
@@ -61,7 +62,7 @@ def probe(
     clients: Clients, bulk: BulkSettings | None = BULK, concurrency: int = 4, ends: float = math.inf
 ) -> FlagProbe:
     """A flag probe, in bulk unless told otherwise."""
-    return FlagProbe(clients, SINGLE, "enabled", bulk, concurrency, FakeClock(), ends)
+    return FlagProbe(clients, FlagRequest(path=SINGLE), bulk, concurrency, FakeClock(), ends)
 
 
 @pytest.mark.parametrize("bulk", [BULK, None])
@@ -92,7 +93,8 @@ def test_an_answer_that_has_all_flags_is_asked_for_once_a_user() -> None:
 
     clients = Clients(handler)
     single = "/api/toggles?userId={user}&workspaceId={workspace}"
-    flags = FlagProbe(clients, single, "contains(on, '{flag}')", clock=FakeClock())
+    request = FlagRequest(path=single, value="contains(on, '{flag}')")
+    flags = FlagProbe(clients, request, clock=FakeClock())
     assert flags.decisions(FLAGS, users) == {flag: expected(flag, users) for flag in FLAGS}
     assert len(clients.requests) == 30
 
@@ -107,9 +109,12 @@ def test_one_answer_may_list_the_flags_that_are_on() -> None:
     """Where an answer has all flags of a user, the value names the one; another body is none."""
     on = Clients(lambda _: httpx.Response(200, json={"toggles": [{"name": "caching"}]}))
     broken = Clients(lambda _: httpx.Response(200, json={}))
-    users, value = fresh_users(2), "contains(toggles[].name, '{flag}')"
+    users, request = (
+        fresh_users(2),
+        FlagRequest(path="/f?u={user}", value="contains(toggles[].name, '{flag}')"),
+    )
     read = [
-        FlagProbe(clients, "/f?u={user}", value, clock=FakeClock()).decisions(["caching", "search"], users)
+        FlagProbe(clients, request, clock=FakeClock()).decisions(["caching", "search"], users)
         for clients in (on, broken)
     ]
     assert read == [

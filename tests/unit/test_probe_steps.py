@@ -6,6 +6,8 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock
 
+from rampgate.checks.flag_service.request import FlagRequest
+from rampgate.checks.flag_service.users import User
 from rampgate.config.steps import CacheSettings, JobSettings, PagingSettings, QuerySettings
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.probes.backend_step import BackendProbe
@@ -14,6 +16,7 @@ from rampgate.probes.visit_step import Counted, parse_selector, series_of, visit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FLAGS = FlagRequest(path="/flags/{flag}?user={user}")
 CACHE = CacheSettings(path="/x", requests=5)
 QUERY = QuerySettings(name="q", path="/explain")
 PAGING = PagingSettings(path="/api/items?limit=3", pages=20)
@@ -46,14 +49,14 @@ def test_a_flag_that_reads_off_for_its_account_is_named() -> None:
         assert request.url.params["user"] == "u 1"
         return httpx.Response(404) if found is None else httpx.Response(200, json=found)
 
-    found = probe(handler).flags("/flags/{flag}?user={user}", "enabled", {"{user}": "u 1"}, list(told))
+    found = probe(handler).flags(FLAGS, User("u 1", ""), list(told))
     assert (found.n, found.value) == (4, 3)
     assert found.note == "b: off; c: no decision; d: HTTP 404"
 
 
 def test_a_step_without_flags_has_shown_nothing() -> None:
     """No flag asked is no value."""
-    assert probe(answering({})).flags("/{flag}", "enabled", {}, []).value is None
+    assert probe(answering({})).flags(FLAGS, User("u", ""), []).value is None
 
 
 def test_the_first_request_may_fill_the_cache() -> None:

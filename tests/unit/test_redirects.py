@@ -10,6 +10,7 @@ from tests.unit.fakes import FakeClock, context, send_json, serving
 from rampgate.checks import pages, version
 from rampgate.checks.endpoints import EndpointSettings
 from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.request import FlagRequest
 from rampgate.checks.flag_service.users import fresh_users
 from rampgate.checks.latency.asking import Connections, send
 from rampgate.checks.pages import PageSettings
@@ -99,7 +100,9 @@ def test_version_metric_and_flag_are_not_read_elsewhere(sites: Sites) -> None:
     assert (seen.value, seen.details["versions"]) == (None, {})
     with pytest.raises(ProbeError, match="HTTP 302"):
         json_address.measure(JsonAddress(name="rows", path="/metric", value="value"), context(sites.client))
-    decided = FlagProbe(sites.client, "/flags/{flag}?user={user}").decisions(["f"], fresh_users(3))
+    decided = FlagProbe(sites.client, FlagRequest(path="/flags/{flag}?user={user}")).decisions(
+        ["f"], fresh_users(3)
+    )
     assert list(decided["f"]) == [None] * 3
     assert sites.asked == []
 

@@ -143,10 +143,10 @@ class _Survey:
     def measure(self) -> list[Measurement]:
         """Ask for all users, for some of them one by one as well, and for all of them again."""
         flags, context = self.flags, self.context
-        context.client("api", account="none").close()  # where it does not answer, no thread asks
-        clients = partial(context.client, "api", account="none")
+        clients = partial(context.client, "api", account="none", at=flags.url or "")
+        clients().close()  # where the API does not answer, no thread asks
         clock, seconds = context.clock, flags.duration
-        probe = FlagProbe(clients, flags.path, flags.value, flags.bulk, clock=clock, ends=context.ends)
+        probe = FlagProbe(clients, flags, flags.bulk, clock=clock, ends=context.ends)
         names = list(flags.expected)
         self.users = fresh_users(KNOWN_USERS if self._known else UNKNOWN_USERS, self.seed)
         first = Asked(names, self.users)

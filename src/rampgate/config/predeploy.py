@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rampgate.checks.frame.secrets import Address, Argument, StoreAddress
-from rampgate.checks.frame.table import Duration, Headers, Percent, Table, UrlPath
+from rampgate.checks.frame.secrets import Address, Argument, Headers, StoreAddress
+from rampgate.checks.frame.table import Duration, Percent, Table, UrlPath
 
 
 class BackupSettings(Table):

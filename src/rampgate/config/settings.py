@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.checks.frame.discovery import checks, once
-from rampgate.checks.frame.secrets import Address, Secret
+from rampgate.checks.frame.secrets import Address, Headers, Secret
 from rampgate.checks.frame.table import Duration, Percent, Size, Table, UrlPath
 from rampgate.config.load_settings import LoadSettings
 from rampgate.config.predeploy import (
@@ -48,7 +48,7 @@ class TargetSettings(Table):
     timeout: Duration = Field(default=10.0, gt=0)
     max_body: Size = Field(default=10_000_000, ge=1024, le=1_000_000_000)
     max_headers: Size = Field(default=64 * 1024, ge=1024, le=96 * 1024)
-    headers: dict[str, Secret] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     admin_token: Secret = ""
 
 

@@ -144,13 +144,14 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
     return made
 
 
-def ask(
+def ask(  # noqa: PLR0913  # each is a part of the request
     client: httpx.Client,
     method: str,
     path: str,
     *,
     body: Any = None,
     form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
 ) -> Answer:
     """Send one request and read the answer to its last byte. A target that does not answer is an Answer too.
@@ -161,6 +162,7 @@ def ask(
         path: relative to the client's base address.
         body: sent as JSON unless None.
         form: sent as a browser sends a form, from the page at the same path.
+        headers: beside the client's own.
         timeout_s: for each silence, and for the whole body; the client's own when None.
 
     Raises:
@@ -173,7 +175,7 @@ def ask(
     limits = getattr(client, "limits", Limits())
     begun, came = time.perf_counter(), False
     try:
-        sent = {} if form is None else {"Referer": str(client.base_url.join(path))}
+        sent = {**(headers or {}), **({} if form is None else {"Referer": str(client.base_url.join(path))})}
         with client.stream(method, path, json=body, data=form, headers=sent, timeout=timeout) as response:
             came = True
             content = bodies.read(response, begun, timeout.read, limits)

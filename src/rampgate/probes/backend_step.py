@@ -14,8 +14,10 @@ from rampgate.io.http import Answer, ask
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from rampgate.checks.flag_service.request import FlagRequest
+    from rampgate.checks.flag_service.users import User
     from rampgate.clock import Clock
     from rampgate.config.steps import CacheSettings, JobSettings, PagingSettings, QuerySettings
 
@@ -39,22 +41,19 @@ class BackendProbe:
     client: httpx.Client
     clock: Clock
 
-    def flags(self, path: str, value: str, places: Mapping[str, str], flags: Sequence[str]) -> Measurement:
+    def flags(self, request: FlagRequest, account: User, flags: Sequence[str]) -> Measurement:
         """``flag_off_when_on``: flags that the account does not have.
 
         Args:
-            path: with {flag} and the places.
-            value: JMESPath of the decision, with {flag} or without.
-            places: {user} and {workspace} of the account.
+            request: how they are asked for.
+            account: of [login].
             flags: those that it must have.
         """
         wrong: dict[str, str] = {}
         for flag in flags:
-            address = path.replace("{flag}", quote(flag, safe=""))
-            for place, text in places.items():
-                address = address.replace(place, quote(text, safe=""))
-            answer = ask(self.client, "GET", address)
-            found = answer.find(value.replace("{flag}", flag))
+            method, path, body, headers = request.about(flag, account.user, account.workspace)
+            answer = ask(self.client, method, path, body=body, headers=headers)
+            found = request.decided(flag, answer.json())[0] if answer.ok else None
             if found is not True:
                 wrong[flag] = "off" if found is False else "no decision" if answer.ok else answer.trouble
         return Measurement(

@@ -162,7 +162,11 @@ class StageContext:
             partial(earlier.runs, run),
         )
 
-    def _open(self, service: str, *, account: Literal["user", "admin", "none"] = "user") -> httpx.Client:
+    def _open(
+        self, service: str, *, account: Literal["user", "admin", "none"] = "user", at: str = ""
+    ) -> httpx.Client:
+        if at:
+            return self.elsewhere(at)
         self.need(service)
         if account == "admin":
             return self.admin()
@@ -233,6 +237,12 @@ class StageContext:
             if token:
                 http.headers["Authorization"] = f"Bearer {token}"
         return http
+
+    def elsewhere(self, address: str) -> httpx.Client:
+        """A client of another service, in allowed_hosts: it is sent nothing that is the target's."""
+        target = self._settings.target
+        limits = Limits(target.max_body, target.max_headers)
+        return client(address, run_id=self.run.id, timeout_s=target.timeout, guard=self.guard, limits=limits)
 
     def admin(self) -> httpx.Client:
         """A client of the API with the administrator's token, where there is one."""

@@ -39,12 +39,11 @@ def start(context: StageContext, flags: FlagSettings, settings: FlagStartSetting
         stated["dotenv file"] = of_dotenv(
             settings.dotenv, names, settings.variable, settings.percentage_variable
         )
-    context.need("api")
-    clients = partial(context.client, "api", signed_in=False)
+    clients = partial(context.context().client, "api", account="none", at=flags.url or "")
+    clients().close()
     probe = FlagProbe(
         clients,
-        flags.path,
-        flags.value,
+        flags,
         flags.bulk,
         clock=context.run.clock,
         ends=min(context.run.deadline, context.run.clock.monotonic() + flags.duration),
@@ -82,7 +81,7 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
         rollout = ScratchRollout(
             http,
             settings.path.replace("{store}", name),
-            FlagProbe(clients, flags.path, flags.value, bulk, clock=run.clock, ends=run.deadline),
+            FlagProbe(clients, flags, bulk, clock=run.clock, ends=run.deadline),
             flags.hash == "salted",
             flags.semantics,
             run.progress,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from rampgate.checks.frame.table import revealed
 from rampgate.errors import UnreachableError
 from rampgate.io.http import client
 from rampgate.io.prometheus import Prometheus
@@ -93,6 +92,6 @@ def _client(context: StageContext, settings: MonitoringSettings, service: str) -
         http.timeout = settings.timeout
         return http
     # Not the target's own headers: they may carry a secret that is for the target alone.
-    headers = next((revealed(own) for name, own in settings.headers.items() if name == service), None)
+    headers = next((own for name, own in settings.headers.items() if name == service), None)
     base, timeout_s = getattr(settings, service), settings.timeout
     return client(base, run_id=context.run.id, timeout_s=timeout_s, headers=headers, guard=context.guard)

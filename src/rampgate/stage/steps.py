@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rampgate.checks.flag_service.users import User
 from rampgate.errors import ProbeError, UnreachableError
 from rampgate.io.http import ask, find
 from rampgate.probes.backend_step import BackendProbe
@@ -33,11 +34,9 @@ def flags(context: StageContext, step: steps.StepSettings) -> Measurement:
     settings = context.run.settings.flags
     if settings is None:
         raise ProbeError("[flags] is not configured, so that no flag can be read back")
-    user, workspace = _account(context)
-    places = {"{user}": user, "{workspace}": workspace}
-    with _signed_in(context) as http:
-        probe = BackendProbe(http, context.run.clock)
-        return probe.flags(settings.path, settings.value, places, step.flags)
+    account = User(*_account(context))
+    with context.elsewhere(settings.url) if settings.url else _signed_in(context) as http:
+        return BackendProbe(http, context.run.clock).flags(settings, account, step.flags)
 
 
 def visit(context: StageContext, step: steps.MonitoringStepSettings) -> list[Measurement]:

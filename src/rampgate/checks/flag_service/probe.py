@@ -7,12 +7,12 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import httpx
 
 from rampgate.checks.flag_service.counts import FlagCounts
 from rampgate.checks.flag_service.pace import Pace, side_by_side
+from rampgate.checks.flag_service.request import Sent
 from rampgate.checks.flag_service.users import Asked
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
@@ -21,6 +21,7 @@ from rampgate.io.http import Patience, ask
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rampgate.checks.flag_service.request import FlagRequest
     from rampgate.checks.flag_service.settings import BulkSettings
     from rampgate.checks.flag_service.users import Decisions, User
     from rampgate.io.http import Answer, ClientFactory
@@ -46,8 +47,7 @@ class FlagProbe:
 
     Args:
         client_factory: makes one client per group of requests.
-        single: address with {flag}, {user} and perhaps {workspace}.
-        value: JMESPath of the decision, true or false, in the answer to a single request; may have {flag}.
+        single: how to ask about one user.
         bulk: how to ask for many at once, None when only one by one.
         concurrency: requests at once.
         clock: for start and end, and for the pace.
@@ -55,8 +55,7 @@ class FlagProbe:
     """
 
     client_factory: ClientFactory
-    single: str
-    value: str = "enabled"
+    single: FlagRequest
     bulk: BulkSettings | None = None
     concurrency: int = 10
     clock: Clock = field(default_factory=SystemClock)
@@ -105,14 +104,14 @@ class FlagProbe:
 
     def requests(self, flags: Sequence[str]) -> list[Sequence[str]]:
         """The flags that each request for one user is about: all where one answer has all."""
-        return [[flag] for flag in flags] if "{flag}" in self.single else [flags]
+        return [[flag] for flag in flags] if self.single.names_flag else [flags]
 
     @property
     def counts(self) -> FlagCounts:
         """Counts what was decided, with what this probe met on the way."""
         with self._lock:
             troubles = dict(self._troubles)
-        path = self.bulk.path if self.bulk else self.single
+        path = self.bulk.path if self.bulk else self.single.path
         return FlagCounts(path, self._start, self.clock.now(), troubles)
 
     def _group(
@@ -150,7 +149,8 @@ class FlagProbe:
     ) -> dict[tuple[int, str], bool | None]:
         """The decisions for one group; all None when the answer is not one {flag: bool} per user."""
         listed = [{bulk.user_key: user.user, bulk.workspace_key: user.workspace} for user in users]
-        answer = send("POST", bulk.path, {bulk.users_key: listed, bulk.flags_key: list(flags)})
+        body = {bulk.users_key: listed, bulk.flags_key: list(flags)}
+        answer = send(Sent("POST", bulk.path, body, self.single.headers))
         results: Any = answer.find(bulk.results) if answer is not None else None
         whole = isinstance(results, list) and len(results) == len(users)
         if not whole or not all(isinstance(result, dict) for result in results):
@@ -158,40 +158,34 @@ class FlagProbe:
                 self._trouble(f"{bulk.path} answered without one {{flag: bool}} per user")
             return {(n, flag): None for n in range(len(users)) for flag in flags}
         return {
-            (n, flag): self._decision(flag, result.get(flag))
+            (n, flag): self._counted(*self.single.decision(flag, result.get(flag)))
             for n, result in enumerate(results)
             for flag in flags
         }
 
     def _one(self, send: Any, flags: Sequence[str], user: User) -> dict[str, bool | None]:
         """The decisions for one user, of one answer."""
-        places = {"{flag}": flags[0], "{user}": user.user, "{workspace}": user.workspace}
-        path = self.single
-        for place, text in places.items():
-            path = path.replace(place, quote(text, safe=""))
-        answer = send("GET", path)
+        answer = send(self.single.about(flags[0], user.user, user.workspace))
         if answer is None:
             return dict.fromkeys(flags)
-        found = {flag: answer.find(self.value.replace("{flag}", flag)) for flag in flags}
-        return {flag: self._decision(flag, got) for flag, got in found.items()}
+        body = answer.json()
+        return {flag: self._counted(*self.single.decided(flag, body)) for flag in flags}
 
-    def _ask(
-        self, client: httpx.Client, pace: Pace, patience: Patience, method: str, path: str, body: Any = None
-    ) -> Answer | None:
+    def _ask(self, client: httpx.Client, pace: Pace, patience: Patience, sent: Sent) -> Answer | None:
         """A 2xx answer, or None.
 
         Raises:
             _TimeUpError: there is no time left for it.
             ProbeError: the target limits our rate, after it was halved too.
         """
-        answer = None
+        answer, (method, path, body, headers) = None, sent
         for _ in range(ATTEMPTS):
             if patience.ended:
                 self._trouble("one request after another failed: the rest was not asked")
                 return None
             if not pace.turn():
                 raise _TimeUpError
-            answer = ask(client, method, path, body=body)
+            answer = ask(client, method, path, body=body, headers=headers)
             failed = answer.status is None or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR
             patience.note(lost=failed)
             if answer.ok:
@@ -209,12 +203,11 @@ class FlagProbe:
             )
         return None
 
-    def _decision(self, flag: str, found: Any) -> bool | None:
-        """True or false; anything else is no decision."""
-        if isinstance(found, bool):
-            return found
-        self._trouble(f"{flag} is {'missing' if found is None else type(found).__name__}, not true or false")
-        return None
+    def _counted(self, decision: bool | None, why: str) -> bool | None:  # what was decided
+        """The decision; why there is none is counted."""
+        if decision is None:
+            self._trouble(why)
+        return decision
 
     def _trouble(self, text: str, times: int = 1) -> None:
         """Count why a decision is missing, or had to be retried."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
+from rampgate.checks.flag_service.request import FlagRequest
 from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
 
 
@@ -48,15 +49,9 @@ class FlagScratchSettings(Table):
     prefix: str = "rampgate-scratch-"
 
 
-class FlagSettings(Table):
+class FlagSettings(FlagRequest):
     """Where flags are read, and what they must be."""
 
-    path: str = Field(description="with `{user}`, and perhaps `{flag}` and `{workspace}`")
-    value: JMESPath = Field(
-        default="enabled",
-        description="JMESPath of true or false; with `{flag}` where one answer has all flags, as in "
-        "`contains(toggles[].name, '{flag}')`",
-    )
     algorithm: Literal["md5-mod100", "unknown"] = Field(
         default="unknown", description='`"md5-mod100"`: compared user by user'
     )
@@ -81,16 +76,3 @@ class FlagSettings(Table):
     start: FlagStartSettings | None = Field(default=None, description="see below: before a rollout")
     scratch: FlagScratchSettings | None = Field(default=None, description="see below: before a rollout")
     required: bool = True
-
-    @field_validator("path")
-    @classmethod
-    def _has_places(cls, path: str) -> str:
-        if not path.startswith("/") or "{user}" not in path:
-            raise ValueError("accepted is a path with {flag}, {user} and perhaps {workspace}")
-        return path
-
-    @model_validator(mode="after")
-    def _names_the_flag(self) -> FlagSettings:
-        if "{flag}" not in self.path + self.value:
-            raise ValueError("accepted is {flag} in path, or in value where one answer has all flags")
-        return self

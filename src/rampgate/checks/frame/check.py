@@ -40,12 +40,15 @@ class DefaultThreshold:
 class OpenClient(Protocol):
     """Opens a client of the target; whoever asks for one closes it."""
 
-    def __call__(self, service: str, *, account: Literal["user", "admin", "none"] = "user") -> httpx.Client:
+    def __call__(
+        self, service: str, *, account: Literal["user", "admin", "none"] = "user", at: str = ""
+    ) -> httpx.Client:
         """A client of a service.
 
         Args:
             service: ``web`` or ``api``.
             account: the session of [login], the token of the administrator, or neither.
+            at: the address of another service, which gets no account and nothing else of the target's.
 
         Raises:
             UnreachableError: the service does not answer.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Self
 
+from pydantic import AfterValidator
 from pydantic_core import core_schema
 
 from rampgate.model.redact import MASK, Redactor, argument_secrets, credentials, well_formed
 
 _PARTS = re.compile(r"[\s;,=]+")
 _LONG = 8
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class SecretText(str):
@@ -109,7 +111,17 @@ class CommandPart(SecretText):
         return argument_secrets([self])
 
 
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
+            raise ValueError(
+                "accepted are names and values of HTTP headers, in ASCII and without line breaks"
+            )
+    return headers
+
+
 Secret = Annotated[str, SecretText]
+Headers = Annotated[dict[str, Secret], AfterValidator(_headers)]
 StoreAddress = Annotated[str, SecretAddress]
 Address = Annotated[str, SiteAddress]
 Argument = Annotated[str, CommandPart]

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rampgate.model.ramp import Ramp
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 JMESPATH = "accepted is a JMESPath expression"
 """What is said of a wrong one, which is shown: it is no secret, whatever its key is called."""
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SIZE = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>B|kB|KiB|MB|MiB)")
 _BYTES = {"B": 1, "kB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 
@@ -62,7 +58,12 @@ def _path(path: object) -> str:
     return path
 
 
-def _jmespath(expression: object) -> str:
+def jmespath_of(expression: object) -> str:
+    """The expression.
+
+    Raises:
+        ValueError: it is no JMESPath.
+    """
     import jmespath
 
     if not isinstance(expression, str):
@@ -72,20 +73,6 @@ def _jmespath(expression: object) -> str:
     except jmespath.exceptions.JMESPathError as error:
         raise ValueError(f"{JMESPATH}; {str(error).splitlines()[0]}") from None
     return expression
-
-
-def _headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name, value in revealed(headers).items():
-        if not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
-            raise ValueError(
-                "accepted are names and values of HTTP headers, in ASCII and without line breaks"
-            )
-    return headers
-
-
-def revealed(headers: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Headers as they are sent."""
-    return {name: value.get_secret_value() for name, value in headers.items()}
 
 
 def _stages(text: object) -> str:
@@ -99,6 +86,5 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(_size)]
 UrlPath = Annotated[str, BeforeValidator(_path)]
 Stages = Annotated[str, BeforeValidator(_stages)]
-Headers = Annotated[dict[str, SecretStr], AfterValidator(_headers)]
-JMESPath = Annotated[str, BeforeValidator(_jmespath)]
+JMESPath = Annotated[str, BeforeValidator(jmespath_of)]
 Percent = Annotated[float, Field(ge=0, le=100)]
