@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rampgate.config.settings import DemoSettings
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.process import Process
+from rampgate.io.text import read_text
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ def settings_of(path: Path) -> DemoSettings:
         ConfigurationError: there is none, or it is wrong.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("demo")
+        table = tomllib.loads(read_text(path)).get("demo")
         if table is None:
             raise ConfigurationError(f"{path}: demo: missing; it says how the deployment is brought up")
         return DemoSettings.model_validate(table)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None
     except ValidationError as error:
         raise ConfigurationError(
@@ -136,7 +137,7 @@ def read_ready(path: Path) -> dict[str, Any]:
         ConfigurationError: it cannot be read.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: is no ready file of a deployment: {error}") from None
     if not isinstance(content, dict):

@@ -23,8 +23,10 @@ from rampgate.stage.items import (
     STAGE_SESSION,
     WORKER_KEY,
     UnmetError,
+    add_checks,
     check_id,
     clean_report,
+    error_text,
     own_outcome,
     severity_of,
     stage_of,
@@ -112,20 +114,11 @@ def _configure(config: pytest.Config) -> None:
     config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
     config.pluginmanager.register(fixtures.of_subjects(stage_session.setup.settings), "rampgate-subjects")
-    _add_checks(config, stage)
+    add_checks(config, stage)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
     wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
     if wrapper:
         config.pluginmanager.unregister(wrapper)
-
-
-def _add_checks(config: pytest.Config, stage: str) -> None:
-    """When no path was typed, add the installed checks, the same code as ./validation."""
-    checks = (plan.validation_folder() / stage).resolve()
-    typed = config.args_source is pytest.Config.ArgsSource.ARGS
-    given = [Path(str(argument).partition("::")[0]).resolve() for argument in config.args]
-    if not typed and checks.is_dir() and not any(path in (checks, *checks.parents) for path in given):
-        config.args.append(str(checks))
 
 
 @pytest.hookimpl(trylast=True)
@@ -285,11 +278,11 @@ def pytest_runtest_makereport(
         **({"cause": Cause.STARVED.value} if expect and expect.unreliable else {}),
     )
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
-    text = str(error) if isinstance(error, UnmetError | RampgateError) else ""
-    _attach(report, item, outcome.value, stage_session.setup.redactor.text(text))
+    text = error_text(error, stage_session.setup.redactor)
+    _attach(report, item, outcome.value, text)
     if isinstance(error, UnreachableError):
         report.outcome = "skipped"
-        report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {error}")
+        report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {text}")
     return report
 
 

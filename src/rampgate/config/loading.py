@@ -18,6 +18,7 @@ from rampgate.config.locate import FILE_NAME
 from rampgate.config.problems import dotted, sentences
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
+from rampgate.io.text import read_text
 from rampgate.model.redact import SECRET_NAME, Redactor, argument_secrets, credentials
 
 if TYPE_CHECKING:
@@ -134,11 +135,13 @@ def _strange_variables(environ: Mapping[str, str]) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: is not TOML: {error}") from None
+    except UnicodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def _override(data: dict[str, Any], overrides: Mapping[str, str]) -> None:

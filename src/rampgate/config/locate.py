@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ConfigurationError
+from rampgate.io.text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ def reports_folder(path: Path | None, given: str | None, environ: Mapping[str, s
     text = ""
     for file in (path, Path(FILE_NAME)):  # a file that cannot be read names none; this folder's may
         with contextlib.suppress(OSError, ValueError):
-            text = text or (file.read_text(encoding="utf-8") if file else "")
+            text = text or (read_text(file) if file else "")
     try:
         found = tomllib.loads(text).get(REPORTS)
     except ValueError:

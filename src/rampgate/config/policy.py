@@ -11,6 +11,7 @@ from rampgate.config import labels
 from rampgate.config.load_settings import LOAD_THRESHOLDS
 from rampgate.config.thresholds import CRITICAL, defaults
 from rampgate.errors import ConfigurationError
+from rampgate.io.text import read_text
 from rampgate.judging.threshold import Aggregation, Threshold, parse
 from rampgate.model.metrics import METRICS, Kind, Metric
 from rampgate.outcome import Severity
@@ -251,8 +252,8 @@ def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) ->
     import yaml
 
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content: Any = yaml.safe_load(read_text(path))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
         problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
         return []
     triggers = content.get("rollback_triggers") if isinstance(content, dict) else None

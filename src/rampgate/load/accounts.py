@@ -6,12 +6,14 @@ They come from a pattern, a CSV file or a command; ``load.cohorts`` knows which 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rampgate.errors import ConfigurationError
+from rampgate.io.text import read_text
 from rampgate.load.table import NO_COHORT
 from rampgate.model import formats
 from rampgate.model.measurement import Measurement
@@ -93,12 +95,11 @@ def of_csv(path: Path, needed: Sequence[str]) -> list[Account]:
     """
     where = f"load.accounts.csv: {path}"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, skipinitialspace=True)
-            return _accounts(where, [(rows.line_num, row) for row in rows], needed)
+        rows = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+        return _accounts(where, [(rows.line_num, row) for row in rows], needed)
     except OSError as error:
         raise ConfigurationError(f"{where}: cannot be read: {error.strerror}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeError) as error:
         raise ConfigurationError(f"{where}: is not CSV: {error}") from None
 
 

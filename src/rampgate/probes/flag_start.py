@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask
+from rampgate.io.text import read_text
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -57,10 +59,9 @@ def of_dotenv(path: Path, flags: Sequence[str], variable: str, percentage_variab
     from dotenv import dotenv_values
 
     try:
-        with path.open(encoding="utf-8") as stream:
-            values = dotenv_values(stream=stream, interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        values = dotenv_values(stream=io.StringIO(read_text(path)), interpolate=False)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ProbeError(f"flags.start.dotenv: {path}: cannot be read: {reason}") from None
     on: dict[str, bool | None] = {}
     troubles: dict[str, str] = {}

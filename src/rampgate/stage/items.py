@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, ProbeError, RefusedError, UnreachableError
+from rampgate.errors import ConfigurationError, ProbeError, RampgateError, RefusedError, UnreachableError
 from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
@@ -98,6 +99,18 @@ def _wanted(expression: str) -> Iterator[str]:
         waiting += [(child, wanted) for child in ast.iter_child_nodes(node)]
 
 
+def add_checks(config: pytest.Config, stage: str) -> None:
+    """When no path was typed, add the installed checks, the same code as ./validation."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return
+    checks = (plan.validation_folder() / stage).resolve()
+    given = [Path(argument).resolve() for argument in config.args]
+    if checks.is_dir() and not any(path in (checks, *checks.parents) for path in given):
+        config.args.append(str(checks))
+    # In a path pytest takes a bracket for the beginning of a parameter; the way from here may have none.
+    config.args[:] = [os.path.relpath(path) if "[" in path else path for path in config.args]
+
+
 def check_id(item: pytest.Item, stage: str) -> str | None:
     """The id of an installed check, None for any other test."""
     folder = plan.validation_folder().resolve() / stage
@@ -134,12 +147,30 @@ def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome 
     return Outcome.FAILED, text.splitlines()[0]
 
 
+def error_text(error: BaseException | None, redactor: Redactor) -> str:
+    """What an error of ours says, a line each: no secret, and nothing that controls a terminal or a CI."""
+    from rampgate.report.text import clean
+
+    lines = [str(error)] if isinstance(error, RampgateError | UnmetError) else []
+    if isinstance(error, UnmetError) and error.sentences:
+        lines = error.sentences
+    elif isinstance(error, ConfigurationError):
+        lines = error.problems
+    return "\n".join(clean(redactor.text(line)) for line in lines)
+
+
 def clean_report(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Take secrets out of what pytest itself shows: a traceback, an assertion's values, captured output."""
-    text = report.longreprtext
-    if (cleaned := redactor.text(text)) != text:
-        report.longrepr = cleaned
-    report.sections = [(redactor.text(name), redactor.text(output)) for name, output in report.sections]
+    """Take secrets out of what pytest itself shows: a traceback, an assertion's values, captured output.
+
+    Half a character, which a worker's pipe cannot carry, becomes its own escape.
+    """
+
+    def cleaned(text: str) -> str:
+        return redactor.text(text).encode("utf-8", "backslashreplace").decode()
+
+    if (text := cleaned(report.longreprtext)) != report.longreprtext:
+        report.longrepr = text
+    report.sections = [(cleaned(name), cleaned(output)) for name, output in report.sections]
 
 
 def severity_of(item: pytest.Item) -> Severity:

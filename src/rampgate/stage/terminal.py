@@ -91,7 +91,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _line(reporter: Any, report: Any) -> None:
-    outcome, check = report.rampgate, report.rampgate_check
+    from rampgate.report.text import clean
+
+    outcome, check = report.rampgate, clean(report.rampgate_check)
     colour = {_COLOURS.get(outcome, "yellow"): True}
     reporter.ensure_newline()
     reporter.write(f"{outcome:>9}  ", **colour)
