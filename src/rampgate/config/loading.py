@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from rampgate.checks.frame.secrets import CommandPart, SecretAddress, SecretText
+from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText
 from rampgate.config.locate import FILE_NAME
 from rampgate.config.problems import dotted, sentences
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
 from rampgate.io.text import read_text
-from rampgate.model.redact import SECRET_NAME, Redactor, argument_secrets, credentials
+from rampgate.model.redact import Redactor, argument_secrets, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}")
 _PREFIX = "rampgate_"
-_NO_SECRET = re.compile(r"(?:PATH|UR[IL]|HOST|PORT|USER|NAME|FILE|TYPE)$|^$", re.IGNORECASE)
-"""Ends of the names of variables that hold no secret, whatever else is in the name."""
 
 
 def load(
@@ -178,19 +176,10 @@ def _secrets(settings: Settings, filled: Iterable[tuple[Sequence[str | int], str
             found |= credentials(value)
     for keys, name, value in filled:
         place = _at(settings, keys)
-        if isinstance(place, CommandPart):
-            secret = not re.fullmatch(r"\d{0,5}", value)
-        elif isinstance(place, SecretAddress):
-            secret = False  # its account is known already
-        else:
-            secret = isinstance(place, SecretText | SecretStr) or _is_secret(name)
-        if secret:
+        plain = SecretText if isinstance(place, SecretStr) else SecretPath
+        if (type(place) if isinstance(place, SecretText) else plain).hidden(name, value):
             found.add(value)
     return found - readable
-
-
-def _is_secret(variable: str) -> bool:
-    return bool(SECRET_NAME.search(variable)) and not _NO_SECRET.search(variable)
 
 
 def _user_name(settings: Settings) -> str:

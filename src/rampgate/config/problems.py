@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeGuard, Union, 
 
 from pydantic import BaseModel, SecretStr, Tag
 
-from rampgate.checks.frame.secrets import CommandPart, SecretText, SiteAddress
+from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText, SiteAddress
 from rampgate.checks.frame.table import JMESPATH
 from rampgate.config.settings import Settings
 from rampgate.model.redact import MASK, well_formed
@@ -135,7 +135,7 @@ def _is_table(kind: Any) -> TypeGuard[type[BaseModel]]:
 def _shown(place: _Place, found: Any, redactor: Redactor) -> str:
     """What was found, without secrets: those that we know, and all that stands where secrets do."""
     kinds = [kind for kind in inside(place.kind) if isinstance(kind, type)]
-    shown = (CommandPart, SiteAddress) if well_formed(str(found)) else ()
+    shown = (CommandPart, SecretPath, SiteAddress) if well_formed(str(found)) else ()
     if any(issubclass(kind, SecretText | SecretStr) and kind not in shown for kind in kinds):
         return MASK
     if isinstance(found, dict | list):

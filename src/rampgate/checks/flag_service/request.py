@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from rampgate.checks.frame.secrets import Address, Headers
-from rampgate.checks.frame.table import JMESPath, Table, jmespath_of
+from rampgate.checks.frame.secrets import Address, Body, Headers
+from rampgate.checks.frame.table import JMESPath, Table, UrlPath, jmespath_of
 from rampgate.io.http import find
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Sent(NamedTuple):
 class FlagRequest(Table):
     """How a flag service is asked about one user, and which decision its answer holds."""
 
-    path: str = Field(description="with `{user}`, and perhaps `{flag}` and `{workspace}`, as in all of these")
+    path: UrlPath = Field(
+        description="with `{user}`, and perhaps `{flag}` and `{workspace}`, as in all of these"
+    )
     url: Address | None = Field(
         default=None,
         description="of a flag service of its own, in `allowed_hosts`; it is sent nothing of `[target]`",
@@ -50,7 +52,7 @@ class FlagRequest(Table):
         default=None, description="none: `GET`, and `POST` with a `body`"
     )
     headers: Headers = Field(default={}, description="beside those of `[target]`; secret")
-    body: dict[str, Any] = Field(default={}, description="sent as JSON")
+    body: Body = Field(default={}, description="sent as JSON; what has a secret's name is one")
     value: Annotated[JMESPath, BeforeValidator(_value)] = Field(
         default="enabled",
         description="JMESPath of the decision; with `{flag}` where one answer has all flags, as in "
@@ -63,7 +65,7 @@ class FlagRequest(Table):
 
     @model_validator(mode="after")
     def _has_places(self) -> FlagRequest:
-        if not self.path.startswith("/") or "{user}" not in self._asked:
+        if "{user}" not in self._asked:
             raise ValueError("accepted is a path that begins with /, and {user} in path, body or headers")
         if _FLAG not in self._asked + self.value:
             raise ValueError("accepted is {flag} in path or body, or in value where one answer has all flags")

@@ -8,11 +8,15 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator
 from pydantic_core import core_schema
 
-from rampgate.model.redact import MASK, Redactor, argument_secrets, credentials, well_formed
+from rampgate.model.redact import MASK, SECRET_NAME, Redactor, argument_secrets, credentials, well_formed
 
 _PARTS = re.compile(r"[\s;,=]+")
-_LONG = 8
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ADDRESS_PARTS = re.compile(r"[\s;,=/?&:@#]+")
+_WORD = re.compile(r"(?![a-z]*$|[\d.]*$|(?=.{,40}$)[\w-]+(\.[\w-]+)+$).{8,}")
+"""A part of a secret that is one by itself: neither a plain word nor a host."""
+_NO_SECRET = re.compile(r"(?:PATH|UR[IL]|HOST|PORT|USER|NAME|FILE|TYPE)$", re.IGNORECASE)
+"""Ends of the names of variables that hold no secret, whatever else is in the name."""
 
 
 class SecretText(str):
@@ -43,8 +47,14 @@ class SecretText(str):
 
     def secrets(self) -> set[str]:
         """What may be written nowhere: all of it, and the words of which it is made."""
-        words = {word for word in _PARTS.split(self) if len(word) >= _LONG}
+        parts = _ADDRESS_PARTS if "://" in self else _PARTS
+        words = {word for word in parts.split(self) if _WORD.fullmatch(word)}
         return {str(self), *words, *credentials(self)} - {""}
+
+    @classmethod
+    def hidden(cls, variable: str, value: str) -> bool:  # noqa: ARG003  # others ask for them
+        """Whether what a variable of this name brought to such a place is a secret by itself."""
+        return True
 
     def __repr__(self) -> str:
         return str.__repr__(self.masked(self))
@@ -78,6 +88,11 @@ class SecretAddress(SecretText):
         """Account, password, options with a secret's name."""
         return credentials(self)
 
+    @classmethod
+    def hidden(cls, variable: str, value: str) -> bool:  # noqa: ARG003  # its account is known already
+        """Whether what a variable of this name brought to such a place is a secret by itself."""
+        return False
+
 
 class SiteAddress(SecretAddress):
     """The address of a site or a service, without a slash at its end."""
@@ -96,6 +111,28 @@ class SiteAddress(SecretAddress):
         return super().read(text.rstrip("/"))
 
 
+class SecretPath(SecretAddress):
+    """A path, of which values with a secret's name are secret, and variables with one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, text: object) -> Self:
+        """What a file says.
+
+        Raises:
+            ValueError: it is no path.
+        """
+        if not isinstance(text, str) or not text.startswith("/"):
+            raise ValueError("accepted is a path that begins with /")
+        return cls(text)
+
+    @classmethod
+    def hidden(cls, variable: str, value: str) -> bool:  # noqa: ARG003
+        """Whether what a variable of this name brought to such a place is a secret by itself."""
+        return bool(SECRET_NAME.search(variable)) and not _NO_SECRET.search(variable)
+
+
 class CommandPart(SecretText):
     """A part of a command: secret where it looks so, or where a variable brought it; the rest is shown."""
 
@@ -110,6 +147,30 @@ class CommandPart(SecretText):
         """What looks like one; beside other arguments, more may."""
         return argument_secrets([self])
 
+    @classmethod
+    def hidden(cls, variable: str, value: str) -> bool:  # noqa: ARG003
+        """Whether what a variable of this name brought to such a place is a secret by itself: no port is."""
+        return not re.fullmatch(r"\d{0,5}", value)
+
+
+class SecretBody(SecretText):
+    """JSON, in which the values under a key with a secret's name are secret."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(_marked, handler(source))
+
+
+def _marked(part: Any, secret: object = None) -> Any:
+    """The same, its secrets of the type of one."""
+    if isinstance(part, dict):
+        return {key: _marked(value, secret or SECRET_NAME.search(key)) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_marked(value, secret) for value in part]
+    return SecretText(part) if secret and isinstance(part, str) else part
+
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
@@ -121,6 +182,7 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 Secret = Annotated[str, SecretText]
+Body = Annotated[dict[str, Any], SecretBody]
 Headers = Annotated[dict[str, Secret], AfterValidator(_headers)]
 StoreAddress = Annotated[str, SecretAddress]
 Address = Annotated[str, SiteAddress]

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from rampgate.checks.frame.secrets import SecretPath
 from rampgate.model.ramp import Ramp
 
 JMESPATH = "accepted is a JMESPath expression"
@@ -52,12 +53,6 @@ def _size(text: object) -> int:
     return int(float(match["count"]) * _BYTES[match["unit"]])
 
 
-def _path(path: object) -> str:
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise ValueError("accepted is a path that begins with /")
-    return path
-
-
 def jmespath_of(expression: object) -> str:
     """The expression.
 
@@ -84,7 +79,7 @@ def _stages(text: object) -> str:
 
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(_size)]
-UrlPath = Annotated[str, BeforeValidator(_path)]
+UrlPath = Annotated[str, SecretPath]
 Stages = Annotated[str, BeforeValidator(_stages)]
 JMESPath = Annotated[str, BeforeValidator(jmespath_of)]
 Percent = Annotated[float, Field(ge=0, le=100)]
