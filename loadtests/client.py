@@ -78,7 +78,9 @@ class Session:
             keep: bytes of the answer's body, unpacked, that are read; a larger one is an error. 0 reads all,
                 keeps none. What is sent is the same in either case.
         """
-        every = {**self.headers, **(headers or {})}
+        own = {name.lower() for name in headers or {}}
+        every = {name: value for name, value in self.headers.items() if name.lower() not in own}
+        every |= headers or {}
         if keep and "accept-encoding" not in {name.lower() for name in every}:
             every["Accept-Encoding"] = ""  # libcurl is ready to unpack, and does not ask for it
         body = None

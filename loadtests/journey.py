@@ -266,7 +266,9 @@ class LoadUser(User):
         found = []
         for index, endpoint in enumerate(self.work.endpoints):
             prepare = partial(self.session.prepare, endpoint.method, endpoint.path)
-            own, signed = headers if endpoint.sign_in else None, bool(self.signed_in) and endpoint.sign_in
+            replaced = "authorization" in {name.lower() for name in endpoint.headers}
+            own = {**(headers if endpoint.sign_in and not replaced else {}), **endpoint.headers}
+            signed = bool(self.signed_in) and endpoint.sign_in
             found.append(EndpointRequest(index, endpoint.name, prepare(own), signed=signed))
             if endpoint.body:
                 read = prepare(own, keep=bodies.MOST_BYTES)

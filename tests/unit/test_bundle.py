@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tests.unit.fakes import FakeClock
 
-from rampgate.checks.version import VersionSettings
+from rampgate.checks.running_version.settings import VersionSettings
 from rampgate.config.predeploy import BundleSettings
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError, ProbeError, UnreachableError

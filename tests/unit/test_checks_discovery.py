@@ -6,7 +6,7 @@ import pytest
 
 from rampgate.checks.frame import discovery
 from rampgate.checks.frame.check import Check, DefaultThreshold
-from rampgate.checks.version import VersionSettings
+from rampgate.checks.running_version.settings import VersionSettings
 from rampgate.config import plan, thresholds
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from tests.unit.fakes import Clients, FakeClock, always, context, send_json, serving
 
-from rampgate.checks.version import VersionSettings, measure
+from rampgate.checks.running_version.settings import VersionSettings
+from rampgate.checks.version import measure
 from rampgate.errors import ProbeError
 from rampgate.io.http import client
 
@@ -235,3 +237,61 @@ def test_a_pass_says_how_small_an_instance_was_seen(connections: int, share: int
     says = f"so many show an instance with {share} % of the traffic, at 99.9 %"
     assert version(always(OK), "1.0.0", connections).note == says
     assert version(always(OK), None, connections).note == f"{says}, and no version is expected"
+
+
+META = b'<!doctype html><meta charset=utf-8><meta name="version" content="2.4.1"><title>Shop</title>'
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer"),
+    [
+        ({"value": "app.build"}, httpx.Response(200, json={"app": {"build": "2.4.1"}})),
+        ({"header": "X-Version"}, httpx.Response(204, headers={"x-version": "2.4.1"})),
+        ({"pattern": r"\S+"}, httpx.Response(200, text="2.4.1\n")),
+        ({"pattern": r'name="version" content="(.+?)"'}, httpx.Response(200, content=META)),
+        ({"value": "@"}, httpx.Response(200, json="2.4.1")),
+    ],
+)
+def test_the_version_stands_where_the_settings_say(settings: dict[str, Any], answer: httpx.Response) -> None:
+    """In JSON, a header, a text or a page: the expected one passes, another one does not."""
+    right, wrong = (
+        asked(always(answer), expected=it, connections=2, **settings)[0] for it in ("2.4.1", "2.4")
+    )
+    assert (right.value, right.details["versions"]) == (0, {"2.4.1": 2})
+    assert wrong.value == 2
+
+
+@pytest.mark.parametrize("settings", [{"header": "X-Version"}, {"pattern": "version (.+)"}])
+def test_an_answer_without_that_place_names_no_version(settings: dict[str, Any]) -> None:
+    """What stands elsewhere in it is not taken instead."""
+    found = asked(always(OK), expected="1.0.0", connections=2, **settings)[0]
+    assert (found.value, found.details["versions"]) == (2, {"unknown": 2})
+
+
+def test_an_instance_may_be_named_by_a_header() -> None:
+    """As a balancer or a platform does it, whose name stands in no body."""
+    names = iter("abab")
+    clients = Clients(
+        lambda _: httpx.Response(200, text="1.0.0", headers={"X-Served-By": next(names)}),
+    )
+    settings = {"pattern": ".+", "instance_header": "x-served-by", "instances": 2, "connections": 4}
+    found = {each.metric: each for each in asked(clients, expected="1.0.0", **settings)}
+    assert (found["wrong_version"].value, found["instances_missing"].value) == (0, 0)
+    assert found["wrong_version"].details["instances"] == {"1.0.0": {"a": 2, "b": 2}}
+
+
+def test_its_own_headers_are_sent() -> None:
+    """Where the version stands behind a key of its own."""
+    clients = always(OK)
+    asked(clients, connections=2, headers={"X-Key": "k"})
+    assert [request.headers["X-Key"] for request in clients.requests] == ["k", "k"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"header": "X-Version", "pattern": "."}, {"pattern": "("}, {"url": "http://127.0.0.1", "sign_in": True}],
+)
+def test_a_version_that_cannot_be_read_as_described_is_refused(wrong: dict[str, Any]) -> None:
+    """Two places for it, an expression that is none, the target's session at another server."""
+    with pytest.raises(ValidationError):
+        VersionSettings(**wrong)

@@ -174,3 +174,19 @@ def test_clients_are_closed_once_they_are_out_of_use() -> None:
         connections.close()
         assert (busy.is_closed, idle.is_closed) == (False, True)
     assert busy.is_closed
+
+
+def test_an_endpoint_has_headers_of_its_own() -> None:
+    """Beside those of the target, and in the place of one that has the same name, however it is written."""
+    clients = always(httpx.Response(200))
+    wanted = EndpointSettings(name="a", path="/a", headers={"x-tenant": "one", "Accept-Language": "de"})
+
+    def make() -> httpx.Client:
+        made = clients()
+        made.headers["X-Tenant"] = "everybody"
+        return made
+
+    send(wanted, Connections(make), 5.0)
+    (request,) = clients.requests
+    assert request.headers.get_list("X-Tenant") == ["one"]
+    assert request.headers["Accept-Language"] == "de"

@@ -133,3 +133,39 @@ def test_without_a_version_table_no_load_run_asks(tmp_path: Path, service: Servi
         decided = running.end()
     assert service.asked == 0
     assert "version" not in outcomes(decided)
+
+
+def test_a_version_at_another_server_is_asked_there_and_told_no_secret_of_the_target(
+    tmp_path: Path, service: Service
+) -> None:
+    """Its own header goes there, and the target is not asked for what it does not know."""
+    sent: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        sent.append(str(handler.headers))
+        send_json(handler, 200, {"version": "1.0.0"})
+
+    with service.up() as address, serving(answer) as elsewhere:
+        configured = {"expected": "1.0.0", "url": elsewhere, "headers": {"X-Key": "canary-of-the-version"}}
+        target = {"api": address, "headers": {"X-Secret": "canary-of-the-target"}}
+        running = Running(settings(tmp_path, target=target, version=configured))
+        running.run.start()
+        running.run.peak_users = 2
+        running.go_on(46)
+        decided = running.end()
+    assert outcomes(decided)["version"] == "passed"
+    assert service.asked == 0
+    assert len(sent) == 20
+    assert all("canary-of-the-version" in headers for headers in sent)
+    assert not any("canary-of-the-target" in headers for headers in sent)
+
+
+def test_a_version_outside_the_allowed_hosts_holds(tmp_path: Path, service: Service) -> None:
+    """It is not asked, and that is no pass."""
+    with service.up() as address:
+        running = begun(tmp_path, address, expected="1.0.0", url="http://192.0.2.7")
+        running.go_on(46)
+        decided = running.end()
+    assert decided.decision is Decision.HOLD
+    assert outcomes(decided)["version"] == "error"
+    assert "192.0.2.7, which is not allowed" in " ".join(decided.reasons)

@@ -14,6 +14,7 @@ from rampgate.checks.flag_service.request import FlagRequest
 from rampgate.checks.flag_service.users import fresh_users
 from rampgate.checks.latency.asking import Connections, send
 from rampgate.checks.pages import PageSettings
+from rampgate.checks.running_version.settings import VersionSettings
 from rampgate.checks.sources import json_address
 from rampgate.checks.sources.json_address import JsonAddress
 from rampgate.config.subjects import LoginSettings
@@ -69,7 +70,7 @@ def sites() -> Iterator[Sites]:
 
 LIST = EndpointSettings(name="list", path="/list")
 LOGIN = LoginSettings(path="/signin", body={"password": "canary"})
-VERSION = version.VersionSettings(path="/version", connections=2, expected="1.4.0")
+VERSION = VersionSettings(path="/version", connections=2, expected="1.4.0")
 LOOKS: dict[str, Callable[[Sites, httpx.Client], float | None]] = {
     "health": lambda s, _: HealthProbe(s.client, "/health", "api", FakeClock()).measure()[0].value,
     "page": lambda s, _: pages.measure(PageSettings(name="home", path="/page"), context(s.client))[0].value,

@@ -12,6 +12,7 @@ from rampgate.stage.page_rate import expect_page
 if TYPE_CHECKING:
     from rampgate.checks.frame.check import Context
     from rampgate.checks.pages import PageSettings
+    from rampgate.checks.running_version.settings import VersionSettings
     from rampgate.config.subjects import LoginSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
@@ -26,7 +27,7 @@ def test_service_is_up(service: str, stage_context: StageContext, expect: Expect
 
 
 def test_version_is_the_deployed_one(
-    version: versions.VersionSettings, check_context: Context, expect: Expect
+    version: VersionSettings, check_context: Context, expect: Expect
 ) -> None:
     """Every instance that answers runs the expected version, and there is no mix of versions."""
     expect(*versions.measure(version, check_context))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from rampgate.checks.frame.check import Check, DefaultThreshold
+from rampgate.checks.frame.secrets import Headers
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 from rampgate.model import statistics
 from rampgate.model.metrics import Kind, Metric
@@ -37,6 +38,7 @@ class EndpointSettings(Table):
     name: str
     path: UrlPath = Field(description="of `target.api`")
     method: Literal["GET", "HEAD"] = Field(default="GET", description='or `"HEAD"`')
+    headers: Headers = Field(default={}, description="beside those of `[target]`, and in their place; secret")
     sign_in: bool = Field(default=True, description="where `[login]` is configured")
     body: JMESPath | None = Field(default=None, description="JMESPath of a list or number that must be there")
     minimum: float = Field(default=1, gt=0, description="the least count or value of `body`")

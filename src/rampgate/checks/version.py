@@ -9,13 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from pydantic import Field
 
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
-from rampgate.checks.frame.table import JMESPath, Table, UrlPath
+from rampgate.checks.running_version.settings import UNKNOWN, VersionSettings
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
-from rampgate.io.http import ask, find
+from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind, Metric
 from rampgate.model.statistics import rarest_seen, surely_above
@@ -37,24 +36,6 @@ _MOST_LIMITED = 60
 """So often a second is waited where the target limits our rate."""
 _FEW = 10
 """Connections of a load run, which asks twice."""
-UNKNOWN = "unknown"
-"""What a version or an instance is called when the answer does not say."""
-
-
-class VersionSettings(Table):
-    """Where the running version is read, and which one is expected."""
-
-    path: UrlPath = Field(default="/health", description="where the version stands")
-    value: JMESPath = Field(default="version", description="JMESPath of the version")
-    instance: JMESPath = Field(default="instance", description="JMESPath of the instance's name")
-    expected: str | None = Field(
-        default=None, description="the deployed version; without it a mix of versions still fails"
-    )
-    instances: int | None = Field(
-        default=None, ge=1, description="how many must answer, each under a name of its own"
-    )
-    connections: int = Field(default=50, ge=1, le=1000, description="fresh connections")
-    required: bool = True
 
 
 def _labels(_: Any) -> Mapping[str, Sequence[str]]:
@@ -151,7 +132,12 @@ def measure(version: VersionSettings, context: Context) -> list[Measurement]:
         ProbeError: we could not measure.
         UnreachableError: the service does not answer.
     """
-    clients = partial(context.client, context.service, account="none")
+    clients = partial(
+        context.client,
+        context.service,
+        account="user" if version.sign_in else "none",
+        at=version.url or "",
+    )
     answers = _ask_all(version, clients, _MORE_WHEN_LOST, context.clock)
     return [
         Measurement(metric, labels={"service": context.service}, **found)
@@ -258,7 +244,7 @@ def _ask_all(version: VersionSettings, clients: ClientFactory, more: int, clock:
     answers = _Answers()
     while answers.asked < version.connections + (more if answers.lost or answers.missing(version) else 0):
         with clients() as client:
-            answer = ask(client, "GET", version.path)
+            answer = ask(client, "GET", version.path, headers=version.headers)
         answers.statuses[answer.outcome] += 1
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             if answers.statuses["429"] > _MOST_LIMITED:
@@ -271,13 +257,6 @@ def _ask_all(version: VersionSettings, clients: ClientFactory, more: int, clock:
             if answers.surely or (not answers.heard and answers.lost == _LOST_IN_A_ROW):
                 break
             continue
-        body = answer.json()
-        instances = answers.named.setdefault(_named(find(version.value, body)), Counter())
-        instances[_named(find(version.instance, body))] += 1
+        named, instance = version.read(answer)
+        answers.named.setdefault(named, Counter())[instance] += 1
     return answers
-
-
-def _named(value: Any) -> str:
-    """A version or instance as text; anything but text or a number is unknown."""
-    named = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return str(value) if named and value != "" else UNKNOWN

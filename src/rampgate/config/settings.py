@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rampgate.checks.endpoints import EndpointSettings, LatencySettings
     from rampgate.checks.flag_service.settings import FlagSettings
     from rampgate.checks.pages import PageSettings
-    from rampgate.checks.version import VersionSettings
+    from rampgate.checks.running_version.settings import VersionSettings
 
 
 class TargetSettings(Table):

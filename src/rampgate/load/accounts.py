@@ -185,9 +185,12 @@ def accounts_of(settings: Settings) -> list[Account]:
 
 def sign_ins(settings: Settings, users: int, processes: int = 1) -> int:
     """How many sign-ins a run makes where each succeeds at once, and no session runs out."""
-    if settings.login is None or not any(each.sign_in for each in settings.endpoints if each.load):
+    if settings.login is None:
         return 0
-    return users if settings.load.accounts else processes
+    own = 2 if settings.version and settings.version.sign_in else 0
+    if not any(each.sign_in for each in settings.endpoints if each.load):
+        return own
+    return own + (users if settings.load.accounts else processes)
 
 
 def failed_accounts(

@@ -5,15 +5,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rampgate.checks.version import UNKNOWN, measure_few
-from rampgate.errors import ProbeError
+from rampgate.checks.running_version.settings import UNKNOWN
+from rampgate.checks.version import measure_few
+from rampgate.errors import ProbeError, RefusedError
 from rampgate.evidence.run import Expect
+from rampgate.io.guard import Guard
 from rampgate.io.http import client
 from rampgate.outcome import Outcome, Severity
+from rampgate.probes.sign_in import sign_in
 
 if TYPE_CHECKING:
-    from rampgate.checks.version import VersionSettings
+    import httpx
+
+    from rampgate.checks.running_version.settings import VersionSettings
     from rampgate.evidence.run import Run
+    from rampgate.io.http import ClientFactory
 
 CHECK = "load/version"
 START, END = "at the start", "at the end"
@@ -42,14 +48,10 @@ class RunningVersion:
         """Hold who answers now against the expected version; without one, against who answered first."""
         if self._version is None:
             return
-        target = self._run.settings.target
-        timeout_s = min(_TIMEOUT_S, target.timeout)
-        clients = partial(
-            client, target.api or "", run_id=self._run.id, timeout_s=timeout_s, headers=target.headers
-        )
         try:
+            clients = self._clients(self._version)
             found, lost = measure_few(self._version, clients, {"service": "api", "when": when})
-        except ProbeError as error:
+        except (ProbeError, RefusedError) as error:
             self._end(Outcome.ERROR, str(error))
             return
         for each in (found, lost):
@@ -58,6 +60,40 @@ class RunningVersion:
         if versions and self._version.expected is None:
             first = max(versions, key=versions.__getitem__)
             self._version = self._version.model_copy(update={"expected": first})
+
+    def _clients(self, version: VersionSettings) -> ClientFactory:
+        """Makes clients of where the version stands, within one session where it is asked for signed in.
+
+        Raises:
+            ProbeError: nobody can sign in.
+        """
+        settings = self._run.settings
+        target, login = settings.target, settings.login
+        make = partial(
+            client,
+            version.url or target.api or "",
+            run_id=self._run.id,
+            timeout_s=min(_TIMEOUT_S, target.timeout),
+            headers={} if version.url else target.headers,
+            guard=Guard(settings.allowed_hosts),
+        )
+        if login is None or not version.sign_in:
+            return make
+        with make() as http:
+            signed_in, token = sign_in(http, login)
+            cookies = http.cookies
+        if not signed_in.value:
+            raise ProbeError(signed_in.note)
+        self._run.journal.learn(*filter(None, (token, *(cookie.value for cookie in cookies.jar))))
+
+        def within() -> httpx.Client:
+            made = make()
+            made.cookies.update(cookies)
+            if token:
+                made.headers["Authorization"] = f"Bearer {token}"
+            return made
+
+        return within
 
     def finish(self, *, complete: bool) -> None:
         """Ask a last time where the run came to its end, and end the check."""

@@ -178,6 +178,8 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(
                 "accepted are names and values of HTTP headers, in ASCII and without line breaks"
             )
+        if name.lower() == "x-rampgate-run":
+            raise ValueError(f"{name} names the run; accepted is any other header")
     return headers
 
 

@@ -78,7 +78,8 @@ class Quality:
     def _stale(self, client: httpx.Client) -> Measurement:
         endpoint, n, wrong = self._endpoint, self._aged, list(self._old)
         if endpoint.fresh and endpoint.nonce:
-            why = self._wrong(ask(client, endpoint.method, past_caches(endpoint.path)), endpoint.fresh)
+            past = ask(client, endpoint.method, past_caches(endpoint.path), headers=endpoint.headers)
+            why = self._wrong(past, endpoint.fresh)
             n += 1
             wrong += [f"{why}, asked past caches"] if why else []
         if endpoint.changes:
