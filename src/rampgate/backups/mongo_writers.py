@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from rampgate.backups import files, mongo_source, tools
 from rampgate.backups.content import BrokenFileError, Content, file_name, read, split, stem_of
 from rampgate.errors import ProbeError
+from rampgate.io.guard import bracketed
 from rampgate.io.process import run
 from rampgate.io.stores import redactor_of
 
@@ -170,7 +171,7 @@ def direct(uri: str, address: str, port: int) -> str:
     database, query = parts.path.lstrip("/"), _MEMBERS.sub("", parts.query).lstrip("&")
     if database and "@" in parts.netloc and "authsource=" not in query.lower():
         query = f"{query}&authSource={database}".lstrip("&")
-    server = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    server = f"{bracketed(address)}:{port}"
     netloc = f"{account}@{server}" if account else server
     return urlunsplit((parts.scheme, netloc, "/", f"{query}&directConnection=true".lstrip("&"), ""))
 

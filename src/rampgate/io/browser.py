@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rampgate.errors import ProbeError
+from rampgate.io.browser_network import switches
 from rampgate.io.browser_tab import arrive, keep
+from rampgate.io.guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -64,6 +66,7 @@ class SignedInBrowser:
         sign_in: the form to fill first, None for public pages.
         extra_headers: sent with every request of the browser, to whomever.
         secret_headers: sent to the site of the form or of the page that is visited, and to no other.
+        reach: where it may connect to, and addresses that it is going to need; None: this machine.
     """
 
     def __init__(
@@ -72,7 +75,10 @@ class SignedInBrowser:
         sign_in: SignIn | None = None,
         extra_headers: Mapping[str, str] | None = None,
         secret_headers: Mapping[str, str] | None = None,
+        reach: tuple[Guard, Sequence[str]] | None = None,
     ) -> None:
+        self._reach = reach or (Guard(), ())
+        self._closed = socket.socket()
         self._chromium = chromium
         self._sign_in = sign_in
         self._headers = dict(extra_headers or {})
@@ -89,6 +95,7 @@ class SignedInBrowser:
         """Start the browser and sign in.
 
         Raises:
+            RefusedError: an address that it is going to need is not allowed.
             ProbeError: the browser does not start, or the form does not lead to the expected path.
         """
         # What the browser's processes share are files, which it leaves when it is killed.
@@ -161,6 +168,7 @@ class SignedInBrowser:
             thread.join(STEP_S)
             if not thread.is_alive():
                 loop.close()
+            self._closed.close()
             if self._folder:
                 self._folder.cleanup()
 
@@ -188,12 +196,16 @@ class SignedInBrowser:
         self._playwright = await async_playwright().start()
         self._browser = await self._playwright.chromium.launch(
             executable_path=self._chromium[0],
-            args=[f"--remote-debugging-port={self._port}"],
+            args=[f"--remote-debugging-port={self._port}", *self._switches()],
             env={**os.environ, **self._chromium[1], **temporary},
         )
         # Lighthouse sets the size of the screen; a second opinion of ours would compete with it.
         self._context = await self._browser.new_context(no_viewport=True, extra_http_headers=self._headers)
         self._context.set_default_timeout(STEP_S * 1000)
+
+    def _switches(self) -> list[str]:
+        self._closed.bind(("127.0.0.1", 0))  # and nobody listens: what is sent there is refused
+        return switches(*self._reach, "{}:{}".format(*self._closed.getsockname()))
 
     async def _fill_form(self, sign_in: SignIn) -> None:
         page = await self._new_page(sign_in.url)

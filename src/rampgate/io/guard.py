@@ -164,6 +164,11 @@ class Guard:
         return ", ".join(self.allowed) or "nothing"
 
 
+def bracketed(address: str) -> str:
+    """An address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
+
+
 def _plain(address: Address) -> Address:
     """An IPv4 address in IPv6 clothes is an IPv4 address."""
     return getattr(address, "ipv4_mapped", None) or address

@@ -21,6 +21,8 @@ SELECTOR_S = 10.0
 """Seconds until what scripts add to a page must be there."""
 _PARTS = frozenset({"script", "stylesheet", "image", "font"})
 _ANSWERED = "answered"
+_REFUSED = "net::ERR_CONNECTION_REFUSED"
+"""All that Chromium says of a host that it may not connect to."""
 _GIVEN_UP = "net::ERR_ABORTED"
 """The page itself did not want it any more."""
 _TEXT = 160
@@ -74,6 +76,8 @@ class Console:
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             at = message.location
+            if _REFUSED in message.text and site_of(at["url"]) not in {"", site_of(self._page)}:
+                return  # by us, perhaps; what a page does without it is its own
             # Both count from 0; what did not load has a place and no line.
             line = at["lineNumber"] + 1 if at["lineNumber"] or at["columnNumber"] else 0
             self._heard.append((self._line(message.text, at["url"], line), at["url"]))
@@ -125,6 +129,8 @@ class _Parts:
     def _failed(self, request: Request) -> None:
         if not self.asked.get(request.url, _ANSWERED).startswith(_ANSWERED):
             why = request.failure or "failed"
+            if why == _REFUSED and site_of(request.url) != site_of(self._page):
+                why = f"{_REFUSED}: is its host in allowed_hosts?"
             self.asked[request.url] = "" if why == _GIVEN_UP else f"did not come ({why[:_TEXT]})"
 
 

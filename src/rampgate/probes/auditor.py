@@ -15,12 +15,13 @@ from rampgate.io.browser import STEP_S, SignedInBrowser
 from rampgate.io.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from playwright.async_api import Page
 
     from rampgate.io.browser import SignIn
     from rampgate.io.browser_tools import Tools
+    from rampgate.io.guard import Guard
 
 _SCRIPT = Path(__file__).with_name("audit.mjs")
 
@@ -55,6 +56,7 @@ class BrowserAuditor(SignedInBrowser):
         timeout_s: seconds for one audit.
         extra_headers: sent with every request of the browser, to whomever.
         secret_headers: sent to the site of the form or of the page that is audited, and to no other.
+        reach: as SignedInBrowser's.
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class BrowserAuditor(SignedInBrowser):
         timeout_s: float = 90.0,
         extra_headers: Mapping[str, str] | None = None,
         secret_headers: Mapping[str, str] | None = None,
+        reach: tuple[Guard, Sequence[str]] | None = None,
     ) -> None:
-        super().__init__((tools.chromium, tools.env), sign_in, extra_headers, secret_headers)
+        super().__init__((tools.chromium, tools.env), sign_in, extra_headers, secret_headers, reach)
         self._tools = tools
         self._timeout_s = timeout_s
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rampgate.errors import ProbeError
+from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
 
 if TYPE_CHECKING:
@@ -62,10 +63,12 @@ class Browsers:
         """One of this kind, made of the programs that are found, and started on first use."""
         if (kind, signed_in) not in self._started:
             settings = self._run.settings
+            needed = [self._web, *filter(None, [settings.target.api])]
             browser = kind(
                 find(os.environ),
                 sign_in=self._form() if signed_in and settings.login else None,
                 extra_headers={RUN_HEADER: self._run.id},
+                reach=(Guard(settings.allowed_hosts), needed),
                 secret_headers=settings.target.headers,
             )
             self._started[kind, signed_in] = self._stack.enter_context(browser)

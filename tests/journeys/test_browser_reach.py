@@ -1,0 +1,85 @@
+"""A page that tries to reach another host by every way that it has, opened in the real Chromium."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.fakes import serving
+
+from rampgate.errors import ProbeError
+from rampgate.io.browser import SignedInBrowser
+from rampgate.io.browser_tools import find_browser
+from rampgate.io.guard import Guard
+from rampgate.io.page_load import load_page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from http.server import BaseHTTPRequestHandler
+
+    from playwright.async_api import Page
+
+ELSEWHERE = "127.0.0.9"
+PAGE = """<!doctype html><title>x</title><link rel=icon href=data:,>
+<link rel=preconnect href=//AT><link rel=prefetch href=//AT/prefetch><link rel=stylesheet href=//AT/style>
+<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["http://AT/speculation"]}]}</script>
+<img src=//AT/image><iframe src=//AT/frame></iframe><video src=//AT/video autoplay></video>
+<script src=//AT/script></script>
+<script>
+fetch("//AT/fetch").catch(() => 0);
+navigator.sendBeacon("//AT/beacon", "x");
+new EventSource("//AT/events");
+new WebSocket("ws://AT/socket");
+new Worker(URL.createObjectURL(new Blob(["fetch('http://AT/worker').catch(() => 0)"])));
+navigator.serviceWorker.register("/worker.js");
+open("//AT/popup");
+document.write("<form method=post target=f action=//AT/form></form><iframe name=f></iframe>");
+document.forms[0].submit();
+</script>"""
+WORKER = "self.addEventListener('install', event => event.waitUntil(fetch('http://AT/service')))"
+
+
+def opened(reach: Sequence[str]) -> list[str]:
+    """What the other host hears of the page, where the browser may go to these addresses too."""
+    heard: list[str] = []
+
+    def hear(request: BaseHTTPRequestHandler) -> None:
+        heard.append(request.path)
+        request.send_response(204)
+        request.end_headers()
+
+    def show(request: BaseHTTPRequestHandler) -> None:
+        text, kind = (WORKER, "text/javascript") if request.path == "/worker.js" else (PAGE, "text/html")
+        body = text.replace("AT", address).encode()
+        request.send_response(200)
+        request.send_header("Content-Type", kind)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    async def visit(tab: Page, url: str) -> None:
+        await load_page(tab, url)
+        await tab.wait_for_timeout(1000)
+
+    try:
+        program = find_browser(os.environ)
+    except ProbeError as error:
+        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
+    with serving(hear, ELSEWHERE) as other, serving(show) as url:
+        address = other.removeprefix("http://")
+        with SignedInBrowser(program, reach=(Guard(), [each.format(other) for each in reach])) as browser:
+            browser.visit(f"{url}/", partial(visit, url=f"{url}/"))
+    return heard
+
+
+def test_a_page_reaches_no_host_that_is_not_allowed() -> None:
+    """Whatever it is made of: not by a picture, a frame, a socket, a worker, a form or a guess ahead."""
+    assert opened([]) == []
+
+
+def test_a_page_reaches_what_is_allowed() -> None:
+    """The very same page, so that nothing above is refused for want of a way."""
+    ways = {"/style", "/image", "/frame", "/script", "/fetch", "/beacon", "/socket", "/worker", "/form"}
+    assert ways <= set(opened(["{}"]))
