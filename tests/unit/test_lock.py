@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,17 +151,77 @@ def test_an_owner_that_cannot_be_read_is_another_run(tmp_path: Path, content: st
     assert _described(_owner(path)) == "another run"
 
 
-def test_a_lock_folder_of_somebody_else_is_refused(locks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who owns the folder could delete the lock under us."""
+def test_other_accounts_of_the_machine_meet_the_same_lock(locks: Path) -> None:
+    """Whoever measures there: folder and files are everybody's, and a token cannot be read out of them."""
+    with target_lock(TARGET, "a", wait=False, progress=silent) as token:
+        (folder,) = locks.iterdir()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o666}
+        assert all(token not in path.read_text(encoding="utf-8") for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_a_lock_folder_that_hides_a_lock_is_refused(locks: Path, mode: int) -> None:
+    """One that is closed to others, or in which everybody may take a lock away under us."""
+    (locks / "rampgate-locks").mkdir()
+    (locks / "rampgate-locks").chmod(mode)
+    with (
+        pytest.raises(RefusedError, match="no folder with mode 1777"),
+        target_lock(TARGET, "a", wait=False, progress=silent),
+    ):
+        pass
+
+
+def test_a_link_in_place_of_a_lock_is_refused(locks: Path, tmp_path: Path) -> None:
+    """Nothing of somebody else's is written to, whoever has put a link there."""
     with target_lock(TARGET, "a", wait=False, progress=silent):
         pass
-    folder = next(locks.iterdir())
-    uid = folder.stat().st_uid
-    monkeypatch.setattr(os, "getuid", lambda: uid + 1)
-    folder.rename(folder.with_name(f"rampgate-{uid + 1}"))
+    (tmp_path / "kept").write_text("kept", encoding="utf-8")
+    for path in (locks / "rampgate-locks").iterdir():
+        path.unlink()
+        path.symlink_to(tmp_path / "kept")
     with (
-        pytest.raises(RefusedError, match="belongs to somebody else"),
+        pytest.raises(RefusedError, match="no lock can be kept there"),
         target_lock(TARGET, "a", wait=False, progress=silent),
+    ):
+        pass
+    assert (tmp_path / "kept").read_text(encoding="utf-8") == "kept"
+
+
+@pytest.mark.parametrize(
+    ("target", "meets"),
+    [
+        ({"api": "http://127.0.0.1:5/sub/path"}, True),
+        ({"api": "http://LOCALHOST:5/"}, True),
+        ({"api": "http://localhost.:5"}, True),
+        ({"api": "https://127.1:5"}, True),
+        ({"api": "http://[::ffff:127.0.0.1]:5"}, True),
+        ({"web": "http://127.0.0.1:6", "api": "http://localhost:5"}, True),
+        ({"api": "http://127.0.0.2:5"}, False),
+        ({"api": "http://127.0.0.1"}, False),
+    ],
+)
+def test_a_target_is_what_its_address_resolves_to(target: dict[str, str], meets: bool) -> None:
+    """However it is written, and whatever else a run asks beside it."""
+    other = Settings.model_validate({"target": target})
+    refused = pytest.raises(RefusedError, match="run a") if meets else nullcontext()
+    with (
+        target_lock(TARGET, "a", wait=False, progress=silent),
+        refused,
+        target_lock(other, "b", wait=False, progress=silent),
+    ):
+        pass
+
+
+def test_the_default_port_is_a_port() -> None:
+    """With it or without it is one address."""
+    plain, with_port = (
+        Settings.model_validate({"target": {"api": f"http://127.0.0.1{port}"}}) for port in ("", ":80")
+    )
+    with (
+        target_lock(plain, "a", wait=False, progress=silent),
+        pytest.raises(RefusedError, match="run a"),
+        target_lock(with_port, "b", wait=False, progress=silent),
     ):
         pass
 

@@ -6,13 +6,16 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import urlsplit
 
 from rampgate.errors import RefusedError
+from rampgate.io.guard import addresses_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 LOCK_VARIABLE = "RAMPGATE_LOCK"
 """Carries the token by which a run lets what it starts (the load run of a stage) measure under its lock."""
 _POLL_S = 0.5
+_SHARED = 0o1777
 
 
 @contextmanager
@@ -51,35 +55,39 @@ def target_lock(
     Raises:
         RefusedError: another run measures, with its owner and age.
     """
-    path, given, token = _path(settings), environ.get(LOCK_VARIABLE, ""), os.urandom(16).hex()
+    given, token = _digest(environ.get(LOCK_VARIABLE, "")), os.urandom(16).hex()
     with ExitStack() as files:
-        file = files.enter_context(path.open("a+", encoding="utf-8"))
-        if given and not _try_lock(file.fileno()) and _owner(path).get("token") == given:
-            path = path.with_suffix(".within.lock")
-            file = files.enter_context(path.open("a+", encoding="utf-8"))
-        _lock(file.fileno(), path, wait=wait, progress=progress)
-        try:
+        locks = {path: files.enter_context(_opened(path)) for path in _paths(settings)}
+        if any(not _try_lock(file) and _owner(path).get("token") == given for path, file in locks.items()):
+            within = [path.with_suffix(".within.lock") for path in locks]
+            locks = {path: files.enter_context(_opened(path)) for path in within}
+        owner = {"pid": os.getpid(), "run": run_id, "since": time.time(), "token": _digest(token)}
+        for path, file in locks.items():
+            _lock(file, path, wait=wait, progress=progress)
+            files.callback(file.truncate, 0)
             file.truncate(0)
-            json.dump({"pid": os.getpid(), "run": run_id, "since": time.time(), "token": token}, file)
+            json.dump(owner, file)
             file.flush()
-            yield token
-        finally:
-            file.truncate(0)
+        yield token
 
 
 def lock_folder() -> Path:
-    """Where this user's locks lie, for all processes of the machine.
+    """Where the locks of all accounts of this machine lie.
 
     Raises:
-        RefusedError: it cannot be made, or is somebody else's.
+        RefusedError: it cannot be made, or is closed to others, so that they would not see our lock.
     """
-    folder = Path(tempfile.gettempdir()) / f"rampgate-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / "rampgate-locks"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir()
+        folder.chmod(_SHARED)
+    except FileExistsError:
+        pass
     except OSError as error:
         raise RefusedError(f"{folder}: no lock can be kept there: {error.strerror}") from None
-    if folder.stat().st_uid != os.getuid():
-        raise RefusedError(f"{folder}: belongs to somebody else; no lock can be kept there")
+    mode = folder.lstat().st_mode
+    if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != _SHARED:
+        raise RefusedError(f"{folder}: is no folder with mode 1777, which all accounts keep their locks in")
     return folder
 
 
@@ -91,24 +99,60 @@ def running(run_id: str) -> str:
     return ""
 
 
-def _path(settings: Settings) -> Path:
-    """The file of the target's lock."""
-    target = " ".join(sorted({url for url in (settings.target.web, settings.target.api) if url}))
-    return lock_folder() / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.lock"
+def _paths(settings: Settings) -> list[Path]:
+    """The files of the target's lock, in the order in which everybody takes them.
+
+    One for each address that a name resolves to, and one for the name: whoever shares one of them meets us.
+    """
+    places = set()
+    for url in filter(None, (settings.target.web, settings.target.api)):
+        parts = urlsplit(url)
+        port, name = (
+            parts.port or (443 if parts.scheme == "https" else 80),
+            (parts.hostname or "").rstrip("."),
+        )
+        places |= {f"{place} {port}" for place in (name, *addresses_of(name))}
+    digests = (hashlib.sha256(place.encode()).hexdigest() for place in places)
+    return sorted(lock_folder() / f"{digest[:16]}.lock" for digest in digests)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _opened(path: Path) -> TextIO:
+    """The file, which every account may lock and write.
+
+    Raises:
+        RefusedError: somebody has put something else there.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError:
+            with suppress(FileExistsError):  # another run was quicker
+                os.close(os.open(path, flags | os.O_CREAT | os.O_EXCL))
+                path.chmod(0o666)
+            descriptor = os.open(path, flags)
+    except OSError as error:
+        raise RefusedError(f"{path}: no lock can be kept there: {error.strerror}") from None
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
+
+
+def _digest(token: str) -> str:
+    """What others may read of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _try_lock(file: TextIO) -> bool:
     """Lock the file unless another process has; whether it is ours now."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
-def _lock(descriptor: int, path: Path, *, wait: bool, progress: Callable[[str], None]) -> None:
+def _lock(file: TextIO, path: Path, *, wait: bool, progress: Callable[[str], None]) -> None:
     announced = False
-    while not _try_lock(descriptor):
+    while not _try_lock(file):
         owner = _described(_owner(path))
         if not wait:
             raise RefusedError(f"this target is being measured by {owner}; wait for it with --wait")
