@@ -15,15 +15,14 @@ import pytest
 
 from rampgate.config import plan
 from rampgate.errors import NeverRanError, RampgateError, UnreachableError
-from rampgate.outcome import Cause, Outcome
+from rampgate.outcome import Cause, Decision, Outcome
 from rampgate.stage.items import (
     ALONE,
-    CHECK_ID,
     EXPECT,
+    PARSER,
     STAGE_SESSION,
     WORKER_KEY,
     UnmetError,
-    add_checks,
     check_id,
     clean_report,
     error_text,
@@ -39,12 +38,13 @@ if TYPE_CHECKING:
 
     from rampgate.stage.stage_session import StageSession
 
-pytest_plugins = ["rampgate.stage.fixtures", "rampgate.stage.terminal"]
+pytest_plugins = ["rampgate.stage.terminal"]
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """The options of a stage run; from here on, a start that is refused leaves a record."""
     config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment]  # always there
+    config.stash[PARSER] = parser
     config.add_cleanup(partial(_record_refusal, config))
     group = parser.getgroup("rampgate", "rampgate: pytest -m predeploy | deploy | immediate | extended")
     group.addoption(
@@ -103,7 +103,7 @@ def _configure(config: pytest.Config) -> None:
     if stage is None:
         return
     from rampgate.evidence.session import invocation
-    from rampgate.stage import fixtures
+    from rampgate.stage import gate
     from rampgate.stage.source import source_of, steps_of
     from rampgate.stage.stage_session import prepare
 
@@ -113,22 +113,31 @@ def _configure(config: pytest.Config) -> None:
     source = source_of(config, stack, "-".join([stage, *steps[-1:]]))
     config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
-    config.pluginmanager.register(fixtures.of_subjects(stage_session.setup.settings), "rampgate-subjects")
-    add_checks(config, stage)
+    gate.isolate(config, config.stash[PARSER])
+    stage_session.typed = gate.typed(config)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
     wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
     if wrapper:
         config.pluginmanager.unregister(wrapper)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The runbook's files are not collected while a stage is checked: its checks are made from the plan."""
+    return True if STAGE_SESSION in config.stash and collection_path == plan.validation_folder() else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin the run: the target's lock, the folder, the header. A worker only joins."""
     stage_session = session.config.stash.get(STAGE_SESSION, None)
-    if stage_session is None or session.config.option.collectonly:
+    if stage_session is None:
         return
+    from rampgate.stage import fixtures
+
     with _refusals(session.config):
-        _begin(session, stage_session)
+        fixtures.register(session, stage_session.setup.settings)
+        if not session.config.option.collectonly:
+            _begin(session, stage_session)
 
 
 def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
@@ -140,6 +149,7 @@ def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
 
     stop = partial(give_up, pytest_session, stage_session)
     config.add_cleanup(interrupt.listen(stop, forwarded=worker_of(config) is not None))
+    config.add_cleanup(interrupt.no_silent_end(Decision.HOLD.exit_code))
     if worker := worker_of(config):
         name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
         stage_session.run = session.open_journal(
@@ -183,46 +193,38 @@ def pytest_configure_node(node: Any) -> None:
         }
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One check per configured service, endpoint, page, audit or metric."""
-    stage_session = metafunc.config.stash.get(STAGE_SESSION, None)
-    if plan.validation_folder() not in metafunc.definition.path.parents:
-        return
-    configured = plan.subjects(stage_session.setup.settings) if stage_session else {}
-    for name in plan.many() & set(metafunc.fixturenames):
-        things = configured.get(name, {})
-        metafunc.parametrize(name, list(things.values()), ids=list(things))
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A user's own check is in the plan as soon as it is collected, before any selection acts."""
+    stage_session = item.config.stash.get(STAGE_SESSION, None)
+    if stage_session and item.get_closest_marker(stage_session.setup.stage):
+        stage_session.own.add(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Fix the plan before any selection acts; without a stage, leave every stage's checks out."""
-    stage_session = config.stash.get(STAGE_SESSION, None)
-    if stage_session is None:
-        unwanted = [item for item in items if any(item.get_closest_marker(s) for s in plan.STAGES)]
-    else:
-        unwanted = _name_checks(stage_session, items)
+    """Where no stage is checked, leave out the runbook and what needs a fixture of ours, and nothing else."""
+    if STAGE_SESSION in config.stash:
+        return
+    from rampgate.stage.fixtures import asked_in_vain
+
+    runbook = plan.validation_folder()
+    unwanted = [item for item in items if runbook in item.path.parents or asked_in_vain(item, plan.STAGES)]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in set(unwanted)]
 
 
-def _name_checks(stage_session: StageSession, items: list[pytest.Item]) -> list[pytest.Item]:
-    """Give each check its id, add the user's own to the plan, return what is not configured."""
-    stage, planned = stage_session.setup.stage, stage_session.planned
-    own: list[str] = []
-    unwanted: list[pytest.Item] = []
-    for item in items:
-        check = check_id(item, stage)
-        if check is None and item.get_closest_marker(stage):
-            severity_of(item)  # a severity that does not exist is refused now, not when it would count
-            own.append(item.nodeid)
-        elif check is not None and check not in planned:
-            unwanted.append(item)
-        item.stash[CHECK_ID] = check or item.nodeid
-    if own and stage_session.run:
-        stage_session.run.journal.write("plan", plan=[{"check": check, "required": True} for check in own])
-    return unwanted
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The gate's checks go before a user's own, whose fixtures may live as long as the session."""
+    stage_session = session.config.stash.get(STAGE_SESSION, None)
+    if stage_session is None:
+        return
+    from rampgate.stage import gate, own_checks
+
+    own_checks.plan(session, stage_session)
+    session.items[:0] = gate.checks(session, stage_session)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -231,7 +233,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
         return (yield)
-    with stage_session.limit(item.stash[CHECK_ID]):
+    with stage_session.limit(check_id(item)):
         return (yield)
 
 
@@ -242,7 +244,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if stage_session is None:
         return (yield)
     alone = item.get_closest_marker(ALONE) is not None
-    with stage_session.limit(item.stash[CHECK_ID]), stage_session.turn(alone=alone):
+    with stage_session.limit(check_id(item)), stage_session.turn(alone=alone):
         result = yield
     expect = item.stash.get(EXPECT, None)
     if expect and expect.outcome is not Outcome.PASSED:
@@ -270,7 +272,7 @@ def pytest_runtest_makereport(
     expect = item.stash.get(EXPECT, None)
     stage_session.run.journal.write(
         "check",
-        check=item.stash[CHECK_ID],
+        check=check_id(item),
         outcome=own.value if own else None,
         message=message or (expect.unreliable if expect else ""),
         severity=severity_of(item).value,
@@ -288,6 +290,6 @@ def pytest_runtest_makereport(
 
 def _attach(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str) -> None:
     """Put our outcome on the report; plain attributes travel from xdist's workers to the controller."""
-    vars(report).update(rampgate=outcome, rampgate_check=item.stash[CHECK_ID], rampgate_text=text)
+    vars(report).update(rampgate=outcome, rampgate_check=check_id(item), rampgate_text=text)
     if text:
         report.longrepr = text

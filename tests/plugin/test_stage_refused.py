@@ -19,13 +19,22 @@ import pytest
 
 @pytest.mark.immediate
 def test_own_check():
-    raise AssertionError("must not run")
+    raise AssertionError("a failing test of the user's")
 
 def test_ordinary():
     pass
 
 def test_with_our_fixture(expect):
     raise AssertionError("must not run")
+
+@pytest.mark.immediate
+def test_with_our_settings(settings):
+    raise AssertionError("must not run")
+
+@pytest.mark.rollback
+@pytest.mark.parametrize("expect", [1, 2])
+def test_with_a_parameter_of_that_name(expect):
+    assert expect
 """
 
 
@@ -37,16 +46,19 @@ def nothing_happened(project: Project, deployment: Deployment) -> bool:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        ([], 0, "1 passed, 1 skipped, 1 deselected"),
-        (["-m", "not (immediate or extended)"], 0, "1 passed, 1 skipped, 1 deselected"),
-        ([str(validation_folder()), "."], 0, "1 passed, 1 skipped"),
-        (["--collect-only", "-q", "-m", "immediate"], 0, "endpoint_answers_in_time[items]"),
+        ([], 1, "1 failed, 3 passed, 2 deselected"),
+        (["-m", "not (immediate or extended)"], 0, "3 passed, 3 deselected"),
+        ([str(validation_folder()), "."], 1, "1 failed, 3 passed"),
+        (["--collect-only", "-q", "-m", "immediate"], 10, "endpoint_answers_in_time[items]"),
     ],
 )
 def test_without_a_stage_nothing_is_measured(
     project: Project, deployment: Deployment, arguments: list[str], code: int, told: str
 ) -> None:
-    """A bare pytest, or one that only collects, sends a deployment no request and makes no folder."""
+    """A bare pytest, or one that only collects, sends a deployment no request and makes no folder.
+
+    It counts a user's own tests as without rampgate, but those that ask for a fixture of rampgate's.
+    """
     project.write("test_own.py", OWN)
     ran = project.run(*arguments)
     assert ran.code == code, ran.told
@@ -119,8 +131,8 @@ def test_two_stages_at_once_are_refused(project: Project, deployment: Deployment
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["-m", "imediate"], 5, "-m imediate: names no stage and no test; did you mean immediate?"),
-        (["-m", "imediate", "-n", "2"], 5, "did you mean immediate?"),
+        (["-m", "imediate"], 4, "-m imediate: names no stage and no test; did you mean immediate?"),
+        (["-m", "imediate", "-n", "2"], 4, "did you mean immediate?"),
         (["-m", "immediate", "--bogus"], 4, "unrecognized arguments: --bogus"),
         (["-m", "deploy", "--step", "nothing"], 4, "argument --step: invalid choice"),
         (["-m", "immediate", "none.py"], 4, "a usage error"),
@@ -158,22 +170,33 @@ def test_whatever_refuses_a_stage_leaves_a_record_that_holds(
         (["-m", "immediately"], 0),
         (["-m", "slow", "--bogus"], 4),
         (["--co", "-m", "imediate"], 5),
-        (["-m", "rollbacks"], 5),
     ],
 )
 def test_a_run_of_a_projects_own_marks_is_its_own(
     project: Project, deployment: Deployment, arguments: list[str], code: int
 ) -> None:
-    """A mark that is registered, or that a test carries, is no stage, however much it looks like one.
-
-    Where no run of rampgate's was ever kept, one that nothing carries leaves no trace either.
-    """
+    """A mark that is registered, or that a test carries, is no stage, however much it looks like one."""
     project.write("pytest.ini", "[pytest]\nmarkers =\n    deployed: of ours\n    slow\n")
     project.write("test_own.py", "import pytest\n@pytest.mark.immediately\ndef test_own(): pass\n")
     ran = project.run(*arguments)
     assert ran.code == code, ran.told
-    assert ("did you mean" in ran.told) is (arguments == ["-m", "rollbacks"])
+    assert "did you mean" not in ran.told
     assert nothing_happened(project, deployment)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_stage_that_does_not_exist_is_a_usage_error(
+    project: Project, deployment: Deployment, *, ours: bool
+) -> None:
+    """It names the stages that exist. The run is recorded where there are settings of rampgate's."""
+    if not ours:
+        (project.folder / "rampgate.toml").unlink()
+    ran = project.run("-m", "rollbacks")
+    assert ran.code == 4, ran.told
+    stages = "predeploy, deploy, immediate, extended, rollback"
+    assert f"did you mean rollback? The stages are {stages}" in ran.told
+    assert ran.verdict.get("verdict") == ("hold" if ours else None)
+    assert not deployment.asked
 
 
 def test_an_older_promotion_is_not_shown_after_a_refused_start(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,9 +9,12 @@ from rampgate.checks.frame import discovery
 from rampgate.checks.frame.check import Check, DefaultThreshold
 from rampgate.checks.running_version.settings import VersionSettings
 from rampgate.config import plan, thresholds
+from rampgate.config.plan import MonitoringService
+from rampgate.config.predeploy import MonitoringSettings
 from rampgate.config.settings import Settings
 from rampgate.errors import ConfigurationError
 from rampgate.stage import fixtures
+from rampgate.stage.items import STAGE_SESSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,26 +34,20 @@ def test_a_file_that_defines_no_check_is_an_error(
         discovery._defined("own_checks", "CHECK", Check)
 
 
-@pytest.fixture
-def rampgate_run() -> None:
-    """A run, whatever it is."""
-
-
-def test_a_check_that_exists_once_is_a_fixture(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+def test_what_exists_once_is_a_value_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A function in validation/ that asks for its subject is given its table; one of several is not one."""
+    """A function in validation/ that asks for its subject is given its table, of several the one."""
     kinds = (Check("certificate", "tls", VersionSettings), Check("queue", "queues", Settings, several=True))
+    table, queues = VersionSettings(expected="1"), [MonitoringService("q1", MonitoringSettings())]
     monkeypatch.setattr(plan, "checks", lambda: kinds)
-    table = VersionSettings(expected="1")
-    monkeypatch.setattr(Settings, "table", lambda _, name: table if name == "tls" else [])
-    plugin = fixtures.of_subjects(Settings())
-    request.config.pluginmanager.register(plugin)
-    request.addfinalizer(lambda: request.config.pluginmanager.unregister(plugin))
-    assert request.getfixturevalue("certificate") is table
-    assert request.getfixturevalue("mongodb") is None
-    with pytest.raises(pytest.FixtureLookupError):
-        request.getfixturevalue("queue")
+    monkeypatch.setattr(Settings, "table", lambda _, name: table if name == "tls" else queues)
+    session = SimpleNamespace(run=SimpleNamespace(settings=Settings()))
+    node = SimpleNamespace(config=SimpleNamespace(stash={STAGE_SESSION: session}))
+    given = fixtures.values(node, plan.Planned("immediate/queues::short[q1]", subject="queue", key="q1"))
+    assert given["certificate"]() is table
+    assert given["mongodb"]() is None
+    assert given["queue"]() is queues[0]
 
 
 def test_no_check_takes_the_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:

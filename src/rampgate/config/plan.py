@@ -54,11 +54,23 @@ def many() -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One check of the plan: its id, whether skipping it holds, and the subject that it is about."""
+    """One check of the plan.
+
+    Args:
+        check: its id.
+        required: whether skipping it holds.
+        subject: the fixture that stands for what it is about, "" when it is about nothing in particular.
+        file: that holds its function, and
+        function: the function's name.
+        key: which of the subject's entries it is about, "" when there is one.
+    """
 
     check: str
     required: bool = True
     subject: str = field(default="", compare=False)
+    file: Path = field(default=Path(), compare=False)
+    function: str = field(default="", compare=False)
+    key: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +209,8 @@ def make(stage: str, settings: Settings, folder: Path | None = None, steps: Sequ
     planned: list[Planned] = []
     missing: dict[str, None] = {}
     present: set[str] = set()
-    for name, asked in runbook[stage]:
+    for file, function, asked in runbook[stage]:
+        name = check_name(file.name, function)
         things = configured[asked[0]] if asked else {"": None}
         if things:
             present.update(map(_table, asked))
@@ -207,21 +220,22 @@ def make(stage: str, settings: Settings, folder: Path | None = None, steps: Sequ
             missing[_table(asked[0])] = None
         for key, thing in things.items():
             check = f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
-            planned.append(Planned(check, getattr(thing, "required", True), *asked[:1]))
+            required, subject = getattr(thing, "required", True), "".join(asked[:1])
+            planned.append(Planned(check, required, subject, file, function, key))
     missing.update(dict.fromkeys(_required(stage, settings, runbook[stage])))
     return Plan(tuple(planned), tuple(table for table in missing if table not in present))
 
 
-def _runbook(folder: Path, configured: Mapping[str, Any]) -> dict[str, list[tuple[str, list[str]]]]:
+def _runbook(folder: Path, configured: Mapping[str, Any]) -> dict[str, list[tuple[Path, str, list[str]]]]:
     """Stage -> its checks, each with the subjects that it asks for; the first is what it is about."""
     runbook = {
         stage: [
-            (name, [argument for argument in arguments if argument in configured])
-            for name, arguments in _checks(folder / stage)
+            (file, function, [argument for argument in arguments if argument in configured])
+            for file, function, arguments in _checks(folder / stage)
         ]
         for stage in STAGES
     }
-    checked = {asked[0] for stage in runbook.values() for _, asked in stage if asked}
+    checked = {asked[0] for stage in runbook.values() for *_, asked in stage if asked}
     problems = [
         f"{folder}: has no check of {_table(subject)!r}, which rampgate.toml configures; accepted is a test "
         f"whose first argument is {subject}"
@@ -233,9 +247,9 @@ def _runbook(folder: Path, configured: Mapping[str, Any]) -> dict[str, list[tupl
     return runbook
 
 
-def _required(stage: str, settings: Settings, checks: list[tuple[str, list[str]]]) -> list[str]:
+def _required(stage: str, settings: Settings, checks: list[tuple[Path, str, list[str]]]) -> list[str]:
     """What the stage requires to be configured; what none of its checks is about is required in vain."""
-    known = dict.fromkeys(_table(subject) for _, asked in checks for subject in asked)
+    known = dict.fromkeys(_table(subject) for *_, asked in checks for subject in asked)
     required = settings.stage(stage).require
     for name in required:
         if name not in known:
@@ -257,12 +271,12 @@ def check_name(file: str, function: str) -> str:
     return f"{re.sub(r'^test_([0-9]+_)?', '', Path(file).stem)}::{function.removeprefix('test_')}"
 
 
-def _checks(folder: Path) -> Iterator[tuple[str, list[str]]]:
+def _checks(folder: Path) -> Iterator[tuple[Path, str, list[str]]]:
     for file in sorted(folder.glob("test_*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                yield check_name(file.name, node.name), [argument.arg for argument in node.args.args]
+                yield file, node.name, [argument.arg for argument in node.args.args]
 
 
 def to_json(plan: Plan) -> Mapping[str, Any]:

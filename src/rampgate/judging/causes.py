@@ -180,4 +180,6 @@ def _metrics(result: CheckResult) -> set[str]:
 
 
 def _start(result: CheckResult) -> str:
-    return result.check.partition("/")[0]
+    """The stage of a check; of a user's own, its file."""
+    file, own, _ = result.check.partition(".py::")
+    return f"{file}.py" if own else result.check.partition("/")[0]

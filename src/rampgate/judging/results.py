@@ -194,9 +194,7 @@ def result_of(
         outcome=worst([*own, *counting]) if ends else _cut_short(judgements),
         severity=_heaviest(end.get("severity", Severity.WARNING) for end in ends),
         required=required,
-        message=next(
-            (end["message"] for end in ends if end.get("message")), "cut short" if mine and not ends else ""
-        ),
+        message=next((end["message"] for end in ends if end.get("message")), "" if ends else _why_not(mine)),
         seconds=sum(end.get("seconds", 0.0) for end in ends),
         judgements=judgements,
         shown=tuple(
@@ -207,6 +205,11 @@ def result_of(
         own=worst(own),
         cause=next((end["cause"] for end in ends if end.get("cause")), ""),
     )
+
+
+def _why_not(records: Sequence[Record]) -> str:
+    """Why a check did not come to its end: what was said of it, where anything was recorded."""
+    return next((each["text"] for each in records if "text" in each), "cut short" if records else "")
 
 
 def _counts(judgement: Judgement, record: Record) -> bool:

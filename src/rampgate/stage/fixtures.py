@@ -1,101 +1,102 @@
-"""The fixtures that checks are written with: ``expect``, ``stage_context``, and one per single subject."""
+"""What checks are written with: ``expect``, ``stage_context``, the settings, and one value per subject.
+
+The gate's checks are given these by name. A user's own have them as fixtures, while a stage is checked and
+where no other plugin has a fixture of that name; conftest.py, modules and classes go before all plugins.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from rampgate.config import plan
 from rampgate.errors import ConfigurationError
-from rampgate.stage.items import CHECK_ID, EXPECT, STAGE_SESSION
+from rampgate.stage.items import EXPECT, STAGE_SESSION, check_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection
 
-    from rampgate.checks.frame.check import Context
     from rampgate.config.settings import Settings
     from rampgate.evidence.run import Expect, Run
-    from rampgate.stage.context import StageContext
-    from rampgate.stage.load import LoadRunner
+
+OURS = {"check_context", "expect", "load_runner", "rampgate_run", "stage_context"}
+"""Names that only rampgate's fixtures have."""
+_SHARED = {"rampgate_run", "settings", "stage_context"}
+_ALL = {*OURS, *_SHARED, "look"}
 
 
-@pytest.fixture(scope="session")
-def rampgate_run(pytestconfig: pytest.Config) -> Run:
-    """This process's part in the run.
+def values(node: Any, planned: plan.Planned | None = None) -> dict[str, Callable[[], Any]]:
+    """Name -> what makes the value.
 
-    Skips the test when no stage is being checked: nothing is ever measured without one.
+    Args:
+        node: what asks for it, an item of pytest's; a session for what all share.
+        planned: the place in the plan of a check of the gate's, None for a user's own.
     """
-    stage = pytestconfig.stash.get(STAGE_SESSION, None)
-    if stage is None or stage.run is None:
-        pytest.skip("no stage is being checked: choose one with -m, as in pytest -m immediate")
-    return stage.run
-
-
-@pytest.fixture(scope="session")
-def settings(rampgate_run: Run) -> Settings:
-    """The settings in force."""
-    return rampgate_run.settings
-
-
-@pytest.fixture(scope="session")
-def stage_context(rampgate_run: Run) -> Iterator[StageContext]:
-    """Makes clients and probes; what they share (a session, a browser) lives as long as the process."""
-    from rampgate.stage.context import StageContext
-
-    context = StageContext(rampgate_run)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def look() -> None:
-    """The former name of ``stage_context``: refused with the new one."""
-    raise ConfigurationError("fixture look: is called stage_context")
-
-
-@pytest.fixture
-def check_context(stage_context: StageContext) -> Context:
-    """What the measure function of a check is given beside its settings."""
-    return stage_context.context()
-
-
-@pytest.fixture
-def load_runner(pytestconfig: pytest.Config, rampgate_run: Run) -> LoadRunner:
-    """Runs load as a process of its own, into this run."""
     from rampgate.stage.load import LoadRunner
 
-    return LoadRunner(pytestconfig.stash[STAGE_SESSION], rampgate_run)
+    session = node.config.stash[STAGE_SESSION]
+    run = session.run
+    about = (planned.subject, planned.key) if planned else ("", "")
+    return {
+        **{
+            name: partial(things.get, about[1] if name == about[0] else "")
+            for name, things in plan.subjects(run.settings).items()
+        },
+        "rampgate_run": lambda: run,
+        "settings": lambda: run.settings,
+        "stage_context": lambda: session.context,
+        "check_context": lambda: session.context.context(),  # noqa: PLW0108  # made when it is asked for
+        "load_runner": partial(LoadRunner, session, run),
+        "expect": partial(_expect, node, run),
+        "look": _former,
+    }
 
 
-@pytest.fixture
-def expect(request: pytest.FixtureRequest, rampgate_run: Run) -> Expect:
-    """Judges what is measured by the thresholds in force, and records it as evidence."""
-    from rampgate.evidence.run import Expect
-
-    item: pytest.Item = request.node
-    item.stash[EXPECT] = Expect(rampgate_run, item.stash[CHECK_ID], own=item.stash[CHECK_ID] == item.nodeid)
-    return item.stash[EXPECT]
-
-
-def of_subjects(settings: Settings) -> ModuleType:
-    """A pytest plugin: one fixture for each subject that exists once in the settings.
+def register(session: pytest.Session, settings: Settings) -> None:
+    """Give a user's own checks these fixtures; a name that another plugin has is left to that one.
 
     Raises:
         ConfigurationError: a file of checks/ cannot be imported.
     """
-    plugin = ModuleType("rampgate-subjects")
-    found = plan.subjects(settings)
-    vars(plugin).update({subject: _single(subject, found[subject]) for subject in found.keys() - plan.many()})
-    return plugin
+    names = (_ALL | plan.subjects(settings).keys()) - plan.many()
+    known = session._fixturemanager  # noqa: SLF001  # pytest has no other way to ask for them
+    plugin = ModuleType("rampgate-fixtures")
+    vars(plugin).update({name: _fixture(name) for name in names if not known.getfixturedefs(name, session)})
+    session.config.pluginmanager.register(plugin, plugin.__name__)
 
 
-def _single(subject: str, things: Mapping[str, Any]) -> Any:
-    @pytest.fixture(name=subject)
-    def fixture(rampgate_run: Run) -> Any:
-        del rampgate_run  # skips where no stage is being checked
-        return things.get("")
+def asked_in_vain(item: pytest.Item, stages: Collection[str]) -> bool:
+    """Whether a test asks for a fixture of ours, which there is none of while no stage is checked."""
+    known = getattr(item, "_fixtureinfo", None)
+    missing = set(getattr(item, "fixturenames", ())) - set(known.name2fixturedefs if known else ())
+    if missing & OURS or not missing or not any(item.get_closest_marker(stage) for stage in stages):
+        return bool(missing & OURS)
+    from rampgate.config.settings import Settings
 
-    fixture.__doc__ = f"What the settings say of {subject}."
+    return bool(missing & (_ALL | plan.subjects(Settings.model_construct()).keys()))
+
+
+def _fixture(name: str) -> Any:
+    @pytest.fixture(name=name, scope="session" if name in _SHARED else "function")
+    def fixture(request: pytest.FixtureRequest) -> Any:
+        return values(request.node)[name]()
+
+    fixture.__doc__ = f"``{name}``, as the gate's checks are given it."
     return fixture
+
+
+def _expect(item: pytest.Item, run: Run) -> Expect:
+    """Judges what is measured by the thresholds in force, and records it as evidence."""
+    from rampgate.evidence.run import Expect
+
+    check = check_id(item)
+    item.stash[EXPECT] = Expect(run, check, own=check == item.nodeid)
+    return item.stash[EXPECT]
+
+
+def _former() -> NoReturn:
+    """The former name of ``stage_context``: refused with the new one."""
+    raise ConfigurationError("fixture look: is called stage_context")

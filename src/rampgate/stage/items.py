@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +17,7 @@ from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from rampgate.evidence.run import Expect
     from rampgate.model.redact import Redactor
@@ -43,6 +44,7 @@ class UnmetError(Exception):
 STAGE_SESSION: pytest.StashKey[StageSession] = pytest.StashKey()
 EXPECT: pytest.StashKey[Expect] = pytest.StashKey()
 CHECK_ID = pytest.StashKey[str]()
+PARSER = pytest.StashKey[pytest.Parser]()
 
 
 WORKER_KEY = "rampgate"
@@ -99,28 +101,9 @@ def _wanted(expression: str) -> Iterator[str]:
         waiting += [(child, wanted) for child in ast.iter_child_nodes(node)]
 
 
-def add_checks(config: pytest.Config, stage: str) -> None:
-    """When no path was typed, add the installed checks, the same code as ./validation."""
-    if config.args_source is pytest.Config.ArgsSource.ARGS:
-        return
-    checks = (plan.validation_folder() / stage).resolve()
-    given = [Path(argument).resolve() for argument in config.args]
-    if checks.is_dir() and not any(path in (checks, *checks.parents) for path in given):
-        config.args.append(str(checks))
-    # In a path pytest takes a bracket for the beginning of a parameter; the way from here may have none.
-    config.args[:] = [os.path.relpath(path) if "[" in path else path for path in config.args]
-
-
-def check_id(item: pytest.Item, stage: str) -> str | None:
-    """The id of an installed check, None for any other test."""
-    folder = plan.validation_folder().resolve() / stage
-    if folder not in item.path.resolve().parents or not isinstance(item, pytest.Function):
-        return None
-    name = plan.check_name(item.path.name, item.originalname)
-    key = item.callspec.id if hasattr(item, "callspec") else ""
-    if key.isascii():  # pytest escapes what is not ASCII, unless it is told not to
-        key = key.encode().decode("unicode_escape")
-    return f"{stage}/{name}[{key}]" if key else f"{stage}/{name}"
+def check_id(item: pytest.Item) -> str:
+    """The id of a check: the plan's, of a user's own that of pytest."""
+    return item.stash.get(CHECK_ID, item.nodeid)
 
 
 def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome | None, str]:
@@ -144,7 +127,20 @@ def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome 
         # A defect of the check says nothing about the deployment: only an assertion does.
         where = call.excinfo.traceback[-1]
         return Outcome.ERROR, f"{type(error).__name__}: {text} ({Path(where.path).name}:{where.lineno + 1})"
-    return Outcome.FAILED, text.splitlines()[0]
+    why, stopped = text.splitlines()[0], _from_a_signal(call.excinfo.tb)
+    outside = Outcome.ERROR, f"ended from outside, as by a time-out of the runner: {why}"
+    return outside if stopped else (Outcome.FAILED, why)
+
+
+def _from_a_signal(traceback: TracebackType | None) -> bool:
+    """Whether an exception comes from a handler of signals, which is called with a number and a frame."""
+    while traceback:
+        code, found = traceback.tb_frame.f_code, traceback.tb_frame.f_locals
+        given = [found.get(name) for name in code.co_varnames[: code.co_argcount]][-2:]
+        if [type(each) for each in given][1:] == [FrameType] and isinstance(given[0], int):
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def error_text(error: BaseException | None, redactor: Redactor) -> str:

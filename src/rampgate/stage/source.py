@@ -41,9 +41,7 @@ def refuse(config: pytest.Config, error: BaseException, meant: str = "") -> None
         if path and not (known or getattr(typed, "demo", False) or getattr(typed, "demo_ready", None)):
             known = load(path)
     reports = locate.reports_folder(path, getattr(typed, "rampgate_reports", None), os.environ)
-    if (
-        meant and not reports.is_dir()
-    ):  # perhaps no project of ours; nor is there an older verdict to be shown
+    if meant and not (path or reports.is_dir()):  # perhaps no project of ours
         return
     text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error).strip() or repr(error)
     text = known[1].text(text) if known else text

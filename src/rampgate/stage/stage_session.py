@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,10 @@ _SLOWEST = 3
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pytest
+
     from rampgate.evidence.run import Run
+    from rampgate.stage.context import StageContext
 
 
 @dataclass
@@ -39,6 +43,8 @@ class StageSession:
         lock_token: lets a process that this run starts measure under its lock.
         workers: the processes of this machine that check for this one.
         late: why nothing more begins, "" while there is time.
+        typed: which of the gate's checks were typed, as paths; None: nothing was, and all are meant.
+        own: a user's own checks that were collected.
     """
 
     setup: session.Setup
@@ -48,6 +54,23 @@ class StageSession:
     lock_token: str = ""
     workers: list[int] = field(default_factory=list)
     late: str = ""
+    typed: list[str] | None = None
+    own: set[pytest.Item] = field(default_factory=set)
+
+    @cached_property
+    def context(self) -> StageContext:
+        """What checks share: clients, a session, a browser."""
+        from rampgate.stage.context import StageContext
+
+        if self.run is None:
+            raise RuntimeError("nothing is measured without a run")
+        return StageContext(self.run)
+
+    def close(self) -> None:
+        """Stop what checks share; what cannot be stopped says nothing about the deployment."""
+        if "context" in vars(self):
+            with suppress(Exception):
+                self.context.close()
 
     def interrupt_workers(self) -> None:
         """Interrupt them: whoever interrupts this process may not know of them."""
@@ -92,11 +115,6 @@ class StageSession:
             self.late = ": ".join(filter(None, (f"the stage's time of {budget:g} s was used up", named)))
             self.run.journal.write("event", text=self.late, cut_short=self.setup.stage)
         return self.late
-
-    @property
-    def planned(self) -> set[str]:
-        """The ids of the plan."""
-        return {planned.check for planned in self.setup.plan.checks}
 
     @contextmanager
     def turn(self, *, alone: bool) -> Iterator[None]:

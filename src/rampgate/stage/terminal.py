@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import locate
+from rampgate.config.plan import STAGES
 from rampgate.errors import ConfigurationError
+from rampgate.outcome import Decision
 from rampgate.stage.items import STAGE_SESSION, stage_meant, worker_of
 
 if TYPE_CHECKING:
@@ -116,12 +118,16 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         active.interrupt_workers()
     try:
         result = yield
+        if active:
+            active.close()
     except KeyboardInterrupt:  # once more, while fixtures are torn down
         if active is None or active.run is None:
             raise
         session.exitstatus = pytest.ExitCode.INTERRUPTED
-    if active is None or active.run is None:
+    if active is None:
         _suggest(session)
+    elif active.run is None:
+        _only_collected(session)
     elif worker_of(config):
         active.run.journal.close()
     else:
@@ -171,6 +177,13 @@ def _show(reporter: Any, verdict: Verdict, folder: Path) -> None:
     table.render(verdict, table.console(stream), folder=folder)
 
 
+def _only_collected(session: pytest.Session) -> None:
+    """A list of checks is no verdict: the exit code is not that of one that promotes."""
+    if session.exitstatus == pytest.ExitCode.OK and session.config.option.collectonly:
+        session.exitstatus = int(Decision.HOLD.exit_code)
+        sys.stderr.write("\nrampgate: nothing was checked, so that there is no verdict (exit 10)\n")
+
+
 def _suggest(session: pytest.Session) -> None:
     """Where -m found nothing, name the stage that it may have meant, and record that none ran."""
     config = session.config
@@ -183,6 +196,10 @@ def _suggest(session: pytest.Session) -> None:
         return
     from rampgate.stage.source import refuse
 
-    error = ConfigurationError(f"-m {typed}: names no stage and no test; did you mean {meant}?")
+    stages = ", ".join(STAGES)
+    error = ConfigurationError(
+        f"-m {typed}: names no stage and no test; did you mean {meant}? The stages are {stages}"
+    )
     refuse(config, error, meant)
+    session.exitstatus = pytest.ExitCode.USAGE_ERROR
     sys.stderr.write(f"\nrampgate: {error}\n")

@@ -1,0 +1,155 @@
+"""A user's own checks in the plan: what was collected, and what the files themselves say, unimported.
+
+So that neither a skip at import, an ignored file, a hook nor a naming rule makes the plan smaller, each file
+that pytest would look at by default is read: a function that carries the stage's marker is planned.
+"""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rampgate.config import plan as runbook
+from rampgate.stage.items import severity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from rampgate.stage.stage_session import StageSession
+
+_FILES, _CLASSES, _FUNCTIONS = ("test_*.py", "*_test.py"), ("Test",), ("test",)
+_NOT_INTO = {"build", "dist", "node_modules", "venv", "__pycache__"}
+_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
+_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def plan(session: pytest.Session, stage_session: StageSession) -> None:
+    """Write into the plan what was collected and what was not, before any of it runs."""
+    stage, run = stage_session.setup.stage, stage_session.run
+    stage_session.own |= {item for item in session.items if item.get_closest_marker(stage)}
+    for item in stage_session.own:
+        severity_of(item)  # one that does not exist is refused now, not when it would count
+    if run is None:
+        return
+    own = dict.fromkeys(item.nodeid for item in stage_session.own)
+    collected = {(item.path, item.nodeid.partition("::")[2].partition("[")[0]) for item in stage_session.own}
+    for file in _files(session.config):
+        for name in names(file, stage, session.config):
+            if (file, name) not in collected:
+                where = os.path.relpath(file, session.config.rootpath)
+                own[f"{where}::{name}"] = None
+                left_out = "skipped at import, or left out by an option, a hook or a naming rule"
+                text = f"not collected from {where}: {left_out}"
+                run.journal.write("event", check=f"{where}::{name}", text=text)
+    if own:
+        run.journal.write("plan", plan=[{"check": check, "required": True} for check in sorted(own)])
+
+
+def names(file: Path, stage: str, config: pytest.Config) -> Iterator[str]:
+    """The functions of a file that carry the marker, as ``Class::function``; ``*`` where it is no Python."""
+    source = file.read_bytes()
+    if stage.encode() not in source or b"mark" not in source:
+        return
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        yield "*"
+        return
+    aliases = {stage}
+    for _ in range(2):  # an alias of an alias is known in the second round
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and _carries(node.value, stage, aliases):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                aliases |= {each.id for each in targets if isinstance(each, ast.Name)} - {"pytestmark"}
+    yield from _functions(tree, "", inherited=False, known=(stage, aliases, config))
+
+
+def _functions(
+    scope: ast.AST, prefix: str, *, inherited: bool, known: tuple[str, set[str], pytest.Config]
+) -> Iterator[str]:
+    stage, aliases, config = known
+    body = list(_statements(scope))
+    if any(_assigns(node, "__test__") and not _truth(node) for node in body):
+        return
+    inherited |= any(_assigns(node, "pytestmark") and _carries(node, stage, aliases) for node in body)
+    for node in body:
+        if not isinstance(node, _FUNCTION | ast.ClassDef):
+            continue
+        marked = any(_carries(each, stage, aliases) for each in node.decorator_list)
+        if isinstance(node, _FUNCTION):
+            named = node.name.startswith((*_FUNCTIONS, *config.getini("python_functions")))
+            if marked or (inherited and named):
+                yield f"{prefix}{node.name}"
+        elif _is_tests(node, config):
+            yield from _functions(node, f"{prefix}{node.name}::", inherited=inherited or marked, known=known)
+
+
+def _statements(scope: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a module or class, also under ``if``, ``try`` and ``with``."""
+    for node in ast.iter_child_nodes(scope):
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+            yield from _statements(node)
+        elif isinstance(node, ast.stmt):
+            yield node
+
+
+def _is_tests(node: ast.ClassDef, config: pytest.Config) -> bool:
+    unittest = any(ast.unparse(base).endswith("TestCase") for base in node.bases)
+    return unittest or node.name.startswith((*_CLASSES, *config.getini("python_classes")))
+
+
+def _assigns(node: ast.AST, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(each, ast.Name) and each.id == name for each in targets)
+
+
+def _carries(node: ast.AST | None, stage: str, aliases: set[str]) -> bool:
+    """Whether an expression names the marker: ``pytest.mark.stage``, an alias, ``pytest.param(marks=…)``."""
+    return node is not None and any(
+        (isinstance(each, ast.Attribute) and each.attr == stage)
+        or (isinstance(each, ast.Name) and each.id in aliases)
+        for each in ast.walk(node)
+    )
+
+
+def _truth(node: ast.AST) -> bool:
+    value = getattr(node, "value", None)
+    return not isinstance(value, ast.Constant) or bool(value.value)
+
+
+def _files(config: pytest.Config) -> Iterator[Path]:
+    """The files that a pytest with no option looks at, and those that were typed."""
+    invoked, paths = config.invocation_params.dir, [str(each).partition("::")[0] for each in config.args]
+    tests = config.getini("testpaths") if invoked == config.rootpath else []
+    found = [
+        path
+        for each in tests
+        for path in glob.glob(str(each), root_dir=invoked, recursive=True)  # noqa: PTH207  # also ".", and absolute
+    ]
+    known: set[Path] = set()
+    for path in (*(found or ["."]), *paths):
+        known.update(_below((invoked / path).resolve(), config))
+    yield from sorted(known)
+
+
+def _below(path: Path, config: pytest.Config) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    patterns = (*_FILES, *config.getini("python_files"))
+    for folder, folders, files in os.walk(path):
+        here = Path(folder)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in _NOT_INTO
+            and here / name != runbook.validation_folder()
+            and not any((here / name / mark).exists() for mark in _ENVIRONMENT)
+        ]
+        yield from (here / name for name in files if any(fnmatch(name, each) for each in patterns))

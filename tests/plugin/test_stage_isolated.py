@@ -1,0 +1,187 @@
+"""A user's project and the gate's checks do not touch: hooks, fixtures, options, naming rules."""
+
+from __future__ import annotations
+
+import pytest
+from tests.plugin.deployment import HEALTH, ITEMS, VERSION, Deployment, Project, Ran
+
+GATE = {HEALTH: "passed", VERSION: "passed", ITEMS: "passed"}
+INI = """
+[pytest]
+python_files = own_*.py
+python_functions = own_*
+norecursedirs = *
+testpaths = .
+filterwarnings = error
+xfail_strict = true
+usefixtures = forbidden
+addopts = -k nothing_is_called_so --maxfail=1
+"""
+CONFTEST = """
+import time
+import pytest
+
+@pytest.fixture
+def forbidden():
+    raise RuntimeError("of the project alone")
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch):
+    for name in ("time", "monotonic", "perf_counter"):
+        monkeypatch.setattr(time, name, lambda: 1.0)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+@pytest.fixture
+def settings(): return "the project's"
+
+stage_context = expect = version = service = rampgate_run = settings
+
+def pytest_generate_tests(metafunc):
+    metafunc.fixturenames.append("browser")
+    metafunc.parametrize("browser", ["chromium"])
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    items.clear()
+    return (yield)
+
+def pytest_ignore_collect(): return True
+
+def pytest_runtest_setup(): pytest.skip("of the project alone")
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    raise RuntimeError("of the project alone")
+    yield
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    raise RuntimeError("of the project alone")
+"""
+FROZEN = """
+import time
+moment = time.monotonic()
+time.monotonic = lambda: moment
+"""
+OWN = """
+import pytest
+
+@pytest.fixture
+def expect(): return "mine"
+
+@pytest.mark.immediate
+def test_mine(expect, settings, stage_context):
+    assert expect == "mine"
+    assert settings == "the plugin's"
+    assert stage_context.run.settings.environment == "test"
+"""
+PLUGIN = """
+import pytest
+
+@pytest.fixture
+def settings(): return "the plugin's"
+
+def pytest_runtest_setup(item): assert "::test_mine" in item.nodeid
+"""
+TIMED_OUT = """
+import os
+import signal
+import pytest
+
+def too_late(number, frame):
+    pytest.fail("Timeout (>1.0s)")
+
+@pytest.mark.immediate
+@pytest.mark.severity("critical")
+def test_own():
+    signal.signal(signal.SIGUSR1, too_late)
+    os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_nothing_of_the_project_acts_on_the_gates_checks(project: Project, workers: list[str]) -> None:
+    """Neither its hooks, its fixtures, its options nor its naming rules: the verdict is as without them."""
+    project.write("pytest.ini", INI)
+    project.write("conftest.py", CONFTEST)
+    ran = project.run("-m", "immediate", *workers)
+    assert ran.code == 0, ran.told
+    assert ran.outcomes == GATE
+
+
+def test_where_the_whole_process_has_another_clock_nothing_is_measured(
+    project: Project, deployment: Deployment
+) -> None:
+    """What a conftest.py does to time itself is noticed: each check is an error, and no request is timed."""
+    project.write("conftest.py", FROZEN)
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert set(ran.outcomes.values()) == {"error"}
+    assert "the clock of this process is replaced or stands still" in ran.verdict["reason"]
+    assert not deployment.asked
+
+
+def test_a_fixture_of_the_users_own_wins_for_the_users_own_checks(project: Project) -> None:
+    """Their nearest, then another plugin's, then ours; the gate's checks are given ours all the same."""
+    project.write("of_a_plugin.py", PLUGIN)
+    project.write("test_own.py", OWN)
+    ran = project.run("-m", "immediate", "-p", "of_a_plugin")
+    assert ran.code == 0, ran.told
+    assert ran.outcomes == {**GATE, "test_own.py::test_mine": "passed"}
+
+
+def test_a_time_out_of_the_runner_says_nothing_of_the_deployment(project: Project) -> None:
+    """A check that a handler of signals ends has not failed: an error, which holds, however critical."""
+    project.write("test_own.py", TIMED_OUT)
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert ran.outcomes["test_own.py::test_own"] == "error"
+    assert ran.verdict["reason"].endswith("a time-out of the runner: Timeout (>1.0s)")
+
+
+MONEY = """
+import os
+import pytest
+
+{before}
+
+@pytest.mark.immediate
+@pytest.mark.severity("critical")
+def test_money():
+    {body}
+"""
+
+
+def lost(project: Project, *arguments: str, before: str = "", body: str = "assert 1 == 2") -> Ran:
+    """A stage run whose critical check of a user's own does not come to be judged."""
+    project.write("test_own.py", MONEY.format(before=before, body=body))
+    return project.run("-m", "immediate", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "before", "conftest"),
+    [
+        (["--ignore=test_own.py"], "", ""),
+        (["-o", "python_files=check_*.py", "-n", "2"], "", ""),
+        ([], "pytest.importorskip('nothing_of_that_name')", ""),
+        ([], "", "collect_ignore = ['test_own.py']"),
+        ([], "", "def pytest_pycollect_makeitem(name):\n    if name == 'test_money': return []"),
+        ([], "", "def pytest_collection_modifyitems(items): items.clear()"),
+        (["--deselect=test_own.py::test_money"], "", ""),
+    ],
+)
+def test_whatever_leaves_out_a_check_of_ones_own_holds(
+    project: Project, arguments: list[str], before: str, conftest: str
+) -> None:
+    """It is in the plan by what its file says: planned and not run is never a promotion, and is named."""
+    project.write("conftest.py", conftest)
+    ran = lost(project, *arguments, before=before)
+    assert ran.code == 10, ran.told
+    assert ran.verdict["never_ran"] == ["test_own.py::test_money"]
+    assert ran.verdict["reason"].startswith("test_own.py::test_money: ")
+
+
+def test_a_check_that_ends_the_process_does_not_promote(project: Project) -> None:
+    """os._exit(0) leaves no time for a verdict; the exit code still is none of a promotion."""
+    ran = lost(project, body="os._exit(0)")
+    assert ran.code == 10, ran.told

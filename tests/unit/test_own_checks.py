@@ -1,0 +1,75 @@
+"""Which functions of a user's file carry a stage's marker, by what the file says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rampgate.stage.own_checks import names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+IN_A_CLASS = """
+import pytest, unittest
+@pytest.mark.deploy
+class TestA:
+    def test_a(self): pass
+    class TestB:
+        def test_b(self): pass
+class C(unittest.TestCase):
+    pytestmark = [pytest.mark.deploy]
+    def test_c(self): pass
+"""
+BY_PARAMETER = """
+import pytest
+CASES = [1, pytest.param(2, marks=pytest.mark.deploy)]
+@pytest.mark.parametrize("x", CASES)
+def test_a(x): pass
+"""
+UNDER_IF = """
+import pytest
+if True:
+    try:
+        @pytest.mark.deploy
+        def test_a(): pass
+    except OSError: pass
+"""
+MODULE = "import pytest\npytestmark = pytest.mark.deploy\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import pytest\n@pytest.mark.deploy\ndef test_a(): pass", ["test_a"]),
+        ("from pytest import mark\n@mark.deploy()\nasync def test_a(): pass", ["test_a"]),
+        ("import pytest as pt\nnow = pt.mark.deploy\nsoon = now\n@soon\ndef test_a(): pass", ["test_a"]),
+        ("from marks import deploy  # marked\n@deploy\ndef test_a(): pass", ["test_a"]),
+        (MODULE + "def test_a(): pass\ndef helper(): pass", ["test_a"]),
+        (IN_A_CLASS, ["TestA::test_a", "TestA::TestB::test_b", "C::test_c"]),
+        (BY_PARAMETER, ["test_a"]),
+        (UNDER_IF, ["test_a"]),
+        ("import pytest\n@pytest.mark.deploy\ndef oddly_named(): pass", ["oddly_named"]),
+        (MODULE + "__test__ = False\ndef test_a(): pass", []),
+        ("import pytest\n@pytest.mark.deploy\nclass Helper:\n def test_a(self): pass", []),
+        ("import pytest\n@pytest.mark.immediate\ndef test_deploy(): pass", []),
+        ("TEXT = '@pytest.mark.deploy'\ndef test_a(): pass", []),
+        (MODULE + "def test_a(:", ["*"]),
+    ],
+)
+def test_a_function_that_carries_the_marker_is_found(
+    tmp_path: Path, pytestconfig: pytest.Config, source: str, found: list[str]
+) -> None:
+    """By whichever name and wherever it stands; what is no test of the stage is not."""
+    file = tmp_path / "test_own.py"
+    file.write_text(source, encoding="utf-8")
+    assert list(names(file, "deploy", pytestconfig)) == found
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """What an editor on Windows puts there is no reason to lose a check."""
+    file = tmp_path / "test_own.py"
+    file.write_text("import pytest\n@pytest.mark.deploy\ndef test_ü(): pass\n", encoding="utf-8-sig")
+    assert list(names(file, "deploy", pytestconfig)) == ["test_ü"]
