@@ -86,7 +86,8 @@ def checks(session: pytest.Session, stage_session: StageSession) -> list[pytest.
     stage, planned = stage_session.setup.stage, stage_session.setup.plan.checks
     made: list[pytest.Item] = []
     for file in dict.fromkeys(each.file for each in planned):
-        parent, module = CheckFile.from_parent(session, path=file), _imported(file)
+        nodeid = f"validation/{stage}/{file.name}"  # the same wherever rampgate is installed
+        parent, module = CheckFile.from_parent(session, path=file, nodeid=nodeid), _imported(file)
         mine = [
             _check(parent, getattr(module, each.function), stage, each)
             for each in planned
