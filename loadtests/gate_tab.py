@@ -185,12 +185,21 @@ def _refuse_others(names: Collection[str]) -> None:
         names: that this page goes by, beside addresses: of those there is no other owner.
     """
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    if origin is None and request.method != "GET":  # an old browser's form
+        origin = request.headers.get("Referer")
     name = urlsplit(f"//{request.host}").hostname or ""
     own_name = name in names or _is_address(name)
     own_origin = origin is None or urlsplit(origin).netloc == request.host
     followed = request.method == "GET" and request.endpoint in _MAY_BE_LINKED
     if not own_name or not own_origin or (site not in {"same-origin", "none"} and not followed):
         abort(403)
+
+
+def is_open(environment: Environment) -> bool:
+    """Whether Locust's page answers others than this machine."""
+    web = environment.web_ui
+    host = web.host if web is not None else "localhost"
+    return host != "localhost" and not (_is_address(host) and ip_address(host).is_loopback)
 
 
 def _is_address(name: str) -> bool:

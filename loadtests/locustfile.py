@@ -54,6 +54,7 @@ else:
 __all__ = ["Gate", "LoadUser", "Steps"]
 
 
+OPEN_PAGE = "the web page is open to the network (--web-host): whoever reaches it may start and stop load"
 _PRINTS = {"-h", "--help", "-V", "--version", "-l", "--list", "--show-task-ratio", "--show-task-ratio-json"}
 
 
@@ -119,6 +120,8 @@ def _take_over(environment: Any) -> None:
             environment.runner, lambda: Gate.run, lambda: _options(environment)
         )
     gate_tab.install(environment, Gate)
+    if gate_tab.is_open(environment):
+        _print(f"warning: {OPEN_PAGE}")
     begins = Gate.coordinator.begin if Gate.coordinator else load.LoadRun.start
     driver.Driver(environment.runner, lambda: Gate.run, begins).install()
 
@@ -257,9 +260,10 @@ def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     # A worker is given the address by its master.
     host = environment.host if Gate.worker else Gate.host
     settings, redactor = plan.settings_of(Gate.config, host)
-    if environment.host not in {None, "", Gate.host, settings.target.api}:
+    if (found := environment.host) not in {None, "", Gate.host, settings.target.api}:
+        environment.host = settings.target.api  # what the page shows next
         raise ConfigurationError(
-            f"host: found {environment.host!r} in the page; accepted is {settings.target.api}, whose secrets "
+            f"host: found {found!r} in the page; accepted is {settings.target.api}, whose secrets "
             "go nowhere else"
         )
     meant = settings.load

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from tests.unit.backups import opened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_STAYS = (f"rampgate-{os.getuid()}", "pytest-of-")
+_STAYS = ("rampgate-locks", "pytest-of-")
 """The locks of targets, whose file may be taken by two once it is removed; and what pytest keeps itself."""
 _CACHES = ("__pycache__", ".pytest_cache")
 

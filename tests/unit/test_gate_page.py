@@ -70,6 +70,24 @@ def test_no_other_site_starts_stops_or_reads(
     assert page.open(path, method=method, headers=headers).status_code == 403
 
 
+def test_a_form_of_another_site_starts_nothing_by_its_referrer_either(page: FlaskClient) -> None:
+    """An old browser names no origin."""
+    for referrer, status in (("http://evil.example/", 403), (f"http://{OWN}/", 200)):
+        headers = {"Host": OWN, "Referer": referrer}
+        assert page.post("/swarm", headers=headers).status_code == status
+        assert page.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "is_open"),
+    [("127.0.0.1", False), ("::1", False), ("localhost", False), ("", True), ("0.0.0.0", True)],  # noqa: S104  # the case
+)
+def test_a_page_for_others_than_this_machine_is_known(host: str, is_open: bool) -> None:
+    """It is warned of: whoever reaches it starts load."""
+    environment: Any = SimpleNamespace(web_ui=SimpleNamespace(host=host))
+    assert gate_tab.is_open(environment) is is_open
+
+
 def test_a_link_to_the_page_may_be_followed(page: FlaskClient) -> None:
     """From a chat or a ticket: it shows the page, and starts nothing."""
     followed = {"Host": OWN, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
