@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json as jsonlib
 import os
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
+from gevent import monkey
 
+from rampgate.io.own_trouble import lies_here
 from rampgate.load.table import CUT
 
-_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _OWN_CODES = {
     pycurl.E_COULDNT_RESOLVE_HOST: "the name of the target could not be looked up from here",
     pycurl.E_OUT_OF_MEMORY: "no memory left here",
@@ -19,6 +20,10 @@ _OWN_CODES = {
     pycurl.E_URL_MALFORMAT: "the address is none",
     pycurl.E_SSL_CACERT_BADFILE: "the certificates of the authorities cannot be read here",
 }
+_UNPATCHED = SimpleNamespace(
+    **{name: monkey.get_original("socket", name) for name in ("socket", "getaddrinfo")}
+)
+"""libcurl calls from the hub, which cannot wait."""
 TOO_LARGE, NOT_DECODED = "the answer is larger than what is read of it", "the answer cannot be decoded"
 _ERRORS = {
     pycurl.E_GOT_NOTHING: "the connection was closed before an answer came",
@@ -72,7 +77,7 @@ def own_error(error: OSError) -> str:
     return f"requests could not be sent from here: {(error.strerror or str(error)).lower()}"
 
 
-def error_of(code: int, text: str, number: int, *, sent: bool) -> tuple[str, bool]:
+def error_of(code: int, text: str, number: int, *, sent: bool, address: str) -> tuple[str, bool]:
     """Why there is no whole answer, in plain words, and whether the cause lies on this machine.
 
     Args:
@@ -80,8 +85,9 @@ def error_of(code: int, text: str, number: int, *, sent: bool) -> tuple[str, boo
         text: libcurl's, for a code without words here.
         number: the errno of the connection, 0 when there was none.
         sent: whether the request had been sent.
+        address: that it was sent to, "" where its name could not be looked up.
     """
-    if number in _OWN and not sent:
+    if not sent and lies_here(number, address, _UNPATCHED):
         return own_error(OSError(number, os.strerror(number))), True
     if code in _OWN_CODES:
         return f"requests could not be sent from here: {_OWN_CODES[code]}", True

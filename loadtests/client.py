@@ -7,7 +7,8 @@ sessions of its own, as a browser has. A session prepares its requests once and 
     me, patients = session.prepare("GET", "/api/me"), session.prepare("GET", "/api/patients")
     answers = session.batch([me, patients])        # both at the same time; returns when both have ended
 
-No redirect is followed and no request is sent twice, not even when a kept connection turns out to be dead.
+No redirect is followed. A request is sent twice only where the target had closed a kept connection without
+having read it, as TCP says.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from rampgate.errors import ProbeError
 from rampgate.load import bodies
 from rampgate.load.accounts import ACCOUNTS
 from rampgate.load.cohorts import Roster
+from rampgate.load.facts import UNREAD_REQUESTS
 from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, SIGN_IN, UNREAD
 
 from . import work
@@ -58,7 +59,7 @@ def begin(on: Work, accounts: Sequence[Account] = ()) -> Multi:
         accounts: of the whole run, sorted into cohorts; this process takes its share of them.
     """
     end()
-    Shared.multi = Multi(on.settings.allowed_hosts)
+    Shared.multi = Multi(on.settings.allowed_hosts, partial(on.recorder.fact, UNREAD_REQUESTS, "count"))
     Shared.roster = Roster(accounts, on.index, on.of) if accounts else None
     Shared.sessions = Sessions()
     # What is there now stays; looking through it each time costs an eighth of the process's time.

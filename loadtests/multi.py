@@ -7,7 +7,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from socket import MSG_DONTWAIT, MSG_PEEK
+from socket import AF_INET, MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
@@ -15,9 +15,10 @@ from gevent import get_hub, monkey
 
 from rampgate.errors import RefusedError
 from rampgate.io.guard import Guard, addresses_of
+from rampgate.io.kept import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableSequence, Sequence
+    from collections.abc import Callable, Iterable, MutableSequence, Sequence
 
     from gevent.hub import Waiter
 
@@ -51,9 +52,13 @@ class Multi:
     Args:
         allowed_hosts: every connection is checked against it at its resolved address, before a socket
             exists. An address that was allowed stays allowed: a name is not looked up twice for it.
+        sent_again: takes how many requests were, for the target had closed their connection without having
+            read them.
     """
 
-    def __init__(self, allowed_hosts: Sequence[str]) -> None:
+    def __init__(
+        self, allowed_hosts: Sequence[str], sent_again: Callable[[int], object] = lambda _: None
+    ) -> None:
         # The hub cannot wait, so a name in the list is looked up without gevent, for a new address only.
         self._guard = Guard(allowed_hosts, resolve=_blocking_look_up)
         self._admitted: set[str] = set()
@@ -61,8 +66,11 @@ class Multi:
         self._loop = self.hub.loop
         self._watchers: dict[int, Any] = {}
         self._wanted: dict[int, int] = {}
+        self._fds: dict[int, int] = {}
+        """Port of ours -> its socket's file."""
         self.dead: set[int] = set()
-        """Our ports of the connections that the target closed while they were idle."""
+        """Our ports of connections that the target closed while they were idle, or as we sent: unread."""
+        self._unread, self._sent_again = 0, sent_again
         self._timer = self._loop.timer(0)
         self._due = 0.0
         self._kicked = False
@@ -81,6 +89,11 @@ class Multi:
     def running(self) -> int:
         """How many requests have begun and not ended."""
         return len(self._running)
+
+    def count_sent_again(self) -> None:
+        """One more request was, on a fresh connection."""
+        self._unread += 1
+        self._sent_again(self._unread)
 
     def refusal(self, address: str) -> str:
         """Why no connection may be made to an address, "" when it may."""
@@ -188,6 +201,7 @@ class Multi:
 
     def _ready(self, events: int, fd: int) -> None:
         if self._wanted[fd]:
+            self._look(fd)
             self._act(fd, events)
             return
         # The target has closed a connection that was idle, or this is news of what has been read by now.
@@ -199,6 +213,29 @@ class Multi:
             if not waiting:
                 self.dead.add(int(ours.getsockname()[1]))
         self._watchers[fd].stop()
+
+    def sends(self, port: int, fd: int | None) -> None:
+        """A request goes out on the connection of this port of ours.
+
+        Args:
+            port: of the connection.
+            fd: its socket's file where it is a fresh one.
+        """
+        if fd is not None:
+            self.dead.discard(port)
+            self._fds[port] = fd
+        elif port in self._fds:
+            self._look(self._fds[port], idle=True)
+
+    def _look(self, fd: int, *, idle: bool = False) -> None:
+        """Notice a connection that the target has closed without having read what was, or will be, sent."""
+        ours = _socket(AF_INET, SOCK_STREAM, fileno=fd)
+        try:
+            state = unread(ours)
+            if state or (idle and state is not None):
+                self.dead.add(int(ours.getsockname()[1]))
+        finally:
+            ours.detach()
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work. Runs in the hub only, and leaves all else to the end of the loop's turn.

@@ -102,7 +102,7 @@ class Transfer:
         self._multi = request.user.multi
         self._chunks: list[bytes] = []
         self._size = 0
-        self._port = 0
+        self._port, self._fd, self._address = 0, 0, ""
         self._batch: Batch | None = None
         self.answer: Answer | None = None
         self._prepare()
@@ -172,7 +172,8 @@ class Transfer:
         put(pycurl.PROXY, "")  # the environment has no say in where load goes
         put(pycurl.NOSIGNAL, 1)
         put(pycurl.COOKIEFILE, "")  # no file: it turns cookies on
-        put(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
+        file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        put(*((pycurl.CAPATH, folder) if folder and not file else (pycurl.CAINFO, file or certifi.where())))
         put(pycurl.TIMEOUT_MS, user.timeout_ms)
         put(pycurl.CONNECTTIMEOUT_MS, user.timeout_ms)
         put(pycurl.OPENSOCKETFUNCTION, self._open)
@@ -193,7 +194,8 @@ class Transfer:
         self._opening = True
         if self._sent and self._port not in self._multi.dead:
             return pycurl.SOCKET_BAD
-        self._trouble = self._multi.refusal(str(address.addr[0]))
+        self._address = str(address.addr[0])
+        self._trouble = self._multi.refusal(self._address)
         if self._trouble:
             return pycurl.SOCKET_BAD
         try:
@@ -206,20 +208,21 @@ class Transfer:
     def _opened(self, fd: int, _: int) -> Any:
         """Libcurl has a duplicate of the socket, which needs a file descriptor too."""
         self._multi.fresh(fd)
-        self._connected = True
+        self._connected, self._fd = True, fd
         self._socket.close()
         return pycurl.SOCKOPT_OK
 
     def _send(self, _address: str, _ours: str, _port: int, our_port: int) -> Any:
         """Forbid what libcurl does by itself when a kept connection is dead: it sends the request again.
 
-        Where the target had closed the connection before, it never had the request, and that is in order.
+        Where the target had closed the connection before it had read the request, that is in order.
         """
-        dead = self._multi.dead
-        if self._sent and self._port not in dead:
-            return pycurl.PREREQFUNC_ABORT
-        if self._connected and dead:
-            dead.discard(our_port)
+        multi = self._multi
+        if self._sent:
+            if self._port not in multi.dead:
+                return pycurl.PREREQFUNC_ABORT
+            multi.count_sent_again()
+        multi.sends(our_port, self._fd if self._connected else None)
         self._sent, self._port = True, our_port
         return pycurl.PREREQFUNC_OK
 
@@ -236,4 +239,5 @@ class Transfer:
         if code == pycurl.E_COULDNT_CONNECT and self._opening and not (self._connected or self._sent):
             self._socket.close()
             return own_error(OSError(errno.EMFILE, os.strerror(errno.EMFILE))), True
-        return error_of(code, text, int(self.easy.getinfo(pycurl.OS_ERRNO)), sent=self._sent)
+        number = int(self.easy.getinfo(pycurl.OS_ERRNO))
+        return error_of(code, text, number, sent=self._sent, address=self._address)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import socket
-import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
@@ -19,6 +17,8 @@ from rampgate.io import body as bodies
 from rampgate.io import network, threads
 from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
+from rampgate.io.kept import Kept
+from rampgate.io.own_trouble import own_trouble
 from rampgate.judging.sentences import NO_ANSWER
 from rampgate.model.json_body import parsed
 
@@ -34,7 +34,6 @@ ERROR_CHARS = 120
 """An error text in evidence is cut to this length."""
 _MOST_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
-_OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +96,10 @@ class Answer:
 
 
 class Client(httpx.Client):
-    """A client that knows how much of an answer is read."""
+    """A client that knows how much of an answer is read, and watches its connection."""
 
     limits = Limits()
+    kept = Kept(lambda: None)
 
 
 def is_2xx(status: int | None) -> bool:
@@ -116,6 +116,7 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
     transport: httpx.BaseTransport | None = None,
     guard: Guard | None = None,
     limits: Limits | None = None,
+    unread: Callable[[], None] = lambda: None,
 ) -> httpx.Client:
     """An HTTP client that follows no redirects, reads no proxy settings and names itself and its run.
 
@@ -127,6 +128,7 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
         transport: in place of the network, for tests.
         guard: of where it may connect to; None: to this machine alone.
         limits: how much of an answer is read.
+        unread: called for each request that is sent again: its connection was closed without reading it.
     """
     sent = httpx.Headers(dict(headers or {}))
     sent[RUN_HEADER] = run_id
@@ -140,7 +142,7 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
         trust_env=False,
         follow_redirects=False,
     )
-    made.limits = limits or made.limits
+    made.limits, made.kept = limits or made.limits, Kept(unread)
     return made
 
 
@@ -172,18 +174,22 @@ def ask(  # noqa: PLR0913  # each is a part of the request
     """
     threads.go_on()
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
-    limits = getattr(client, "limits", Limits())
+    limits, kept = getattr(client, "limits", Limits()), getattr(client, "kept", Client.kept)
     begun, came = time.perf_counter(), False
+    sent = {**(headers or {}), **({} if form is None else {"Referer": str(client.base_url.join(path))})}
+    send = partial(client.stream, method, path, json=body, data=form, headers=sent, timeout=timeout)
+    kept.begin()
     try:
-        sent = {**(headers or {}), **({} if form is None else {"Referer": str(client.base_url.join(path))})}
-        with client.stream(method, path, json=body, data=form, headers=sent, timeout=timeout) as response:
+        with send(extensions={"trace": kept}) as response:
             came = True
             content = bodies.read(response, begun, timeout.read, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
     except httpx.RequestError as error:
-        if (own := _own_trouble(error)) is not None:
+        if own := own_trouble(error, client.base_url.host):
             raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error
+        if not came and kept.again(method):
+            return ask(client, method, path, body=body, form=form, headers=headers, timeout_s=timeout_s)
         return _failed(bodies.named(error, limits), (time.perf_counter() - begun) * 1000, came=came)
     except httpx.InvalidURL as error:
         raise ProbeError(f"{path!r} is no address: {error}") from error
@@ -235,17 +241,6 @@ def site_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.decode('ascii')}" if parts.host else ""
 
 
-def _own_trouble(error: BaseException | None) -> OSError | None:
-    """The cause that lies on this machine and says nothing about the target, if there is one."""
-    while error is not None:
-        if isinstance(error, socket.gaierror):
-            return error if error.errno == socket.EAI_AGAIN else None
-        if isinstance(error, OSError) and error.errno in _OWN_TROUBLE:
-            return error
-        error = error.__cause__ or error.__context__
-    return None
-
-
 def unusable(answer: Answer) -> str:
     """What is wrong with an answer meant for a program, in a few words; "" when it is 2xx and no HTML."""
     if answer.error:
@@ -260,27 +255,6 @@ def unusable(answer: Answer) -> str:
     if answer.headers.get("content-type", "").startswith("text/html"):
         return f"HTTP {answer.status} with an HTML page: is there a sign-in page before it?"
     return ""
-
-
-class Patience:
-    """Ends a series of requests when one after another gets no answer. Shared by threads.
-
-    Args:
-        limit: that many in a row.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._in_a_row = 0
-        self._lock = threading.Lock()
-        self.ended = False
-        """Whether the limit was reached; it stays reached."""
-
-    def note(self, *, lost: bool) -> None:
-        """Count one more request."""
-        with self._lock:
-            self._in_a_row = self._in_a_row + 1 if lost else 0
-            self.ended = self.ended or self._in_a_row >= self._limit
 
 
 def find(expression: str, data: Any) -> Any:

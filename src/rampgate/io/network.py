@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
 
+from rampgate.io.certificates import certificates
+
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable
 
     from rampgate.io.guard import Guard
@@ -54,18 +54,12 @@ def transport(guard: Guard) -> httpx.HTTPTransport:
     Args:
         guard: of where they may go to.
     """
-    made = httpx.HTTPTransport(verify=_certificates(), trust_env=False)
+    made = httpx.HTTPTransport(verify=certificates(), trust_env=False)
     made._pool = httpcore.ConnectionPool(  # noqa: SLF001  # httpx hands no network on
-        _certificates(),
+        certificates(),
         max_connections=_CONNECTIONS,
         max_keepalive_connections=_IDLE,
         keepalive_expiry=_IDLE_S,
         network_backend=_Network(guard),
     )
     return made
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Loading the authorities costs some 20 ms, and probes make many clients. Honours SSL_CERT_FILE."""
-    return httpx.create_ssl_context()

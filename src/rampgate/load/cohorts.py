@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.guard import Guard
-from rampgate.io.http import Patience, ask, client, find
+from rampgate.io.http import ask, client, find
+from rampgate.io.patience import Patience
 from rampgate.io.threads import each
 from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins
 from rampgate.load.table import NO_COHORT, OFF, ON

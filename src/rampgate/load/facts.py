@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 OTHERS = "others"
 """The facts of users of other classes: how many there were, and their requests with those that failed."""
 
+UNREAD_REQUESTS = "unread"
+"""The fact of requests that were sent again, for the target had closed a kept connection unread."""
+
 
 class Facts:
     """The latest value of each name, by kind and process."""
@@ -47,6 +50,11 @@ class Facts:
         """What was wrong with bodies of an endpoint, each once."""
         found = (named.get(str(endpoint)) for named in self._of.get(BODY, {}).values())
         return list(dict.fromkeys(text for text in found if text))
+
+    @property
+    def sent_again(self) -> int:
+        """How many requests were, for the target had closed a kept connection without having read them."""
+        return sum(named["count"] for named in self._of.get(UNREAD_REQUESTS, {}).values())
 
     def count_others(self, users: int) -> None:
         """So many users of other classes are there now."""

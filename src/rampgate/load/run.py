@@ -16,6 +16,7 @@ from rampgate.clock import Clock, SystemClock
 from rampgate.errors import EvidenceError, ProbeError
 from rampgate.evidence import session
 from rampgate.evidence.lock import target_lock
+from rampgate.io.kept import SENT_AGAIN
 from rampgate.load import profile
 from rampgate.load.abort_monitors import AbortMonitors
 from rampgate.load.accounts import ACCOUNTS, MOST_FAILED, sign_ins
@@ -240,6 +241,8 @@ class LoadRun:
                 self._run.journal.write("event", text=f"stopped {whole}: {self._stopped}")
             elif not self._complete:
                 self._run.journal.write("event", text=f"interrupted {whole}")
+            if again := self.facts.sent_again:
+                self._run.journal.write("event", text=f"{again:,} {SENT_AGAIN}")
             self._judge(early=early)
             self._version.finish(complete=self._complete)
             # Whoever stops a run without the evidence of an abort test has interrupted it.

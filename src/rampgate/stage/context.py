@@ -16,10 +16,12 @@ from rampgate.evidence.repeated import repeated
 from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
+from rampgate.io.kept import SENT_AGAIN
 from rampgate.model.measurement import Measurement
 from rampgate.probes.http import HealthProbe
 from rampgate.probes.sign_in import sign_in
 from rampgate.stage.browsers import Browsers
+from rampgate.stage.login_session import LoginSession, Signed, signing_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,13 +48,21 @@ class StageContext:
         self.run = run
         self._settings = run.settings
         self._stack = ExitStack()
-        self._session: tuple[str | None, httpx.Cookies] | None = None
+        login = run.settings.login
+        self._session = LoginSession(
+            lambda: login and self.sign_in(login), self._ask_again, login.path if login else ""
+        )
         self._refused = False
+        self._again: list[None] = []
         self._browsers = Browsers(run, self.base("web"), self._stack)
 
     def close(self) -> None:
-        """Stop what was started."""
+        """Stop what was started, and say what was put right on the way."""
         self._stack.close()
+        renewed = f"the session of [login] ran out {self._session.renewed} times, and was renewed"
+        again = f"{len(self._again):,} {SENT_AGAIN}"
+        for text in [renewed] * (self._session.renewed > 0) + [again] * bool(self._again):
+            self.run.journal.write("event", text=text)
 
     @cached_property
     def guard(self) -> Guard:
@@ -74,10 +84,10 @@ class StageContext:
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
         self.need(self._main_service, *login.depends_on)
-        with self.client(self._main_service, signed_in=False) as http:
+        with signing_in(), self.client(self._main_service, signed_in=False) as http:
             measurement, token = sign_in(http, login)
             if measurement.value:
-                self._session = (token, http.cookies)
+                self._session.opened(token, http.cookies)
             cookies = (cookie.value for cookie in http.cookies.jar)
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
         return measurement
@@ -230,12 +240,11 @@ class StageContext:
             headers=target.headers,
             guard=self.guard,
             limits=Limits(target.max_body, target.max_headers),
+            unread=partial(self._again.append, None),
         )
         if signed_in and self._settings.login:
-            token, cookies = self.signed_in()
-            http.cookies.update(cookies)
-            if token:
-                http.headers["Authorization"] = f"Bearer {token}"
+            self.signed_in()
+            http.auth = Signed(http, self._session)
         return http
 
     def elsewhere(self, address: str) -> httpx.Client:
@@ -243,6 +252,14 @@ class StageContext:
         target = self._settings.target
         limits = Limits(target.max_body, target.max_headers)
         return client(address, run_id=self.run.id, timeout_s=target.timeout, guard=self.guard, limits=limits)
+
+    def _ask_again(self, request: httpx.Request) -> httpx.Response | None:
+        """The answer to a request once more, None where there is none."""
+        with self.client(self._main_service, signed_in=False) as http:
+            try:
+                return http.send(request, auth=None)
+            except httpx.RequestError:
+                return None
 
     def admin(self) -> httpx.Client:
         """A client of the API with the administrator's token, where there is one."""
@@ -260,21 +277,20 @@ class StageContext:
     def _main_service(self) -> str:
         return "api" if self._settings.target.api else "web"
 
-    def signed_in(self) -> tuple[str | None, httpx.Cookies]:
-        """This process's session, signed in on first use.
+    def signed_in(self) -> None:
+        """Have this process signed in, on first use.
 
         Raises:
             UnreachableError: sign-in was refused, or what it needs does not answer.
         """
         login = self._settings.login
         if login is None:
-            return None, httpx.Cookies()
-        if self._session is None and not self._refused:
+            return
+        if not self._session.generation and not self._refused:
             self._repeated(lambda: [self.sign_in(login)])
-            self._refused = self._session is None
-        if self._session is None:
+            self._refused = not self._session.generation
+        if self._refused:
             raise UnreachableError("skipped because sign-in was refused")
-        return self._session
 
     def _plain_get(self, page: PageSettings) -> int | None:
         try:

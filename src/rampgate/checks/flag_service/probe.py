@@ -16,7 +16,8 @@ from rampgate.checks.flag_service.request import Sent
 from rampgate.checks.flag_service.users import Asked
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ProbeError
-from rampgate.io.http import Patience, ask
+from rampgate.io.http import ask
+from rampgate.io.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
