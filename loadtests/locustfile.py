@@ -26,8 +26,8 @@ from locust import events
 from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 
-from rampgate.errors import ConfigurationError, ExitCode, RampgateError
-from rampgate.evidence import session, verdicts
+from rampgate.errors import ConfigurationError, ExitCode, ProbeError, RampgateError
+from rampgate.evidence import session
 from rampgate.load import cohorts, plan, profile, unread
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
@@ -208,7 +208,8 @@ def keep_error(exception: BaseException, user_instance: Any = None, **_: Any) ->
     """An error of the load test itself is no error of the target, and no pass either; others' are theirs."""
     user = getattr(user_instance, "user", user_instance)  # Locust hands on a set of tasks or a user
     if work.now and others.is_ours(type(user)):
-        work.now.trouble(load.error_message(exception))
+        broke = f"the load test itself broke: {type(exception).__name__}: {exception}"
+        work.now.trouble(str(exception) if isinstance(exception, ProbeError) else broke)
 
 
 def judge(environment: Any, **_: Any) -> None:
@@ -227,7 +228,9 @@ def judge(environment: Any, **_: Any) -> None:
             journey.end()
         work.now = Gate.run = None
         folder = run.finish()
-        Gate.verdict = verdicts.conclude(folder), folder
+        Gate.verdict = run.verdict, folder
+        if run.unwritten:
+            _print(run.unwritten)
         write_all(*Gate.verdict)
         environment.process_exit_code = Gate.verdict[0].decision.exit_code
         if not environment.parsed_options.headless:

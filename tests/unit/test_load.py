@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.fakes import FakeClock
 
 from rampgate.config.settings import Settings
-from rampgate.errors import ConfigurationError, RefusedError
-from rampgate.evidence import journal
+from rampgate.errors import ConfigurationError, EvidenceError, RefusedError
+from rampgate.evidence import journal, verdicts
 from rampgate.io.http import RUN_HEADER
 from rampgate.judging import results, verdict
 from rampgate.load import run as load
@@ -225,11 +226,38 @@ def test_an_error_of_the_load_test_itself_is_no_pass(started: Started) -> None:
     """A journey that raises makes an error of the run, and says what it was."""
     started.ask(20, 400)
     for _ in range(20):
-        started.run.trouble(load.error_message(KeyError("token")))
+        started.run.trouble("the load test itself broke: KeyError: 'token'")
     decided = started.end(45.1)
     assert decided.decision is Decision.HOLD
     assert outcomes(decided)["load/whole run"] is Outcome.ERROR
     assert decided.notes.count("the load test itself broke: KeyError: 'token'") == 1
+
+
+@pytest.mark.parametrize("full", ["verdict.json", "end", "event", "measurement"])
+def test_a_disk_that_is_full_at_the_end_holds_now_and_later(
+    started: Started, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    """Whichever part cannot be written: the run holds, says why, and whoever judges its journal holds."""
+    started.ask(40, 400)
+    written = journal.Journal.write
+
+    def write(book: journal.Journal, kind: str, **fields: Any) -> str:
+        if kind == full:
+            raise EvidenceError("no space left")
+        return written(book, kind, **fields)
+
+    def write_whole(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, f"{path}: {text}")
+
+    monkeypatch.setattr(journal.Journal, "write", write)
+    if full == "verdict.json":
+        monkeypatch.setattr(verdicts, "write_whole", write_whole)
+    started.run.trouble("an event")
+    decided = started.end(45.1)
+    assert started.run.verdict.decision is decided.decision is Decision.HOLD
+    assert started.run.unwritten or full == "event"
+    reasons = [found.reason for found in decided.findings]
+    assert full == "event" or "load: the run did not come to its end" in reasons
 
 
 def test_fewer_users_than_asked_for_is_no_pass(started: Started) -> None:

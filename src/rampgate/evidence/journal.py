@@ -90,16 +90,24 @@ class Journal:
         return f"{self.process}:{self._sequence}"
 
     def _append(self, data: bytes) -> None:
-        trouble = "no space left"
-        size = os.fstat(self._file).st_size
+        trouble, size = "no space left", self.size
         try:
             if os.write(self._file, data) == len(data):
                 return
         except OSError as error:
             trouble = error.strerror or trouble
         # A torn line in the middle would make all that comes after it unreadable.
-        os.ftruncate(self._file, size)
+        self.cut(size)
         raise EvidenceError(f"{self.folder}: the journal could not be written whole: {trouble}")
+
+    @property
+    def size(self) -> int:
+        """Bytes that are written."""
+        return os.fstat(self._file).st_size
+
+    def cut(self, size: int) -> None:
+        """Take back what was written beyond this size, which needs no room on the disk."""
+        os.ftruncate(self._file, size)
 
     def clean(self, data: Any) -> Any:
         """The data as a record would carry it: without secrets."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.checks.frame.discovery import checks
 from rampgate.errors import EvidenceError
@@ -13,6 +13,7 @@ from rampgate.judging.verdict import decide, dumps
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rampgate.evidence.journal import Journal
     from rampgate.judging.results import Verdict
 
 FILE_NAME = "verdict.json"
@@ -43,6 +44,37 @@ def conclude(folder: Path) -> Verdict:
     except OSError as error:
         raise EvidenceError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
     return verdict
+
+
+def finish(end: Journal, **fields: Any) -> tuple[Verdict, str]:
+    """Write the end of a run, judge it, and write verdict.json; the journal is closed.
+
+    Where one of the files cannot be written, the run has no end: it holds, and so it does for whoever judges
+    its journal later.
+
+    Args:
+        end: the journal that ends the run.
+        fields: of its last record.
+
+    Returns:
+        The verdict, and what could not be written, "" when all is.
+
+    Raises:
+        EvidenceError: there is no readable journal.
+        ConfigurationError: the file of a check cannot be imported.
+    """
+    size = end.size
+    try:
+        end.write("end", **fields)
+        return conclude(end.folder), ""
+    except EvidenceError as error:
+        end.cut(size)
+        return judge(end.folder), str(error)
+    except BaseException:
+        end.cut(size)
+        raise
+    finally:
+        end.close()
 
 
 def withdraw(folder: Path) -> None:

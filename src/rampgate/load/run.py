@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.errors import EvidenceError, ProbeError
-from rampgate.evidence import session
+from rampgate.errors import EvidenceError
+from rampgate.evidence import session, verdicts
 from rampgate.evidence.lock import target_lock
 from rampgate.io.kept import SENT_AGAIN
 from rampgate.load import profile
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from rampgate.judging.results import Verdict
     from rampgate.load.generator import Sample
     from rampgate.model.always_valid import AlwaysValidTest
 
@@ -59,6 +60,11 @@ class LoadRun:
         RefusedError: another run measures this target.
         EvidenceError: the run's folder cannot be written.
     """
+
+    verdict: Verdict
+    """What it came to, once it is finished."""
+    unwritten = ""
+    """What could not be written of its end; it holds then."""
 
     def __init__(
         self,
@@ -198,7 +204,7 @@ class LoadRun:
         """A generating process was lost: what it measured is kept, and the run is undecided."""
         self.health.lose(process, self.elapsed)
         self._counted.forget(process)
-        self._run.journal.write("event", text=f"{process} was lost after {self.elapsed:.1f} s")
+        self.note(f"{process} was lost after {self.elapsed:.1f} s")
 
     def stop_early(self, why: str) -> None:
         """End the run before its ramp does; the first reason stays."""
@@ -216,42 +222,43 @@ class LoadRun:
     def trouble(self, text: str) -> None:
         """Something broke on our side: it is no failure of the target, and the run cannot pass."""
         if text not in self._troubles and len(self._troubles) < _MOST_TROUBLES:
-            self._run.journal.write("event", text=text)
+            self.note(text)
         self._troubles[text] = None
 
     def note(self, text: str) -> None:
         """Something that a reader must know, and that changes no result."""
-        self._run.journal.write("event", text=text)
+        try:
+            self._run.journal.write("event", text=text)
+        except EvidenceError as error:  # the load goes on, and the run holds
+            self._troubles[str(error)] = None
 
     def finish(self) -> Path:
-        """Judge what was measured and write the end. Before the end of the ramp this is an interrupt.
-
-        Returns:
-            The run's folder.
-        """
+        """Judge what was measured, write the end, and return the folder. Before the ramp's end: an interrupt."""
         with self._stack:
-            for recorder in self._recorders.values():
-                recorder.flush()
-            self._counted.finish()
-            self._monitor()
-            self._files.close()
-            whole = f"after {self.elapsed:.1f} s of {self.ramp.duration:g} s"
-            early = self.ending and not self._complete
-            if early:
-                self._run.journal.write("event", text=f"stopped {whole}: {self._stopped}")
-            elif not self._complete:
-                self._run.journal.write("event", text=f"interrupted {whole}")
-            if again := self.facts.sent_again:
-                self._run.journal.write("event", text=f"{again:,} {SENT_AGAIN}")
-            self._judge(early=early)
-            self._version.finish(complete=self._complete)
-            # Whoever stops a run without the evidence of an abort test has interrupted it.
-            enough = bool(self._monitors.fired() or self._hopeless())
-            ended = self._complete or (early and enough)
-            cut = {"early": True} if early else {}
-            self._run.journal.write("end", status=_ENDED if ended else _INTERRUPTED, **cut)
-            self._run.journal.close()
+            try:
+                self._finish()
+            except EvidenceError as error:  # without an end it holds
+                self.verdict, self.unwritten = verdicts.judge(self.folder), str(error)
         return self.folder
+
+    def _finish(self) -> None:
+        for recorder in self._recorders.values():
+            recorder.flush()
+        self._counted.finish()
+        self._monitor()
+        self._files.close()
+        whole = f"after {self.elapsed:.1f} s of {self.ramp.duration:g} s"
+        early = self.ending and not self._complete
+        if not self._complete:
+            self.note(f"stopped {whole}: {self._stopped}" if early else f"interrupted {whole}")
+        if again := self.facts.sent_again:
+            self.note(f"{again:,} {SENT_AGAIN}")
+        self._judge(early=early)
+        self._version.finish(complete=self._complete)
+        # Whoever stops a run without the evidence of an abort test has interrupted it.
+        ended = self._complete or (early and bool(self._monitors.fired() or self._hopeless()))
+        end = {"status": _ENDED if ended else _INTERRUPTED} | ({"early": True} if early else {})
+        self.verdict, self.unwritten = verdicts.finish(self._run.journal, **end)
 
     def _judge(self, *, early: bool) -> None:
         ran = self.ramp, self.began, self.elapsed
@@ -288,10 +295,3 @@ class LoadRun:
         reached = self.ending or not self._complete or self.peak_users >= due
         short = f"only {self.peak_users} of {due} users ran: the load was not reached"
         return "; ".join([*self._troubles, *([] if reached else [short])][:_MOST_TROUBLES])
-
-
-def error_message(error: BaseException) -> str:
-    """What went wrong on our side, for a reader; it says nothing about the target."""
-    if isinstance(error, ProbeError):
-        return str(error)
-    return f"the load test itself broke: {type(error).__name__}: {error}"

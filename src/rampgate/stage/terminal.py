@@ -146,21 +146,21 @@ def give_up(session: pytest.Session, active: StageSession) -> None:
 
 
 def _conclude(session: pytest.Session, active: StageSession, run: Run) -> None:
-    from rampgate.evidence.verdicts import conclude
+    from rampgate.evidence.verdicts import finish
     from rampgate.report import write_all
     from rampgate.stage import interrupt
 
     interrupt.ignore()
     try:
-        run.journal.write("end", status=int(session.exitstatus))
-        run.journal.close()
-        verdict = conclude(run.folder)
+        verdict, unwritten = finish(run.journal, status=int(session.exitstatus))
         write_all(verdict, run.folder)
     except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
         message = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
         sys.stderr.write(f"\n{message}\n")
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         return
+    if unwritten:
+        sys.stderr.write(f"\nrampgate: {unwritten}\n")
     if session.exitstatus in _REPLACED:
         session.exitstatus = int(verdict.decision.exit_code)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
