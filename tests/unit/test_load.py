@@ -27,7 +27,7 @@ def settings(folder: Path, **told: object) -> Settings:
     return Settings.model_validate(
         {
             "reports": str(folder / "reports"),
-            "target": {"api": f"http://127.0.0.1:9/{folder.name}", "headers": {"x-rampgate-run": "forged"}},
+            "target": {"api": f"http://127.0.0.1:9/{folder.name}", "headers": {}},
             "endpoints": [
                 {"name": "one", "path": "/one", "load": True},
                 {"name": "idle", "path": "/idle"},

@@ -233,7 +233,7 @@ class LoadRun:
             self._troubles[str(error)] = None
 
     def finish(self) -> Path:
-        """Judge what was measured, write the end, and return the folder. Before the ramp's end: an interrupt."""
+        """Judge what was measured, write the end, return the folder. Before the ramp's end: an interrupt."""
         with self._stack:
             try:
                 self._finish()
