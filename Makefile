@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign prove-plugins
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -82,6 +82,9 @@ prove-answers: $(STAMP) ## Answers that are none, and what the checks made of ea
 
 prove-repeats: $(STAMP) ## The checks before and during a deploy, three times each: same answers, nothing left (20 minutes; not in CI)
 	$(BIN)/python -m proofs.repeats $(ARGS)
+
+prove-plugins: $(STAMP) ## Plugins of pytest beside rampgate: own tests counted, verdicts the same (PyPI; 10 minutes; resumable; not in CI)
+	$(BIN)/python -m proofs.plugins $(ARGS)
 
 prove-foreign: $(STAMP) ## Three applications that others wrote, whole and broken (PyPI, npm, nginx, PostgreSQL; resumable; not in CI)
 	$(BIN)/python -m proofs.foreign $(ARGS)

@@ -121,6 +121,24 @@ def test_where_the_whole_process_has_another_clock_nothing_is_measured(
     assert not deployment.asked
 
 
+def test_a_frozen_clock_of_ones_own_checks_is_ones_own(project: Project) -> None:
+    """Their test sees the moment that it asked for, and runs; what would be timed by it is an error."""
+    frozen = CONFTEST.partition("@pytest.fixture\ndef settings")[0]
+    project.write("conftest.py", frozen)
+    checks = [
+        f"@pytest.mark.immediate\ndef test_{name}({name}): assert time.time() == 1"
+        for name in ("settings", "expect")
+    ]
+    project.write("test_own.py", "\n".join(["import time", "import pytest", *checks]))
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert ran.outcomes == {
+        **GATE,
+        "test_own.py::test_settings": "passed",
+        "test_own.py::test_expect": "error",
+    }
+
+
 def test_a_fixture_of_the_users_own_wins_for_the_users_own_checks(project: Project) -> None:
     """Their nearest, then another plugin's, then ours; the gate's checks are given ours all the same."""
     project.write("of_a_plugin.py", PLUGIN)

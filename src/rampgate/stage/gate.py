@@ -1,8 +1,7 @@
 """The gate's own checks under pytest: items made from the plan, which nothing of the user's project acts on.
 
 They are no functions of pytest's and ask its fixtures for nothing, so that no fixture, mark, parameter or
-naming rule of a project or of another plugin meets them; nor does any hook (``isolate``). Where a whole
-process has another clock, no hook can help: then a check is an error.
+naming rule of a project or of another plugin meets them; nor does any hook (``isolate``).
 """
 
 from __future__ import annotations
@@ -10,14 +9,13 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.errors import ConfigurationError
 from rampgate.stage.fixtures import values
 from rampgate.stage.items import ALONE, CHECK_ID
 
@@ -37,7 +35,6 @@ _ACTS_BY_SETTING = {
 }
 """Those of pytest's own that a project's settings (``filterwarnings = error``) let fail a check."""
 _SELECTS = ("keyword", "deselect", "maxfail", "lf", "stepwise")
-_NAP_S, _TICK_S = 0.05, 0.02
 
 
 class CheckFile(pytest.File):
@@ -63,12 +60,7 @@ class Check(pytest.Item):
         self.stash[CHECK_ID] = planned.check
 
     def runtest(self) -> None:
-        """Call the function with the values that it names.
-
-        Raises:
-            ProbeError: the clock of this process is not the machine's.
-        """
-        _need_a_clock()
+        """Call the function with the values that it names."""
         given = values(self, self._planned)
         self.function(**{name: given[name]() for name in inspect.signature(self.function).parameters})
 
@@ -175,17 +167,3 @@ def _module(plugin: object) -> str:
 
 def _trusted(plugin: object) -> bool:
     return _package(plugin) in _TRUSTED and _module(plugin) not in _ACTS_BY_SETTING
-
-
-def _need_a_clock() -> None:
-    """Raise where time stands still in this process, or nothing waits: every time would be wrong."""
-    clocks = (time.time, time.monotonic, time.perf_counter)
-    before, began = [clock() for clock in clocks], os.times().elapsed
-    time.sleep(_NAP_S)
-    took = os.times().elapsed - began  # read within the others: a busy machine makes those longer, never this
-    passed = [clock() - then for clock, then in zip(clocks, before, strict=True)]
-    if took < _NAP_S - _TICK_S or min(passed) < took - _TICK_S:
-        raise ProbeError(
-            "the clock of this process is replaced or stands still, so that nothing can be measured; look at "
-            "what the project's conftest.py or a plugin does to time"
-        )
