@@ -396,3 +396,52 @@ def test_what_a_run_is_about_stays_readable(tmp_path: Path) -> None:
     assert "5000" in str(said)
     assert "north" in str(said)
     assert "canary" not in str(said)
+
+
+EMPTY = """
+[target]
+api = "http://127.0.0.1:5000"
+headers = {{ Authorization = "{header}" }}
+[login]
+path = "/login"
+body = {{ email = "a@example.test", password = "{password}" }}
+"""
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+@pytest.mark.parametrize(
+    ("texts", "key"),
+    [
+        ({"header": "Bearer ${CI_TOKEN}", "password": "p"}, "target.headers.Authorization"),
+        ({"header": "Bearer t", "password": "${CI_TOKEN}"}, "login.body.password"),
+        ({"header": "Bearer t", "password": "${CI_TOKEN:-local}"}, "login.body.password"),
+    ],
+)
+def test_an_empty_variable_where_a_secret_is_due_is_refused(
+    tmp_path: Path, texts: dict[str, str], key: str, value: str
+) -> None:
+    """A CI that does not hand a secret over leaves its variable empty: nobody would be let in with that."""
+    file = tmp_path / "rampgate.toml"
+    file.write_text(EMPTY.format(**texts), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"\$\{CI_TOKEN\}, which is empty in the environment") as why:
+        load(file, environ={"CI_TOKEN": value})
+    assert str(why.value).startswith(f"{file}: {key}: ")
+    assert load(file, environ={"CI_TOKEN": "handed-over"})
+
+
+def test_an_empty_variable_that_wins_over_a_secret_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same of a RAMPGATE_* that is empty: without it the file's own secret would have been in force."""
+    file = tmp_path / "rampgate.toml"
+    file.write_text('[target]\napi = "http://127.0.0.1:5000"\nadmin_token = "t"\n', encoding="utf-8")
+    monkeypatch.setenv("RAMPGATE_TARGET__ADMIN_TOKEN", "")
+    with pytest.raises(ConfigurationError, match=r"^RAMPGATE_TARGET__ADMIN_TOKEN is empty"):
+        load(file)
+
+
+def test_an_empty_variable_where_no_secret_is_due_is_a_value(tmp_path: Path) -> None:
+    """Of the environment's name, say."""
+    file = tmp_path / "rampgate.toml"
+    file.write_text('environment = "a${SUFFIX}"\n', encoding="utf-8")
+    assert load(file, environ={"SUFFIX": ""})[0].environment == "a"

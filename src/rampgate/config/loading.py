@@ -65,6 +65,8 @@ def load(
             Redactor(value for _, _, value in filling.filled),
         )
         raise ConfigurationError(sentences(error, file, variables, redactor)) from None
+    if problems := _empty(settings, file, filling.filled, environ if from_environment else {}):
+        raise ConfigurationError(problems)
     return settings.read_from(file if path else FILE_NAME), Redactor(_secrets(settings, filling.filled))
 
 
@@ -175,11 +177,37 @@ def _secrets(settings: Settings, filled: Iterable[tuple[Sequence[str | int], str
             readable.add(value)
             found |= credentials(value)
     for keys, name, value in filled:
-        place = _at(settings, keys)
-        plain = SecretText if isinstance(place, SecretStr) else SecretPath
-        if (type(place) if isinstance(place, SecretText) else plain).hidden(name, value):
+        if _kind(_at(settings, keys)).hidden(name, value):
             found.add(value)
     return found - readable
+
+
+def _empty(
+    settings: Settings,
+    file: str,
+    filled: Iterable[tuple[Sequence[str | int], str, str]],
+    environ: Mapping[str, str],
+) -> list[str]:
+    """A sentence for each empty variable where a secret is due: what a CI does not hand over is empty."""
+    found = [
+        f"{file}: {dotted(keys)}: found ${{{name}}}, which"
+        for keys, name, value in filled
+        if not value.strip() and _kind(_at(settings, keys)).hidden(name, "a secret")
+    ]
+    found += [
+        name
+        for name, value in environ.items()
+        if name.lower().startswith(_PREFIX)
+        and not value.strip()
+        and isinstance(_at(settings, name.lower().removeprefix(_PREFIX).split("__")), SecretText | SecretStr)
+    ]
+    return [f"{each} is empty in the environment; accepted is a secret there" for each in found]
+
+
+def _kind(place: Any) -> type[SecretText]:
+    """As what a variable at such a place is taken."""
+    plain = SecretText if isinstance(place, SecretStr) else SecretPath
+    return type(place) if isinstance(place, SecretText) else plain
 
 
 def _user_name(settings: Settings) -> str:
