@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.load import bodies
@@ -9,9 +10,12 @@ from rampgate.load import bodies
 from .answer import NOT_DECODED, TOO_LARGE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rampgate.checks.endpoints import EndpointSettings
 
     from .answer import Answer
+    from .client import Session
     from .transfer import Request
 
 _OF_THE_BODY = {TOO_LARGE: bodies.TOO_LARGE, NOT_DECODED: NOT_DECODED}
@@ -50,3 +54,27 @@ class Refused(NamedTuple):
     answer: Answer
     begun: float
     wall: float
+
+
+def prepared(
+    session: Session, endpoints: Sequence[EndpointSettings], headers: Mapping[str, str], *, signed: bool
+) -> list[EndpointRequest]:
+    """The requests of one user to the endpoints.
+
+    Args:
+        session: prepares them.
+        endpoints: in the order of their indices.
+        headers: of those that are asked signed in and do not name who asks themselves.
+        signed: whether the user is signed in.
+    """
+    found = []
+    for index, endpoint in enumerate(endpoints):
+        named = "authorization" in {name.lower() for name in endpoint.headers}
+        own = {**(headers if endpoint.sign_in and not named else {}), **endpoint.headers}
+        prepare = partial(session.prepare, endpoint.method, endpoint.path, own)
+        signed_in = signed and endpoint.sign_in
+        found.append(EndpointRequest(index, endpoint.name, prepare(), signed=signed_in))
+        if endpoint.body:
+            read = prepare(keep=bodies.MOST_BYTES)
+            found[-1].read = EndpointRequest(index, endpoint.name, read, endpoint, signed=signed_in)
+    return found

@@ -14,15 +14,15 @@ from locust.exception import CatchResponseError, StopTest
 
 from rampgate.config.policy import BODY
 from rampgate.errors import ProbeError
-from rampgate.load import bodies
+from rampgate.io.http import RUN_HEADER
 from rampgate.load.accounts import ACCOUNTS
 from rampgate.load.cohorts import Roster
 from rampgate.load.facts import UNREAD_REQUESTS
 from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, SIGN_IN, UNREAD
 
-from . import work
+from . import sign_in, work
 from .client import KEEP, Session
-from .endpoint import EndpointRequest, Refused
+from .endpoint import EndpointRequest, Refused, prepared
 from .multi import Multi
 from .sessions import AccountSession, Sessions
 
@@ -31,14 +31,18 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
+    from rampgate.config.subjects import LoginSettings
     from rampgate.load.accounts import Account
 
     from .answer import Answer
+    from .sign_in import SignedIn
     from .transfer import Batch
     from .work import Work
 
 _SIGN_IN_NAME = "sign-in"
-_UNAUTHORIZED = 401
+_SIGNED_OUT = frozenset({401})
+_SENT_TO_SIGN_IN = _SIGNED_OUT | {302, 303}
+"""The statuses by which a session in cookies alone is refused; whether it is, a repeated request says."""
 _GC_THRESHOLDS = (50_000, 20, 100)
 
 
@@ -103,6 +107,7 @@ class LoadUser(User):
         self.cohort = NO_COHORT
         self.signed_in: AccountSession | None = None
         self._generation = 0
+        self._signed_out = _SIGNED_OUT
         self._served: set[int] = set()
         self._ran_out: list[Refused] = []
         timeout = self.work.settings.target.timeout
@@ -148,22 +153,35 @@ class LoadUser(User):
         """The endpoints, to be asked within the account's session; none when it cannot sign in."""
         mine, login = self.signed_in, self.work.settings.login
         if mine is None or login is None:
-            return self._endpoints({})
+            return prepared(self.session, self.work.endpoints, {}, signed=False)
         with mine.alone():
             if mine.generation == self._generation and not mine.trouble:
                 body = {**login.body, **(self.account.body if self.account else {})}
-                prepared = self.session.prepare("POST", login.path, json=body, keep=KEEP)
-                request = EndpointRequest(SIGN_IN, _SIGN_IN_NAME, prepared)
-                self.session.cookies(["ALL"])  # libcurl's word: none of an older session is left
-                mine.open(login, lambda: self.send([request])[0], self.session.cookies)
-                self.session.discard(prepared)
+                plain = login.encoding == "json" and not login.cookie and login.service != "web"
+                mine.open(partial(self._by_token if plain else self._otherwise, login, body))
         self.work.recorder.fact(ACCOUNTS, str(mine.number), [mine.trouble, mine.renewed])
         if mine.trouble:
             return []
-        self._generation = mine.generation
+        self._generation, self._signed_out = mine.generation, _SIGNED_OUT if mine.token else _SENT_TO_SIGN_IN
         self._served.clear()
         self.session.cookies(mine.cookies)
-        return self._endpoints({"Authorization": f"Bearer {mine.token}"} if mine.token else {})
+        headers = {"Authorization": f"Bearer {mine.token}"} if mine.token else {}
+        return prepared(self.session, self.work.endpoints, headers, signed=True)
+
+    def _by_token(self, login: LoginSettings, body: dict[str, str]) -> SignedIn:
+        prepared = self.session.prepare("POST", login.path, json=body, keep=KEEP)
+        self.session.cookies(["ALL"])  # libcurl's word: none of an older session is left
+        answer = self.send([EndpointRequest(SIGN_IN, _SIGN_IN_NAME, prepared)])[0]
+        self.session.discard(prepared)
+        return sign_in.by_token(login, answer, self.session.cookies())
+
+    def _otherwise(self, login: LoginSettings, body: dict[str, str]) -> SignedIn:
+        begun, run_id = time.perf_counter(), self.work.headers[RUN_HEADER]
+        account = login.model_copy(update={"body": body})
+        signed_in, status, ms = sign_in.otherwise(self.work.settings, account, run_id)
+        self.work.recorder.add(SIGN_IN, self.cohort, begun, ms, 0.0, status)
+        self.session.cookies(["ALL"])
+        return signed_in
 
     def _renew(self) -> None:
         """Sign in again where the session has run out, and repeat what it kept from an answer.
@@ -185,7 +203,7 @@ class LoadUser(User):
 
     def _is_refused(self, request: EndpointRequest) -> bool:
         answer = self.session.batch([request.request])[0]
-        return answer.status == _UNAUTHORIZED
+        return answer.status in self._signed_out
 
     def send(self, requests: Sequence[EndpointRequest]) -> list[Answer]:
         """Send all at the same time and record each one, however it ends.
@@ -230,7 +248,7 @@ class LoadUser(User):
         What a session that may have run out is refused waits, unless this is ``final``.
         """
         add, cohort, fire, own = self.work.recorder.add, self.cohort, self.environment.events.request.fire, ""
-        context = self.context()
+        context, out = self.context(), self._signed_out
         for each, answer in zip(requests, answers, strict=True):
             if answer.own:
                 own = answer.error
@@ -238,7 +256,7 @@ class LoadUser(User):
             if answer.status == CUT and self.work.hurried:
                 continue
             status, error, ms = answer.status, answer.error, answer.duration_ms
-            if status == _UNAUTHORIZED and each.index in self._served and not final:
+            if status in out and each.index in self._served and not final:
                 self._ran_out.append(Refused(each, answer, begun, wall))
                 continue
             good, body = 200 <= status < 300, UNREAD  # noqa: PLR2004  # is_2xx, for each request of a run
@@ -262,19 +280,6 @@ class LoadUser(User):
                 url=each.url,
             )
         return own
-
-    def _endpoints(self, headers: dict[str, str]) -> list[EndpointRequest]:
-        found = []
-        for index, endpoint in enumerate(self.work.endpoints):
-            prepare = partial(self.session.prepare, endpoint.method, endpoint.path)
-            replaced = "authorization" in {name.lower() for name in endpoint.headers}
-            own = {**(headers if endpoint.sign_in and not replaced else {}), **endpoint.headers}
-            signed = bool(self.signed_in) and endpoint.sign_in
-            found.append(EndpointRequest(index, endpoint.name, prepare(own), signed=signed))
-            if endpoint.body:
-                read = prepare(own, keep=bodies.MOST_BYTES)
-                found[-1].read = EndpointRequest(index, endpoint.name, read, endpoint, signed=signed)
-        return found
 
     def _sampled(self, requests: Sequence[EndpointRequest]) -> list[EndpointRequest]:
         """The same, with those whose turn it is to have their body checked."""

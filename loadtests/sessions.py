@@ -10,16 +10,14 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from rampgate.evidence.lock import lock_folder
-from rampgate.io.http import find, is_2xx
 from rampgate.load.accounts import TRIES, TRIES_APART_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rampgate.config.subjects import LoginSettings
     from rampgate.load.accounts import Account
 
-    from .answer import Answer
+    from .sign_in import SignedIn
 
 _POLL_S = 0.02
 
@@ -57,35 +55,21 @@ class AccountSession:
                     gevent.sleep(_POLL_S)
                 yield
 
-    def open(
-        self, login: LoginSettings, ask: Callable[[], Answer], cookies: Callable[[], Sequence[str]]
-    ) -> None:
+    def open(self, attempt: Callable[[], SignedIn]) -> None:
         """Sign in; what fails three times is the account's ``trouble``.
 
         Args:
-            login: [login].
-            ask: sends the sign-in.
-            cookies: those that came with it.
+            attempt: signs in.
         """
-        for attempt in range(TRIES):
-            if attempt:
+        for number in range(TRIES):
+            if number:
                 gevent.sleep(TRIES_APART_S)
-            answer = ask()
-            trouble = answer.error or ("" if is_2xx(answer.status) else f"HTTP {answer.status}")
-            token, self.cookies = find(login.token, answer.json()), cookies()
-            self.token = token if isinstance(token, str) and not login.cookie else ""
-            if not trouble and (self.token or login.cookie in {_name_of(line) for line in self.cookies}):
+            trouble, self.token, self.cookies = attempt()
+            if not trouble:
                 self.renewed += self.generation > 0
                 self.generation += 1
                 return
-            lacks = f"the cookie {login.cookie!r}" if login.cookie else f"a token at {login.token!r}"
-            trouble = trouble or f"HTTP {answer.status} without {lacks}"
         self.trouble = trouble
-
-
-def _name_of(cookie: str) -> str:
-    """The name of a cookie in a line of Netscape's."""
-    return cookie.split("\t")[5]
 
 
 def _try_lock(file: int) -> bool:

@@ -7,16 +7,21 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from http.cookies import SimpleCookie
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
 from tests.e2e.scripted_server import Scripted, Seen
+from tests.unit.fakes import serving
 
 from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, OFF, ON, SIGN_IN, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
 
 ENDPOINTS = [
     {"name": "once", "path": "/json", "load": True},
@@ -34,7 +39,7 @@ def server() -> Iterator[Scripted]:
 
 
 def told(
-    server: Scripted, accounts: list[dict[str, Any]] | None = None, stop_timeout: int = 20, **settings: Any
+    server: Any, accounts: list[dict[str, Any]] | None = None, stop_timeout: int = 20, **settings: Any
 ) -> dict[str, Any]:
     """What the users told."""
     base = {
@@ -113,6 +118,109 @@ def test_signed_in_requests_carry_the_token(server: Scripted) -> None:
         "/status/200": "Bearer t0ken",
         "/status/503": None,
     }
+
+
+class CookieSite:
+    """A site below /shop that knows its users by a cookie alone, which a form or JSON brings."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.refused = 0
+        self.lasts = 10**6
+        self.bodies: list[str] = []
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
+        cookies = SimpleCookie(handler.headers.get("Cookie", ""))
+        if handler.path == "/shop/login" and handler.command == "GET":
+            form = '<form action="session" method=post><input type=hidden name=csrf value=c1>'
+            self._send(
+                handler, 200, form + "<input type=password name=password></form>", "csrf=c1; Path=/shop"
+            )
+        elif handler.path in {"/shop/session", "/shop/json"}:
+            self.bodies.append(body)
+            fields = dict(parse_qsl(body)) if handler.path.endswith("session") else json.loads(body)
+            forged = (
+                handler.path.endswith("session") and not fields.get("csrf") == cookies["csrf"].value == "c1"
+            )
+            if forged or fields["password"] != "canary-one":
+                self._send(handler, 302, "", location="/shop/login?error")
+                return
+            self.opened += 1
+            self._send(handler, 303, "", f"sid=s{self.opened}; Path=/shop; HttpOnly", location="/shop/")
+        else:
+            session = cookies["sid"].value if "sid" in cookies else ""
+            self.lasts -= session == "s1"
+            known = (
+                handler.headers["X-Tenant"] == "one" and bool(session) and (session != "s1" or self.lasts > 0)
+            )
+            self.refused += not known
+            if known:
+                self._send(handler, 200, "{}")
+            else:
+                self._send(handler, 302, "", location="/shop/login?next=mine")
+
+    @staticmethod
+    def _send(
+        handler: BaseHTTPRequestHandler, status: int, body: str, cookie: str = "", location: str = ""
+    ) -> None:
+        handler.send_response(status)
+        for name, value in (("Set-Cookie", cookie), ("Location", location), ("Content-Type", "text/html")):
+            if value:
+                handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body.encode())
+
+
+def at_cookie_site(site: CookieSite, password: str = "canary-one", **login: Any) -> dict[str, Any]:
+    """What users told who signed in there and asked for a page of theirs."""
+    asked = {"name": "mine", "path": "/mine", "load": True, "headers": {"X-Tenant": "one"}}
+    body = {"user": "a", "password": password}
+    with serving(site) as address:
+        return told(SimpleNamespace(url=f"{address}/shop"), login={"body": body, **login}, endpoints=[asked])
+
+
+@pytest.mark.parametrize(
+    "login",
+    [{"path": "/login", "encoding": "form"}, {"path": "/json", "cookie": "sid"}],
+    ids=["form", "json"],
+)
+def test_users_may_have_a_cookie_for_their_session(login: dict[str, Any]) -> None:
+    """By a form with its CSRF field or by JSON, below a path: all that they ask carries the cookie."""
+    site = CookieSite()
+    said = at_cookie_site(site, **login)
+    asked = [row["status"] for row in said["rows"] if row["endpoint"] == 0]
+    assert set(asked) == {200}
+    assert (site.opened, site.refused) == (1, 0)
+    assert [row["status"] for row in said["rows"] if row["endpoint"] == SIGN_IN] == [303]
+
+
+@pytest.mark.parametrize(
+    "login",
+    [{"path": "/login", "encoding": "form"}, {"path": "/json", "cookie": "sid"}],
+    ids=["form", "json"],
+)
+def test_a_wrong_password_at_a_form_is_the_accounts_trouble(login: dict[str, Any]) -> None:
+    """It is tried three times, and nothing is asked without a session."""
+    site = CookieSite()
+    said = at_cookie_site(site, "canary-wrong", **login)
+    (trouble, renewed) = said["facts"]["accounts"]["0"]
+    why = "sent back to the form" if "encoding" in login else "without the cookie 'sid'"
+    assert (why in trouble, renewed, len(site.bodies)) == (True, 0, 3), trouble
+    assert not [row for row in said["rows"] if row["endpoint"] == 0]
+    assert "canary" not in json.dumps(said)
+
+
+def test_a_session_in_a_cookie_that_runs_out_is_renewed() -> None:
+    """Whoever is sent to the form, where the same was served before, signs in again: no request fails."""
+    site = CookieSite()
+    site.lasts = 30
+    said = at_cookie_site(site, path="/login", encoding="form")
+    assert {row["status"] for row in said["rows"] if row["endpoint"] == 0} == {200}
+    assert site.opened == 2
+    assert said["facts"]["accounts"]["0"] == ["", 1]
 
 
 def test_each_user_has_an_account_and_its_cohort(server: Scripted) -> None:

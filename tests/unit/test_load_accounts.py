@@ -46,13 +46,6 @@ def test_without_accounts_everybody_is_the_one_of_login() -> None:
     assert cohorts.choose(settings(None, flags=FLAGS), users=50, run_id="r") == []
 
 
-def test_a_sign_in_by_form_is_refused_under_load() -> None:
-    """Users of a load run sign in with JSON; nobody learns that from a run in which all sign-ins failed."""
-    login = {"path": "/login", "encoding": "form", "body": {"password": "canary-one"}}
-    with pytest.raises(ConfigurationError, match=r"login\.encoding: found 'form'; accepted under load"):
-        cohorts.choose(settings(None, login=login), users=50, run_id="r")
-
-
 def test_a_pattern_names_accounts_that_share_a_password() -> None:
     """{n} runs from 1 to count, formatted as told; the password is the accounts', else that of [login]."""
     told = {"pattern": "user-{n:04d}@example.test", "count": 3, "password": "canary-all"}

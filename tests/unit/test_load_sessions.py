@@ -7,7 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
-from loadtests import sessions
+from loadtests import sessions, sign_in
 
 from rampgate.config.subjects import LoginSettings
 from rampgate.load.accounts import Account
@@ -46,20 +46,9 @@ def test_an_account_has_three_tries(
 ) -> None:
     """1 s apart; an answer without a session is none, whatever its status."""
     mine, left = sessions.AccountSession(None), iter(answers)
-    mine.open(LOGIN, lambda: next(left), list[str])
+    mine.open(lambda: sign_in.by_token(LOGIN, next(left), []))
     assert (mine.trouble, mine.generation) == (trouble, 0 if trouble else 1)
     assert paused == [1.0] * pauses
-
-
-def test_a_cookie_is_a_session_too(paused: list[float]) -> None:
-    """Where [login] names a cookie, that one is the session, and no token is one."""
-    line = "127.0.0.1\tFALSE\t/\tFALSE\t0\t{}\ts3"
-    login = LOGIN.model_copy(update={"cookie": "session"})
-    mine, other = sessions.AccountSession(None), sessions.AccountSession(None)
-    mine.open(login, lambda: GOOD, lambda: [line.format("session")])
-    assert (mine.trouble, mine.token, len(mine.cookies), paused) == ("", "", 1, [])
-    other.open(login, lambda: GOOD, lambda: [line.format("affinity")])
-    assert other.trouble == "HTTP 200 without the cookie 'session'"
 
 
 def test_the_second_session_is_a_renewed_one(paused: list[float]) -> None:
@@ -69,7 +58,7 @@ def test_the_second_session_is_a_renewed_one(paused: list[float]) -> None:
         (sessions.AccountSession(Account({}, token="t")), 2),
     ):
         for _ in range(2):
-            mine.open(LOGIN, lambda: GOOD, list[str])
+            mine.open(lambda: sign_in.SignedIn("", "t"))
         assert mine.renewed == renewed
     assert not paused
 
@@ -80,14 +69,14 @@ def test_an_account_signs_in_once_at_a_time(account: Account | None) -> None:
     mine, inside, most = sessions.AccountSession(account), [0], [0]
     others = [mine] if account else [mine, sessions.AccountSession(None)]
 
-    def sign_in(one: sessions.AccountSession) -> None:
+    def signs_in(one: sessions.AccountSession) -> None:
         with one.alone():
             inside[0] += 1
             most[0] = max(most[0], inside[0])
             gevent.sleep(0)
             inside[0] -= 1
 
-    gevent.joinall([gevent.spawn(sign_in, one) for one in others * 3], raise_error=True, timeout=30)
+    gevent.joinall([gevent.spawn(signs_in, one) for one in others * 3], raise_error=True, timeout=30)
     assert most == [1]
 
 

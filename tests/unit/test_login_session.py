@@ -101,3 +101,52 @@ def test_a_target_that_lets_nobody_in_is_not_asked_for_sessions_again_and_again(
     with target(refused, tmp_path, {}) as context, context.client("api", signed_in=True) as http:
         assert {ask(http, "GET", "/mine").status for _ in range(5)} == {401}
     assert seen == {"session-1", "session-2"}
+
+
+def test_an_endpoint_that_names_who_asks_is_not_asked_as_the_account(tmp_path: Path) -> None:
+    """A header of its own stands in the place of the session's, for its requests alone."""
+    seen: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        seen.append(f"{handler.path} {handler.headers.get('Authorization')}")
+        send_json(handler, HTTPStatus.OK, {"token": "t"})
+
+    with serving(answer) as url:
+        settings = {"target": {"api": url}, "login": {"path": "/login", "body": {"email": "a"}}}
+        context = StageContext(started(tmp_path, settings=Settings.model_validate(settings)))
+        with context.client("api", signed_in=True) as http:
+            for path, headers in (
+                ("/own", {"Authorization": "Key k"}),
+                ("/mine", None),
+                ("/own", {"Authorization": "Key k"}),
+            ):
+                ask(http, "GET", path, headers=headers)
+        context.close()
+    assert seen[-3:] == ["/own Key k", "/mine Bearer t", "/own Key k"]
+
+
+def test_below_a_path_a_session_that_has_run_out_is_known_by_the_form_it_leads_to(tmp_path: Path) -> None:
+    """The redirect names the form's whole address, the settings only what comes after the site's path."""
+    opened = count(1)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        if handler.path == "/shop/login":
+            _give(handler, f"session-{next(opened)}")
+        elif handler.path == "/shop/mine" and _session(handler) == "session-1":
+            handler.send_response(HTTPStatus.FOUND)
+            handler.send_header("Location", "/shop/login/?next=/shop/mine")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+        else:
+            send_json(handler, HTTPStatus.OK, {})
+
+    with serving(answer) as url:
+        login = {"path": "/login", "body": {"email": "a"}, **COOKIE}
+        settings = {"target": {"api": f"{url}/shop"}, "login": login}
+        context = StageContext(started(tmp_path, settings=Settings.model_validate(settings)))
+        with context.client("api", signed_in=True) as http:
+            assert ask(http, "GET", "/mine").status == HTTPStatus.OK
+        context.close()
+    assert next(opened) == 3

@@ -9,9 +9,12 @@ import pytest
 from tests.unit.fakes import Clients, always
 
 from rampgate.config.subjects import LoginSettings
+from rampgate.io.http import client
 from rampgate.probes import sign_in as probes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rampgate.model.measurement import Measurement
 
 REFUSED = httpx.ConnectError("Connection refused")
@@ -146,3 +149,98 @@ def test_a_cookie_that_is_named_stands_for_the_token(cookie: str, up: float) -> 
     with always(httpx.Response(200, json={"token": TOKEN}, headers={"Set-Cookie": cookie}))() as http:
         seen, token = probes.sign_in(http, login)
     assert (seen.value, token) == (up, None)
+
+
+def below(handler: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+    """A client of a site below a path of its host."""
+    return client("http://target.test/shop", run_id="r", timeout_s=5, transport=httpx.MockTransport(handler))
+
+
+@pytest.mark.parametrize(
+    ("location", "up"), [("/shop/login", 0.0), ("/shop/login/?error=1", 0.0), ("/shop/", 1.0)]
+)
+def test_a_site_below_a_path_that_sends_back_to_its_form_let_nobody_in(location: str, up: float) -> None:
+    """The form is known by its whole address, though the settings name it from the site's path on."""
+
+    def site(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/shop/login"
+        if request.method == "GET":
+            return httpx.Response(200, html=FORM, headers={"Set-Cookie": "csrftoken=1; Path=/"})
+        assert request.headers["Referer"] == "http://target.test/shop/login"
+        return httpx.Response(302, headers={"Location": location})
+
+    login = LoginSettings(path="/login", encoding="form", body={"user": "a", "password": PASSWORD})
+    with below(site) as http:
+        seen, _ = probes.sign_in(http, login)
+    assert seen.value == up, seen.note
+
+
+@pytest.mark.parametrize(
+    ("action", "sent_to"),
+    [
+        ("/session", "http://target.test/session"),
+        ("do?x=1", "http://target.test/shop/do?x=1"),
+        ("", "http://target.test/shop/login"),
+        ("http://elsewhere.test/login", None),
+        ("//elsewhere.test/login", None),
+        ("https://target.test/login", None),
+        ("http://[", None),
+    ],
+)
+def test_a_form_goes_where_it_says_and_to_no_other_site(action: str, sent_to: str | None) -> None:
+    """As a browser sends it; the account is for this site alone, whatever the page says."""
+    asked: list[str] = []
+
+    def site(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, html=f'<form action="{action}"><input type=password></form>')
+        asked.append(str(request.url))
+        return httpx.Response(303, headers={"Location": "/home", "Set-Cookie": "s=1; HttpOnly"})
+
+    login = LoginSettings(path="/login", encoding="form", body={"user": "a", "password": PASSWORD})
+    with below(site) as http:
+        seen, _ = probes.sign_in(http, login)
+    assert asked == ([sent_to] if sent_to else [])
+    assert seen.value == float(bool(sent_to))
+    assert bool(sent_to) != ("sent to another site" in seen.note)
+
+
+@pytest.mark.parametrize(
+    ("answer", "up"),
+    [
+        (httpx.Response(204, headers={"Set-Cookie": "session=s1; HttpOnly; SameSite=Lax"}), 1.0),
+        (httpx.Response(302, headers={"Location": "/home", "Set-Cookie": "session=s1; HttpOnly"}), 1.0),
+        (httpx.Response(302, headers={"Location": "/login?error", "Set-Cookie": "session=s1"}), 0.0),
+        (httpx.Response(302, headers={"Set-Cookie": "session=s1"}), 0.0),
+        (httpx.Response(401, headers={"Set-Cookie": "session=s1"}), 0.0),
+        (httpx.Response(302, headers={"Location": "/home"}), 0.0),
+    ],
+)
+def test_a_session_in_a_cookie_alone_needs_no_body(answer: httpx.Response, up: float) -> None:
+    """JSON may be answered with nothing or a redirect, as long as the cookie comes and leads elsewhere."""
+    with always(answer)() as http:
+        seen, token = probes.sign_in(http, LOGIN.model_copy(update={"cookie": "session"}))
+    assert (seen.value, token) == (up, None), seen.note
+
+
+def test_a_cookie_that_nobody_named_is_pointed_out() -> None:
+    """The account is good, and the settings lack a word: which one is said."""
+    seen, _ = sign_in(httpx.Response(200, json={"ok": True}, headers={"Set-Cookie": "sid=s1"}))
+    assert seen.value == 0.0
+    assert "(it keeps its session in a cookie: cookie = 'sid')" in seen.note
+
+
+def test_an_account_may_be_sent_as_the_fields_of_a_form_for_a_token() -> None:
+    """As OAuth has it: no page is fetched, and the answer is JSON."""
+    clients = always(httpx.Response(200, json={"access_token": TOKEN}))
+    login = LoginSettings(
+        path="/token",
+        encoding="urlencoded",
+        token="access_token",
+        body={"grant_type": "password", "username": "a", "password": PASSWORD},
+    )
+    with clients() as http:
+        seen, token = probes.sign_in(http, login)
+    (request,) = clients.requests
+    assert (seen.value, token) == (1.0, TOKEN)
+    assert dict(parse_qsl(request.content.decode())) == dict(login.body)

@@ -51,6 +51,11 @@ class TargetSettings(Table):
     headers: Headers = Field(default_factory=dict)
     admin_token: Secret = ""
 
+    def base(self, service: str | None) -> str:
+        """The base address of ``web`` or ``api``, of the other where it has none, "" where neither has."""
+        first, second = (self.web, self.api) if service == "web" else (self.api, self.web)
+        return first or second or ""
+
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
 

@@ -27,7 +27,10 @@ class LoginSettings(Table):
 
     path: UrlPath
     body: dict[str, Secret] = Field(min_length=1)
-    encoding: Literal["json", "form"] = "json"
+    service: Literal["api", "web"] | None = Field(
+        default=None, description="where; none: the API, else the web server"
+    )
+    encoding: Literal["json", "urlencoded", "form"] = "json"
     cookie: str = Field(default="", description="the session cookie that it sets, in place of a token")
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to the sign-in")

@@ -163,7 +163,7 @@ def ask(  # noqa: PLR0913  # each is a part of the request
         method: GET, POST and so on.
         path: relative to the client's base address.
         body: sent as JSON unless None.
-        form: sent as a browser sends a form, from the page at the same path.
+        form: sent as the fields of a form, unless None.
         headers: beside the client's own.
         timeout_s: for each silence, and for the whole body; the client's own when None.
 
@@ -176,8 +176,7 @@ def ask(  # noqa: PLR0913  # each is a part of the request
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
     limits, kept = getattr(client, "limits", Limits()), getattr(client, "kept", Client.kept)
     begun, came = time.perf_counter(), False
-    sent = {**(headers or {}), **({} if form is None else {"Referer": str(client.base_url.join(path))})}
-    send = partial(client.stream, method, path, json=body, data=form, headers=sent, timeout=timeout)
+    send = partial(client.stream, method, path, json=body, data=form, headers=headers, timeout=timeout)
     kept.begin()
     try:
         with send(extensions={"trace": kept}) as response:

@@ -37,6 +37,7 @@ NONE_FAILED = "accounts_failed == 0"
 Accounts: TypeAlias = "Mapping[str, tuple[str, int]]"
 """Number of an account -> why it cannot sign in, or "", and how often its session was renewed."""
 _MOST_NAMED = 20
+_NAMES = ("email", "username", "user", "login", "name")
 USER, WORKSPACE, TOKEN = "user", "workspace", "token"
 """Columns of a CSV file and keys of a command's lines beside those of the sign-in's body."""
 
@@ -159,11 +160,9 @@ def accounts_of(settings: Settings) -> list[Account]:
     """The accounts that [load.accounts] names; none without it, for all users share the account of [login].
 
     Raises:
-        ConfigurationError: as the source, there is no [login], or one by form, or not one source.
+        ConfigurationError: as the source, there is no [login], or not one source.
     """
     source, login = settings.load.accounts, settings.login
-    if login and login.encoding == "form":
-        raise ConfigurationError("login.encoding: found 'form'; accepted under load is 'json'")
     if source is None:
         return []
     if login is None:
@@ -238,5 +237,7 @@ def renewals(accounts: Accounts, most: int, span: tuple[float, float]) -> Measur
 
 
 def _keys(login: LoginSettings) -> tuple[str, str]:
-    form = login.form
-    return (form.email_key, form.password_key) if form else ("email", "password")
+    """The keys of the body that an account of its own fills in."""
+    if form := login.form:
+        return form.email_key, form.password_key
+    return next((key for key in _NAMES if key in login.body), _NAMES[0]), "password"

@@ -15,29 +15,31 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
+import httpx
+
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.guard import Guard
-from rampgate.io.http import ask, client, find
+from rampgate.io.http import client, find
 from rampgate.io.patience import Patience
 from rampgate.io.threads import each
 from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins
 from rampgate.load.table import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
+from rampgate.probes.sign_in import post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    import httpx
 
     from rampgate.checks.flag_service.settings import FlagSettings
     from rampgate.config.load_settings import AccountsSettings
     from rampgate.config.settings import Settings
     from rampgate.config.subjects import LoginSettings
+    from rampgate.io.http import ClientFactory
 
 Split: TypeAlias = "Callable[[str, str], int]"
 """User id, workspace id -> cohort."""
 ReadIds: TypeAlias = "Callable[[Account], tuple[str, str] | None]"
-"""Account -> its user id and workspace id; None when it cannot sign in, or the answer does not have them."""
+"""Account -> its user id and workspace id; None when it cannot sign in."""
 Tried: TypeAlias = "Callable[[Account, str], None]"
 """Takes an account that was signed in, and why it cannot, or ""."""
 
@@ -46,6 +48,9 @@ AT_ONCE = 4
 PATIENCE = 3 * AT_ONCE
 """When that many in a row cannot sign in, the target does not work, which the run itself is to show."""
 _ALL = 100
+_NAMED = (
+    "accepted are accounts of a csv or command with user and workspace, which say whom the features reach"
+)
 
 
 def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | None:
@@ -107,12 +112,16 @@ def choose(
         )
     if accounts and split and login and source:
         target, guard = settings.target, Guard(settings.allowed_hosts)
-        with client(
-            target.api or "", run_id=run_id, timeout_s=target.timeout, headers=target.headers, guard=guard
-        ) as http:
-            accounts = sort(
-                accounts, split, partial(_read_ids, http, login, source, tried), _needed(users, workers)
-            )
+        clients = partial(
+            client,
+            target.base(login.service),
+            run_id=run_id,
+            timeout_s=target.timeout,
+            headers=target.headers,
+            guard=guard,
+        )
+        read_ids = partial(_read_ids, clients, login, source, tried)
+        accounts = sort(accounts, split, read_ids, _needed(users, workers))
     if accounts:
         check(accounts, users, workers)
     return accounts
@@ -240,19 +249,31 @@ def _with_ids(accounts: Sequence[Account], read_ids: ReadIds) -> Iterator[Accoun
 
 
 def _read_ids(
-    http: httpx.Client, login: LoginSettings, source: AccountsSettings, tried: Tried, account: Account
+    clients: ClientFactory, login: LoginSettings, source: AccountsSettings, tried: Tried, account: Account
 ) -> tuple[str, str] | None:
-    """Sign in as an account and read whose it is."""
+    """Sign in as an account and read whose it is.
+
+    Raises:
+        ConfigurationError: the answer does not say.
+    """
+    if login.encoding == "form":
+        raise ConfigurationError(f"load.accounts: a sign-in by form names no user; {_NAMED}")
     for attempt in range(TRIES):
         if attempt:
             time.sleep(TRIES_APART_S)
         try:
-            answer = ask(http, "POST", login.path, body={**login.body, **account.body})
+            with clients() as http:
+                answer = post(http, login.model_copy(update={"body": {**login.body, **account.body}}))
         except ProbeError:
             return None
-        if answer.ok:
+        if answer.ok or (login.cookie and answer.status and httpx.codes.is_redirect(answer.status)):
             tried(account, "")
             user, workspace = find(source.user, answer.json()), find(source.workspace, answer.json())
-            return (str(user), str(workspace)) if user and workspace else None
+            if user and workspace:
+                return str(user), str(workspace)
+            raise ConfigurationError(
+                f"load.accounts: the answer to a sign-in has no ids at {source.user!r} and "
+                f"{source.workspace!r}; {_NAMED}"
+            )
     tried(account, answer.trouble)
     return None

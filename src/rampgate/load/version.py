@@ -71,15 +71,15 @@ class RunningVersion:
         target, login = settings.target, settings.login
         make = partial(
             client,
-            version.url or target.api or "",
             run_id=self._run.id,
             timeout_s=min(_TIMEOUT_S, target.timeout),
             headers={} if version.url else target.headers,
             guard=Guard(settings.allowed_hosts),
         )
+        base = version.url or target.base("api")
         if login is None or not version.sign_in:
-            return make
-        with make() as http:
+            return partial(make, base)
+        with make(target.base(login.service)) as http:
             signed_in, token = sign_in(http, login)
             cookies = http.cookies
         if not signed_in.value:
@@ -87,7 +87,7 @@ class RunningVersion:
         self._run.journal.learn(*filter(None, (token, *(cookie.value for cookie in cookies.jar))))
 
         def within() -> httpx.Client:
-            made = make()
+            made = make(base)
             made.cookies.update(cookies)
             if token:
                 made.headers["Authorization"] = f"Bearer {token}"

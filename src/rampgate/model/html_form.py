@@ -1,8 +1,21 @@
-"""What a sign-in form sends beside what is typed into it: its hidden fields."""
+"""What a sign-in form sends beside what is typed into it, and where to."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import NamedTuple
+
+
+class SignInForm(NamedTuple):
+    """A form that asks for a password.
+
+    Args:
+        action: where it is sent to, relative to its page, "" to the page itself.
+        hidden: names and values of its hidden fields.
+    """
+
+    action: str
+    hidden: dict[str, str]
 
 
 class _Forms(HTMLParser):
@@ -10,25 +23,25 @@ class _Forms(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hidden: list[dict[str, str]] = []
+        self.found: list[SignInForm] = []
         self.with_password: int | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Keep a hidden field of the form that it stands in."""
-        if tag == "form":
-            self.hidden.append({})
-        if tag != "input" or not self.hidden:
-            return
         given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.found.append(SignInForm(given.get("action", "").strip(), {}))
+        if tag != "input" or not self.found:
+            return
         kind = given.get("type", "").lower()
         if kind == "password" and self.with_password is None:
-            self.with_password = len(self.hidden) - 1
+            self.with_password = len(self.found) - 1
         elif kind == "hidden" and given.get("name"):
-            self.hidden[-1][given["name"]] = given.get("value", "")
+            self.found[-1].hidden[given["name"]] = given.get("value", "")
 
 
-def hidden_fields(body: bytes) -> dict[str, str] | None:
-    """Names and values of the hidden fields in the first form that asks for a password, None without one.
+def sign_in_form(body: bytes) -> SignInForm | None:
+    """The first form that asks for a password, None without one.
 
     Args:
         body: HTML in UTF-8; what is not is replaced.
@@ -36,4 +49,4 @@ def hidden_fields(body: bytes) -> dict[str, str] | None:
     reader = _Forms()
     reader.feed(body.decode(errors="replace"))
     reader.close()
-    return None if reader.with_password is None else reader.hidden[reader.with_password]
+    return None if reader.with_password is None else reader.found[reader.with_password]

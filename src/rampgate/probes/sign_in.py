@@ -1,17 +1,16 @@
-"""Can a known-good account sign in: with JSON or by a form, for a token or a cookie."""
+"""Can a known-good account sign in: with JSON, form fields or by a form, for a token or a cookie."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
 
-from rampgate.io.http import Answer, ask
-from rampgate.model.html_form import hidden_fields
+import httpx
+
+from rampgate.io.http import Answer, ask, site_of
+from rampgate.model.html_form import sign_in_form
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
-    import httpx
-
     from rampgate.config.subjects import LoginSettings
 
 
@@ -28,8 +27,10 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
     if login.encoding == "form":
         answer, trouble = _by_form(client, login)
     else:
-        answer = ask(client, "POST", login.path, body=login.body)
+        answer = post(client, login)
         trouble = "" if answer.ok else answer.sentence + _hint(answer)
+        if login.cookie and _redirects(answer):
+            trouble = _sent_back(_page(client, login), answer)
     found = answer.find(login.token)
     token = found if isinstance(found, str) and found and not login.cookie else None
     if not trouble and not token:
@@ -39,23 +40,65 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
     return Measurement("sign_in_up", n=1, value=float(not trouble), note=note, details=details), token
 
 
+def post(client: httpx.Client, login: LoginSettings) -> Answer:
+    """The answer to the account, sent as JSON or as the fields of a form.
+
+    Raises:
+        ProbeError: we could not measure.
+    """
+    form = login.body if login.encoding == "urlencoded" else None
+    return ask(client, "POST", login.path, body=None if form else login.body, form=form)
+
+
 def _by_form(client: httpx.Client, login: LoginSettings) -> tuple[Answer, str]:
     """Fetch the form, send it filled in as a browser does, and say what is wrong with the answer, or ""."""
     shown = ask(client, "GET", login.path)
     if not shown.ok:
         return shown, shown.sentence
-    hidden = hidden_fields(shown.body)
-    if hidden is None:
-        return shown, f"answered HTTP {shown.status} without a form that asks for a password"
-    answer = ask(client, "POST", login.path, form={**hidden, **login.body})
-    if not 300 <= (answer.status or 0) < 400:  # noqa: PLR2004  # a redirect
-        if answer.ok and hidden_fields(answer.body) is not None:
-            return answer, f"answered HTTP {answer.status} with the form again, as after a wrong password"
-        came = answer.sentence if answer.error else f"answered HTTP {answer.status}"
-        return answer, f"{came}, not with a redirect to where a sign-in leads"
-    if urlsplit(urljoin(login.path, answer.headers.get("location", ""))).path == urlsplit(login.path).path:
-        return answer, "sent back to the form"
-    return answer, ""
+    form, page, came = sign_in_form(shown.body), _page(client, login), f"answered HTTP {shown.status}"
+    if form is None:
+        return shown, f"{came} without a form that asks for a password"
+    action = _joined(page, form.action) if form.action else page
+    if action is None or site_of(str(action)) != site_of(str(page)):
+        return shown, f"{came} with a form that is sent to another site"
+    fields, headers = {**form.hidden, **login.body}, {"Referer": str(page)}
+    answer = ask(client, "POST", str(action), form=fields, headers=headers)
+    return answer, _refusal(page, answer)
+
+
+def _refusal(page: httpx.URL, answer: Answer) -> str:
+    """What the answer to a form says of an account that was not let in, or ""."""
+    if _redirects(answer):
+        return _sent_back(page, answer)
+    if answer.ok and sign_in_form(answer.body) is not None:
+        return f"answered HTTP {answer.status} with the form again, as after a wrong password"
+    came = answer.sentence if answer.error else f"answered HTTP {answer.status}"
+    return f"{came}, not with a redirect to where a sign-in leads"
+
+
+def _page(client: httpx.Client, login: LoginSettings) -> httpx.URL:
+    """The address of the sign-in, without an account."""
+    return client.build_request("GET", login.path).url.copy_with(username=None, password=None)
+
+
+def _redirects(answer: Answer) -> bool:
+    return answer.status is not None and httpx.codes.is_redirect(answer.status)
+
+
+def _sent_back(page: httpx.URL, answer: Answer) -> str:
+    """What a redirect says of a sign-in that let nobody in, "" where it leads to another page."""
+    there = _joined(page, answer.headers.get("location", ""))
+    if there is None:
+        return "sent to no address"
+    return "sent back to the form" if there.path.rstrip("/") == page.path.rstrip("/") else ""
+
+
+def _joined(page: httpx.URL, address: str) -> httpx.URL | None:
+    """What an address means on a page, None where it is none."""
+    try:
+        return page.join(address)
+    except httpx.InvalidURL:
+        return None
 
 
 def _hint(answer: Answer) -> str:
@@ -73,4 +116,5 @@ def _no_session(client: httpx.Client, login: LoginSettings, answer: Answer) -> s
         lacks = "" if names else "without a cookie"
     else:
         lacks = answer.no_json or f"without a token at {login.token!r}"
+        lacks += f" (it keeps its session in a cookie: cookie = {min(names)!r})" if names else ""
     return f"answered HTTP {answer.status}, {lacks}" if lacks else ""

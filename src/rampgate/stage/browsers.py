@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
 from rampgate.io.guard import Guard
@@ -82,12 +83,12 @@ class Browsers:
         login = self._run.settings.login
         if login is None or login.form is None:
             raise ProbeError("login.form is not configured, so that the browser cannot sign in")
-        form = login.form
+        form, below = login.form, urlsplit(self._web).path
         return SignIn(
             self._web + form.path,
             login.body[form.email_key],
             login.body[form.password_key],
-            form.lands_on,
+            form.lands_on if form.lands_on.startswith(f"{below}/") else below + form.lands_on,
             form.email_selector,
             form.password_selector,
             form.submit,

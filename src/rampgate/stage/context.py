@@ -49,9 +49,8 @@ class StageContext:
         self._settings = run.settings
         self._stack = ExitStack()
         login = run.settings.login
-        self._session = LoginSession(
-            lambda: login and self.sign_in(login), self._ask_again, login.path if login else ""
-        )
+        signs_in_at = run.settings.target.base(login.service) + login.path if login else ""
+        self._session = LoginSession(lambda: login and self.sign_in(login), self._ask_again, signs_in_at)
         self._refused = False
         self._again: list[None] = []
         self._browsers = Browsers(run, self.base("web"), self._stack)
@@ -83,8 +82,9 @@ class StageContext:
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
-        self.need(self._main_service, *login.depends_on)
-        with signing_in(), self.client(self._main_service, signed_in=False) as http:
+        service = login.service or self._main_service
+        self.need(service, *login.depends_on)
+        with signing_in(), self.client(service, signed_in=False) as http:
             measurement, token = sign_in(http, login)
             if measurement.value:
                 self._session.opened(token, http.cookies)
@@ -270,8 +270,7 @@ class StageContext:
 
     def base(self, service: str) -> str:
         """The base address of a service, "" when none is configured."""
-        target = self._settings.target
-        return (target.web if service == "web" else target.api) or target.api or target.web or ""
+        return self._settings.target.base(service)
 
     @property
     def _main_service(self) -> str:

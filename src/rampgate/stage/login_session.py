@@ -31,7 +31,7 @@ class LoginSession:
     Args:
         sign_in: signs in and calls ``opened`` where that succeeded.
         ask_again: the answer to the same request, sent with the session as it is.
-        login_path: where a page sends those who are not signed in.
+        login_url: where a page sends those who are not signed in.
 
     Attributes:
         generation: how many sessions there were.
@@ -42,7 +42,7 @@ class LoginSession:
         self,
         sign_in: Callable[[], object],
         ask_again: Callable[[httpx.Request], httpx.Response | None],
-        login_path: str,
+        login_url: str,
     ) -> None:
         self.generation = self.renewed = 0
         self.token: str | None = None
@@ -50,7 +50,7 @@ class LoginSession:
         self.served = 0
         self._sign_in = sign_in
         self._ask_again = ask_again
-        self._login_path = urlsplit(login_path).path
+        self._login_path = urlsplit(login_url).path.rstrip("/")
         self._fresh_refused = False
         self._lock = threading.Lock()
 
@@ -64,7 +64,7 @@ class LoginSession:
         if response is None or response.status_code == HTTPStatus.UNAUTHORIZED:
             return response is not None
         leads = urljoin(str(response.request.url), response.headers.get("location", ""))
-        return response.has_redirect_location and urlsplit(leads).path == self._login_path
+        return response.has_redirect_location and urlsplit(leads).path.rstrip("/") == self._login_path
 
     def renew(self, used: int, request: httpx.Request) -> bool:
         """Sign in again where a session has run out; whether there is a newer one.
@@ -99,7 +99,7 @@ class Signed(httpx.Auth):
     def __init__(self, client: httpx.Client, session: LoginSession) -> None:
         self._client = client
         self._session = session
-        self._used = -1
+        self._used, self._token = -1, ""
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """See httpx."""
@@ -118,6 +118,9 @@ class Signed(httpx.Auth):
         self._used, self._client.cookies = session.generation, session.cookies
         request.headers.pop("Cookie", None)
         session.cookies.set_cookie_header(request)
-        if session.token:
-            for headers in (self._client.headers, request.headers):
-                headers["Authorization"] = f"Bearer {session.token}"
+        if not session.token:
+            return
+        ours = request.headers.get("Authorization") in {None, self._token}  # else the endpoint has its own
+        self._token = self._client.headers["Authorization"] = f"Bearer {session.token}"
+        if ours:
+            request.headers["Authorization"] = self._token

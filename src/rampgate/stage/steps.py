@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from rampgate.checks.flag_service.users import User
 from rampgate.errors import ProbeError, UnreachableError
-from rampgate.io.http import ask, find
+from rampgate.io.http import find
 from rampgate.probes.backend_step import BackendProbe
 from rampgate.probes.page_step import PageStep
+from rampgate.probes.sign_in import post
 from rampgate.probes.visit_step import Counted, series_of, visit_counted
 from rampgate.stage import monitoring
 
@@ -135,11 +136,14 @@ def _account(context: StageContext) -> tuple[str, str]:
     if login is None:
         raise ProbeError("[login] is not configured, so that there is no account to read flags for")
     context.need("api")
-    with context.client("api", signed_in=False) as http:
-        answer = ask(http, "POST", login.path, body=dict(login.body))
-    if not answer.ok:
-        raise UnreachableError(f"skipped because sign-in answered {answer.trouble}")
-    user, workspace = (find(place, answer.json()) for place in (login.user, login.workspace))
+    body = None
+    if login.encoding != "form":
+        with context.client(login.service or "api", signed_in=False) as http:
+            answer = post(http, login)
+        if not answer.ok and not login.cookie:
+            raise UnreachableError(f"skipped because sign-in answered {answer.trouble}")
+        body = answer.json()
+    user, workspace = (find(place, body) for place in (login.user, login.workspace))
     if not isinstance(user, str | int):
         raise ProbeError(f"login.user: the answer to the sign-in has nothing at {login.user!r}")
     return str(user), "" if workspace is None else str(workspace)
