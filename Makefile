@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign prove-plugins
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,3 +91,6 @@ prove-foreign: $(STAMP) ## Three applications that others wrote, whole and broke
 
 prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound service at full length, 20 runs each (an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.latency $(ARGS)
+
+prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; not in CI)
+	$(BIN)/python -m proofs.secrets $(ARGS)

@@ -31,6 +31,7 @@ from rampgate.evidence import session
 from rampgate.load import cohorts, plan, profile, unread
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
+from rampgate.model.redact import Redactor
 from rampgate.report import table, write_all
 
 if TYPE_CHECKING:
@@ -282,7 +283,8 @@ def _refuse(error: RampgateError) -> None:
 
 
 def _print(text: str) -> None:
-    sys.stderr.writelines(f"rampgate: {line}\n" for line in text.splitlines())
+    safe = Gate.run.setup.redactor if Gate.run else Redactor()
+    sys.stderr.writelines(f"rampgate: {line}\n" for line in safe.text(text).splitlines())
 
 
 for event, listener in (

@@ -6,12 +6,13 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ConfigurationError, ProbeError, RefusedError
+from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,18 +66,18 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield Finding(
         "python", sys.version_info >= (3, 11), f"{python} at {sys.executable}", "use Python >= 3.11"
     )
-    settings, finding = _settings(config)
+    settings, safe, finding = _settings(config)
     yield finding
     yield from _extras(settings)
     if settings:
         yield _reports(settings)
-        yield from _services(settings)
-        yield from _redis_programs(settings)
+        for found in (*_services(settings), *_redis_programs(settings)):
+            yield replace(found, says=safe.text(found.says))
     yield from _browser(settings)
     yield from _monitoring_programs()
 
 
-def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
+def _settings(config: Path | None) -> tuple[Settings | None, Redactor, Finding]:
     import os
 
     from rampgate.config import policy
@@ -85,15 +86,15 @@ def _settings(config: Path | None) -> tuple[Settings | None, Finding]:
 
     try:
         path = settings_file("--config", str(config) if config else None, os.environ)
-        settings, _ = load(path)
+        settings, safe = load(path)
         policy.build(settings, path.parent if path else Path())
         policy.load_rules(settings)
     except ConfigurationError as error:
-        return None, Finding("settings", good=False, says=str(error), mend="see docs/settings.md")
+        return None, Redactor(), Finding("settings", good=False, says=str(error), mend="see docs/settings.md")
     name = source(path)
     configured = bool(settings.target.web or settings.target.api)
     says = f"{name}: {settings.environment}" if configured else f"{name}: no target configured"
-    return settings, Finding("settings", configured, says, f"describe the deployment in {FILE_NAME}")
+    return settings, safe, Finding("settings", configured, says, f"describe the deployment in {FILE_NAME}")
 
 
 def _extras(settings: Settings | None) -> Iterator[Finding]:

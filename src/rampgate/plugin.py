@@ -81,7 +81,8 @@ def _refusals(config: pytest.Config) -> Iterator[None]:
     try:
         yield
     except RampgateError as error:
-        raise pytest.UsageError(str(error)) from None
+        session = config.stash.get(STAGE_SESSION, None)
+        raise pytest.UsageError(session.setup.redactor.text(str(error)) if session else str(error)) from None
     except KeyboardInterrupt:
         _record_refusal(config)
         raise
@@ -103,7 +104,7 @@ def _configure(config: pytest.Config) -> None:
     if stage is None:
         return
     from rampgate.evidence.session import invocation
-    from rampgate.stage import gate
+    from rampgate.stage import gate, logs
     from rampgate.stage.source import source_of, steps_of
     from rampgate.stage.stage_session import prepare
 
@@ -113,6 +114,7 @@ def _configure(config: pytest.Config) -> None:
     source = source_of(config, stack, "-".join([stage, *steps[-1:]]))
     config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(), steps)
     stage_session.stack = stack
+    config.add_cleanup(logs.masked(stage_session.setup.redactor))
     gate.isolate(config, config.stash[PARSER])
     stage_session.typed = gate.typed(config)
     # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.

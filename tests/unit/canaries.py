@@ -37,7 +37,7 @@ class Canaries:
     """Makes settings, and keeps which secret is where.
 
     Args:
-        plain: values of fields that hold no secret, by their dotted name; in place of what is made.
+        plain: values of fields by their dotted name, in place of what is made; None: left out.
         hosts: host and port of a site, of a store.
     """
 
@@ -62,7 +62,7 @@ class Canaries:
             inner, whole = f"{place}.{name}".lstrip("."), problems.annotation(each)
             if name not in _APART and (each.is_required() or inner in self.plain or self._secret(whole)):
                 made[name] = self._value(whole, inner)
-        return made
+        return {name: value for name, value in made.items() if value is not None}
 
     def _secret(self, kind: Any) -> bool:
         """Whether a secret can stand somewhere in it."""

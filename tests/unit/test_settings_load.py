@@ -65,7 +65,7 @@ def problems_of(path: Path, **how: object) -> list[str]:
         ("percentage = 'half'", "percentage", "found 'half'; input should be a valid number"),
         ("allow_writes = 'perhaps'", "allow_writes", "found 'perhaps'; input should be a valid boolean"),
         ("target = 5", "target", "found ***; input should be a valid dictionary"),
-        ("endpoints = 'x'", "endpoints", "found 'x'; input should be a valid list"),
+        ("pages = 'x'", "pages", "found 'x'; input should be a valid list"),
         ("[[endpoints]]\nname = 'a'", "endpoints[1].path", "missing; it must be given"),
         (
             "[[endpoints]]\nname='a'\npath='a'",
@@ -445,3 +445,20 @@ def test_an_empty_variable_where_no_secret_is_due_is_a_value(tmp_path: Path) -> 
     file = tmp_path / "rampgate.toml"
     file.write_text('environment = "a${SUFFIX}"\n', encoding="utf-8")
     assert load(file, environ={"SUFFIX": ""})[0].environment == "a"
+
+
+def test_what_the_environment_holds_is_masked_where_it_looks_like_a_secret(
+    written: Callable[[str], Path],
+) -> None:
+    """A command prints its environment: a token in it is masked, and no word, number, path or host."""
+    environ = {
+        "DEPLOY_TOKEN": "Canary7f3a91",
+        "AUTH_VERSION": "2026.11.30",
+        "SSH_AUTH_SOCK": "/run/ssh-7f3a/agent",
+        "SECRET_BACKEND": "kubernetes",
+        "PASSWORD_HOST": "vault7.example.test",
+        "BUILD": "Build7f3a91",
+    }
+    _, redactor = load(written(GOOD), environ=environ)
+    text = " ".join(environ.values())
+    assert redactor.text(text) == text.replace("Canary7f3a91", "***")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rampgate.errors import ExitCode, RampgateError
+from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
         try:
             code = command(*args, **kwargs)
         except RampgateError as error:
-            for line in str(error).splitlines():
+            for line in Redactor().text(str(error)).splitlines():
                 click.echo(f"rampgate: {line}", err=True)
             code = error.exit_code
         except BrokenPipeError:
@@ -40,7 +41,8 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
             discard_output()
             code = ExitCode.HOLD
         except Exception as error:  # noqa: BLE001  # a defect is one line and has its own exit code
-            click.echo(f"rampgate: a defect of rampgate: {type(error).__name__}: {error}", err=True)
+            text = Redactor().text(f"{type(error).__name__}: {error}")
+            click.echo(f"rampgate: a defect of rampgate: {text}", err=True)
             code = ExitCode.INTERNAL
         except KeyboardInterrupt:
             click.echo("rampgate: interrupted", err=True)

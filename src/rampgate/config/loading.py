@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText
+from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText, is_token
 from rampgate.config.locate import FILE_NAME
 from rampgate.config.problems import dotted, sentences
 from rampgate.config.settings import Settings
@@ -67,7 +67,9 @@ def load(
         raise ConfigurationError(sentences(error, file, variables, redactor)) from None
     if problems := _empty(settings, file, filling.filled, environ if from_environment else {}):
         raise ConfigurationError(problems)
-    return settings.read_from(file if path else FILE_NAME), Redactor(_secrets(settings, filling.filled))
+    return settings.read_from(file if path else FILE_NAME), Redactor(
+        _secrets(settings, filling.filled, environ if from_environment else {})
+    )
 
 
 @dataclass
@@ -161,12 +163,15 @@ def _named(tables: list[Any], name: str) -> Any:
     return next((table for table in tables if isinstance(table, dict) and table.get("name") == name), None)
 
 
-def _secrets(settings: Settings, filled: Iterable[tuple[Sequence[str | int], str, str]]) -> set[str]:
+def _secrets(
+    settings: Settings, filled: Iterable[tuple[Sequence[str | int], str, str]], environ: Mapping[str, str]
+) -> set[str]:
     """What may not be written: by the types of the settings, and what variables brought to such places.
 
     What stands in a field that is no secret is readable: a password that is the name of the environment, too.
     """
-    found: set[str] = set()
+    # A command or a check of the user's own may print what the environment holds.
+    found = {value for name, value in environ.items() if SecretPath.hidden(name, value) and is_token(value)}
     readable: set[str] = {_user_name(settings)}
     for value in _values(settings):
         if isinstance(value, list):

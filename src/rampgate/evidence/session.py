@@ -18,7 +18,7 @@ from rampgate.evidence import journal, verdicts
 from rampgate.evidence.chance import FALSE_FAIL_OF_OWN, FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK
 from rampgate.evidence.run import Run
 from rampgate.judging.invocations import about
-from rampgate.model.redact import Redactor
+from rampgate.model.redact import Redactor, argument_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -210,6 +210,7 @@ def _subject(settings: Settings) -> dict[str, dict[str, Any]]:
 def _write_header(run: Run, setup: Setup) -> None:
     """Write the header, before anything is measured."""
     settings = setup.settings
+    run.journal.learn(*argument_secrets(setup.invocation))
     run.journal.write(
         "header",
         run=run.id,

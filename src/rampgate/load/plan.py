@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rampgate import __version__, demo
+from rampgate.checks.frame.secrets import SiteAddress
 from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.locate import reports_folder, settings_file
@@ -24,6 +25,7 @@ from rampgate.load.cohorts import split_of
 from rampgate.load.finalize import GENERATOR
 from rampgate.load.slices import SIGN_INS, SLICES, Slice, planned
 from rampgate.load.version import CHECK as VERSION
+from rampgate.model.redact import Redactor
 from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.judging.results import Verdict
     from rampgate.model.ramp import Ramp
-    from rampgate.model.redact import Redactor
 
 STAGE = "load"
 DEMO_VARIABLE = "RAMPGATE_DEMO_READY"
@@ -63,10 +64,10 @@ def settings_of(
         ConfigurationError: every problem of the settings, an address that is none, or a file that was typed
             beside a variable that brings settings of its own.
     """
-    if host is not None and not host.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"--host: found {host!r}; accepted is an address such as http://127.0.0.1:5000"
-        )
+    try:
+        given_host = None if host is None else SiteAddress.read(host)
+    except ValueError as error:
+        raise ConfigurationError(f"--host: found {Redactor().text(repr(host))}; {error}") from None
     ready = environ.get(DEMO_VARIABLE)
     if text := environ.get(SOURCE_VARIABLE):
         source = json.loads(text)
@@ -75,10 +76,11 @@ def settings_of(
     else:
         path = settings_file("--config", config, environ, f"{DEMO_VARIABLE}={ready}" if ready else None)
         settings, redactor = _of_demo(ready, environ) if ready else load(path, environ=environ)
-    address = host or settings.target.api or settings.target.web
+    redactor.learn(*(given_host.secrets() if given_host else ()))
+    address = given_host or settings.target.api or settings.target.web
     if address is None:
         raise ConfigurationError("target.api: missing; it is what the load goes to (or give --host)")
-    target = settings.target.model_copy(update={"api": address.rstrip("/")})
+    target = settings.target.model_copy(update={"api": address})
     return settings.model_copy(update={"target": target}), redactor
 
 

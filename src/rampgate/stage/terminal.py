@@ -27,7 +27,8 @@ _COLOURS = {"passed": "green", "failed": "red", "error": "red", "skipped": "cyan
 
 
 def progress(config: pytest.Config) -> Callable[[str], None]:
-    """A function that shows progress in spite of pytest's capture of output."""
+    """A function that shows progress, without secrets, in spite of pytest's capture of output."""
+    safe = config.stash[STAGE_SESSION].setup.redactor
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
@@ -36,7 +37,7 @@ def progress(config: pytest.Config) -> Callable[[str], None]:
             return
         if capture:
             with capture.global_and_fixture_disabled():
-                reporter.write_line(f"  … {text}", yellow=True)
+                reporter.write_line(f"  … {safe.text(text)}", yellow=True)
 
     return write
 

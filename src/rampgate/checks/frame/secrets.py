@@ -13,10 +13,14 @@ from rampgate.model.redact import MASK, SECRET_NAME, Redactor, argument_secrets,
 _PARTS = re.compile(r"[\s;,=]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ADDRESS_PARTS = re.compile(r"[\s;,=/?&:@#]+")
-_WORD = re.compile(r"(?![a-z]*$|[\d.]*$|(?=.{,40}$)[\w-]+(\.[\w-]+)+$).{8,}")
-"""A part of a secret that is one by itself: neither a plain word nor a host."""
+_WORD = re.compile(r"(?!/|[a-z]*$|[\d.]*$|(?=.{,40}$)[\w-]+(\.[\w-]+)+$).{8,}")
 _NO_SECRET = re.compile(r"(?:PATH|UR[IL]|HOST|PORT|USER|NAME|FILE|TYPE)$", re.IGNORECASE)
 """Ends of the names of variables that hold no secret, whatever else is in the name."""
+
+
+def is_token(word: str) -> bool:
+    """Whether a word of a secret is one by itself: long, no plain word, no number, no host, no path."""
+    return bool(_WORD.fullmatch(word))
 
 
 class SecretText(str):
@@ -48,7 +52,7 @@ class SecretText(str):
     def secrets(self) -> set[str]:
         """What may be written nowhere: all of it, and the words of which it is made."""
         parts = _ADDRESS_PARTS if "://" in self else _PARTS
-        words = {word for word in parts.split(self) if _WORD.fullmatch(word)}
+        words = {word for word in parts.split(self) if is_token(word)}
         return {str(self), *words, *credentials(self)} - {""}
 
     @classmethod

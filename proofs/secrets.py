@@ -1,0 +1,345 @@
+"""``make prove-secrets``: a secret of its own in every setting that can hold one, and where each is found.
+
+The settings are made from their types (tests/unit/canaries.py). The target repeats all that it is sent:
+address, headers, body. Looked at are everything that a run writes and prints, the arguments of every process
+and the files in TMPDIR while it runs, and Locust's page. A row is right when no secret is found,
+folders of runs are 0700 and files in them 0600, and nothing stays in TMPDIR. Appends rows to secrets.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from proofs.faults import append, commit
+from tests.unit.backups import opened
+from tests.unit.canaries import Canaries, file_of
+from tests.unit.fakes import send_json, serving
+from tests.unit.stores_fixture import free_port, secantus, valkey
+
+from rampgate.load.plan import locustfile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
+
+RESULTS = Path(__file__).parent / "results" / "secrets.jsonl"
+TIMEOUT_S = 400.0
+_BIN = Path(sys.executable).parent
+_STAYS = (f"rampgate-{os.getuid()}", "rampgate-locks", "pytest-of-")
+"""What rampgate's locks and pytest keep; the locks are for all accounts, and hold no secret."""
+_ARGUMENTS = "arguments: "
+"""Of processes; a command of the user's own has those that he gives it."""
+_OWN = """
+import os, pytest
+@pytest.fixture
+def account(settings):
+    return settings.login.body["password"]
+@pytest.mark.immediate
+@pytest.mark.predeploy
+def test_own(settings, account):
+    print(settings, account, os.environ["DEPLOY_TOKEN"])
+    assert account == settings.target.api
+"""
+_PLAIN: dict[str, Any] = {
+    "environment": "staging",
+    "percentage": 25,
+    "allow_writes": True,
+    "login.body.email": "probe@example.test",
+    "mongodb.timeout": "1s",
+    "redis.timeout": "1s",
+    "latency": {"look": "1s", "pace": 190, "max_rate": 190},
+    "flags.duration": "2s",
+    "version.connections": 3,
+    "endpoints.load": True,
+    "deploy.monitoring": None,
+    "alerts.timeout": "2s",
+    "monitoring.timeout": "2s",
+    "stages": {"immediate": {"patience": "0s"}, "predeploy": {"patience": "0s"}},
+    "load.users": 2,
+    "load.duration": "4s",
+    "load.predeploy": {"users": 2, "duration": "4s"},
+    "load.accounts.count": 5,
+    "load.accounts.pattern": "u{n}@example.test",
+    "load.accounts.command": [],
+}
+
+
+@dataclass
+class Eyes:
+    """Sees the arguments of every process, and the files in TMPDIR, while something runs."""
+
+    canaries: tuple[str, ...]
+    temporary: Path
+    arguments: set[str] = field(default_factory=set)
+    open_files: set[str] = field(default_factory=set)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self) -> None:
+        """Look until it is over."""
+        while not self._over.wait(0.02):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    self.arguments |= {text for canary in self.canaries if canary in text}
+            for folder in self.temporary.glob("*"):
+                with suppress(OSError):
+                    mode = stat.S_IMODE(folder.stat().st_mode)
+                    if mode & 0o077 and not folder.name.startswith(_STAYS):
+                        self.open_files.add(f"{re.sub('[0-9a-z_]{8}$', '*', folder.name)} {mode:o}")
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Watch during the block."""
+        thread = threading.Thread(target=self.watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run.
+
+    Args:
+        command: what is typed; rampgate's own programs are found beside this Python.
+        before: what is typed before it.
+        during: what is done while it runs: of its process and the texts to be searched.
+    """
+
+    command: tuple[str, ...]
+    during: Callable[[subprocess.Popen[str], dict[str, str]], None] | None = None
+    before: tuple[str, ...] = ()
+    broken: bool = False
+
+
+def _interrupt(process: subprocess.Popen[str], _: dict[str, str]) -> None:
+    time.sleep(9)
+    process.send_signal(signal.SIGINT)
+
+
+def _pages(process: subprocess.Popen[str], texts: dict[str, str]) -> None:
+    """Every page of Locust's, once it is there; then the end."""
+    port = int(process.args[-1])  # type: ignore[index,arg-type]  # a list, by _run
+    paths = ["/", "/gate", "/stats/requests", "/exceptions", "/tasks", "/logs", "/stats/report"]
+    paths += [f"/{kind}/csv" for kind in ("stats/requests", "stats/failures", "exceptions")]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and "/" not in texts:
+        time.sleep(0.5)
+        with suppress(OSError):
+            texts["/"] = _get(port, "/")
+    body = b"user_count=2&spawn_rate=2"
+    with suppress(OSError):
+        texts["/swarm"] = _get(port, "/swarm", body)
+    time.sleep(8)
+    for path in paths:
+        try:
+            texts[path] = _get(port, path)
+        except OSError as error:
+            texts[path] = str(error)
+    process.send_signal(signal.SIGINT)
+
+
+def _get(port: int, path: str, body: bytes | None = None) -> str:
+    origin = f"http://127.0.0.1:{port}"
+    request = urllib.request.Request(f"{origin}{path}", body, {"Origin": origin})  # noqa: S310  # loopback
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return str(answer.read().decode(errors="replace"))
+
+
+_PYTEST = ("pytest", "-p", "no:cacheprovider", "-q")
+CASES = {
+    "immediate": Case((*_PYTEST, "-m", "immediate", "-rA")),
+    "immediate, everything shown": Case(
+        (*_PYTEST, "-m", "immediate", "-vv", "--showlocals", "--junitxml=own.xml", "--tb=long")
+    ),
+    "immediate, logging": Case((*_PYTEST, "-m", "immediate", "--log-cli-level=DEBUG", "--log-file=own.log")),
+    "immediate, two processes": Case((*_PYTEST, "-m", "immediate", "-n", "2")),
+    "immediate, interrupted": Case((*_PYTEST, "-m", "immediate"), _interrupt),
+    "predeploy": Case((*_PYTEST, "-m", "predeploy")),
+    "predeploy, interrupted": Case((*_PYTEST, "-m", "predeploy"), _interrupt),
+    "deploy, backend": Case((*_PYTEST, "-m", "deploy", "--step", "backend")),
+    "deploy, advanced": Case((*_PYTEST, "-m", "deploy", "--step", "advanced")),
+    "load": Case(("rampgate", "load")),
+    "load, interrupted": Case(("rampgate", "load"), _interrupt),
+    "load, its page": Case(("locust", "-f", str(locustfile())), _pages),
+    "doctor": Case(("rampgate", "doctor")),
+    "verdict": Case(("rampgate", "verdict"), before=(*_PYTEST, "-m", "immediate")),
+    "rejudge": Case(("rampgate", "rejudge"), before=("rampgate", "load")),
+    "settings that are wrong": Case((*_PYTEST, "-m", "immediate"), broken=True),
+    "load, settings that are wrong": Case(("rampgate", "load"), broken=True),
+}
+
+
+def _echo(handler: BaseHTTPRequestHandler) -> None:
+    """All that was sent, as an answer, a version, an error."""
+    sent = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode(errors="replace")
+    said = {"path": handler.path, "headers": dict(handler.headers), "body": sent}
+    version = json.dumps(said) if handler.path.count("x") % 2 else "1"
+    status = HTTPStatus.OK if "stale" not in handler.path else HTTPStatus.BAD_REQUEST
+    answer = {"version": version, "instance": "a", "token": "session-canary-7f3a", "home": 5, "enabled": True}
+    send_json(handler, status, {**answer, "user": {"id": "1", "workspaceId": "1"}, "echo": said})
+
+
+@contextmanager
+def _made(folder: Path, *, up: bool) -> Iterator[tuple[dict[str, Any], Canaries]]:
+    """The settings, and the deployment that they are of."""
+    with ExitStack() as stack:
+        site = urlsplit(stack.enter_context(serving(_echo))).netloc
+        plain = dict(_PLAIN)
+        made = Canaries(plain, (site, f"127.0.0.1:{free_port()}"))
+        if up:
+            words = {"canary-mongodb-7f3a": "mongodb.uri, live", "canary-redis-7f3a": "redis.url, live"}
+            made.places.update(words)
+            mongodb, redis = words
+            with secantus(folder) as uri, opened(uri) as client:
+                client.admin.command("createUser", "u", pwd=mongodb, roles=["root"])
+            (folder / "cache").mkdir()
+            uri = stack.enter_context(secantus(folder, "--auth"))
+            url = stack.enter_context(valkey(folder / "cache", "--requirepass", redis))
+            plain["mongodb.uri"] = uri.replace("//", f"//u:{mongodb}@") + "/?authSource=admin"
+            plain["redis.url"] = url.replace("//", f"//:{redis}@")
+            plain["backups.scratch_mongodb"] = plain["mongodb.uri"]
+        made.places["session-canary-7f3a"] = "the session"
+        made.places["canary-environment-7f3a"] = "the environment of a command"
+        yield made.settings(), made
+
+
+def _run(name: str, case: Case, *, up: bool) -> dict[str, Any]:
+    """One row."""
+    with tempfile.TemporaryDirectory(prefix="rampgate-secrets-") as place:
+        folder = Path(place)
+        for inner in ("stores", "project", "temporary"):
+            (folder / inner).mkdir()
+        project, temporary = folder / "project", folder / "temporary"
+        with _made(folder / "stores", up=up) as (settings, made):
+            text = file_of(settings)
+            if case.broken:
+                text = re.sub(r'"(http|mongodb|redis)://u:', r'"\1://u:/', text).replace('"page=', '"')
+            (project / "rampgate.toml").write_text(text, encoding="utf-8")
+            (project / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+            (project / "test_own.py").write_text(_OWN, encoding="utf-8")
+            eyes = Eyes(tuple(made.places), temporary)
+            texts: dict[str, str] = {}
+            with eyes.looking():
+                if case.before:
+                    _go(Case(case.before), project, made.environ, temporary, texts)
+                code = _go(case, project, made.environ, temporary, texts)
+            texts |= {f"{_ARGUMENTS}{line[:60]}": line for line in eyes.arguments}
+            for path in (*project.rglob("*"), *temporary.rglob("*")):
+                if path.is_file() and path.parent != project.joinpath("__pycache__"):
+                    texts[_plain(path.relative_to(folder))] = path.read_text(
+                        encoding="utf-8", errors="replace"
+                    )
+            for own in ("project/rampgate.toml", "project/test_own.py"):
+                texts.pop(own)
+            found = sorted(
+                (where, of)
+                for where, text in texts.items()
+                for canary, of in made.places.items()
+                if canary in text and not (where.startswith(_ARGUMENTS) and of.startswith("commands."))
+            )
+            left = [path.name for path in temporary.glob("*") if not path.name.startswith(_STAYS)]
+            return {
+                "commit": commit(
+                    "src", "loadtests", "validation", "tests/unit/canaries.py", "proofs/secrets.py"
+                ),
+                "case": f"{name}{', stores up' if up else ''}",
+                "code": code,
+                "said": _verdict(texts["project/printed.txt"]),
+                "canaries": len(made.places),
+                "looked_at": len(texts),
+                "found": found,
+                "modes": (modes := _modes(project / "reports")),
+                "open_in_tmpdir": sorted(eyes.open_files),
+                "left_in_tmpdir": left,
+                "right": not found
+                and not left
+                and not eyes.open_files
+                and set(modes) <= {"folder 700", "file 600", "reports 755"},
+            }
+
+
+def _verdict(printed: str) -> str:
+    """The first line about the verdict, or about what kept it from one."""
+    lines = [line for line in printed.splitlines() if re.match(r"PROMOTE|HOLD|ROLLBACK|ERROR|rampgate", line)]
+    return (lines or printed.splitlines()[-1:] or [""])[0][:200]
+
+
+def _plain(path: Path) -> str:
+    """A file's name without what is different in each run."""
+    return re.sub(r"\d{8}T\d{6}Z-\w{4}|-\d+-[0-9a-f]{4}", "*", str(path))
+
+
+def _go(case: Case, project: Path, environ: dict[str, str], temporary: Path, texts: dict[str, str]) -> int:
+    """Run it; what it prints is among the texts."""
+    command = [str(_BIN / case.command[0]), *case.command[1:]]
+    command += ["--web-port", str(free_port())] if case.during is _pages else []
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("RAMPGATE_", "PYTEST_"))
+    }
+    more = {"TMPDIR": str(temporary), "DEPLOY_TOKEN": "canary-environment-7f3a", "COLUMNS": "200"}
+    with (project / "printed.txt").open("a", encoding="utf-8") as printed:
+        process = subprocess.Popen(
+            command,
+            cwd=project,
+            env={**kept, **environ, **more},
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            if case.during:
+                case.during(process, texts)
+            return process.wait(TIMEOUT_S)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _modes(reports: Path) -> dict[str, int]:
+    """How many folders and files of runs have which mode."""
+    counted: dict[str, int] = {}
+    for path in (path for path in reports.rglob("*") if not path.is_symlink()):
+        key = f"{'folder' if path.is_dir() else 'file'} {stat.S_IMODE(path.stat().st_mode):o}"
+        counted[key] = counted.get(key, 0) + 1
+    return counted
+
+
+def main() -> None:
+    """Run what is asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", nargs="*", help="parts of names; none: all")
+    asked = parser.parse_args().case
+    cases = [(name, False) for name in CASES] + [("immediate", True), ("predeploy", True), ("doctor", True)]
+    for name, up in cases:
+        title = f"{name}{', stores up' if up else ''}"
+        if asked and not any(part in title for part in asked):
+            continue
+        row = _run(name, CASES[name], up=up)
+        append(RESULTS, row)
+        sys.stdout.write(f"{'right' if row['right'] else 'WRONG'}  {title}: {json.dumps(row)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
