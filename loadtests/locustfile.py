@@ -26,12 +26,13 @@ from locust import events
 from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 
+from rampgate.checks.frame.secrets import SiteAddress
 from rampgate.errors import ConfigurationError, ExitCode, ProbeError, RampgateError
 from rampgate.evidence import session
 from rampgate.load import cohorts, plan, profile, unread
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
-from rampgate.model.redact import Redactor
+from rampgate.model.redact import MASK, Redactor
 from rampgate.report import table, write_all
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _check(environment: Any) -> None:
         if not monkey.is_module_patched("socket"):
             raise ConfigurationError("LOCUST_SKIP_MONKEY_PATCH: found it set; accepted is not to set it")
         setup = _setup(environment, _options(environment))
-        environment.host = setup.settings.target.api
+        environment.host = SiteAddress.masked(setup.settings.target.api or "")  # its page shows it
         if options.headless:
             Gate.run = load.LoadRun(setup, wait=options.wait, progress=_print)
     except RampgateError as error:
@@ -261,14 +262,15 @@ def _options(environment: Any) -> dict[str, Any]:
 
 
 def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
-    # A worker is given the address by its master.
-    host = environment.host if Gate.worker else Gate.host
+    # A worker is given the address by its master, without an account: that is in its own settings.
+    found, masked = environment.host, MASK in (environment.host or "")
+    host = found if Gate.worker and not Gate.host and not masked else Gate.host
     settings, redactor = plan.settings_of(Gate.config, host)
-    if (found := environment.host) not in {None, "", Gate.host, settings.target.api}:
-        environment.host = settings.target.api  # what the page shows next
+    shown = SiteAddress.masked(settings.target.api or "")
+    if found not in {None, "", Gate.host, settings.target.api, shown}:
+        environment.host = shown  # what the page shows next
         raise ConfigurationError(
-            f"host: found {found!r} in the page; accepted is {settings.target.api}, whose secrets "
-            "go nowhere else"
+            f"host: found {redactor.text(repr(found))}; accepted is {shown}, whose secrets go nowhere else"
         )
     meant = settings.load
     settings = settings.model_copy(update={"load": profile.with_options(meant, options)})

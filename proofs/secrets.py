@@ -133,7 +133,11 @@ class Case:
 
 
 def _interrupt(process: subprocess.Popen[str], _: dict[str, str]) -> None:
-    time.sleep(9)
+    """Once a run has begun."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not Path(f"/proc/{process.pid}/cwd/reports/latest").exists():
+        time.sleep(0.1)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
 
 
