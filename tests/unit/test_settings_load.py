@@ -148,7 +148,7 @@ def test_what_is_no_toml_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rampgate.toml"
     path.write_bytes(content)
     (problem,) = problems_of(path)
-    assert problem.startswith(f"{path}: is not TOML: ")
+    assert problem.startswith((f"{path}: is not TOML: ", f"{path}: is not UTF-8"))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
