@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-reach
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -94,3 +94,6 @@ prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound se
 
 prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; not in CI)
 	$(BIN)/python -m proofs.secrets $(ARGS)
+
+prove-reach: $(STAMP) ## Ways to a host outside of allowed_hosts, and the packets that took each (root; 20 minutes; not in CI)
+	$(BIN)/python -m proofs.reach $(ARGS)

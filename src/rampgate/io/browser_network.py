@@ -36,7 +36,7 @@ def switches(guard: Guard, urls: Iterable[str], closed: str) -> list[str]:
         RefusedError: the host of one of the addresses is not allowed.
     """
     rules = [*_own(guard, urls), *_listed(guard), f"MAP * {closed}"]
-    policy = [f"{switch}=disable_non_proxied_udp" for switch in _NO_UDP]
+    policy = ["--no-proxy-server", *(f"{switch}=disable_non_proxied_udp" for switch in _NO_UDP)]
     return [f"--host-resolver-rules={', '.join(dict.fromkeys(rules))}", *policy]
 
 
