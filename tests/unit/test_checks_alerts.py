@@ -21,6 +21,7 @@ from rampgate.io.apprise_sender import cause
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
 
     from rampgate.model.measurement import Measurement
 
@@ -130,6 +131,23 @@ def mute() -> Iterator[str]:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         yield f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+
+def test_a_channel_gets_no_password_of_a_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the account of a runner keeps for a host is no part of the channel that the settings name."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login u password {SECRET}\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    sent: list[str | None] = []
+
+    def keep(handler: BaseHTTPRequestHandler) -> None:
+        sent.append(handler.headers["Authorization"])
+        send_json(handler, 200, {})
+
+    with serving(keep) as url:
+        assert send(f"json://{urlsplit(url).netloc}/x").value == 1
+    assert sent == [None]
 
 
 def test_webhook_delivers_and_the_message_says_what_it_is() -> None:

@@ -91,10 +91,10 @@ def deliver(url: str, title: str, body: str, seconds: float) -> Outcome:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with no proxy between us and this machine's own channels."""
+    """Ours, with no proxy between us and this machine's own channels, and no password of a .netrc for any."""
     set_ones = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
     spared = ",".join([*filter(None, set_ones), _LOOPBACK])
-    return {**os.environ, "no_proxy": spared, "NO_PROXY": spared}
+    return {**os.environ, "no_proxy": spared, "NO_PROXY": spared, "NETRC": os.devnull}
 
 
 class _Log(logging.Handler):
