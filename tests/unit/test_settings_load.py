@@ -462,3 +462,56 @@ def test_what_the_environment_holds_is_masked_where_it_looks_like_a_secret(
     _, redactor = load(written(GOOD), environ=environ)
     text = " ".join(environ.values())
     assert redactor.text(text) == text.replace("Canary7f3a91", "***")
+
+
+def test_wrong_thresholds_are_told_beside_wrong_keys(written: Callable[[str], Path]) -> None:
+    """One look at the file, and one list of what is wrong with it: nobody mends one to learn of the next."""
+    path = written(
+        """
+        colour = "blue"
+        [target]
+        api = "http://127.0.0.1:1"
+        timeout = "soon"
+        [[endpoints]]
+        name = "items"
+        path = "/items"
+        load = true
+        [thresholds]
+        faster = "api_respnse_time_p95 < 300ms"
+        elsewhere = { expect = "error_rate < 1%", where = { endpoint = "itmes" } }
+        [load.thresholds]
+        http_req_duration = ["p(95)<"]
+        """
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        load(path)
+    told = "\n".join(refused.value.problems)
+    for wrong in (
+        "colour",
+        "target.timeout",
+        "thresholds.faster",
+        "thresholds.elsewhere",
+        "load.thresholds.http_req",
+    ):
+        assert wrong in told
+    assert len(refused.value.problems) == 5
+
+
+def test_thresholds_on_what_cannot_be_read_are_not_called_wrong(written: Callable[[str], Path]) -> None:
+    """A metric whose own table is wrong may be the one that a threshold names: that is told once."""
+    path = written(
+        """
+        [target]
+        api = "http://127.0.0.1:1"
+        [[metrics]]
+        name = "queue"
+        path = "no slash"
+        value = "length"
+        [thresholds]
+        short = "queue < 5"
+        """
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        load(path)
+    (told,) = refused.value.problems
+    assert "metrics[1].path" in told

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 import re
 import tomllib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText, is_token
+from rampgate.config import policy
 from rampgate.config.locate import FILE_NAME
 from rampgate.config.problems import dotted, sentences
 from rampgate.config.settings import Settings
@@ -64,12 +67,48 @@ def load(
             environ if from_environment else {},
             Redactor(value for _, _, value in filling.filled),
         )
-        raise ConfigurationError(sentences(error, file, variables, redactor)) from None
+        problems = sentences(error, file, variables, redactor) + _of_thresholds(data, error, path)
+        raise ConfigurationError(problems) from None
     if problems := _empty(settings, file, filling.filled, environ if from_environment else {}):
         raise ConfigurationError(problems)
     return settings.read_from(file if path else FILE_NAME), Redactor(
         _secrets(settings, filling.filled, environ if from_environment else {})
     )
+
+
+def _of_thresholds(data: dict[str, Any], error: ValidationError, path: Path | None) -> list[str]:
+    """What is wrong with thresholds beside the rest, where all tables can be read without what is wrong."""
+    kept, places = copy.deepcopy(data), dict.fromkeys(detail["loc"] for detail in error.errors())
+    tables = any(len(place) < 2 and {*place} <= {*Settings.model_fields} for place in places)  # noqa: PLR2004
+    if tables or not all(_drop(kept, place) for place in places):
+        return []
+    try:
+        settings = Settings.model_validate(kept).read_from(str(path or FILE_NAME))
+    except ValidationError:
+        return []
+    problems: dict[str, None] = {}
+    for rules in (
+        partial(policy.build, settings, path.parent if path else Path()),
+        partial(policy.load_rules, settings),
+    ):
+        try:
+            rules()
+        except ConfigurationError as wrong:
+            problems.update(dict.fromkeys(wrong.problems))
+    return list(problems)
+
+
+def _drop(data: Any, place: Sequence[str | int]) -> bool:
+    """Take out what stands at a place that pydantic names; False where nothing stands there."""
+    *around, last = place
+    for key in around:
+        inside = isinstance(data, dict) and key in data
+        if inside or (isinstance(data, list) and isinstance(key, int) and key < len(data)):
+            data = data[key]
+    if isinstance(data, dict) and last in data:
+        del data[last]
+        return True
+    return False
 
 
 @dataclass
