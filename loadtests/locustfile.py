@@ -29,6 +29,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from rampgate.checks.frame.secrets import SiteAddress
 from rampgate.errors import ConfigurationError, ExitCode, ProbeError, RampgateError
 from rampgate.evidence import session
+from rampgate.io.output import endure_readers_leaving
 from rampgate.load import cohorts, plan, profile, unread
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
@@ -80,6 +81,7 @@ def add_options(parser: Any, **_: Any) -> None:
     program = Path(sys.argv[0])
     if Gate.watched == 0 and (program.stem == "locust" or program.parts[-2:] == ("locust", "__main__.py")):
         Gate.watched = os.getpid()
+        endure_readers_leaving()
         atexit.register(not_begun)
     parser.set_defaults(web_host="127.0.0.1")
     typed.add_options(parser)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rampgate.errors import ExitCode, RampgateError
+from rampgate.io.output import endure_readers_leaving
 from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
@@ -30,16 +30,13 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        endure_readers_leaving()
         try:
             code = command(*args, **kwargs)
         except RampgateError as error:
             for line in Redactor().text(str(error)).splitlines():
                 click.echo(f"rampgate: {line}", err=True)
             code = error.exit_code
-        except BrokenPipeError:
-            # The reader of our output has left (| head): no defect, and nothing that could promote.
-            discard_output()
-            code = ExitCode.HOLD
         except Exception as error:  # noqa: BLE001  # a defect is one line and has its own exit code
             text = Redactor().text(f"{type(error).__name__}: {error}")
             click.echo(f"rampgate: a defect of rampgate: {text}", err=True)
@@ -51,11 +48,6 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
 
     wrapped.__doc__ = keep_lines(command.__doc__)
     return wrapped
-
-
-def discard_output() -> None:
-    """Write to nowhere from now on, so that the interpreter's own last flush finds no broken pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def keep_lines(text: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rampgate.cli.base import REPORTS, discard_output, exits
+from rampgate.cli.base import REPORTS, exits
 from rampgate.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -98,10 +98,7 @@ def _show(decided: Verdict, folder: Path) -> None:
 
     if not decided.complete and (owner := running(decided.run)):
         click.echo(f"still running: {owner}; this is what it has measured so far")
-    try:
-        table.render(decided, table.console(), folder=folder)
-    except (BrokenPipeError, SystemExit):  # rich leaves when its reader has left; the exit code is still due
-        discard_output()
+    table.render(decided, table.console(), folder=folder)
 
 
 def _summary(decided: Verdict) -> None:

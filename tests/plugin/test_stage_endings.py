@@ -1,4 +1,4 @@
-"""A disk that is full when a run ends: its exit code and `rampgate verdict` say the same."""
+"""A full disk, a reader that leaves: the exit code and `rampgate verdict` say the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.plugin.deployment import SETTINGS, Project, deployed, environment
+from tests.plugin.deployment import PYTEST, SETTINGS, Project, deployed, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +47,30 @@ def test_the_exit_code_is_what_is_read_later(tmp_path: Path, full: str, code: in
     )
     assert later.returncode == code, later.stdout
     assert ("did not come to its end" in later.stdout) == bool(code)
+
+
+@pytest.mark.parametrize("processes", ["", "-n 2"])
+def test_a_reader_that_leaves_changes_nothing(tmp_path: Path, processes: str) -> None:
+    """`| head -1`: the stage goes on to its end, its exit code is the verdict's, and so is the command's."""
+    with deployed() as deployment:
+        project = Project(tmp_path, SETTINGS.format(api=deployment.url))
+        stage = f"{' '.join(PYTEST)} -m immediate {processes}"
+        codes = [piped(project.folder, stage)]
+    rampgate = f"{sys.executable} -m rampgate"
+    codes += [piped(project.folder, f"{rampgate} {name}") for name in ("verdict", "rejudge")]
+    assert codes == ["0", "0", "0"]
+    assert project.verdict["verdict"] == "promote"
+    assert (project.latest / "report.html").is_file()
+
+
+def piped(folder: Path, command: str) -> str:
+    """The exit code of a command of which nobody reads a line, nor what it says of errors."""
+    ended = subprocess.run(
+        ["bash", "-c", f"{command} 2>&1 | true; echo ${{PIPESTATUS[0]}}"],
+        cwd=folder,
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ended.stdout.strip()
