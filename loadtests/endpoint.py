@@ -71,7 +71,7 @@ def prepared(
     for index, endpoint in enumerate(endpoints):
         named = "authorization" in {name.lower() for name in endpoint.headers}
         own = {**(headers if endpoint.sign_in and not named else {}), **endpoint.headers}
-        prepare = partial(session.prepare, endpoint.method, endpoint.path, own)
+        prepare = partial(session.prepare, endpoint.method, endpoint.path, own, json=endpoint.json_sent)
         signed_in = signed and endpoint.sign_in
         found.append(EndpointRequest(index, endpoint.name, prepare(), signed=signed_in))
         if endpoint.body:

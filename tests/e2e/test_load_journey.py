@@ -120,6 +120,17 @@ def test_signed_in_requests_carry_the_token(server: Scripted) -> None:
     }
 
 
+def test_an_endpoint_may_be_asked_by_post_under_load(server: Scripted) -> None:
+    """The same JSON each time, with the headers of the endpoint."""
+    sent = {"query": "{ items { id } }"}
+    query = {"name": "query", "path": "/json", "method": "POST", "send": sent, "load": True, "body": "items"}
+    said = told(server, allow_writes=True, endpoints=[{**query, "headers": {"X-Tenant": "one"}}])
+    asked = server.of("/json")
+    assert {(request.method, request.headers["x-tenant"]) for request in asked} == {("POST", "one")}
+    assert all(json.loads(request.body) == sent for request in asked)
+    assert {row["status"] for row in said["rows"] if row["endpoint"] == 0} == {200}
+
+
 class CookieSite:
     """A site below /shop that knows its users by a cookie alone, which a form or JSON brings."""
 

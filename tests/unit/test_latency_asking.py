@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from tests.unit.fakes import Clients, always, send_json, serving
 
 from rampgate.checks.endpoints import EndpointSettings
@@ -190,3 +191,24 @@ def test_an_endpoint_has_headers_of_its_own() -> None:
     (request,) = clients.requests
     assert request.headers.get_list("X-Tenant") == ["one"]
     assert request.headers["Accept-Language"] == "de"
+
+
+def test_an_endpoint_may_be_asked_by_post() -> None:
+    """As GraphQL has it: the same JSON each time, and the answer's body is checked as any other."""
+    clients = always(httpx.Response(200, json={"data": {"items": [1]}}))
+    query = EndpointSettings(
+        name="items", path="/graphql", method="POST", send={"query": "{ items { id } }"}, body="data.items"
+    )
+    found = send(query, Connections(clients), 5.0)
+    (request,) = clients.requests
+    assert (request.method, request.content) == ("POST", b'{"query":"{ items { id } }"}')
+    assert (found.outcome, found.body_error) == ("200", "")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"method": "HEAD", "body": "items"}, {"send": {"a": 1}}, {"method": "DELETE"}]
+)
+def test_an_endpoint_that_no_answer_could_satisfy_is_refused(wrong: dict[str, Any]) -> None:
+    """What is sent needs a POST, a body that is checked must come, and nothing else is ever asked for."""
+    with pytest.raises(ValidationError):
+        EndpointSettings(name="a", path="/a", **wrong)

@@ -139,3 +139,11 @@ def test_settings_become_plain_json() -> None:
     assert plain["percentage"] == 5
     assert plain["reports"] == "reports"
     assert "mongodb" not in plain
+
+
+def test_a_post_needs_leave_to_write() -> None:
+    """What may write is not asked for thousands of times because somebody typed a method."""
+    posted = {"endpoints": [{"name": "items", "path": "/graphql", "method": "POST"}]}
+    with pytest.raises(ValidationError, match="accepted is allow_writes = true"):
+        Settings.model_validate(posted)
+    assert Settings.model_validate({**posted, "allow_writes": True}).endpoints[0].json_sent == {}

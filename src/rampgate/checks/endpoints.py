@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rampgate.checks.frame.check import Check, DefaultThreshold
 from rampgate.checks.frame.secrets import Headers
@@ -37,7 +37,11 @@ class EndpointSettings(Table):
 
     name: str
     path: UrlPath = Field(description="of `target.api`")
-    method: Literal["GET", "HEAD"] = Field(default="GET", description='or `"HEAD"`')
+    method: Literal["GET", "HEAD", "POST"] = Field(
+        default="GET",
+        description='or `"HEAD"`; `"POST"`, as GraphQL has it, with `allow_writes = true` alone',
+    )
+    send: dict[str, Any] = Field(default={}, description="JSON of a `POST`")
     headers: Headers = Field(default={}, description="beside those of `[target]`, and in their place; secret")
     sign_in: bool = Field(default=True, description="where `[login]` is configured")
     body: JMESPath | None = Field(default=None, description="JMESPath of a list or number that must be there")
@@ -62,6 +66,19 @@ class EndpointSettings(Table):
         default=1.0, gt=0, description="under load: how often it is asked in a visit; `0.1` is in every tenth"
     )
     required: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_asked_so(self) -> EndpointSettings:
+        if self.method == "HEAD" and self.body:
+            raise ValueError("the answer to HEAD has no body; accepted is method GET")
+        if self.send and self.method != "POST":
+            raise ValueError(f"send is for POST; accepted beside {self.method} is none")
+        return self
+
+    @property
+    def json_sent(self) -> dict[str, Any] | None:
+        """What is sent as JSON, None where nothing is."""
+        return self.send if self.method == "POST" else None
 
 
 class LatencySettings(Table):

@@ -161,6 +161,16 @@ class FixedSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _writes_are_allowed(self) -> FixedSettings:
+        """Whoever asks for a POST asks thousands of times for what may write."""
+        posted = [endpoint.name for endpoint in self.table("endpoints") if endpoint.method == "POST"]
+        if posted and not self.allow_writes:
+            raise ValueError(
+                f"endpoints: {posted[0]!r} is asked by POST; accepted is allow_writes = true beside it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pages_exist(self) -> FixedSettings:
         """A page that is named elsewhere is one of [[pages]]."""
         known = [page.name for page in self.table("pages")]

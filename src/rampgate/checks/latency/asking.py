@@ -90,7 +90,14 @@ def send(
         RefusedError: the guard refuses the address.
     """
     with connections.one() as client:
-        answer = ask(client, endpoint.method, endpoint.path, headers=endpoint.headers, timeout_s=timeout_s)
+        answer = ask(
+            client,
+            endpoint.method,
+            endpoint.path,
+            body=endpoint.json_sent,
+            headers=endpoint.headers,
+            timeout_s=timeout_s,
+        )
     if quality:
         quality.note(answer)
     error, body_error = "" if answer.ok else answer.trouble, ""

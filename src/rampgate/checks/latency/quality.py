@@ -78,7 +78,13 @@ class Quality:
     def _stale(self, client: httpx.Client) -> Measurement:
         endpoint, n, wrong = self._endpoint, self._aged, list(self._old)
         if endpoint.fresh and endpoint.nonce:
-            past = ask(client, endpoint.method, past_caches(endpoint.path), headers=endpoint.headers)
+            past = ask(
+                client,
+                endpoint.method,
+                past_caches(endpoint.path),
+                body=endpoint.json_sent,
+                headers=endpoint.headers,
+            )
             why = self._wrong(past, endpoint.fresh)
             n += 1
             wrong += [f"{why}, asked past caches"] if why else []
