@@ -243,6 +243,10 @@ def test_a_baseline_that_lacks_is_measured_first(tmp_path: Path, other: str, say
             "bundle.folder: found 'dist'; accepted is a folder",
             "fix rampgate.toml, then: pytest -m predeploy",
         ),
+        (
+            "'shop.test' resolves to 192.0.2.1, which is not allowed; allowed_hosts: localhost",
+            "name that host in allowed_hosts if it may be measured, then: pytest -m predeploy",
+        ),
         ("alerts.my channel.url: no such scheme", "fix rampgate.toml, then: pytest -m predeploy"),
         (
             "alerts.on-call.receipt.url: cannot be read: no answer",

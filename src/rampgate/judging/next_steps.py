@@ -24,6 +24,8 @@ _KEY = re.compile(r"(?!(?:alerts|commands)\.[^.:]+: )([a-z_]+)\.[^:\n]+: ")
 """What the message of a wrong setting begins with; the name of a channel or a command alone is no key."""
 _MAY_BE_MISSING = "version"
 """A setting whose absence is an error too; others are in the header where they can be wrong."""
+_NOT_ALLOWED = "; allowed_hosts: "
+"""Stands in what the guard refuses."""
 _SPREAD = ("--processes", "--master")
 _MEASURED = "this target is being measured"
 _TIME_UP = ": the stage's time of "
@@ -65,8 +67,8 @@ def _for_hold(verdict: Verdict) -> str:
         return _for_cut_short(verdict, command)
     if holding is None:
         return _for_skips(verdict, command)
-    if holding is Outcome.ERROR and _of_a_setting(first[holding], verdict):
-        return f"fix rampgate.toml, then: {command}"
+    if holding is Outcome.ERROR and (step := _for_a_setting(first[holding], verdict)):
+        return f"{step}, then: {command}"
     if load:
         return _for_load(verdict, holding, command)
     return "rampgate doctor" if holding is Outcome.ERROR else _for_undecided(verdict, command)
@@ -131,11 +133,13 @@ def _for_skips(verdict: Verdict, command: str) -> str:
     return f"pytest -m predeploy{demo} of the version before, then: {command}"
 
 
-def _of_a_setting(result: CheckResult, verdict: Verdict) -> bool:
-    """Whether an error is of a setting's making: its message begins with the setting's key."""
+def _for_a_setting(result: CheckResult, verdict: Verdict) -> str:
+    """What to do where an error is of a setting's making: its message begins with the setting's key."""
+    if _NOT_ALLOWED in result.message:
+        return "name that host in allowed_hosts if it may be measured"
     found = _KEY.match(result.message)
     known = {_MAY_BE_MISSING}.union(*(header.get("settings", {}) for header in verdict.headers))
-    return bool(found and found[1] in known)
+    return "fix rampgate.toml" if found and found[1] in known else ""
 
 
 def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:
