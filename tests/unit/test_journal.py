@@ -151,6 +151,7 @@ def test_a_secret_that_is_an_everyday_word_leaves_the_evidence_whole(tmp_path: P
     kept.write(
         "judgement", check="a", measurement=key, threshold=threshold, outcome="passed", sentence="rate"
     )
+    assert kept.clean([{"metric": "rate"}]) == [{"metric": "***"}]  # what one process leaves for the next
     kept.write("header", stage="passed", settings={"metrics": [{"name": "heart_rate", "path": "/rate"}]})
     (first, second, third), _ = journal.read(tmp_path)
     assert first["measurement"] == {**seen, "note": "***"}

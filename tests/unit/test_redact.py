@@ -33,6 +33,7 @@ def test_nested_data_is_cleaned_keys_included() -> None:
         json.dumps(SECRET)[1:-1],
         json.dumps(SECRET, ensure_ascii=False)[1:-1],
         html.escape(SECRET),
+        html.escape(SECRET).replace("&quot;", "&#34;"),
     ],
 )
 def test_the_forms_of_a_secret_are_known(form: str) -> None:

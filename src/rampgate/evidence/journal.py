@@ -111,7 +111,7 @@ class Journal:
 
     def clean(self, data: Any) -> Any:
         """The data as a record would carry it: without secrets."""
-        return self._redactor.data(data)
+        return _clean(data, self._redactor)
 
     def learn(self, *secrets: str) -> None:
         """Mask these from the next record on."""

@@ -102,7 +102,9 @@ def _forms(secret: str) -> Iterator[str]:
     for quoted in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")):
         yield from (quoted, _ESCAPED.sub(lambda match: match[0].lower(), quoted))
     yield from (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-    yield from (html.escape(secret), html.escape(secret, quote=False))
+    escaped = html.escape(secret)
+    yield from (escaped, html.escape(secret, quote=False))
+    yield escaped.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")  # as Jinja writes them
 
 
 def _masked_value(match: re.Match[str]) -> str:
