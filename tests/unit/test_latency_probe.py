@@ -108,6 +108,7 @@ class Probing:
         )
         began = self.clock.time
         self.probed = self._probe.measure()
+        self.halved = self._probe.halved
         self.seconds = self.clock.time - began
 
     @property
@@ -247,6 +248,7 @@ def test_a_limit_of_our_rate_halves_it_once() -> None:
     errors, *_ = asked.probed.measurements[0]
     assert errors.note == "the target limits our rate (HTTP 429) at 20 requests a second"
     assert (errors.details["pace"], errors.n, len(errors.blocks)) == (5, 31 + 600, 1 + 24)
+    assert asked.halved == f"latency: {errors.note}, and was asked at half of that"
 
 
 class Once:

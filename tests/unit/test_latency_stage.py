@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.test_run import started
+from tests.unit.test_run import records, started
 
 from rampgate.checks.latency.probe import Probed
 from rampgate.config.settings import Settings
@@ -30,6 +30,7 @@ class Measured:
 
     def __init__(self, outage_s: float) -> None:
         self.interrupt: KeyboardInterrupt | None = None
+        self.halved = "latency: the target limits our rate"
         failures = 600 if outage_s else 0
         errors = Measurement("error_rate", n=600, failures=failures, labels={"endpoint": "items"})
         self._probed = Probed([[errors]], Measurement("api_outage", "s", n=600, value=outage_s))
@@ -81,6 +82,15 @@ def test_an_endpoint_that_was_left_out_is_skipped_though_its_check_measured_the_
     latency.expect_latency(StageContext(run), items, expect)
     assert [each.metric for each in expect.judgements] == ["error_rate"] * len(expect.judgements)
     assert expect.judgements
+
+
+def test_a_run_says_that_its_pace_was_halved_whatever_it_comes_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer requests than usual stand behind it, of a target that lets nobody ask for more."""
+    run = run_of(tmp_path, monkeypatch, 0.0)
+    latency.expect_latency(StageContext(run), run.settings.endpoints[1], Expect(run, "items"))
+    assert [event["text"] for event in records(tmp_path, "event")] == ["latency: the target limits our rate"]
 
 
 PAGE = '[[pages]]\nname = "home"\npath = "/"\n'

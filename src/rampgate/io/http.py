@@ -18,8 +18,9 @@ from rampgate.io import network, threads
 from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
 from rampgate.io.kept import Kept
-from rampgate.io.own_trouble import own_trouble
+from rampgate.io.own_trouble import own_trouble, unknown_name
 from rampgate.judging.sentences import NO_ANSWER
+from rampgate.judging.settings_first import NO_SUCH_NAME
 from rampgate.model.json_body import parsed
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def ask(  # noqa: PLR0913  # each is a part of the request
 def _failed(error: httpx.RequestError, ms: float, *, came: bool) -> Answer:
     """What a request came to that got no answer to its end, though its head may have come."""
     kind = "" if isinstance(error, bodies.BodyError) else f"{type(error).__name__}: "
-    text = f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
+    text = NO_SUCH_NAME if unknown_name(error) else f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
     timed_out = isinstance(error, httpx.TimeoutException)
     broken = not timed_out and (came or isinstance(error, bodies.BodyError))
     return Answer(None, ms, error=text, timed_out=timed_out, broken=broken)

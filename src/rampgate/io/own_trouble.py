@@ -34,6 +34,15 @@ def lies_here(number: int, host: str, sockets: Any = socket) -> bool:
     return number in _HERE or (number in _NO_WAY and not _has_route(host, sockets))
 
 
+def unknown_name(error: BaseException | None) -> bool:
+    """Whether a resolver answered that there is no such name."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.errno in _UNKNOWN
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def own_trouble(error: BaseException | None, host: str) -> str:
     """Why an error and its causes lie on this machine, "" where they do not.
 

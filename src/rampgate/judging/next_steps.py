@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging.settings_first import look_first, rate_limited
 from rampgate.outcome import Cause, Decision, Outcome
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def next_command(verdict: Verdict) -> str:
     if verdict.decision is Decision.ROLLBACK:
         first = next((f.cause for f in verdict.findings if f.cause and f.cause.critical), None)
         load = set(verdict.stages) == {"load"} or bool(first and first.check.startswith(_LOAD))
-        return f"roll the percentage back, then: {_command(verdict, load=load)}"
+        first_of_all = look_first(verdict)
+        back = f"roll the percentage back, then: {_command(verdict, load=load)}"
+        return f"{first_of_all}; otherwise {back}" if first_of_all else back
     if any(": was not started: " in reason for reason in verdict.reasons):
         load = verdict.stages[-1:] == ("load",)
         once_more = _command(verdict, load=load)
@@ -62,13 +65,16 @@ def _for_hold(verdict: Verdict) -> str:
     load = first[holding].check.startswith(_LOAD) if holding else set(verdict.stages) == {"load"}
     command = _command(verdict, load=load)
     if holding is Outcome.FAILED:
-        return f"{_versions(verdict) or 'fix it'}, {_or_accept(verdict)}then: {command}"
+        fix = _versions(verdict) or look_first(verdict) or "fix it"
+        return f"{fix}, {_or_accept(verdict)}then: {command}"
     if any(reason.endswith(": interrupted") or _TIME_UP in reason for reason in verdict.reasons):
         return _for_cut_short(verdict, command)
     if holding is None:
         return _for_skips(verdict, command)
-    if holding is Outcome.ERROR and (step := _for_a_setting(first[holding], verdict)):
-        return f"{step}, then: {command}"
+    if holding is Outcome.ERROR:
+        step = _for_a_setting(first[holding], verdict) or rate_limited(first[holding].message)
+        if step:
+            return f"{step}, then: {command}"
     if load:
         return _for_load(verdict, holding, command)
     return "rampgate doctor" if holding is Outcome.ERROR else _for_undecided(verdict, command)

@@ -187,6 +187,9 @@ class _Measuring:
                 probed = probe.measure()
             except ProbeError as error:
                 return found | {"error": str(error)}
+            finally:
+                if probe.halved:
+                    self._context.run.journal.write("event", text=probe.halved)
         self.interrupt = probe.interrupt
         down = any(each.outcome is Outcome.FAILED for each in judging([probed.outage]))
         return found | {"down": down and not probed.unreliable, "probed": probed.to_json()}

@@ -109,6 +109,8 @@ class LatencyProbe:
     connections: Callable[[], int] = field(default=lambda: 0)
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     """What cut it off: whoever called raises it, once what was measured is judged."""
+    halved: str = field(default="", init=False)
+    """Why the pace was halved, "" where it was not."""
     _phases: list[_Phase] = field(default_factory=list, init=False)
     _looks: int = field(default=0, init=False)
 
@@ -126,6 +128,7 @@ class LatencyProbe:
             if limit := self._run(rate):
                 note = self._limits(limit, rate)
                 self.progress(f"latency: {note}; goes on at half of that in {limit.wait_s:g} s")
+                self.halved = f"latency: {note}, and was asked at half of that"
                 self.clock.sleep(limit.wait_s)
                 rate /= 2
                 if limit := self._run(rate):
