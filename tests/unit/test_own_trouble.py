@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 from rampgate.errors import ProbeError
 from rampgate.io.certificates import certificates
 from rampgate.io.http import client
-from rampgate.io.own_trouble import lies_here
+from rampgate.io.own_trouble import lies_here, own_trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 def test_a_host_that_cannot_be_reached_though_there_is_a_route_is_evidence(number: int) -> None:
     """A router on the way says so, or nobody on its network: here there is a route."""
     assert not lies_here(number, "127.0.0.1")
+
+
+def test_a_certificate_that_is_not_trusted_is_evidence() -> None:
+    """Those who use the service do not trust it either; the number of its error is not one of the system."""
+    refused = ssl.SSLCertVerificationError(1, "certificate verify failed: certificate has expired")
+    assert own_trouble(refused, "127.0.0.1") == ""
 
 
 NO_ROUTE = """

@@ -152,6 +152,7 @@ def test_a_plain_address_is_well_formed(url: str) -> None:
         (["curl", "http://me:word1@h/?sig=word2"], {"word1", "word2", "me:word1", "bWU6d29yZDE="}),
         (["redis-cli", "-h", "db", "-a", "word1"], {"word1"}),
         (["curl", "-d", '{"password": "word1"}'], {"word1"}),
+        (["pytest", "-m", "immediate", "-k", "health", "-p", "no:cacheprovider"], set()),
         (["find", ".", "-print", "-path", "x", "-p8080"], set()),
         (["sh", "-c", "run --token=$TOKEN --author me; npm run build --verbose"], {}.keys() | {""} - {""}),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 from typing import Any
 
 _HERE = {
@@ -53,7 +54,8 @@ def own_trouble(error: BaseException | None, host: str) -> str:
     while error is not None:
         if isinstance(error, socket.gaierror):
             return "" if error.errno in _UNKNOWN else f"no resolver answers for {host} ({error.strerror})"
-        if isinstance(error, OSError) and error.errno and lies_here(error.errno, host):
+        of_tls = isinstance(error, ssl.SSLError)  # whose numbers are its own: 1 is no EPERM
+        if isinstance(error, OSError) and error.errno and not of_tls and lies_here(error.errno, host):
             return os.strerror(error.errno)
         error = error.__cause__ or error.__context__
     return ""

@@ -34,9 +34,11 @@ _QUERY_VALUE = re.compile(r"(?:(?<=[?&;#])|(?<=\\u0026))([^\s?&;#=\"'<>\\]+)=([^
 _HOST = re.compile(r"(?:\[[^]]*\]|[^:\[\]]*)(?::\d*)?")
 _IN_ARGUMENT = (
     re.compile(r"([\w.-]+)[\"']?\s*[=:]\s*[\"']?(?:(?i:bearer|basic)\s+)?([^\s\"';&|]+)"),
-    re.compile(r"(?<!\S)--?([\w-]+)\s+[\"']?(?!-)([^\s\"';&|]+)"),
+    re.compile(r"(?<!\S)--?(?!k\s)([\w-]+)\s+[\"']?(?!-)([^\s\"';&|]+)"),
 )
-"""``--password=x``, ``PGPASSWORD=x``, ``"token": "x"``; ``--password x``: a name, and its value."""
+"""``--password=x``, ``PGPASSWORD=x``, ``"token": "x"``; ``--password x``: a name, and its value.
+``-k x`` chooses tests.
+"""
 _IN_ARGUMENT_UNNAMED = re.compile(
     r"(?i:\b(?:bearer|basic)\s+)([\w.~+/=-]{8,})"
     r"|(?<!\S)(?:-u|--user)[\s=]*[^\s:]+:([^\s\"']+)"
