@@ -201,7 +201,11 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A user's own check is in the plan as soon as it is collected, before any selection acts."""
     stage_session = item.config.stash.get(STAGE_SESSION, None)
-    if stage_session and item.get_closest_marker(stage_session.setup.stage):
+    if stage_session is None:
+        return
+    name = item.nodeid.partition("::")[2].partition("[")[0]
+    stage_session.collected.add((item.path.resolve(), name))
+    if item.get_closest_marker(stage_session.setup.stage):
         stage_session.own.add(item)
 
 

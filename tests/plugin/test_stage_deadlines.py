@@ -23,12 +23,17 @@ path = "/api/flags/{flag}?user={user}"
 expected = { one = 5 }
 """
 CRITICAL = """
+import urllib.request
 import pytest
 
 @pytest.mark.immediate
 @pytest.mark.severity("critical")
 def test_own():
     raise AssertionError("broken")
+
+@pytest.mark.immediate
+def test_then():
+    urllib.request.urlopen("{api}/slow")
 """
 
 
@@ -104,9 +109,10 @@ def test_an_interrupt_is_heeded_while_the_target_does_not_answer(
 
 def test_what_failed_before_the_interrupt_rolls_back(tmp_path: Path, deployment: Deployment) -> None:
     """Interrupted is no excuse: pytest's exit code stays, the verdict is what the evidence says."""
+    deployment.stuck = "/slow"
     deployment.go_on.clear()
     project = patient(tmp_path, deployment)
-    project.write("test_own.py", CRITICAL)
+    project.write("test_own.py", CRITICAL.format(api=deployment.url))
     with project.started("-m", "immediate") as process:
         assert deployment.stalled.wait(GUARD_S)
         process.send_signal(signal.SIGINT)

@@ -49,6 +49,10 @@ def pytest_ignore_collect(): return True
 
 def pytest_runtest_setup(): pytest.skip("of the project alone")
 
+def pytest_collection_finish(session):
+    for item in session.items:
+        item.add_marker(pytest.mark.skip("of the project alone"))
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item):
     raise RuntimeError("of the project alone")

@@ -56,6 +56,11 @@ MODULE = "import pytest\npytestmark = pytest.mark.deploy\n"
         ("import pytest\n@pytest.mark.deploy\nclass Helper:\n def test_a(self): pass", []),
         ("import pytest\n@pytest.mark.immediate\ndef test_deploy(): pass", []),
         ("TEXT = '@pytest.mark.deploy'\ndef test_a(): pass", []),
+        (
+            "from pytest import mark as m\n@m.skip\ndef test_b(): pass\n@m.deploy\ndef test_a(): pass",
+            ["test_a"],
+        ),
+        ("import app, mock  # marked\n@mock.patch.object(app.deploy, 'x')\ndef test_a(): pass", []),
         (MODULE + "def test_a(:", ["*"]),
     ],
 )

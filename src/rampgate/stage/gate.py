@@ -30,10 +30,11 @@ _TRUSTED = {"_pytest", "allure_pytest", "rampgate", "xdist"}
 _ACTS_BY_SETTING = {
     "_pytest.warnings",
     "_pytest.unraisableexception",
+    "_pytest.skipping",
     "_pytest.threadexception",
     "_pytest.faulthandler",
 }
-"""Those of pytest's own that a project's settings (``filterwarnings = error``) let fail a check."""
+"""Those of pytest's own by which a project's settings or marks let a check fail, or skip it."""
 _SELECTS = ("keyword", "deselect", "maxfail", "lf", "stepwise")
 
 

@@ -38,10 +38,10 @@ def plan(session: pytest.Session, stage_session: StageSession) -> None:
     if run is None:
         return
     own = dict.fromkeys(item.nodeid for item in stage_session.own)
-    collected = {(item.path, item.nodeid.partition("::")[2].partition("[")[0]) for item in stage_session.own}
+    # What was collected is known by its marks; only of what was not, its file has to say.
     for file in _files(session.config):
         for name in names(file, stage, session.config):
-            if (file, name) not in collected:
+            if (file, name) not in stage_session.collected:
                 where = os.path.relpath(file, session.config.rootpath)
                 own[f"{where}::{name}"] = None
                 left_out = "skipped at import, or left out by an option, a hook or a naming rule"
@@ -53,41 +53,75 @@ def plan(session: pytest.Session, stage_session: StageSession) -> None:
 
 def names(file: Path, stage: str, config: pytest.Config) -> Iterator[str]:
     """The functions of a file that carry the marker, as ``Class::function``; ``*`` where it is no Python."""
-    source = file.read_bytes()
-    if stage.encode() not in source or b"mark" not in source:
-        return
     try:
-        tree = ast.parse(source)
+        source = file.read_bytes()
+        tree = ast.parse(source) if stage.encode() in source and b"mark" in source else None
+    except OSError:
+        return
     except (SyntaxError, ValueError):
         yield "*"
         return
-    aliases = {stage}
-    for _ in range(2):  # an alias of an alias is known in the second round
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign | ast.AnnAssign) and _carries(node.value, stage, aliases):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                aliases |= {each.id for each in targets if isinstance(each, ast.Name)} - {"pytestmark"}
-    yield from _functions(tree, "", inherited=False, known=(stage, aliases, config))
+    if tree is None:
+        return
+    yield from _functions(tree, "", inherited=False, known=_Names(stage, tree), config=config)
+
+
+class _Names:
+    """By which names a file calls the marker.
+
+    Args:
+        stage: the marker's own.
+        tree: the file.
+    """
+
+    def __init__(self, stage: str, tree: ast.Module) -> None:
+        self._stage = stage
+        self._marks, self._aliases = {"mark"}, set[str]()
+        for _ in range(2):  # an alias of an alias is known in the second round
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Assign | ast.AnnAssign):
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    names = {each.id for each in targets if isinstance(each, ast.Name)}
+                    self._aliases |= names if self.carries(node.value) else set()
+                    self._marks |= names if self._is_mark(node.value) else set()
+                elif isinstance(node, ast.ImportFrom):
+                    self._aliases |= {each.asname or each.name for each in node.names if each.name == stage}
+                    self._marks |= {each.asname or each.name for each in node.names if each.name == "mark"}
+
+    def carries(self, node: ast.AST | None) -> bool:
+        """Whether an expression has it: ``pytest.mark.stage``, an alias, ``pytest.param(marks=…)``."""
+        return node is not None and any(
+            (isinstance(each, ast.Attribute) and each.attr == self._stage and self._is_mark(each.value))
+            or (isinstance(each, ast.Name) and each.id in self._aliases)
+            for each in ast.walk(node)
+        )
+
+    def _is_mark(self, node: ast.AST | None) -> bool:
+        if isinstance(node, ast.Attribute):
+            return node.attr == "mark"
+        return isinstance(node, ast.Name) and node.id in self._marks
 
 
 def _functions(
-    scope: ast.AST, prefix: str, *, inherited: bool, known: tuple[str, set[str], pytest.Config]
+    scope: ast.AST, prefix: str, *, inherited: bool, known: _Names, config: pytest.Config
 ) -> Iterator[str]:
-    stage, aliases, config = known
     body = list(_statements(scope))
     if any(_assigns(node, "__test__") and not _truth(node) for node in body):
         return
-    inherited |= any(_assigns(node, "pytestmark") and _carries(node, stage, aliases) for node in body)
+    inherited |= any(
+        _assigns(node, "pytestmark") and known.carries(getattr(node, "value", None)) for node in body
+    )
     for node in body:
         if not isinstance(node, _FUNCTION | ast.ClassDef):
             continue
-        marked = any(_carries(each, stage, aliases) for each in node.decorator_list)
+        marked = any(map(known.carries, node.decorator_list))
         if isinstance(node, _FUNCTION):
             named = node.name.startswith((*_FUNCTIONS, *config.getini("python_functions")))
             if marked or (inherited and named):
                 yield f"{prefix}{node.name}"
         elif _is_tests(node, config):
-            yield from _functions(node, f"{prefix}{node.name}::", inherited=inherited or marked, known=known)
+            inner = f"{prefix}{node.name}::"
+            yield from _functions(node, inner, inherited=inherited or marked, known=known, config=config)
 
 
 def _statements(scope: ast.AST) -> Iterator[ast.AST]:
@@ -107,15 +141,6 @@ def _is_tests(node: ast.ClassDef, config: pytest.Config) -> bool:
 def _assigns(node: ast.AST, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     return any(isinstance(each, ast.Name) and each.id == name for each in targets)
-
-
-def _carries(node: ast.AST | None, stage: str, aliases: set[str]) -> bool:
-    """Whether an expression names the marker: ``pytest.mark.stage``, an alias, ``pytest.param(marks=…)``."""
-    return node is not None and any(
-        (isinstance(each, ast.Attribute) and each.attr == stage)
-        or (isinstance(each, ast.Name) and each.id in aliases)
-        for each in ast.walk(node)
-    )
 
 
 def _truth(node: ast.AST) -> bool:

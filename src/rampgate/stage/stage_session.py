@@ -45,6 +45,7 @@ class StageSession:
         late: why nothing more begins, "" while there is time.
         typed: which of the gate's checks were typed, as paths; None: nothing was, and all are meant.
         own: a user's own checks that were collected.
+        collected: file and name, without parameters, of every test that was.
     """
 
     setup: session.Setup
@@ -56,6 +57,7 @@ class StageSession:
     late: str = ""
     typed: list[str] | None = None
     own: set[pytest.Item] = field(default_factory=set)
+    collected: set[tuple[Path, str]] = field(default_factory=set)
 
     @cached_property
     def context(self) -> StageContext:
