@@ -152,15 +152,15 @@ def kept_promise(case: Case, row: dict[str, Any]) -> bool:
     return out == 0
 
 
-def inside(only: str) -> int:
-    """All ways, in this network; the number of promises that are broken."""
+def inside(only: str = "", results: str = str(RESULTS)) -> int:
+    """The ways with this in their name, in this network; the number of promises that are broken."""
     server, broken = Server(), 0
     with tempfile.TemporaryDirectory(prefix="rampgate-proof-") as folder:
         network = Network(Path(folder), NAMES, SERVICES)
         print(f"{'way':48} {'not allowed':>12} {'allowed':>12}  names looked up when not allowed")
         for case in [each for each in (*CASES, MINE) if only in each.name]:
             rows = [run(case, network, server, allowed=allowed) for allowed in (False, True)]
-            _keep(rows)
+            _keep(rows, Path(results))
             good = all(kept_promise(case, row) for row in rows)
             broken += not good
             counts = [_shown(row) for row in rows]
@@ -173,12 +173,12 @@ def inside(only: str) -> int:
     return broken
 
 
-def _keep(rows: list[dict[str, Any]]) -> None:
+def _keep(rows: list[dict[str, Any]], path: Path) -> None:
     """Write them down in place of what was known of this way."""
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     others = [line for line in lines if json.loads(line)["way"] != rows[0]["way"]]
     text = "".join(f"{line}\n" for line in (*others, *map(json.dumps, rows)))
-    RESULTS.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 def _shown(row: dict[str, Any]) -> str:
@@ -189,7 +189,7 @@ def _shown(row: dict[str, Any]) -> str:
 def main() -> int:
     """Go into the network, and try every way there."""
     if os.environ.get(_INSIDE):
-        return min(1, inside(*sys.argv[1:2] or [""]))
+        return min(1, inside(*sys.argv[1:]))
     if not available():
         print("prove-reach needs root, unshare and /dev/net/tun: not proven here")
         return 2

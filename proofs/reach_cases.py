@@ -114,7 +114,7 @@ CASES = (
         open=False,
     ),
     Case("page: everything that a page can do", _PAGE, page=HOSTILE),
-    Case("page: goes away by itself", _PAGE, page=AWAY, open=False),
+    Case("page: goes away by itself", _PAGE, page=AWAY),
     Case(
         "page: proxies of the environment",
         _PAGE,
