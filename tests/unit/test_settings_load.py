@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,7 +78,7 @@ def problems_of(path: Path, **how: object) -> list[str]:
             "endpoints[1].depends_on[1]",
             "found 'mysql'; input",
         ),
-        ("[[endpoints]]\nname='a'\npath='/'\nmethod='PUT'", "endpoints[1].method", "'GET' or 'HEAD'"),
+        ("[[endpoints]]\nname='a'\npath='/'\nmethod='PUT'", "endpoints[1].method", "'GET', 'HEAD' or 'POST'"),
         (
             "[[endpoints]]\nname='a'\npath='/'\ndepends_on=['mongo']",
             "endpoints[1].depends_on[1]",
@@ -515,3 +516,28 @@ def test_thresholds_on_what_cannot_be_read_are_not_called_wrong(written: Callabl
         load(path)
     (told,) = refused.value.problems
     assert "metrics[1].path" in told
+
+
+def test_a_key_in_what_is_sent_as_json_is_a_secret(written: Callable[[str], Path]) -> None:
+    """Typed into the file or filled in, and however deep it lies; the rest of the JSON is no secret."""
+    path = written(
+        """
+        allow_writes = true
+        [target]
+        api = "http://127.0.0.1:1"
+        [flags]
+        path = "/flags/{flag}"
+        body = { api_key = "canary-one", context = { user = "{user}", tokens = ["canary-two"] } }
+        expected = { search = 0 }
+        [[endpoints]]
+        name = "items"
+        path = "/graphql"
+        method = "POST"
+        send = { query = "{ appointments }", variables = { project = "plain", apiKey = "${PROJECT}" } }
+        """
+    )
+    settings, redactor = load(path, environ={"PROJECT": "canary-three"})
+    kept = json.dumps(redactor.data(settings.to_json()))
+    assert "canary" not in kept
+    assert "{ appointments }" in kept
+    assert settings.endpoints[0].send["variables"]["apiKey"] == "canary-three"

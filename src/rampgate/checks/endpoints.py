@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from rampgate.checks.frame.check import Check, DefaultThreshold
-from rampgate.checks.frame.secrets import Headers
+from rampgate.checks.frame.secrets import Body, Headers
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 from rampgate.model import statistics
 from rampgate.model.metrics import Kind, Metric
@@ -41,7 +41,7 @@ class EndpointSettings(Table):
         default="GET",
         description='or `"HEAD"`; `"POST"`, as GraphQL has it, with `allow_writes = true` alone',
     )
-    send: dict[str, Any] = Field(default={}, description="JSON of a `POST`")
+    send: Body = Field(default={}, description="JSON of a `POST`; what has a secret's name is one")
     headers: Headers = Field(default={}, description="beside those of `[target]`, and in their place; secret")
     sign_in: bool = Field(default=True, description="where `[login]` is configured")
     body: JMESPath | None = Field(default=None, description="JMESPath of a list or number that must be there")
