@@ -40,6 +40,7 @@ NOTE = "rampgate-note"
 READY_WITHIN_S = 30.0
 CHECK_EVERY_S = 0.25
 _GRACE_S = 10.0
+_SAID_EVERY_S = 10.0
 
 
 class Coordinator:
@@ -85,6 +86,25 @@ class Coordinator:
         """The nodes of the workers that could take part."""
         clients = self._runner.clients
         return [client.id for client in clients.ready + clients.running + clients.spawning]
+
+    def wait_for(self, workers: int, seconds: float, progress: Callable[[str], None]) -> str:
+        """Wait until so many workers are ready, and say what is missing where they are not; "" of nothing.
+
+        Args:
+            workers: how many.
+            seconds: how long to wait; 0 waits as long as it takes.
+            progress: takes a line now and then.
+        """
+        begun, said = time.monotonic(), -_SAID_EVERY_S
+        while (ready := len(self._runner.clients.ready)) < workers:
+            waited, what = time.monotonic() - begun, f"{ready} of {workers} workers are ready"
+            if seconds and waited >= seconds:
+                return f"{what} after {seconds:g} s; accepted are more, started with --worker --master-host"
+            if waited - said >= _SAID_EVERY_S:
+                progress(what)
+                said = waited
+            gevent.sleep(CHECK_EVERY_S)
+        return ""
 
     def prepare(self, run: LoadRun, accounts: Sequence[Account]) -> None:
         """Hand each worker the run, before Locust has it start a test.

@@ -10,11 +10,10 @@ Locust.
 
 from __future__ import annotations
 
-import atexit
 import importlib.util
-import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,8 +28,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from rampgate.checks.frame.secrets import SiteAddress
 from rampgate.errors import ConfigurationError, ExitCode, ProbeError, RampgateError
 from rampgate.evidence import session
-from rampgate.io.output import endure_readers_leaving
-from rampgate.load import cohorts, plan, profile, unread
+from rampgate.load import cohorts, plan, profile
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
 from rampgate.model.redact import MASK, Redactor
@@ -58,7 +56,6 @@ __all__ = ["Gate", "LoadUser", "Steps"]
 
 
 OPEN_PAGE = "the web page is open to the network (--web-host): whoever reaches it may start and stop load"
-_PRINTS = {"-h", "--help", "-V", "--version", "-l", "--list", "--show-task-ratio", "--show-task-ratio-json"}
 
 
 class Gate:
@@ -68,23 +65,11 @@ class Gate:
     interrupted: ClassVar[bool] = False
     verdict: ClassVar[tuple[Verdict, Any] | None] = None
     lock = RLock()
-    watched: ClassVar[int] = 0
     coordinator: ClassVar[coordinator.Coordinator | None] = None
     worker: ClassVar[worker.Worker | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     config: ClassVar[str | None] = None
     host: ClassVar[str | None] = None
-
-
-def add_options(parser: Any, **_: Any) -> None:
-    """Options beside Locust's own, and a web page for this machine alone unless it is asked for otherwise."""
-    program = Path(sys.argv[0])
-    if Gate.watched == 0 and (program.stem == "locust" or program.parts[-2:] == ("locust", "__main__.py")):
-        Gate.watched = os.getpid()
-        endure_readers_leaving()
-        atexit.register(not_begun)
-    parser.set_defaults(web_host="127.0.0.1")
-    typed.add_options(parser)
 
 
 def prepare(environment: Any, **_: Any) -> None:
@@ -93,7 +78,7 @@ def prepare(environment: Any, **_: Any) -> None:
     # Until there is a verdict: no evidence never passes. A worker has none of its own.
     is_worker = isinstance(environment.runner, WorkerRunner)
     environment.process_exit_code = ExitCode.PROMOTE if is_worker else ExitCode.HOLD
-    Gate.watched = -1
+    typed.Start.begun = True
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
     Gate.config, Gate.host = options.rampgate_config, options.host
@@ -115,6 +100,21 @@ def prepare(environment: Any, **_: Any) -> None:
     # Thrown from the hub, neither signal can break into the judging.
     for number in signals if options.headless or is_worker else ():
         gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
+    if Gate.coordinator and options.headless:
+        _await_workers(environment, Gate.coordinator)
+
+
+def _await_workers(environment: Any, workers: coordinator.Coordinator) -> None:
+    """Wait for the workers as Locust would, which leaves with an exit code of its own where none come."""
+    options, missing = environment.parsed_options, "interrupted before the workers were ready"
+    with suppress(KeyboardInterrupt):
+        missing = workers.wait_for(options.expect_workers, options.expect_workers_max_wait, _print)
+    if missing and Gate.run:
+        Gate.run.trouble(missing)
+        judge(environment)
+        environment.runner.quit()
+        show()
+        sys.exit(environment.process_exit_code)
 
 
 def _take_over(environment: Any) -> None:
@@ -144,12 +144,6 @@ def _check(environment: Any) -> None:
         _refuse(error)
         _print(str(error))
         sys.exit(error.exit_code)
-
-
-def not_begun() -> None:
-    """Locust ends, and has begun nothing: it could not read what was typed, or has only printed something."""
-    if Gate.watched == os.getpid() and "--worker" not in sys.argv and _PRINTS.isdisjoint(sys.argv):
-        unread.record(sys.argv[1:], "--rampgate-config", "Locust did not start; its own message says why")
 
 
 def interrupt(environment: Any, main: Any) -> None:
@@ -292,7 +286,7 @@ def _print(text: str) -> None:
 
 
 for event, listener in (
-    (events.init_command_line_parser, add_options),
+    (events.init_command_line_parser, typed.add_options),
     (events.init, prepare),
     (events.test_start, begin),
     (events.user_error, keep_error),

@@ -206,6 +206,24 @@ def test_master_and_workers_are_processes_of_their_own(folder: Path) -> None:
     assert happened(folder, "comes") == happened(folder, "goes") == 4
 
 
+@pytest.mark.parametrize("ends", ["by its time", "by Ctrl-C"])
+def test_a_master_without_workers_holds(folder: Path, ends: str) -> None:
+    """Nothing was measured: it says how many workers were missing, and its exit code is the gate's own."""
+    configure(folder, 'stages = "1s:4,3s:4"')
+    wait = "2" if ends == "by its time" else "0"
+    arguments = ("--master-bind-port", str(free_port()), "--expect-workers", "2")
+    master = start(folder, "--master", *arguments, "--expect-workers-max-wait", wait)
+    if ends == "by Ctrl-C":
+        assert master.stdout
+        assert any("0 of 2 workers are ready" in line for line in master.stdout)
+        master.send_signal(signal.SIGINT)
+    code, said = ended(master)
+    assert (code, verdict_of(folder)["verdict"]) == (HOLD, "hold"), said
+    missing = "0 of 2 workers are ready after 2 s" if wait == "2" else "interrupted before the workers"
+    assert missing in message_of(folder, "load/whole run")
+    assert "Traceback" not in said
+
+
 def test_a_killed_worker_is_told_and_its_evidence_kept(folder: Path) -> None:
     """Kill -9 of one of two workers: the run goes on, keeps both files, is undecided, and holds."""
     configure(folder, 'stages = "1s:6,9s:6"')
