@@ -176,6 +176,7 @@ CASES = {
     "immediate, everything shown": Case(
         (*_PYTEST, "-m", "immediate", "-vv", "--showlocals", "--junitxml=own.xml", "--tb=long")
     ),
+    "immediate, Allure": Case((*_PYTEST, "-m", "immediate", "--alluredir=allure")),
     "immediate, logging": Case((*_PYTEST, "-m", "immediate", "--log-cli-level=DEBUG", "--log-file=own.log")),
     "immediate, two processes": Case((*_PYTEST, "-m", "immediate", "-n", "2")),
     "immediate, interrupted": Case((*_PYTEST, "-m", "immediate"), _interrupt),
@@ -185,6 +186,12 @@ CASES = {
     "deploy, advanced": Case((*_PYTEST, "-m", "deploy", "--step", "advanced")),
     "load": Case(("rampgate", "load")),
     "load, interrupted": Case(("rampgate", "load"), _interrupt),
+    "load, every file of Locust's": Case(
+        (
+            *("locust", "-f", str(locustfile()), "--headless", "-L", "DEBUG", "--logfile=load.log"),
+            *("--csv=load", "--csv-full-history", "--html=load.html", "--processes=2"),
+        )
+    ),
     "load, its page": Case(("locust", "-f", str(locustfile())), _pages),
     "doctor": Case(("rampgate", "doctor")),
     "verdict": Case(("rampgate", "verdict"), before=(*_PYTEST, "-m", "immediate")),

@@ -269,10 +269,10 @@ def pytest_runtest_makereport(
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
         return report
-    clean_report(report, stage_session.setup.redactor)
-    if stage_session.run is None or (call.when != "call" and call.excinfo is None):
-        return report
     error = call.excinfo.value if call.excinfo else None
+    clean_report(report, error, stage_session.setup.redactor)
+    if stage_session.run is None or (call.when != "call" and error is None):
+        return report
     if isinstance(error, NeverRanError):
         _attach(report, item, "never ran", str(error))
         return report

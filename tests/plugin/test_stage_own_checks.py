@@ -136,6 +136,10 @@ def chatty():
 def test_own(settings, chatty):
     print(os.environ["CANARY"])
     assert settings.login.body["password"] == "another"
+
+@pytest.mark.immediate
+def test_failing(settings):
+    pytest.fail(settings.login.body["password"])
 """
 HEADERS = 'headers = {{ X-Key = "{header}", X-Other = "${{CANARY}}" }}\n'
 
@@ -147,7 +151,8 @@ def test_no_secret_reaches_the_evidence(project: Project, deployment: Deployment
     settings = SETTINGS.format(api=api).replace("[version]", HEADERS.format(**SECRETS) + "[version]")
     project.write("rampgate.toml", settings + LOGIN.format(**SECRETS))
     project.write("test_own.py", LEAKY)
-    ran = project.run("-m", "immediate", CANARY=SECRETS["variable"])
+    allure = ("-p", "allure_pytest.plugin", "--alluredir", str(tmp_path / "reports/allure"))
+    ran = project.run("-m", "immediate", *allure, CANARY=SECRETS["variable"])
     assert ran.code == 20, ran.told
     assert "/api/login" in deployment.asked
     assert "/api/items" in deployment.asked

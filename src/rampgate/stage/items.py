@@ -155,11 +155,16 @@ def error_text(error: BaseException | None, redactor: Redactor) -> str:
     return "\n".join(clean(redactor.text(line)) for line in lines)
 
 
-def clean_report(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Take secrets out of what pytest itself shows: a traceback, an assertion's values, captured output.
+def clean_report(report: pytest.TestReport, error: BaseException | None, redactor: Redactor) -> None:
+    """Take secrets out of what pytest shows: a traceback, an assertion's values, captured output.
 
-    Half a character, which a worker's pipe cannot carry, becomes its own escape.
+    And out of the error itself, of which Allure has its message. Half a character, which a worker's pipe
+    cannot carry, becomes its own escape.
     """
+    if error:
+        error.args = tuple(redactor.data(error.args))
+        texts = {name: value for name, value in vars(error).items() if isinstance(value, str)}
+        vars(error).update(redactor.data(texts))
 
     def cleaned(text: str) -> str:
         return redactor.text(text).encode("utf-8", "backslashreplace").decode()
