@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from proofs.faults import append, commit
 from tests.unit.backups import opened
-from tests.unit.canaries import Canaries, file_of
+from tests.unit.canaries import PLAIN, Canaries, file_of
 from tests.unit.fakes import send_json, serving
 from tests.unit.stores_fixture import free_port, secantus, valkey
 
@@ -60,8 +60,7 @@ def test_own(settings, account):
 _PLAIN: dict[str, Any] = {
     "environment": "staging",
     "percentage": 25,
-    "allow_writes": True,
-    "login.body.email": "probe@example.test",
+    **PLAIN,
     "mongodb.timeout": "1s",
     "redis.timeout": "1s",
     "latency": {"look": "1s", "pace": 190, "max_rate": 190},

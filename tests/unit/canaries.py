@@ -28,6 +28,8 @@ NAME = "home"
 """Fills in every field that must be there and holds no secret, so that what names another finds it."""
 NAMED = {"uri", "url", "dsn", "headers", "body", "command"}
 """Fields that hold secrets whatever they are about."""
+PLAIN = {"allow_writes": True, "login.body.email": "probe@example.test", "endpoints.method": "POST"}
+"""What is no secret, and must be so that the others may be there."""
 _APART = {"demo", "policy"}
 """What brings up a demo stays out of evidence; a policy is another file."""
 
@@ -41,7 +43,7 @@ class Canaries:
         hosts: host and port of a site, of a store.
     """
 
-    plain: dict[str, Any] = field(default_factory=dict)
+    plain: dict[str, Any] = field(default_factory=lambda: dict(PLAIN))
     hosts: tuple[str, str] = ("127.0.0.1:1", "127.0.0.1:1")
     places: dict[str, str] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)

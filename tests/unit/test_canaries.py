@@ -36,7 +36,7 @@ NO_SECRETS = {
 @pytest.fixture
 def made() -> Canaries:
     """The secrets, and where each is."""
-    return Canaries({"login.body.email": "probe@example.test"})
+    return Canaries()
 
 
 def loaded(folder: Path, settings: dict[str, Any], environ: dict[str, str]) -> Any:
