@@ -229,7 +229,10 @@ class Multi:
 
     def _look(self, fd: int, *, idle: bool = False) -> None:
         """Notice a connection that the target has closed without having read what was, or will be, sent."""
-        ours = _socket(AF_INET, SOCK_STREAM, fileno=fd)
+        try:
+            ours = _socket(AF_INET, SOCK_STREAM, fileno=fd)
+        except OSError:  # no socket: by this a thread of libcurl says that it has looked a name up
+            return
         try:
             state = unread(ours)
             if state or (idle and state is not None):
