@@ -65,6 +65,7 @@ def test_the_account_is_what_is_sent() -> None:
     assert clients.requests[0].method == "POST"
 
 
+GONE = {"Location": "/home", "Set-Cookie": "s=1"}
 FORM = """<form action="/search"><input type="hidden" name="kind" value="all"></form>
 <form method="post"><input name="csrf" type="hidden" value="c1&amp;c2">
 <input name=password type=password></form>"""
@@ -244,3 +245,26 @@ def test_an_account_may_be_sent_as_the_fields_of_a_form_for_a_token() -> None:
     (request,) = clients.requests
     assert (seen.value, token) == (1.0, TOKEN)
     assert dict(parse_qsl(request.content.decode())) == dict(login.body)
+
+
+@pytest.mark.parametrize("action", ["", "/enter", "http://target.test/enter"])
+def test_a_form_behind_basic_authentication_is_sent_with_it(action: str) -> None:
+    """The account in the address of the site opens its form and what the form is sent to."""
+    known = []
+
+    def site(request: httpx.Request) -> httpx.Response:
+        known.append(request.headers.get("Authorization"))
+        assert "gate" not in request.headers.get("Referer", "")
+        form = f'<form action="{action}"><input type=password></form>'
+        return (
+            httpx.Response(200, html=form) if request.method == "GET" else httpx.Response(303, headers=GONE)
+        )
+
+    login = LoginSettings(path="/login", encoding="form", body={"user": "a", "password": PASSWORD})
+    transport = httpx.MockTransport(site)
+    with client("http://gate:canary-gate@target.test", run_id="r", timeout_s=5, transport=transport) as http:
+        seen, _ = probes.sign_in(http, login)
+    assert seen.value == 1.0, seen.note
+    assert len(known) == 2
+    assert known[0] == known[1]
+    assert known[0].startswith("Basic ")

@@ -62,6 +62,8 @@ def _by_form(client: httpx.Client, login: LoginSettings) -> tuple[Answer, str]:
     if action is None or site_of(str(action)) != site_of(str(page)):
         return shown, f"{came} with a form that is sent to another site"
     fields, headers = {**form.hidden, **login.body}, {"Referer": str(page)}
+    base = client.base_url  # which may have an account of its own
+    action = action.copy_with(username=base.username, password=base.password) if base.userinfo else action
     answer = ask(client, "POST", str(action), form=fields, headers=headers)
     return answer, _refusal(page, answer)
 
