@@ -36,7 +36,7 @@ from tests.unit.stores_fixture import free_port, secantus, valkey
 from rampgate.load.plan import locustfile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from http.server import BaseHTTPRequestHandler
 
 RESULTS = Path(__file__).parent / "results" / "secrets.jsonl"
@@ -57,6 +57,7 @@ def test_own(settings, account):
     print(settings, account, os.environ["DEPLOY_TOKEN"])
     assert account == settings.target.api
 """
+_ACCOUNTS = "email,password\n" + "".join(f"u{n}@example.test,canary-accounts-7f3a\n" for n in range(5))
 _PLAIN: dict[str, Any] = {
     "environment": "staging",
     "percentage": 25,
@@ -121,6 +122,8 @@ class Case:
 
     Args:
         command: what is typed; rampgate's own programs are found beside this Python.
+        broken: whether its settings are wrong.
+        plain: settings that hold no secret.
         before: what is typed before it.
         during: what is done while it runs: of its process and the texts to be searched.
     """
@@ -129,6 +132,7 @@ class Case:
     during: Callable[[subprocess.Popen[str], dict[str, str]], None] | None = None
     before: tuple[str, ...] = ()
     broken: bool = False
+    plain: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _interrupt(process: subprocess.Popen[str], _: dict[str, str]) -> None:
@@ -185,6 +189,26 @@ CASES = {
     "deploy, advanced": Case((*_PYTEST, "-m", "deploy", "--step", "advanced")),
     "load": Case(("rampgate", "load")),
     "load, interrupted": Case(("rampgate", "load"), _interrupt),
+    "load, accounts of a file": Case(
+        ("rampgate", "load"), plain={"load.accounts.pattern": None, "load.accounts.csv": "accounts.csv"}
+    ),
+    "load, accounts that are refused": Case(
+        ("rampgate", "load"),
+        plain={
+            "login.path": "/refused",
+            "load.accounts.pattern": None,
+            "load.accounts.csv": "accounts.csv",
+        },
+    ),
+    "immediate, in a browser": Case(
+        (*_PYTEST, "-m", "immediate"),
+        plain={
+            "pages.selector": "html",
+            "pages.sign_in": True,
+            "pages.lighthouse": True,
+            "evidence": {"page_content": "full"},
+        },
+    ),
     "load, every file of Locust's": Case(
         (
             *("locust", "-f", str(locustfile()), "--headless", "-L", "DEBUG", "--logfile=load.log"),
@@ -205,17 +229,17 @@ def _echo(handler: BaseHTTPRequestHandler) -> None:
     sent = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode(errors="replace")
     said = {"path": handler.path, "headers": dict(handler.headers), "body": sent}
     version = json.dumps(said) if handler.path.count("x") % 2 else "1"
-    status = HTTPStatus.OK if "stale" not in handler.path else HTTPStatus.BAD_REQUEST
+    status = HTTPStatus.OK if "refused" not in handler.path else HTTPStatus.BAD_REQUEST
     answer = {"version": version, "instance": "a", "token": "session-canary-7f3a", "home": 5, "enabled": True}
     send_json(handler, status, {**answer, "user": {"id": "1", "workspaceId": "1"}, "echo": said})
 
 
 @contextmanager
-def _made(folder: Path, *, up: bool) -> Iterator[tuple[dict[str, Any], Canaries]]:
+def _made(folder: Path, more: Mapping[str, Any], *, up: bool) -> Iterator[tuple[dict[str, Any], Canaries]]:
     """The settings, and the deployment that they are of."""
     with ExitStack() as stack:
         site = urlsplit(stack.enter_context(serving(_echo))).netloc
-        plain = dict(_PLAIN)
+        plain = {**_PLAIN, **more}
         made = Canaries(plain, (site, f"127.0.0.1:{free_port()}"))
         if up:
             words = {"canary-mongodb-7f3a": "mongodb.uri, live", "canary-redis-7f3a": "redis.url, live"}
@@ -229,6 +253,7 @@ def _made(folder: Path, *, up: bool) -> Iterator[tuple[dict[str, Any], Canaries]
             plain["mongodb.uri"] = uri.replace("//", f"//u:{mongodb}@") + "/?authSource=admin"
             plain["redis.url"] = url.replace("//", f"//:{redis}@")
             plain["backups.scratch_mongodb"] = plain["mongodb.uri"]
+        made.places["canary-accounts-7f3a"] = "a file of accounts"
         made.places["session-canary-7f3a"] = "the session"
         made.places["canary-environment-7f3a"] = "the environment of a command"
         yield made.settings(), made
@@ -241,13 +266,14 @@ def _run(name: str, case: Case, *, up: bool) -> dict[str, Any]:
         for inner in ("stores", "project", "temporary"):
             (folder / inner).mkdir()
         project, temporary = folder / "project", folder / "temporary"
-        with _made(folder / "stores", up=up) as (settings, made):
+        with _made(folder / "stores", case.plain, up=up) as (settings, made):
             text = file_of(settings)
             if case.broken:
                 text = re.sub(r'"(http|mongodb|redis)://u:', r'"\1://u:/', text).replace('"page=', '"')
             (project / "rampgate.toml").write_text(text, encoding="utf-8")
             (project / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
             (project / "test_own.py").write_text(_OWN, encoding="utf-8")
+            (project / "accounts.csv").write_text(_ACCOUNTS, encoding="utf-8")
             eyes = Eyes(tuple(made.places), temporary)
             texts: dict[str, str] = {}
             with eyes.looking():
@@ -260,7 +286,7 @@ def _run(name: str, case: Case, *, up: bool) -> dict[str, Any]:
                     texts[_plain(path.relative_to(folder))] = path.read_text(
                         encoding="utf-8", errors="replace"
                     )
-            for own in ("project/rampgate.toml", "project/test_own.py"):
+            for own in ("project/rampgate.toml", "project/test_own.py", "project/accounts.csv"):
                 texts.pop(own)
             found = sorted(
                 (where, of)
