@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+
+import pytest
 
 from rampgate.model.redact import Redactor
+from rampgate.outcome import Outcome
 from rampgate.stage import logs
-
-if TYPE_CHECKING:
-    import pytest
+from rampgate.stage.items import UnmetError, clean_report
 
 
 def test_what_libraries_log_has_no_secret(caplog: pytest.LogCaptureFixture) -> None:
@@ -22,3 +22,18 @@ def test_what_libraries_log_has_no_secret(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages == ["HTTP Request: GET http://***@h/?a=***", "1 of items", "canary-7f3a"]
     assert caplog.records[1].args == (1, "items")
     assert logging.getLogRecordFactory() is before
+
+
+def test_an_error_loses_its_secrets_and_keeps_its_outcome() -> None:
+    """Its texts are quoted by other plugins; an outcome stays one, even where a password is its name."""
+    error = UnmetError(Outcome.FAILED, ["canary-7f3a"])
+    failed = pytest.fail.Exception("of canary-7f3a")
+    report = pytest.TestReport(
+        "a", ("a", 1, "a"), {}, "failed", "at canary-7f3a", "call", [("out", "canary-7f3a")]
+    )
+    redactor = Redactor(["canary-7f3a", "failed"])
+    clean_report(report, error, redactor)
+    clean_report(report, failed, redactor)
+    assert error.outcome is Outcome.FAILED
+    assert str(failed) == "of ***"
+    assert (report.longreprtext, report.sections) == ("at ***", [("out", "***")])

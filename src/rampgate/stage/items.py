@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 
@@ -162,9 +163,10 @@ def clean_report(report: pytest.TestReport, error: BaseException | None, redacto
     cannot carry, becomes its own escape.
     """
     if error:
-        error.args = tuple(redactor.data(error.args))
-        texts = {name: value for name, value in vars(error).items() if isinstance(value, str)}
-        vars(error).update(redactor.data(texts))
+        error.args = tuple(redactor.text(arg) if _is_text(arg) else arg for arg in error.args)
+        for name, value in vars(error).items():
+            if _is_text(value):
+                vars(error)[name] = redactor.text(value)
 
     def cleaned(text: str) -> str:
         return redactor.text(text).encode("utf-8", "backslashreplace").decode()
@@ -172,6 +174,11 @@ def clean_report(report: pytest.TestReport, error: BaseException | None, redacto
     if (text := cleaned(report.longreprtext)) != report.longreprtext:
         report.longrepr = text
     report.sections = [(cleaned(name), cleaned(output)) for name, output in report.sections]
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it is text, and no outcome."""
+    return isinstance(value, str) and not isinstance(value, Enum)
 
 
 def severity_of(item: pytest.Item) -> Severity:
