@@ -10,7 +10,7 @@ TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-reach
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-reach
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -76,6 +76,9 @@ prove-backups: $(STAMP) ## Backups of 100,000 documents and keys, whole and dama
 
 prove-bad-inputs: $(STAMP) ## What somebody gets wrong before a deploy, and what is left of it (3 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.bad_inputs $(ARGS)
+
+prove-blame: $(STAMP) ## Who is to blame: the runner, the settings, or the target, each beside its reverse (15 minutes; resumable; not in CI)
+	$(BIN)/python -m proofs.blame $(ARGS)
 
 prove-answers: $(STAMP) ## Answers that are none, and what the checks made of each (2 minutes; not in CI)
 	$(BIN)/python -m proofs.answers

@@ -233,6 +233,14 @@ def test_an_error_of_the_load_test_itself_is_no_pass(started: Started) -> None:
     assert decided.notes.count("the load test itself broke: KeyError: 'token'") == 1
 
 
+def test_what_kept_all_requests_from_being_sent_is_the_reason(started: Started) -> None:
+    """Of a machine without a network, say: the first line names it."""
+    started.run.trouble("requests could not be sent from here: network is unreachable")
+    decided = started.end(45.1)
+    assert decided.decision is Decision.HOLD
+    assert "requests could not be sent from here: network is unreachable" in decided.reasons[0]
+
+
 @pytest.mark.parametrize("full", ["verdict.json", "end", "event", "measurement"])
 def test_a_disk_that_is_full_at_the_end_holds_now_and_later(
     started: Started, monkeypatch: pytest.MonkeyPatch, full: str

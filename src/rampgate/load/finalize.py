@@ -73,9 +73,9 @@ class Finalizer:
         """
         for part in slices:
             counts = counters.of(part.takes)
-            whole = wrong if part.check == WHOLE_RUN else ""
-            message = "; ".join(text for text in (whole, self._nothing(part, counts)) if text)
-            self._slice(part, counts, counters.thresholds, message)
+            nothing = self._nothing(part, counts)
+            why = wrong if nothing or part.check == WHOLE_RUN else ""
+            self._slice(part, counts, counters.thresholds, "; ".join(filter(None, (why, nothing))))
         if any(part.check == SLICES for part in slices):
             missing = not counters.of(lambda *_: True).n
             self._end(SLICES, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
@@ -213,7 +213,7 @@ class Finalizer:
         Expect(self.run, part.check, advisory=part.advisory, unreliable=unreliable)(duration)
         if not part.advisory:
             outcome = Outcome.ERROR if wrong else None
-            cause = Cause.NOTHING if part.check == WHOLE_RUN and self._nothing(part, counts) else None
+            cause = Cause.NOTHING if part.check == WHOLE_RUN and wrong == NOTHING else None
             self._end(part.check, outcome, wrong, span[1] - span[0], cause)
 
     def _nothing(self, part: Slice, counts: Counts) -> str:
