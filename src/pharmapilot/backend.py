@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pharmapilot.config import ApiConfig
 
 MONGODB_PATIENCE_SECONDS = 15.0
+FILLING_SECONDS = 40.0
 REFRESH_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
@@ -75,14 +76,17 @@ class Backend:
         Raises:
             StoreDownError: MongoDB did not answer for 15 seconds.
         """
+        from pymongo import timeout
         from pymongo.errors import AutoReconnect
 
         deadline = time.monotonic() + MONGODB_PATIENCE_SECONDS
         while True:
             try:
                 await self.connections.wait_for_mongodb(deadline - time.monotonic())
-                await fill(self.connections.database)
-                await fill_accounts(self.connections.database, self.config.password)
+                # In place of the short time-out of requests: a retry would meet what the slow write wrote.
+                with timeout(FILLING_SECONDS):
+                    await fill(self.connections.database)
+                    await fill_accounts(self.connections.database, self.config.password)
                 await self.flags.start(self.config.start_flags)
             except (AutoReconnect, StoreDownError) as error:
                 if time.monotonic() > deadline:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _DEFAULTS = {"evidence.page_content": "full"}
 """The demo's people are made up, so that its pages may be quoted."""
 _STOP_S = 15.0
+_LINE = 400
 _POLL_S = 0.05
 
 
@@ -215,5 +216,5 @@ def _await(process: Process, ready: Path, log: Path, seconds: float) -> None:
         if over or time.monotonic() > deadline:
             ended = f"ended with {process.end()}" if over else "is not ready"
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            last = f": {lines[-1]}" if lines else ""
+            last = f": {lines[-1][:_LINE]}" if lines else ""
             raise ProbeError(f"the demo deployment {ended} after {seconds:g} s at the most{last}")

@@ -1,7 +1,8 @@
 """A pytest plugin (``-p tests.journeys.short_look``) that asks endpoints for ten seconds in place of sixty.
 
 Journeys that are about something else than latency use it: what they run is a rehearsal. It takes the machine
-of the tests for a calm one, as ``tests.calm_probe`` does.
+of the tests for a calm one, as ``tests.calm_probe`` does, and asks the flag service of the demo as fast as it
+answers, as often as always.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests import calm_probe
 
 from rampgate.checks.endpoints import LatencySettings
+from rampgate.checks.flag_service import probe
 from rampgate.stage import stage_session
 
 if TYPE_CHECKING:
@@ -30,3 +32,4 @@ def load(*arguments: Any, **named: Any) -> tuple[Settings, Redactor]:
 
 
 vars(stage_session)["load"] = load
+vars(probe)["RATE"] = 1000.0

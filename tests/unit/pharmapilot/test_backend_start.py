@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from pymongo import _csot
 from pymongo.errors import AutoReconnect
 
 from pharmapilot import backend as module
@@ -16,6 +17,7 @@ class Start:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, losses: int) -> None:
         self.filled = 0
+        self.time = 0.0
         self.losses = losses
         nowhere = "mongodb://127.0.0.1:1/?directConnection=true"
         config = ApiConfig(nowhere, "redis://127.0.0.1:1/0", "t", "p", "1", False, Rules(), ())  # noqa: FBT003 - no faults
@@ -29,6 +31,7 @@ class Start:
     async def fill(self, *_: Any) -> bool:
         """Fill, or lose the connection."""
         self.filled += 1
+        self.time = _csot.remaining() or 0.0
         if self.filled <= self.losses:
             raise AutoReconnect
         return True
@@ -53,6 +56,13 @@ def test_lost_connection_costs_time_and_not_the_start(monkeypatch: pytest.Monkey
     start = Start(monkeypatch, losses=2)
     start.run()
     assert start.filled == 3
+
+
+def test_filling_has_more_time_than_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow write is not sent twice: the second would meet what the first one wrote."""
+    start = Start(monkeypatch, losses=0)
+    start.run()
+    assert start.time > module.MONGODB_PATIENCE_SECONDS
 
 
 def test_store_that_stays_away_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
