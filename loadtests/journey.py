@@ -157,7 +157,9 @@ class LoadUser(User):
         with mine.alone():
             if mine.generation == self._generation and not mine.trouble:
                 body = {**login.body, **(self.account.body if self.account else {})}
-                plain = login.encoding == "json" and not login.cookie and login.service != "web"
+                plain = login.encoding == "json" and not (
+                    login.cookie or login.csrf or login.service == "web"
+                )
                 mine.open(partial(self._by_token if plain else self._otherwise, login, body))
         self.work.recorder.fact(ACCOUNTS, str(mine.number), [mine.trouble, mine.renewed])
         if mine.trouble:

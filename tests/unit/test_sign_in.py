@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.unit.fakes import Clients, always
 
-from rampgate.config.subjects import LoginSettings
+from rampgate.config.subjects import CsrfSettings, LoginSettings
 from rampgate.io.http import client
 from rampgate.probes import sign_in as probes
 
@@ -268,3 +268,21 @@ def test_a_form_behind_basic_authentication_is_sent_with_it(action: str) -> None
     assert len(known) == 2
     assert known[0] == known[1]
     assert known[0].startswith("Basic ")
+
+
+@pytest.mark.parametrize(("given", "up"), [("c1%3D%3D", 1.0), ("", 0.0), ("%C3%BC%0A", 0.0)])
+def test_a_cookie_against_forgery_is_fetched_first_and_sent_back_in_a_header(given: str, up: float) -> None:
+    """As frameworks want it of scripts: its value, decoded, beside the cookie; else nobody is let in."""
+
+    def site(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/csrf":
+            return httpx.Response(204, headers={"Set-Cookie": f"XSRF-TOKEN={given}; Path=/"} if given else {})
+        good = (
+            request.headers["X-XSRF-TOKEN"] == "c1==" and "XSRF-TOKEN=c1%3D%3D" in request.headers["Cookie"]
+        )
+        return httpx.Response(204 if good else 419, headers={"Set-Cookie": "session=s1"} if good else {})
+
+    login = LOGIN.model_copy(update={"cookie": "session", "csrf": CsrfSettings(path="/csrf")})
+    with Clients(site)() as http:
+        seen, _ = probes.sign_in(http, login)
+    assert seen.value == up, seen.note

@@ -22,6 +22,14 @@ class FormSettings(Table):
     lands_on: UrlPath = "/"
 
 
+class CsrfSettings(Table):
+    """[login.csrf]: a cookie that is fetched first, and sent back in a header with the account."""
+
+    path: UrlPath = Field(description="a GET of it sets the cookie")
+    cookie: str = "XSRF-TOKEN"
+    header: str = "X-XSRF-TOKEN"
+
+
 class LoginSettings(Table):
     """[login]: how a known-good account signs in."""
 
@@ -36,6 +44,7 @@ class LoginSettings(Table):
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to the sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
     form: FormSettings | None = None
+    csrf: CsrfSettings | None = None
     depends_on: list[Literal["mongodb", "redis"]] = Field(default_factory=list)
     required: bool = True
 

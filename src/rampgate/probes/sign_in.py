@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import httpx
 
@@ -46,8 +47,14 @@ def post(client: httpx.Client, login: LoginSettings) -> Answer:
     Raises:
         ProbeError: we could not measure.
     """
-    form = login.body if login.encoding == "urlencoded" else None
-    return ask(client, "POST", login.path, body=None if form else login.body, form=form)
+    form, headers = login.body if login.encoding == "urlencoded" else None, {}
+    if csrf := login.csrf:
+        ask(client, "GET", csrf.path)
+        found = next((cookie.value for cookie in client.cookies.jar if cookie.name == csrf.cookie), None)
+        text = unquote(found or "")
+        sendable = text.isascii() and text.isprintable()
+        headers = {csrf.header: text if sendable else "", "Referer": str(_page(client, login))}
+    return ask(client, "POST", login.path, body=None if form else login.body, form=form, headers=headers)
 
 
 def _by_form(client: httpx.Client, login: LoginSettings) -> tuple[Answer, str]:
