@@ -149,7 +149,7 @@ def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
     from rampgate.evidence import session
     from rampgate.evidence.lock import target_lock
     from rampgate.stage import interrupt
-    from rampgate.stage.terminal import give_up, progress
+    from rampgate.stage.terminal import accompany, give_up
 
     stop = partial(give_up, pytest_session, stage_session)
     config.add_cleanup(interrupt.listen(stop, forwarded=worker_of(config) is not None))
@@ -172,12 +172,7 @@ def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
         target_lock(stage_session.setup.settings, run_id, wait=config.getoption("wait"), progress=write)
     )
     stage_session.run = session.start(stage_session.setup, run_id, "main")
-    stage_session.run.progress = progress(config)
-    if reporter and reporter.isatty:
-        stage_session.run.often = stage_session.run.progress
-    if reporter:
-        # Our own lines report each check as it ends, with its outcome.
-        reporter.showfspath = False
+    accompany(config, stage_session.run)
 
 
 @pytest.hookimpl(optionalhook=True)

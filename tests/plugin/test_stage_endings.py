@@ -74,3 +74,17 @@ def piped(folder: Path, command: str) -> str:
         check=True,
     )
     return ended.stdout.strip()
+
+
+def test_a_log_is_written_as_the_stage_goes_on(tmp_path: Path) -> None:
+    """Who follows it sees what is checked before the first check has ended, though it is no terminal."""
+    with deployed() as deployment:
+        deployment.stuck = "/health"
+        deployment.go_on.clear()
+        project = Project(tmp_path, SETTINGS.format(api=deployment.url))
+        with project.started("-m", "immediate") as process:
+            assert process.stdout
+            assert any("3 checks planned" in line for line in process.stdout)
+            assert not deployment.go_on.is_set()
+            deployment.go_on.set()
+            assert "PROMOTE" in process.stdout.read()

@@ -400,7 +400,7 @@ def test_a_baseline_is_one_look() -> None:
 def test_whoever_watches_reads_a_line_every_ten_seconds() -> None:
     """How long it has asked, how often, and how many failed."""
     said = Probing(lambda endpoint, at: BAD if at < 1 and endpoint else GOOD).said
-    assert said[0] == "latency: 10 s, 200 requests to 2 endpoints, 10 failed"
+    assert said[0] == "latency: 10 of 60 s, 200 requests to 2 endpoints, 10 failed"
     assert len(said) >= 6
 
 

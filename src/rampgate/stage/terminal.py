@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from rampgate.config import locate
 from rampgate.config.plan import STAGES
 from rampgate.errors import ConfigurationError
 from rampgate.outcome import Decision
+from rampgate.stage.heartbeat import Heartbeat
 from rampgate.stage.items import STAGE_SESSION, stage_meant, worker_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from rampgate.stage.stage_session import StageSession
 
 _REPLACED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+_SILENT = -2
+"""pytest's -q -q."""
 _COLOURS = {"passed": "green", "failed": "red", "error": "red", "skipped": "cyan"}
 
 
@@ -35,11 +39,44 @@ def progress(config: pytest.Config) -> Callable[[str], None]:
     def write(text: str) -> None:
         if reporter is None:
             return
-        if capture:
+        if capture and config.option.verbose > _SILENT:
             with capture.global_and_fixture_disabled():
+                _TERMINAL.speak()
                 reporter.write_line(f"  … {safe.text(text)}", yellow=True)
+                reporter.flush()
 
     return write
+
+
+def accompany(config: pytest.Config, run: Run) -> None:
+    """Show how a run goes on while it measures: what it says itself, and a line now and then."""
+    run.progress = progress(config)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    # Our own lines report each check as it ends, with its outcome.
+    reporter.showfspath = False
+    if config.option.verbose <= _SILENT:
+        return
+    with suppress(OSError, ValueError):  # whoever runs pytest inside a program may give it no file
+        file = os.dup(reporter._tw._file.fileno())  # noqa: SLF001  # as below
+        _TERMINAL.heartbeat = heartbeat = Heartbeat(file, in_place=bool(reporter.isatty))
+        config.add_cleanup(lambda: os.close(file))
+        config.add_cleanup(heartbeat.stop)
+        run.often = heartbeat.detail
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """A test begins, here or in a worker."""
+    if _TERMINAL.heartbeat:
+        _TERMINAL.reporter.flush()  # what is said now comes after what was written before
+        _TERMINAL.heartbeat.begins(nodeid)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """It has ended."""
+    if _TERMINAL.heartbeat:
+        _TERMINAL.heartbeat.ends(nodeid)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -80,6 +117,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 class _Terminal:
     reporter: Any = None
+    heartbeat: Heartbeat | None = None
+
+    def speak(self) -> None:
+        """Something is written now."""
+        if self.heartbeat:
+            self.heartbeat.spoken()
 
 
 _TERMINAL = _Terminal()
@@ -96,6 +139,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _line(reporter: Any, report: Any) -> None:
     from rampgate.report.text import clean
 
+    _TERMINAL.speak()
     outcome, check = report.rampgate, clean(report.rampgate_check)
     colour = {_COLOURS.get(outcome, "yellow"): True}
     reporter.ensure_newline()
@@ -104,6 +148,7 @@ def _line(reporter: Any, report: Any) -> None:
     if outcome != "passed" and (text := report.rampgate_text or _skip_text(report)):
         for line in text.splitlines()[:3]:
             reporter.write_line(f"           {line}")
+    reporter.flush()
 
 
 def _skip_text(report: Any) -> str:

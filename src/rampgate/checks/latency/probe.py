@@ -92,7 +92,7 @@ class LatencyProbe:
         clock: gives the time.
         judge: judges measurements, so that a look that is not enough is extended; None: it is not.
         progress: takes a line about each extension.
-        often: takes a line every ten seconds.
+        often: takes how far it is, every ten seconds.
         more: what else was measured of an endpoint, by its number; asked at the end.
         connections: how many it has opened.
     """
@@ -196,7 +196,7 @@ class LatencyProbe:
             phase.limit = phase.limit or counting.rate_limit(traffic.done, end - counting.WINDOW_S)
             if end >= said + _SAY_S:
                 said = end
-                self._say(traffic)
+                self._say(traffic, min(look for look in looks if look >= number) * self._block_s)
             if self._critical(phase.begun + traffic.complete // self._block_s * self._block_s):
                 return None
             if phase.limit and (number in looks or not self._goes_on()):
@@ -262,9 +262,9 @@ class LatencyProbe:
             for number, endpoint in enumerate(self.endpoints)
         ]
 
-    def _say(self, traffic: OpenModel) -> None:
+    def _say(self, traffic: OpenModel, until: float) -> None:
         done = list(traffic.done)
         failed = sum(bool(request.result.error or request.result.body_error) for request in done)
         many = len(self.endpoints)
         asked = f"{len(done):,} requests to {many} endpoint{'s' if many > 1 else ''}"
-        self.often(f"latency: {traffic.now():.0f} s, {asked}, {failed:,} failed")
+        self.often(f"latency: {traffic.now():.0f} of {until:g} s, {asked}, {failed:,} failed")
