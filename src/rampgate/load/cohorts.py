@@ -104,12 +104,7 @@ def choose(
     accounts, login, source = accounts_of(settings), settings.login, settings.load.accounts
     split = split_of(settings.flags, settings.percentage)
     if due := sign_ins(settings, users, workers):
-        unknown = sum(not account.user for account in accounts) if split else 0
-        before = f"up to {unknown} to learn whom the features reach, then " if unknown else ""
-        progress(
-            f"sign-ins: {before}{due}; one that fails is tried {TRIES} times, "
-            "a session that runs out is renewed"
-        )
+        progress(_sign_ins_due(due, sum(not account.user for account in accounts) if split else 0))
     if accounts and split and login and source:
         target, guard = settings.target, Guard(settings.allowed_hosts)
         clients = partial(
@@ -125,6 +120,14 @@ def choose(
     if accounts:
         check(accounts, users, workers)
     return accounts
+
+
+def _sign_ins_due(due: int, unknown: int) -> str:
+    """How many sign-ins the run makes, of them so many before it, of accounts whose id is unknown."""
+    before = f"up to {unknown} to learn whom the features reach, then " if unknown else ""
+    return (
+        f"sign-ins: {before}{due}; one that fails is tried {TRIES} times, a session that runs out is renewed"
+    )
 
 
 def sort(accounts: Sequence[Account], split: Split, read_ids: ReadIds, enough: int) -> list[Account]:

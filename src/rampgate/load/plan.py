@@ -117,11 +117,6 @@ def prepare(
     monitors = [] if settings.load.abort == "off" else chains(monitored(rules))
     within, load = os.environ.get(session.WITHIN_VARIABLE, ""), settings.load
     less = reach.shortened(load, meant) if meant and not within else ""
-    notes = [
-        f"[load.thresholds] {metric} is empty: none of its limits but the critical one is judged"
-        for metric, limits in load.thresholds.items()
-        if not limits
-    ]
     return session.Setup(
         stage=STAGE,
         settings=settings,
@@ -131,11 +126,19 @@ def prepare(
         tests=_tests(settings, rules, slices),
         invocation=invocation,
         abort_tests=len(monitors),
-        notes=[*notes, *filter(None, (less, reach.too_short(load, endpoints_of(settings), rules)))],
+        notes=[*_notes(settings, rules, less)],
         rehearsal=profile.of(load).rehearsal or bool(less),
         within=within,
         profile=profile.of(load).text,
     )
+
+
+def _notes(settings: Settings, rules: policy.Policy, less: str) -> Iterator[str]:
+    """What a reader must know from the beginning; of it, how the run asks for less than [load]."""
+    for metric, limits in settings.load.thresholds.items():
+        if not limits:
+            yield f"[load.thresholds] {metric} is empty: none of its limits but the critical one is judged"
+    yield from filter(None, (less, reach.too_short(settings.load, endpoints_of(settings), rules)))
 
 
 def _require_a_plateau(settings: Settings) -> None:
