@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
@@ -40,4 +41,5 @@ def endure_readers_leaving() -> None:
                 errors=stream.errors,
                 line_buffering=stream.line_buffering,
             )
+            atexit.register(new.flush)  # whoever has put another stream in its place may hold it to the end
             setattr(sys, name, new)
