@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType, UnionType
@@ -41,12 +42,14 @@ class Canaries:
     Args:
         plain: values of fields by their dotted name, in place of what is made; None: left out.
         hosts: host and port of a site, of a store.
+        mark: in each of them, for whatever else runs on the machine.
     """
 
     plain: dict[str, Any] = field(default_factory=lambda: dict(PLAIN))
     hosts: tuple[str, str] = ("127.0.0.1:1", "127.0.0.1:1")
     places: dict[str, str] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
+    mark: str = field(default_factory=lambda: secrets.token_hex(3))
 
     def settings(self) -> dict[str, Any]:
         """As rampgate.toml says them."""
@@ -54,7 +57,7 @@ class Canaries:
         return made
 
     def _canary(self, place: str) -> str:
-        canary = f"Canary{len(self.places):03}x"
+        canary = f"Canary{self.mark}{len(self.places):03}x"
         self.places[canary] = place
         return canary
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NO_SECRETS = {
     "LoginSettings.cookie",  # its name
+    "CsrfSettings.cookie",  # as this
     "FormSettings.password_key",
     "FormSettings.password_selector",
 }

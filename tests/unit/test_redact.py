@@ -205,3 +205,11 @@ def test_a_secret_learnt_later_is_masked_from_then_on() -> None:
     assert redactor.text("session abc-123") == "session abc-123"
     redactor.learn("abc-123")
     assert redactor.text("session abc-123, first-secret") == "session ***, ***"
+
+
+@pytest.mark.parametrize("part", ["a.", "x://", "http://a:b", "?a", "&", "://a:", "?=a", "a@"])
+def test_no_text_takes_long_to_mask(part: str) -> None:
+    """A target may send what it likes: a pattern that tries every end of every beginning would not end."""
+    text = part * 30_000
+    assert Redactor(["canary-7f3a"]).text(f"{text} @canary-7f3a").endswith(f"@{MASK}")
+    assert MASK in Redactor(["canary-7f3a"]).text(f"{text}@canary-7f3a=")

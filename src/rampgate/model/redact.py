@@ -21,13 +21,16 @@ SECRET_NAME = re.compile(
 """Names of query values, of arguments and of variables that hold secrets."""
 _ACCOUNT = re.compile(
     r"""(?<=://)(?:
-      [^/?#\s"'<>]*                                   # as it should be: all up to the host
-    | (?!\[)[^/?#\s"'<>@]*:(?!\d*[,/?#\s"'<>])[^\s"'<>]*  # what looks like a port is half of a password
+      [^/?#\s"'<>]{0,300}                                        # as it should be: all up to the host
+    | (?!\[)[^/?#\s"'<>@:]{0,300}:(?!\d{0,5}[,/?#\s"'<>])[^\s"'<>]{0,300}  # no port: half of a password
     )(?=@)""",
     re.VERBOSE,
 )
+"""Bounded, so that no text of a target's takes long."""
 _STORE_ACCOUNT = re.compile(
-    r"\b(?!https?:)([a-z][a-z0-9+.-]*://)(?![^/?#\s\"'<>]*@)[^\s\"'<>]+(?=@)", re.IGNORECASE
+    r"(?<![a-z0-9+.-])(?!https?:)([a-z][a-z0-9+.-]{0,30}://)"
+    r"(?![^/?#\s\"'<>]{0,300}@)[^\s\"'<>]{1,300}(?=@)",
+    re.IGNORECASE,
 )
 """An address of anything but a site has nothing before its last @ but an account."""
 _QUERY_VALUE = re.compile(r"(?:(?<=[?&;#])|(?<=\\u0026))([^\s?&;#=\"'<>\\]+)=([^\s&;#\"'<>]+)")
