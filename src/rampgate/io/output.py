@@ -39,7 +39,7 @@ def endure_readers_leaving() -> None:
                 io.BufferedWriter(raw),
                 encoding=stream.encoding,
                 errors=stream.errors,
-                line_buffering=stream.line_buffering,
+                line_buffering=True,  # whoever waits for another run is shown so while it waits
             )
             atexit.register(new.flush)  # whoever has put another stream in its place may hold it to the end
             setattr(sys, name, new)
