@@ -104,8 +104,9 @@ def _configure(config: pytest.Config) -> None:
     if stage is None:
         return
     from rampgate.evidence.session import invocation
+    from rampgate.io import logs
     from rampgate.io.output import endure_readers_leaving
-    from rampgate.stage import gate, logs
+    from rampgate.stage import gate
     from rampgate.stage.source import source_of, steps_of
     from rampgate.stage.stage_session import prepare
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
+from rampgate.io import logs
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Outcome
-from rampgate.stage import logs
 from rampgate.stage.items import UnmetError, clean_report
 
 

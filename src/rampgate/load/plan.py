@@ -17,6 +17,7 @@ from rampgate.config.plan import Plan, Planned
 from rampgate.config.policy import BODY
 from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.evidence import session
+from rampgate.io import logs
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
 from rampgate.load import accounts, profile, reach
@@ -77,6 +78,7 @@ def settings_of(
         path = settings_file("--config", config, environ, f"{DEMO_VARIABLE}={ready}" if ready else None)
         settings, redactor = _of_demo(ready, environ) if ready else load(path, environ=environ)
     redactor.learn(*(given_host.secrets() if given_host else ()))
+    logs.masked(redactor)  # for as long as the process lives
     address = given_host or settings.target.api or settings.target.web
     if address is None:
         raise ConfigurationError("target.api: missing; it is what the load goes to (or give --host)")

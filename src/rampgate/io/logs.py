@@ -1,4 +1,4 @@
-"""What libraries log while a stage runs, without secrets: httpx names whole addresses."""
+"""What libraries log while we measure, without secrets: httpx names whole addresses."""
 
 from __future__ import annotations
 
