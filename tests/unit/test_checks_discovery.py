@@ -40,9 +40,9 @@ def test_what_exists_once_is_a_value_by_its_name(
     """A function in validation/ that asks for its subject is given its table, of several the one."""
     kinds = (Check("certificate", "tls", VersionSettings), Check("queue", "queues", Settings, several=True))
     table, queues = VersionSettings(expected="1"), [MonitoringService("q1", MonitoringSettings())]
+    session = SimpleNamespace(run=SimpleNamespace(settings=Settings()))
     monkeypatch.setattr(plan, "checks", lambda: kinds)
     monkeypatch.setattr(Settings, "table", lambda _, name: table if name == "tls" else queues)
-    session = SimpleNamespace(run=SimpleNamespace(settings=Settings()))
     node = SimpleNamespace(config=SimpleNamespace(stash={STAGE_SESSION: session}))
     given = fixtures.values(node, plan.Planned("immediate/queues::short[q1]", subject="queue", key="q1"))
     assert given["certificate"]() is table

@@ -78,7 +78,7 @@ class SignedInBrowser:
         reach: tuple[Guard, Sequence[str]] | None = None,
     ) -> None:
         self._reach = reach or (Guard(), ())
-        self._closed = socket.socket()
+        self._closed: socket.socket | None = None
         self._chromium = chromium
         self._sign_in = sign_in
         self._headers = dict(extra_headers or {})
@@ -168,7 +168,8 @@ class SignedInBrowser:
             thread.join(STEP_S)
             if not thread.is_alive():
                 loop.close()
-            self._closed.close()
+            if self._closed:
+                self._closed.close()
             if self._folder:
                 self._folder.cleanup()
 
@@ -204,6 +205,7 @@ class SignedInBrowser:
         self._context.set_default_timeout(STEP_S * 1000)
 
     def _switches(self) -> list[str]:
+        self._closed = socket.socket()
         self._closed.bind(("127.0.0.1", 0))  # and nobody listens: what is sent there is refused
         return switches(*self._reach, "{}:{}".format(*self._closed.getsockname()))
 
