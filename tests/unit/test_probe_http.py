@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import gzip
 import socket
+import threading
 import time
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -112,26 +114,48 @@ def test_an_address_that_is_none_is_our_trouble() -> None:
         ask(http, "GET", "/a\x00b")
 
 
-def test_a_body_that_trickles_in_is_cut_off() -> None:
-    """A server that sends a byte now and then cannot hold a check for ever."""
+@pytest.mark.parametrize(
+    ("scheme", "first", "piece"),
+    [
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+        ("http", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        ("http", b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99999\r\n\r\n", b""),
+        ("https", b"\x16\x03\x03\x40\x00", b"\x02"),
+    ],
+    ids=["body", "head", "interim answers", "silence", "TLS"],
+)
+def test_an_answer_that_trickles_in_is_cut_off(scheme: str, first: bytes, piece: bytes) -> None:
+    """A server that sends a little now and then cannot hold a check for ever, whatever it sends."""
 
-    def trickle(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
-        handler.end_headers()
-        handler.close_connection = True
-        try:
+    def trickle(door: socket.socket) -> None:
+        connection, _ = door.accept()
+        with connection, suppress(OSError):
+            connection.sendall(first)
             for _ in range(100):
-                handler.wfile.write(b"x")
+                connection.sendall(piece)
                 time.sleep(0.02)
-        except OSError:
-            return
 
-    with serving(trickle) as url, client(url, run_id="r", timeout_s=5) as http:
-        answer = ask(http, "GET", "/", timeout_s=0.1)
-    assert answer.status is None
-    assert answer.timed_out
-    assert not answer.ok
+    with closing(socket.create_server(("127.0.0.1", 0))) as door:
+        thread = threading.Thread(target=trickle, args=(door,))
+        thread.start()
+        with client(f"{scheme}://127.0.0.1:{door.getsockname()[1]}", run_id="r", timeout_s=5) as http:
+            answer = ask(http, "GET", "/", timeout_s=0.1)
+        thread.join()
+    assert (answer.status, answer.outcome, answer.ok) == (None, "time-out", False)
+
+
+def test_each_request_of_a_kept_connection_has_its_own_time() -> None:
+    """What the ones before it took is not taken from it."""
+
+    def slowly(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.3)
+        handler.send_response(204)
+        handler.end_headers()
+
+    with serving(slowly) as url, client(url, run_id="r", timeout_s=5) as http:
+        statuses = [ask(http, "GET", "/", timeout_s=s).status for s in (20.0, 0.01, 20.0)]
+    assert statuses == [204, None, 204]
 
 
 PACKED = gzip.compress(bytes(50_000_000))

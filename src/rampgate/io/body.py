@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,17 +36,15 @@ class BodyError(httpx.RequestError):
     """An answer that is too large, or not whole; the message says it all."""
 
 
-def read(response: httpx.Response, begun: float, timeout_s: float | None, limits: Limits) -> bytes:
-    """The whole body; one that trickles in is cut off, for httpx only limits each silence.
+def read(response: httpx.Response, limits: Limits) -> bytes:
+    """The whole body.
 
     Args:
         response: its headers have come.
-        begun: when it was asked for, on the clock of ``time.perf_counter``.
-        timeout_s: from then on, for all of it.
         limits: how much is read.
 
     Raises:
-        httpx.RequestError: it did not come to its end, or not in time.
+        httpx.RequestError: it did not come to its end.
     """
     if sum(len(name) + len(value) for name, value in response.headers.raw) > limits.headers:
         raise too_long_headers(limits)
@@ -57,8 +54,6 @@ def read(response: httpx.Response, begun: float, timeout_s: float | None, limits
         size += len(chunk)
         if size > limits.body:
             raise BodyError(f"too large: the body, unpacked, is longer than {_size(limits.body)}")
-        if timeout_s is not None and time.perf_counter() - begun > timeout_s:
-            raise httpx.ReadTimeout(f"the body had not ended after {timeout_s:g} s")
     return b"".join(chunks)
 
 

@@ -124,7 +124,7 @@ def client(  # noqa: PLR0913  # each is one decision of a client's maker
     Args:
         base_url: what paths are relative to.
         run_id: the run that the requests belong to, sent as ``X-Rampgate-Run``.
-        timeout_s: for connecting, and for each silence while sending or reading.
+        timeout_s: for each request, from connecting to the last byte of the answer.
         headers: further headers of each request; those two, and the packing, cannot be replaced.
         transport: in place of the network, for tests.
         guard: of where it may connect to; None: to this machine alone.
@@ -166,7 +166,7 @@ def ask(  # noqa: PLR0913  # each is a part of the request
         body: sent as JSON unless None.
         form: sent as the fields of a form, unless None.
         headers: beside the client's own.
-        timeout_s: for each silence, and for the whole body; the client's own when None.
+        timeout_s: for all of it; the client's own when None.
 
     Raises:
         ProbeError: we could not measure: the address is no URL, no more sockets here, the resolver is out.
@@ -182,7 +182,7 @@ def ask(  # noqa: PLR0913  # each is a part of the request
     try:
         with send(extensions={"trace": kept}) as response:
             came = True
-            content = bodies.read(response, begun, timeout.read, limits)
+            content = bodies.read(response, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
     except httpx.RequestError as error:
