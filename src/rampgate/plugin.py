@@ -237,6 +237,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
         return (yield)
+    stage_session.own_began |= check_id(item) == item.nodeid
     with stage_session.limit(check_id(item)):
         return (yield)
 

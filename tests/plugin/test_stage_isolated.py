@@ -207,3 +207,49 @@ def test_a_check_that_ends_the_process_does_not_promote(project: Project) -> Non
     """os._exit(0) leaves no time for a verdict; the exit code still is none of a promotion."""
     ran = lost(project, body="os._exit(0)")
     assert ran.code == 10, ran.told
+
+
+PRETENDER = """
+import httpx
+import pytest
+from unittest import mock
+
+HEALTHY = {"status": "ok", "version": "1.0.0", "instance": "one"}
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    answer = lambda self, request: httpx.Response(200, json=HEALTHY)
+    with mock.patch("httpx.HTTPTransport.handle_request", answer):
+        yield
+
+@pytest.mark.immediate
+@pytest.mark.parametrize("number", range(9))
+def test_own(number): assert httpx.get("http://nowhere").status_code == 200
+"""
+
+
+@pytest.mark.parametrize("dist", ["loadscope", "worksteal", "loadgroup"])
+def test_however_tests_are_distributed_the_gates_checks_come_first(
+    project: Project, deployment: Deployment, dist: str
+) -> None:
+    """No worker begins with a user's own, whose session's fixtures would answer for the deployment."""
+    deployment.version = "2.0.0"
+    project.write("pytest.ini", f"[pytest]\naddopts = -n 1 --dist {dist}\n")
+    project.write("test_own.py", PRETENDER)
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert ran.outcomes[VERSION] == "failed"
+    assert {ran.outcomes[f"test_own.py::test_own[{number}]"] for number in range(9)} == {"passed"}
+
+
+def test_a_check_of_the_gates_after_a_test_of_the_projects_is_an_error(
+    project: Project, deployment: Deployment
+) -> None:
+    """Where a hook turns the order round, nothing is asked, and the verdict names why."""
+    project.write("conftest.py", "def pytest_collection_finish(session): session.items.reverse()")
+    project.write("test_own.py", PRETENDER)
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert {ran.outcomes[check] for check in GATE} == {"error"}
+    assert "a test of the project's own ran before this check" in ran.verdict["reason"]
+    assert not deployment.asked

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError
+from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.stage.fixtures import values
-from rampgate.stage.items import ALONE, CHECK_ID
+from rampgate.stage.items import ALONE, CHECK_ID, STAGE_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,16 @@ class Check(pytest.Item):
         self.stash[CHECK_ID] = planned.check
 
     def runtest(self) -> None:
-        """Call the function with the values that it names."""
+        """Call the function with the values that it names.
+
+        Raises:
+            ProbeError: a user's own test ran before in this process, or the project acts on its network.
+        """
+        if self.config.stash[STAGE_SESSION].own_began:
+            raise ProbeError(
+                "a test of the project's own ran before this check in the same process, so that its fixtures "
+                "may act on it; look at what orders or distributes the tests"
+            )
         given = values(self, self._planned)
         self.function(**{name: given[name]() for name in inspect.signature(self.function).parameters})
 
@@ -112,7 +121,8 @@ def typed(config: pytest.Config) -> list[str] | None:
 def isolate(config: pytest.Config, parser: pytest.Parser) -> None:
     """From here on, call no hook of the user's project, or of another plugin, for a check of the gate's.
 
-    Nor does an option count that selects tests and was not typed, but stands in the project's ``addopts``.
+    Nor does an option count that selects tests and was not typed, but stands in the project's ``addopts``,
+    or one that lets an xdist worker run a user's own tests before the gate's checks.
     """
 
     def before(_name: str, implementations: Any, values: Any) -> None:
@@ -120,6 +130,8 @@ def isolate(config: pytest.Config, parser: pytest.Parser) -> None:
             implementations[:] = [each for each in implementations if _trusted(each.plugin)]
 
     config.add_cleanup(config.pluginmanager.add_hookcall_monitoring(before, lambda *_: None))
+    if getattr(config.option, "dist", "no") != "no":
+        config.option.dist = "load"  # in the order of the tests: each worker runs the gate's checks first
     typed = parser.parse_known_args([str(each) for each in config.invocation_params.args])
     for name in _SELECTS:
         if hasattr(config.option, name):

@@ -45,6 +45,7 @@ class StageSession:
         late: why nothing more begins, "" while there is time.
         typed: which of the gate's checks were typed, as paths; None: nothing was, and all are meant.
         own: a user's own checks that were collected.
+        own_began: whether one of them began in this process, whose fixtures may act on it from then on.
         collected: file and name, without parameters, of every test that was.
     """
 
@@ -57,6 +58,7 @@ class StageSession:
     late: str = ""
     typed: list[str] | None = None
     own: set[pytest.Item] = field(default_factory=set)
+    own_began: bool = False
     collected: set[tuple[Path, str]] = field(default_factory=set)
 
     @cached_property
