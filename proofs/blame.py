@@ -1,4 +1,4 @@
-"""``make prove-blame``: situations that are nobody's fault, the runner's, the settings', and the target's.
+"""``make prove-blame``: situations whose cause is the runner, the settings, or the target.
 
 Each is a run of the gate against a small service of loopback, and beside it stands its reverse. Appends raw
 rows to blame.jsonl. Resumable: a case that this commit's file holds is not run again, unless --again.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from proofs.blame_case import SETTINGS, USUAL
 from proofs.blame_cases import CASES
-from proofs.blame_target import nobody, serving
+from proofs.blame_target import closed_port, serving
 from proofs.faults import append, commit, results
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(case: Case) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rampgate-blame-") as name, ExitStack() as stack:
         folder = Path(name)
         target = case.target() if case.target else None
-        api = stack.enter_context(serving(target, folder)) if target else nobody()
+        api = stack.enter_context(serving(target, folder)) if target else closed_port()
         settings = SETTINGS.format(**{**USUAL, "api": api, **case.fills})
         for file, text in {"rampgate.toml": settings, "pytest.ini": "[pytest]\n", **case.files}.items():
             (folder / file).write_text(text, encoding="utf-8")

@@ -212,8 +212,8 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return found
 
 
-def nobody() -> str:
-    """An address of loopback at which nobody answers."""
+def closed_port() -> str:
+    """An address of loopback that refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pharmapilot.connections import KEY_PREFIX
+from pharmapilot.data import insert
 from pharmapilot.errors import StoreDownError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from pharmapilot.connections import Connections
 
@@ -150,12 +151,12 @@ def token_of(headers: list[tuple[bytes, bytes]]) -> str:
 async def fill_accounts(database: Any, password: str) -> None:
     """Write all accounts with this start's password; they share one hash, so the start stays quick."""
     shared = hash_password(password, secrets.token_bytes(16))
-    documents: list[Mapping[str, str]] = [
+    documents = [
         {"_id": user.email, "userId": user.id, "workspaceId": user.workspace_id, "passwordHash": shared}
         for user in users()
     ]
     await database.accounts.delete_many({"_id": {"$in": [document["_id"] for document in documents]}})
-    await database.accounts.insert_many(documents, ordered=False)
+    await insert(database.accounts, documents)
 
 
 def _key(token: str) -> str:

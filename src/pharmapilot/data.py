@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pharmapilot.queries import WARD_INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from pymongo.asynchronous.collection import AsyncCollection
     from pymongo.asynchronous.database import AsyncDatabase
 
 PATIENTS = 5_000
@@ -18,6 +19,7 @@ NOTES = 6_000
 BATCH = 500
 SEED = 20_261_124
 DATA_VERSION = 2
+DUPLICATE_KEY = 11000
 
 _GIVEN = (
     "Alba Bram Cleo Dario Edda Femi Gita Hugo Inka Joris Kaya Lorin Mina Nils Orla Pavel Runa Sami Tove Una"
@@ -89,6 +91,20 @@ async def _create_indexes(database: AsyncDatabase[Document], name: str) -> None:
         await database.clinical_notes.create_index("position", unique=True)
 
 
+async def insert(collection: AsyncCollection[Document], documents: Sequence[Document]) -> None:
+    """Write documents that are not there, whether or not the driver sends them twice.
+
+    It does so where it takes a busy store for gone; the second meets what the first one wrote.
+    """
+    from pymongo.errors import BulkWriteError
+
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
+            raise
+
+
 async def fill(database: AsyncDatabase[Document]) -> bool:
     """Write the data where it is not there yet.
 
@@ -108,7 +124,7 @@ async def fill(database: AsyncDatabase[Document]) -> bool:
         # Before the documents: over a full collection an index is one long operation, not many short ones.
         await _create_indexes(database, name)
         for start in range(0, len(documents), BATCH):
-            await database[name].insert_many(documents[start : start + BATCH], ordered=False)
+            await insert(database[name], documents[start : start + BATCH])
     await database.jobs.create_index([("state", 1), ("at", 1)])
     # Written last, so that an interrupted start is seen and begun again.
     await database.summaries.replace_one({"_id": "data"}, wanted, upsert=True)
