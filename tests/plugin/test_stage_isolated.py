@@ -253,3 +253,45 @@ def test_a_check_of_the_gates_after_a_test_of_the_projects_is_an_error(
     assert {ran.outcomes[check] for check in GATE} == {"error"}
     assert "a test of the project's own ran before this check" in ran.verdict["reason"]
     assert not deployment.asked
+
+
+@pytest.mark.parametrize(
+    ("conftest", "named"),
+    [
+        ("import httpx\nhttpx.HTTPTransport.handle_request = {fake}", "httpx.HTTPTransport.handle_request"),
+        (
+            "import functools, httpx\nhttpx.Client.send = functools.wraps(httpx.Client.send)({fake})",
+            "httpx.Client.send",
+        ),
+        (
+            "from unittest import mock\nmock.patch('httpcore.ConnectionPool.handle_request').start()",
+            "httpcore.ConnectionPool.handle_request",
+        ),
+        ("import socket\nsocket.socket = type('S', (socket.socket,), {{}})", "socket.socket"),
+    ],
+)
+def test_where_the_whole_process_has_another_network_nothing_is_measured(
+    project: Project, deployment: Deployment, conftest: str, named: str
+) -> None:
+    """What answers in place of the deployment is noticed and named, and no check is passed by it."""
+    fake = "lambda *_, **__: httpx.Response(200, json={'status': 'ok', 'version': '1.0.0'})"
+    project.write("conftest.py", conftest.format(fake=fake))
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert set(ran.outcomes.values()) == {"error"}
+    assert f"the network of this process is replaced: {named} is of " in ran.verdict["reason"]
+    assert not deployment.asked
+
+
+@pytest.mark.parametrize("fixtures", ["answered", "answered, expect"])
+def test_a_network_of_ones_own_checks_is_ones_own(project: Project, fixtures: str) -> None:
+    """A test may answer itself; what would be measured so is an error."""
+    project.write(
+        "test_own.py",
+        "import httpx\nimport pytest\n"
+        "@pytest.fixture\ndef answered(monkeypatch):\n"
+        "    monkeypatch.setattr(httpx, 'get', lambda _: httpx.Response(200))\n"
+        f"@pytest.mark.immediate\ndef test_own({fixtures}): assert httpx.get('/').status_code == 200\n",
+    )
+    ran = project.run("-m", "immediate")
+    assert ran.outcomes == {**GATE, "test_own.py::test_own": "error" if "expect" in fixtures else "passed"}

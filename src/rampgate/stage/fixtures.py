@@ -6,8 +6,6 @@ where no other plugin has a fixture of that name; conftest.py, modules and class
 
 from __future__ import annotations
 
-import os
-import time
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.errors import ConfigurationError
 from rampgate.stage.items import EXPECT, STAGE_SESSION, check_id
+from rampgate.stage.process import need_a_clock, need_a_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 OURS = {"check_context", "expect", "load_runner", "rampgate_run", "stage_context"}
 """Names that only rampgate's fixtures have."""
 _SHARED = {"rampgate_run", "settings", "stage_context"}
-_NAP_S, _TICK_S = 0.05, 0.02
 _ALL = {*OURS, *_SHARED, "look"}
 
 
@@ -95,28 +93,15 @@ def _expect(item: pytest.Item, run: Run) -> Expect:
     """Judges what is measured by the thresholds in force, and records it as evidence.
 
     Raises:
-        ProbeError: the clock of this process is not the machine's.
+        ProbeError: the clock of this process is not the machine's, or its network is replaced.
     """
     from rampgate.evidence.run import Expect
 
-    _need_a_clock()
+    need_a_clock()
+    need_a_network()
     check = check_id(item)
     item.stash[EXPECT] = Expect(run, check, own=check == item.nodeid)
     return item.stash[EXPECT]
-
-
-def _need_a_clock() -> None:
-    """Raise where time stands still in this process, or nothing waits: every time would be wrong."""
-    clocks = (time.time, time.monotonic, time.perf_counter)
-    before, began = [clock() for clock in clocks], os.times().elapsed
-    time.sleep(_NAP_S)
-    took = os.times().elapsed - began  # read within the others: a busy machine makes those longer, never this
-    passed = [clock() - then for clock, then in zip(clocks, before, strict=True)]
-    if took < _NAP_S - _TICK_S or min(passed) < took - _TICK_S:
-        raise ProbeError(
-            "the clock of this process is replaced or stands still, so that nothing can be measured; look at "
-            "what the project's conftest.py or a plugin does to time"
-        )
 
 
 def _former() -> NoReturn:

@@ -18,6 +18,7 @@ from rampgate.config import plan
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.stage.fixtures import values
 from rampgate.stage.items import ALONE, CHECK_ID, STAGE_SESSION
+from rampgate.stage.process import need_a_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,13 +65,14 @@ class Check(pytest.Item):
         """Call the function with the values that it names.
 
         Raises:
-            ProbeError: a user's own test ran before in this process, or the project acts on its network.
+            ProbeError: a user's own test ran before in this process, or its network is replaced.
         """
         if self.config.stash[STAGE_SESSION].own_began:
             raise ProbeError(
                 "a test of the project's own ran before this check in the same process, so that its fixtures "
                 "may act on it; look at what orders or distributes the tests"
             )
+        need_a_network()
         given = values(self, self._planned)
         self.function(**{name: given[name]() for name in inspect.signature(self.function).parameters})
 
