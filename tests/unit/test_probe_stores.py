@@ -17,7 +17,7 @@ from tests.unit.stores_fixture import free_port, running, valkey
 
 from rampgate.config.subjects import MongoSettings, RedisSettings
 from rampgate.errors import ProbeError
-from rampgate.io.stores import redactor_of
+from rampgate.io.stores import mongodb, redactor_of
 from rampgate.probes.stores import KEY_PREFIX, PREFIX, READ_ONLY, MongoProbe, RedisProbe, what_mongodb_is
 
 if TYPE_CHECKING:
@@ -183,6 +183,37 @@ def test_a_mongodb_address_that_is_none_is_our_trouble(uri: str) -> None:
     with pytest.raises(ProbeError, match="the MongoDB address cannot be used") as refused:
         MongoProbe(MongoSettings(uri=uri)).measure()
     assert PLAIN not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("account", "options", "says"),
+    [
+        (
+            "",
+            "authMechanism=MONGODB-OIDC&authMechanismProperties=ENVIRONMENT:k8s",
+            "authMechanism=MONGODB-OIDC",
+        ),
+        ("me:it@", "AUTHMECHANISM=MONGODB-AWS;appName=x", "authMechanism=MONGODB-AWS asks other hosts"),
+        ("me@", "authMechanism=GSSAPI", "authMechanism=GSSAPI asks other hosts"),
+        ("me:%C2%80@", "", "SASLprep"),
+        ("", "tls=true&tlsCAFile=/nowhere.pem", "tlscafile"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(
+    mongodb_uri: str, account: str, options: str, says: str
+) -> None:
+    """Above all those by which pymongo would ask other hosts than the server for an account."""
+    uri = f"{mongodb_uri}/?{options}".replace("//", f"//{account}", 1)
+    with pytest.raises(ProbeError, match=f"the MongoDB address cannot be used: .*{says}"):
+        MongoProbe(MongoSettings(uri=uri)).measure()
+
+
+@pytest.mark.parametrize("given", ["", "tlsDisableOCSPEndpointCheck=true", "tlsInsecure=true&tls=false"])
+def test_no_responder_that_a_certificate_names_is_asked(mongodb_uri: str, given: str) -> None:
+    """It is in no list of allowed hosts."""
+    with mongodb(f"{mongodb_uri}/?{given}", timeout_s=5) as client:
+        options = client.options._options
+    assert any(options.get(name) is True for name in ("tlsdisableocspendpointcheck", "tlsinsecure"))
 
 
 def test_a_database_name_that_is_none_is_our_trouble(mongodb_uri: str) -> None:

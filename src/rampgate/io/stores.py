@@ -20,6 +20,9 @@ _ERROR_CHARS = 200
 _MORE = (", full error", " (configured timeouts", ", Timeout: ")
 """What pymongo's errors go on with, which says nothing more to a reader."""
 _UNAUTHORIZED = {13, 18}
+_MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "MONGODB-X509")
+_CERTIFICATE_OPTIONS = ("tlsdisableocspendpointcheck", "tlsinsecure", "tlsallowinvalid", "tlscrlfile")
+"""Beside these pymongo does not accept tlsDisableOCSPEndpointCheck."""
 _LATER_MS = 250
 """A server is looked for a little longer than for connecting: else nobody knows yet why there is none."""
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username", "Authentication", "AUTH failed")
@@ -49,24 +52,18 @@ def mongodb(
     """
     try:
         import pymongo
-        from pymongo.errors import (
-            ConfigurationError,
-            ConnectionFailure,
-            PyMongoError,
-            ServerSelectionTimeoutError,
-        )
+        from pymongo.errors import ConnectionFailure, PyMongoError, ServerSelectionTimeoutError
     except ImportError as error:
         raise _missing("pymongo") from error
     safe, reach = redactor_of(uri), mongo_network.Reach(guard or Guard())
+    options = {**_mongodb_options(uri, timeout_s, answer_s), "_pool_class": mongo_network.pool_class(reach)}
     try:
-        client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            uri, **_mongodb_options(timeout_s, answer_s), _pool_class=mongo_network.pool_class(reach)
-        )
-    except (ConfigurationError, ValueError) as error:
-        raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
-    try:
+        with _usable(safe):
+            client: MongoClient[dict[str, Any]] = pymongo.MongoClient(uri, connect=False, **options)
+            _check_mechanism(client)
         with client:
-            client.admin.command("ping")
+            with _usable(safe):
+                client.admin.command("ping")
             yield client
     except PyMongoError as error:
         if reach.refused and isinstance(error, ServerSelectionTimeoutError):
@@ -76,10 +73,31 @@ def mongodb(
         raise StoreError(f"MongoDB {what}: {cut(safe, error)}") from None
 
 
-def _mongodb_options(timeout_s: float, answer_s: float | None) -> dict[str, Any]:
-    """Nothing is tried twice, and nothing waits for longer."""
+@contextmanager
+def _usable(safe: Redactor) -> Iterator[None]:
+    from pymongo.errors import ConfigurationError
+
+    try:
+        yield
+    except (ConfigurationError, ValueError, OSError) as error:  # OSError: of a file that it names
+        raise ProbeError(f"the MongoDB address cannot be used: {cut(safe, error)}") from None
+
+
+def _check_mechanism(client: MongoClient[dict[str, Any]]) -> None:
+    """Refuse one for which pymongo itself asks a cloud's metadata service, or another, for an account."""
+    found = client.options._options.get("authmechanism", _MECHANISMS[0])  # noqa: SLF001  # of the address too
+    if found not in {*_MECHANISMS, "DEFAULT"}:
+        raise ValueError(
+            f"authMechanism={found} asks other hosts than the server; accepted are {', '.join(_MECHANISMS)}"
+        )
+
+
+def _mongodb_options(uri: str, timeout_s: float, answer_s: float | None) -> dict[str, Any]:
+    """Nothing is tried twice, nothing waits for longer, and no certificate names another host to be asked."""
     ms = max(1, round(timeout_s * 1000))
+    own = any(name in uri.lower() for name in _CERTIFICATE_OPTIONS)
     return {
+        **({} if own else {"tlsDisableOCSPEndpointCheck": True}),
         "appname": "rampgate",
         "retryReads": False,
         "retryWrites": False,
