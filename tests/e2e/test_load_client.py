@@ -195,6 +195,33 @@ def test_a_request_that_was_never_read_is_sent_again_and_counted() -> None:
     assert again == [1]
 
 
+@pytest.mark.parametrize(("read", "status", "counted"), [(False, 200, [1]), (True, 0, [])])
+def test_a_reset_that_follows_the_end_of_a_connection_is_waited_for(
+    *, read: bool, status: int, counted: list[int]
+) -> None:
+    """Servers send the end first and close then: what they had read is a failure, the rest is sent again."""
+    again: list[int] = []
+    closed = threading.Event()
+
+    def work(multi: Multi) -> list[Any]:
+        wait = multi._await_reset
+
+        def awaited(*given: Any) -> None:
+            closed.set()
+            wait(*given)
+
+        multi._await_reset = awaited  # type: ignore[assignment,method-assign]  # to close
+        with closing_kept(read=read, reset=closed) as url:
+            one = Session(multi, url, timeout_s=20)
+            request = one.prepare("GET", "/")
+            found = [one.batch([request])[0].status for _ in range(2)]
+            one.close()
+            return found
+
+    assert run(work, sent_again=again.append) == [200, status]
+    assert again == counted
+
+
 def test_after_a_failure_a_new_connection_is_made(server: Scripted) -> None:
     """What failed does not spoil what comes after it."""
 
