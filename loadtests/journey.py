@@ -17,7 +17,7 @@ from rampgate.errors import ProbeError
 from rampgate.io.http import RUN_HEADER
 from rampgate.load.accounts import ACCOUNTS
 from rampgate.load.cohorts import Roster
-from rampgate.load.facts import UNREAD_REQUESTS
+from rampgate.load.facts import ERRORS, UNREAD_REQUESTS
 from rampgate.load.table import BAD, CUT, GOOD, NO_COHORT, SIGN_IN, UNREAD
 
 from . import sign_in, work
@@ -268,6 +268,8 @@ class LoadUser(User):
                     self.work.recorder.fact(BODY, str(each.index), found)
             if good and each.signed:
                 self._served.add(each.index)
+            if error and (good or not status) and not error.startswith("time-out"):
+                self.work.recorder.fact(ERRORS, str(each.index), error)
             add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status, body=body)
             wrong = None if good and not error else CatchResponseError(error or f"HTTP {status}")
             fire(

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.load_runs import Running, outcomes, settings
 
 from rampgate.judging.verdict import decide, dumps
+from rampgate.load.facts import ERRORS
 from rampgate.load.generator import Health, Sample, own_stats
 from rampgate.outcome import Decision, Outcome
 
@@ -269,3 +270,15 @@ def test_a_block_that_cannot_be_kept_is_no_pass(tmp_path: Path) -> None:
     decided = running.end()
     assert outcomes(decided)["whole run"] is Outcome.ERROR
     assert any("requests of worker2 were lost: " in reason for reason in decided.reasons)
+
+
+def test_why_there_was_no_answer_is_said(tmp_path: Path) -> None:
+    """A refused connection, or a certificate that is not trusted, is named where the failures are counted."""
+    run = Running(settings(tmp_path, load={"abort": "off"}))
+    run.join("worker1").recorder.fact(ERRORS, "0", "connection refused")
+    run.processes["worker1"].recorder.fact(ERRORS, "1", "the certificate of the target is not trusted")
+    run.go_on(46, failing=20, status=0)
+    decided = run.end()
+    assert decided.reasons[0].startswith("one gave no answer (connection refused) to 600 of 600 requests")
+    said = " ".join(judgement.sentence for check in decided.checks for judgement in check.judgements)
+    assert "two gave no answer (the certificate of the target is not trusted) to 600 of 600 requests" in said

@@ -99,10 +99,13 @@ def _requests_failed(seen: Measurement, count: int) -> str:
     """Who answered how; where not every failure is known by its status, how many failed."""
     known, how = wrong(seen.details), statuses(seen.details)
     who, of = seen.details.get("path") or seen.labels.get("endpoint"), f"{count:,} of {seen.n:,} requests"
+    errors = seen.details.get("errors")
+    why = f" ({', '.join(map(str, errors))})" if isinstance(errors, list) and "no answer" in known else ""
     if who and count and count == sum(known.values()):
-        says = f"failed {of}: {how}" if len(known) > 1 else f"{NO_ANSWER.get(how, f'answered {how}')} to {of}"
+        did = NO_ANSWER.get(how, f"answered {how}")
+        says = f"failed {of}: {how}{why}" if len(known) > 1 else f"{did}{why} to {of}"
         return f"{who} {says} (expected 2xx)"
-    return f"{_of(count, seen.n)} requests failed{f' ({how})' if count and how else ''}"
+    return f"{_of(count, seen.n)} requests failed{f' ({how}){why}' if count and how else ''}"
 
 
 def slow(threshold: Threshold, seen: Measurement, beyond: int) -> str:

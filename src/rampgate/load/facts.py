@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 OTHERS = "others"
 """The facts of users of other classes: how many there were, and their requests with those that failed."""
 
+ERRORS = "errors"
+"""The fact of why an endpoint gave no answer, by its index."""
+
 UNREAD_REQUESTS = "unread"
 """The fact of requests that were sent again, for the target had closed a kept connection unread."""
 
@@ -50,6 +53,12 @@ class Facts:
         """What was wrong with bodies of an endpoint, each once."""
         found = (named.get(str(endpoint)) for named in self._of.get(BODY, {}).values())
         return list(dict.fromkeys(text for text in found if text))
+
+    def errors(self, endpoint: int | None) -> list[str]:
+        """Why an endpoint, None for any, gave no answer, each once."""
+        found = (named.items() for named in self._of.get(ERRORS, {}).values())
+        known = (text for each in found for index, text in each if endpoint in {None, int(index)})
+        return list(dict.fromkeys(known))
 
     @property
     def sent_again(self) -> int:

@@ -9,13 +9,14 @@ from rampgate.evidence.run import Expect
 from rampgate.load import bodies
 from rampgate.load.abort_monitors import ABORT
 from rampgate.load.accounts import NONE_FAILED, failed_accounts, renewals
+from rampgate.load.counters import NO_ANSWER
 from rampgate.load.generator import WINDOW_S
 from rampgate.load.slices import SIGN_INS, SLICES, WHOLE_RUN, Slice
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Cause, Outcome, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rampgate.checks.endpoints import EndpointSettings
     from rampgate.evidence.run import Run
@@ -46,7 +47,7 @@ class Finalizer:
         ran: for how many seconds.
         health: of the generating processes.
         endpoints: under load.
-        bad_bodies: what was wrong with bodies of an endpoint.
+        facts: what the generating processes report beside their requests.
         stopped: it was ended early by an abort monitor.
     """
 
@@ -56,7 +57,7 @@ class Finalizer:
     ran: float
     health: Health
     endpoints: Sequence[EndpointSettings]
-    bad_bodies: Callable[[int], Sequence[str]]
+    facts: Facts
     stopped: bool = False
     _starved: str = field(init=False)
 
@@ -80,21 +81,20 @@ class Finalizer:
             missing = not counters.of(lambda *_: True).n
             self._end(SLICES, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
 
-    def sign_ins(self, facts: Facts, statuses: Mapping[str, int], max_renewals: float) -> None:
+    def sign_ins(self, statuses: Mapping[str, int], max_renewals: float) -> None:
         """Judge the accounts: one that cannot sign in is a warning, more than 5 % of them are critical.
 
         Args:
-            facts: of the accounts that tried.
             statuses: what came of all sign-ins.
             max_renewals: of a session, per minute; more are a warning.
         """
         starved, span = bool(self.health.starved(0.0, self.ran)), (self.began, self.began + self.ran)
-        accounts = facts.accounts
+        accounts = self.facts.accounts
         seen, severity = failed_accounts(accounts, span, starved=starved)
         measured = replace(seen, details={**seen.details, "sign_ins": dict(statuses)})
         Expect(self.run, SIGN_INS)(measured, that=NONE_FAILED, severity=severity)
         if accounts:
-            renewed = renewals(accounts, facts.most_renewed, span)
+            renewed = renewals(accounts, self.facts.most_renewed, span)
             Expect(self.run, SIGN_INS)(renewed, that=f"session_renewals <= {max_renewals:g}")
         self._end(SIGN_INS, None)
 
@@ -202,11 +202,13 @@ class Finalizer:
             return
         unreliable = self._starved or self.health.starved(*span)
         failed = counts.failures(part.labels, seconds, starved=bool(unreliable))
+        if NO_ANSWER in failed.details["statuses"] and (errors := self.facts.errors(part.endpoint)):
+            failed = replace(failed, details={**failed.details, "errors": errors})
         if part.check == WHOLE_RUN:
             failed = replace(failed, details={**failed.details, "checks": counts.checked()})
         Expect(self.run, part.check, advisory=part.advisory)(failed)
         if part.endpoint is not None and self.endpoints[part.endpoint].body:
-            wrong_ones = self.bad_bodies(part.endpoint)
+            wrong_ones = self.facts.bad_bodies(part.endpoint)
             seen = bodies.failures(counts, self.endpoints[part.endpoint], part.labels, seconds, wrong_ones)
             Expect(self.run, part.check, advisory=part.advisory)(seen)
         duration = counts.durations(thresholds, part.labels, seconds)

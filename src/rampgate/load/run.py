@@ -262,11 +262,11 @@ class LoadRun:
 
     def _judge(self, *, early: bool) -> None:
         ran = self.ramp, self.began, self.elapsed
-        final = Finalizer(self._run, *ran, self.health, self.endpoints, self.facts.bad_bodies, stopped=early)
+        final = Finalizer(self._run, *ran, self.health, self.endpoints, self.facts, stopped=early)
         final.slices(self.counters, slices_of(self.settings), self._wrong())
         if sign_ins(self.settings, users=1):
             statuses = self.counters.of(lambda *_: True).sign_in_statuses
-            final.sign_ins(self.facts, statuses, self.settings.load.max_renewals)
+            final.sign_ins(statuses, self.settings.load.max_renewals)
         if profile.of(self.settings.load).rehearsal:
             final.rehearsal()
         if self.evidence:
