@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -9,7 +10,7 @@ from tests.unit.fakes import FakeClock
 
 from rampgate.errors import ConfigurationError, RefusedError
 from rampgate.io.guard import Guard
-from rampgate.io.http import RUN_HEADER, client
+from rampgate.io.http import RUN_HEADER, ask, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +149,39 @@ def test_resolution_is_kept_for_seconds_only() -> None:
     clock.time += 6
     with pytest.raises(RefusedError):
         moved.check("http://moving.test/")
+
+
+def unknown(*_arguments: object, **_named: object) -> list[object]:
+    """A resolver that answers: there is no such name."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def test_a_name_that_does_not_exist_is_refused_unless_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is at no allowed address; a listed one is a target that has no address, and that is its fault."""
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(RefusedError, match=r"'stagin.test' resolves to no address, .*; allowed_hosts: 127"):
+        Guard(["127.0.0.1"]).resolve("stagin.test")
+    with pytest.raises(socket.gaierror):
+        Guard(["Stagin.test"]).resolve("stagin.test")
+    refused, listed = (
+        client("http://stagin.test", run_id="r", timeout_s=2, guard=Guard([host]))
+        for host in ("127.0.0.1", "stagin.test")
+    )
+    with refused, pytest.raises(RefusedError):
+        ask(refused, "GET", "/")
+    with listed:
+        assert ask(listed, "GET", "/").error == "the name does not exist"
+
+
+def test_a_resolver_that_does_not_answer_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the name may be is then not known: that is trouble of this machine."""
+
+    def silent(*_arguments: object, **_named: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    with pytest.raises(socket.gaierror):
+        Guard(["127.0.0.1"]).resolve("stagin.test")
 
 
 def test_real_resolver_knows_localhost_and_no_invalid_name() -> None:

@@ -11,6 +11,7 @@ import httpx
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.errors import ConfigurationError, RefusedError
+from rampgate.io.own_trouble import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,12 +106,20 @@ class Guard:
         An allowed name stands for whatever it resolves to, ``localhost`` for loopback alone.
 
         Raises:
-            RefusedError: one of them is not allowed.
+            RefusedError: one of them is not allowed, or there is no such name, and it is not an allowed one.
             OSError: it does not resolve.
         """
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        listed = host.lower().rstrip(".") in self._names
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            if listed or not unknown_name(error):
+                raise
+            raise RefusedError(
+                f"{host!r} resolves to no address, and is not listed; allowed_hosts: {self._listing()}"
+            ) from None
         addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if host.lower().rstrip(".") not in self._names:
+        if not listed:
             for address in addresses:
                 self._check_one(host, _plain(ipaddress.ip_address(address.partition("%")[0])))
         return addresses
