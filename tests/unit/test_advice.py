@@ -252,7 +252,10 @@ def test_a_baseline_that_lacks_is_measured_first(tmp_path: Path, other: str, say
             "alerts.on-call.receipt.url: cannot be read: no answer",
             "fix rampgate.toml, then: pytest -m predeploy",
         ),
-        ("version.expected: found none", "fix rampgate.toml, then: pytest -m predeploy"),
+        (
+            "version.header: no answer had the header X-Version",
+            "look at [version] in rampgate.toml, then: pytest -m predeploy",
+        ),
         ("alerts.on-call: the message was given up after 5 s", "rampgate doctor"),
         ("commands.build: was ended after 5 s: the stage's time was over", "rampgate doctor"),
         ("test_own.py: cannot be read", "rampgate doctor"),

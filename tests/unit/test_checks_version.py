@@ -76,19 +76,33 @@ def test_one_version_is_right_without_an_expected_one() -> None:
     assert seen.note.endswith("and no version is expected")
 
 
-def test_no_version_at_all_is_wrong_without_an_expected_one() -> None:
-    """Answers that tell no version do not become the expected one."""
-    assert version(always(httpx.Response(200, json={})), None, 3).value == 3.0
-
-
+@pytest.mark.parametrize("expected", [None, "1.0.0"])
 @pytest.mark.parametrize(
     "body", [b"", b"not json", b"{}", b'{"version": null}', b'{"version": ""}', b'{"version": ["1.0.0"]}']
 )
-def test_an_answer_that_does_not_tell_its_version_is_wrong(body: bytes) -> None:
-    """Silence about the version is not the expected version."""
-    seen = version(always(httpx.Response(200, content=body)), "1.0.0", 3)
-    assert (seen.value, seen.n) == (3.0, 3)
-    assert list(seen.details["versions"]) == ["unknown"]
+def test_an_answer_that_does_not_tell_its_version_is_wrong(body: bytes, expected: str | None) -> None:
+    """Silence about the version is not the expected version, and does not become it either."""
+    count = iter(range(10))
+    clients = Clients(lambda _: httpx.Response(200, content=body) if next(count) else OK)
+    seen = version(clients, expected, 2)
+    assert (seen.value, seen.n, seen.details["versions"]) == (1.0, 2, {"1.0.0": 1, "unknown": 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"header": "X-Versoin"}, "version.header: no answer had the header X-Versoin"),
+        ({"pattern": "v=(.+)"}, "version.pattern: v=(.+) was found in no answer"),
+        ({"value": "app.version"}, "version.value: no version at app.version in any answer"),
+    ],
+)
+def test_where_no_answer_names_a_version_the_check_ends_in_an_error(
+    settings: dict[str, str], says: str
+) -> None:
+    """A version that nobody could read is not another version: it says where it was looked for, and how."""
+    with pytest.raises(ProbeError) as error:
+        asked(always(OK), expected="1.0.0", connections=2, **settings)
+    assert str(error.value) == f"{says}; /health: 200 2 times"
 
 
 def test_no_answer_is_no_evidence_on_versions_and_soon_given_up() -> None:
@@ -259,13 +273,6 @@ def test_the_version_stands_where_the_settings_say(settings: dict[str, Any], ans
     )
     assert (right.value, right.details["versions"]) == (0, {"2.4.1": 2})
     assert wrong.value == 2
-
-
-@pytest.mark.parametrize("settings", [{"header": "X-Version"}, {"pattern": "version (.+)"}])
-def test_an_answer_without_that_place_names_no_version(settings: dict[str, Any]) -> None:
-    """What stands elsewhere in it is not taken instead."""
-    found = asked(always(OK), expected="1.0.0", connections=2, **settings)[0]
-    assert (found.value, found.details["versions"]) == (2, {"unknown": 2})
 
 
 def test_an_instance_may_be_named_by_a_header() -> None:

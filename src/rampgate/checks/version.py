@@ -121,15 +121,16 @@ class _Answers:
 def measure(version: VersionSettings, context: Context) -> list[Measurement]:
     """``wrong_version``, ``version_lost``, and ``instances_missing`` where it is said how many there are.
 
-    Wrong are answers of another version, and those that name none. Without an expected version the one that
-    most answers name stands for it, so that a mix is found. Without any answer there is no value.
+    Wrong are answers of another version, and those that name none where others do. Without an expected
+    version the one that most answers name stands for it, so that a mix is found. Without any answer there is
+    no value.
 
     Args:
         version: where it stands, and what is expected.
         context: what every check is given.
 
     Raises:
-        ProbeError: we could not measure.
+        ProbeError: we could not measure, or no answer names a version.
         UnreachableError: the service does not answer.
     """
     clients = partial(
@@ -156,7 +157,7 @@ def measure_few(
         labels: of the measurement.
 
     Raises:
-        ProbeError: we could not measure.
+        ProbeError: we could not measure, or no answer names a version.
     """
     few = version.model_copy(update={"connections": min(_FEW, version.connections), "instances": None})
     counted = _counted(few, _ask_all(few, clients, 0, SystemClock()))
@@ -164,6 +165,8 @@ def measure_few(
 
 
 def _counted(version: VersionSettings, answers: _Answers) -> Iterator[tuple[str, dict[str, Any]]]:
+    if answers.named.keys() == {UNKNOWN}:
+        raise ProbeError(f"{version.unnamed}; {_ended(version, answers)}")
     versions = {name: count.total() for name, count in sorted(answers.named.items())}
     answered = sum(versions.values())
     most = max(versions, key=versions.__getitem__, default=UNKNOWN)
@@ -211,12 +214,17 @@ def _note(version: VersionSettings, versions: Mapping[str, int], wrong: int) -> 
 
 
 def _outcomes(version: VersionSettings, answers: _Answers) -> str:
-    """How the requests ended, the most frequent first: ``/health: 401 16 times``."""
-    counted = (f"{outcome} {times} times" for outcome, times in answers.statuses.most_common())
-    ended = f"{version.path}: {', '.join(counted)}" if answers.lost else ""
+    """How the requests ended, where some were lost."""
+    ended = _ended(version, answers) if answers.lost else ""
     if answers.surely or not answers.heard:
         return ended
     return f"{answers.lost} of {answers.asked} connections to ask for it were lost: {ended}".rstrip(": ")
+
+
+def _ended(version: VersionSettings, answers: _Answers) -> str:
+    """How the requests ended, the most frequent first: ``/health: 401 16 times``."""
+    counted = (f"{outcome} {times} times" for outcome, times in answers.statuses.most_common())
+    return f"{version.path}: {', '.join(counted)}"
 
 
 def _missing(version: VersionSettings, instances: int, answers: _Answers) -> dict[str, Any]:

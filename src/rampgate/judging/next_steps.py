@@ -145,7 +145,9 @@ def _for_a_setting(result: CheckResult, verdict: Verdict) -> str:
         return "name that host in allowed_hosts if it may be measured"
     found = _KEY.match(result.message)
     known = {_MAY_BE_MISSING}.union(*(header.get("settings", {}) for header in verdict.headers))
-    return "fix rampgate.toml" if found and found[1] in known else ""
+    if found is None or found[1] not in known:
+        return ""
+    return "look at [version] in rampgate.toml" if found[1] == _MAY_BE_MISSING else "fix rampgate.toml"
 
 
 def _for_load(verdict: Verdict, holding: Outcome, command: str) -> str:

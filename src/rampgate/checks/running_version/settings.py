@@ -77,6 +77,15 @@ class VersionSettings(Table):
             instance = answer.headers.get(self.instance_header.lower())
         return _named(version), _named(instance)
 
+    @property
+    def unnamed(self) -> str:
+        """What is said where no answer names a version, with the setting's key."""
+        if self.header:
+            return f"version.header: no answer had the header {self.header}"
+        if self.pattern:
+            return f"version.pattern: {self.pattern} was found in no answer"
+        return f"version.value: no version at {self.value} in any answer"
+
 
 def _named(value: Any) -> str:
     """A version or instance as text; anything but text or a number is unknown."""
