@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import NeverRanError, RampgateError, UnreachableError
+from rampgate.errors import ConfigurationError, NeverRanError, RampgateError, UnreachableError
 from rampgate.outcome import Cause, Decision, Outcome
 from rampgate.stage.items import (
     ALONE,
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from rampgate.stage.stage_session import StageSession
 
-pytest_plugins = ["rampgate.stage.terminal"]
+TERMINAL = "rampgate.stage.terminal"
+pytest_plugins = [TERMINAL]
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -103,6 +104,8 @@ def _configure(config: pytest.Config) -> None:
     stage = stage_of(config.getoption("markexpr", ""))
     if stage is None:
         return
+    if not config.pluginmanager.hasplugin(TERMINAL):
+        raise ConfigurationError(f"-p no:{TERMINAL}: is what ends a stage with its verdict")
     from rampgate.evidence.session import invocation
     from rampgate.io import logs
     from rampgate.io.output import endure_readers_leaving
@@ -193,6 +196,18 @@ def pytest_configure_node(node: Any) -> None:
         }
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module that gives no tests may have had checks of the user's own."""
+    report = yield
+    stage_session = collector.config.stash.get(STAGE_SESSION, None)
+    if stage_session and isinstance(collector, pytest.Module) and not (report.passed and report.result):
+        stage_session.unread.add(collector.path.resolve())
+    return report
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A user's own check is in the plan as soon as it is collected, before any selection acts."""
@@ -237,7 +252,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
         return (yield)
-    stage_session.own_began |= check_id(item) == item.nodeid
+    stage_session.begin(own=check_id(item) == item.nodeid)
     with stage_session.limit(check_id(item)):
         return (yield)
 

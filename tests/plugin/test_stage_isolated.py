@@ -295,3 +295,76 @@ def test_a_network_of_ones_own_checks_is_ones_own(project: Project, fixtures: st
     )
     ran = project.run("-m", "immediate")
     assert ran.outcomes == {**GATE, "test_own.py::test_own": "error" if "expect" in fixtures else "passed"}
+
+
+@pytest.mark.parametrize(
+    "setting", ["testpaths=elsewhere", "python_files=check_*.py", "python_functions=it_*"]
+)
+def test_an_option_that_hides_what_the_settings_file_says_holds(project: Project, setting: str) -> None:
+    """Where -o, typed or in addopts, puts another value in place of the file's, the file's counts as well."""
+    project.write(
+        "pytest.ini",
+        f"[pytest]\npython_files = money_*.py\npython_functions = money\naddopts = -o {setting}\n",
+    )
+    (project.folder / "elsewhere").mkdir()
+    project.write(
+        "money_own.py",
+        "import pytest\npytestmark = pytest.mark.immediate\ndef money_is_there(): assert 1 == 2\n",
+    )
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert ran.verdict["never_ran"] == ["money_own.py::money_is_there"]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_a_skipped_module_whose_marks_are_of_another_module_holds(
+    project: Project, workers: list[str]
+) -> None:
+    """What it would have checked is not known, so that the verdict names its file."""
+    project.write("kinds.py", "import pytest\nsoon = pytest.mark.immediate\nlater = pytest.mark.extended\n")
+    text = (
+        "import pytest\nfrom kinds import {0}\npytest.skip(allow_module_level=True)\n@{0}\ndef test_x(): pass"
+    )
+    project.write("test_own.py", text.format("soon"))
+    project.write("test_other.py", text.format("later"))
+    ran = project.run("-m", "immediate", *workers)
+    assert ran.code == 10, ran.told
+    assert ran.verdict["never_ran"] == ["test_own.py::*"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--assert=plain"]])
+def test_a_python_that_executes_no_assert_passes_no_check_of_ones_own(
+    project: Project, arguments: list[str]
+) -> None:
+    """Its assertions, or those of what it calls, would all hold: an error, which says why."""
+    project.write("calls.py", "def equal(a, b): assert a == b")
+    project.write(
+        "test_own.py",
+        "import pytest, calls\n@pytest.mark.immediate\ndef test_own(): calls.equal(1, 2)\n",
+    )
+    ran = project.run("-m", "immediate", *arguments, PYTHONOPTIMIZE="1")
+    assert ran.code == 10, ran.told
+    assert ran.outcomes == {**GATE, "test_own.py::test_own": "error"}
+    assert "it executes no assert" in ran.verdict["reason"]
+
+
+def test_a_stage_without_the_plugin_of_its_verdict_is_refused(project: Project) -> None:
+    """What would run to its end with pytest's 0 does not begin, and leaves a record that holds."""
+    ran = project.run("-m", "immediate", "-p", "no:rampgate.stage.terminal", "-k", "service")
+    assert ran.code == pytest.ExitCode.USAGE_ERROR, ran.told
+    assert "-p no:rampgate.stage.terminal: " in ran.told
+    assert ran.verdict["verdict"] == "hold"
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["raise RuntimeError('of the project')", "import sys; sys.exit(0)", "pytest.exit('now', returncode=0)"],
+)
+def test_a_hook_that_fails_at_the_end_takes_no_verdict_away(project: Project, ending: str) -> None:
+    """The run is judged all the same, as one that did not end as it must."""
+    project.write("conftest.py", f"import pytest\ndef pytest_sessionfinish(): {ending}\n")
+    ran = project.run("-m", "immediate")
+    assert ran.code == 10, ran.told
+    assert ran.outcomes == GATE
+    assert ran.verdict["reason"] == "immediate: an internal error"
+    assert "HOLD" in ran.told

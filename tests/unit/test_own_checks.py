@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rampgate.stage.own_checks import names
+from rampgate.stage.own_checks import borrows_marks, names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +78,41 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, pytestconfig: p
     file = tmp_path / "test_own.py"
     file.write_text("import pytest\n@pytest.mark.deploy\ndef test_ü(): pass\n", encoding="utf-8-sig")
     assert list(names(file, "deploy", pytestconfig)) == ["test_ü"]
+
+
+@pytest.mark.parametrize(
+    ("lender", "text"),
+    [
+        ("now = pytest.mark.deploy", "from marks import now as soon\n@soon\ndef test_a(): pass"),
+        ("now = pytest.mark.deploy", "import marks\n@marks.now\nclass TestA: pass"),
+        ("now = pytest.mark.deploy", "from .marks import now\npytestmark = [now]"),
+        ("now = pytest.mark.deploy", "from . import marks\npytestmark = marks.now"),
+        ("now = pytest.mark.deploy", "from marks import *\n@now\ndef test_a(): pass"),
+        ("", "def now(f): return pytest.mark.deploy(f)\n@now\ndef test_a(): pass"),
+    ],
+)
+def test_marks_that_another_module_lends_may_be_the_stages(tmp_path: Path, lender: str, text: str) -> None:
+    """Of a module that gave no tests nothing else says what they are: it counts as one of the stage."""
+    (tmp_path / "marks.py").write_text(f"import pytest\n{lender}\n", encoding="utf-8")
+    file = tmp_path / "test_own.py"
+    file.write_text(f"import pytest\n{text}\n", encoding="utf-8")
+    assert borrows_marks(file, "deploy", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from marks import retry\n@retry(3)\ndef test_a(): pass",
+        "from hypothesis import given\n@given(1)\ndef test_a(): pass",
+        "import winreg\nfrom deploy import mark\n@pytest.mark.slow\ndef test_a(): pass",
+    ],
+)
+def test_a_module_without_tests_that_has_nothing_of_the_stage_does_not_count(
+    tmp_path: Path, text: str
+) -> None:
+    """Decorators that no module of the project makes of the stage's marker are no marker of it."""
+    (tmp_path / "marks.py").write_text("def retry(times): return lambda f: f\n", encoding="utf-8")
+    (tmp_path / "deploy.py").write_text("mark = 'deploy'\n", encoding="utf-8")
+    file = tmp_path / "test_own.py"
+    file.write_text(f"import pytest\n{text}\n", encoding="utf-8")
+    assert not borrows_marks(file, "deploy", tmp_path)

@@ -9,17 +9,21 @@ from __future__ import annotations
 import ast
 import glob
 import os
+import re
+import shlex
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.config.findpaths import load_config_dict_from_file
 
 from rampgate.config import plan as runbook
 from rampgate.stage.items import severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from rampgate.stage.stage_session import StageSession
 
@@ -40,7 +44,10 @@ def plan(session: pytest.Session, stage_session: StageSession) -> None:
     own = dict.fromkeys(item.nodeid for item in stage_session.own)
     # What was collected is known by its marks; only of what was not, its file has to say.
     for file in _files(session.config):
-        for name in names(file, stage, session.config):
+        found = set(names(file, stage, session.config))
+        if file in stage_session.unread and borrows_marks(file, stage, session.config.rootpath):
+            found.add("*")
+        for name in sorted(found):
             if (file, name) not in stage_session.collected:
                 where = os.path.relpath(file, session.config.rootpath)
                 own[f"{where}::{name}"] = None
@@ -64,6 +71,54 @@ def names(file: Path, stage: str, config: pytest.Config) -> Iterator[str]:
     if tree is None:
         return
     yield from _functions(tree, "", inherited=False, known=_Names(stage, tree), config=config)
+
+
+def borrows_marks(file: Path, stage: str, root: Path) -> bool:
+    """Whether the marks of a file may be the stage's by what other modules of the project, or functions, say.
+
+    Args:
+        file: a module that gave no tests.
+        stage: the marker's name.
+        root: the project's folder.
+    """
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False  # which ``names`` says
+    known, used = _Names(stage, tree), set[str]()
+    for node in ast.walk(tree):
+        marks = node.decorator_list if isinstance(node, _FUNCTION | ast.ClassDef) else []
+        marks += [node.value] if isinstance(node, ast.Assign) and _assigns(node, "pytestmark") else []
+        used |= {each.id for mark in marks for each in ast.walk(mark) if isinstance(each, ast.Name)}
+    return any(
+        (isinstance(node, _FUNCTION) and node.name in used and known.carries(node))
+        or (isinstance(node, ast.Import | ast.ImportFrom) and _lends(node, used, stage, (file, root)))
+        for node in ast.walk(tree)
+    )
+
+
+def _lends(node: ast.Import | ast.ImportFrom, used: set[str], stage: str, places: tuple[Path, Path]) -> bool:
+    """Whether one of these names comes from a module of the project that speaks of the stage's marker."""
+    (file, root), level = places, getattr(node, "level", 0)
+    module = getattr(node, "module", None) or ""
+    bases = [file.parents[level - 1]] if level else [file.parent, *map(Path, sys.path)]
+    for each in node.names:
+        value = getattr(sys.modules.get(module), each.name, None)
+        another = isinstance(value, pytest.MarkDecorator) and value.name != stage
+        bound = each.asname or (each.name if module else each.name.partition(".")[0])
+        if another or (each.name != "*" and bound not in used):
+            continue
+        ways = [Path(*name.split(".")) for name in (module, f"{module}.{each.name}".strip(".")) if name]
+        for path in (base / way for base in bases for way in ways):
+            for source in (path.with_suffix(".py"), path / "__init__.py"):
+                mine = root in source.resolve().parents and "site-packages" not in source.parts
+                if mine and source.is_file() and {*_words(source)} >= {stage, "mark"}:
+                    return True
+    return False
+
+
+def _words(source: Path) -> list[str]:
+    return re.findall(r"\w+", source.read_text(encoding="utf-8", errors="replace"))
 
 
 class _Names:
@@ -116,7 +171,7 @@ def _functions(
             continue
         marked = any(map(known.carries, node.decorator_list))
         if isinstance(node, _FUNCTION):
-            named = node.name.startswith((*_FUNCTIONS, *config.getini("python_functions")))
+            named = node.name.startswith((*_FUNCTIONS, *_said(config, "python_functions")))
             if marked or (inherited and named):
                 yield f"{prefix}{node.name}"
         elif _is_tests(node, config):
@@ -135,7 +190,7 @@ def _statements(scope: ast.AST) -> Iterator[ast.AST]:
 
 def _is_tests(node: ast.ClassDef, config: pytest.Config) -> bool:
     unittest = any(ast.unparse(base).endswith("TestCase") for base in node.bases)
-    return unittest or node.name.startswith((*_CLASSES, *config.getini("python_classes")))
+    return unittest or node.name.startswith((*_CLASSES, *_said(config, "python_classes")))
 
 
 def _assigns(node: ast.AST, name: str) -> bool:
@@ -151,7 +206,7 @@ def _truth(node: ast.AST) -> bool:
 def _files(config: pytest.Config) -> Iterator[Path]:
     """The files that a pytest with no option looks at, and those that were typed."""
     invoked, paths = config.invocation_params.dir, [str(each).partition("::")[0] for each in config.args]
-    tests = config.getini("testpaths") if invoked == config.rootpath else []
+    tests = _in_file(config, "testpaths") if invoked == config.rootpath else []
     found = [
         path
         for each in tests
@@ -163,10 +218,22 @@ def _files(config: pytest.Config) -> Iterator[Path]:
     yield from sorted(known)
 
 
+def _said(config: pytest.Config, name: str) -> list[str]:
+    """A setting of pytest's as it is in force, and as its file has it in spite of ``-o``."""
+    return [*config.getini(name), *_in_file(config, name)]
+
+
+def _in_file(config: pytest.Config, name: str) -> list[str]:
+    found = load_config_dict_from_file(config.inipath) if config.inipath else None
+    value: Any = (found or {}).get(name, [])
+    value = getattr(value, "value", value)  # since pytest 9
+    return shlex.split(value) if isinstance(value, str) else [str(each) for each in value]
+
+
 def _below(path: Path, config: pytest.Config) -> Iterator[Path]:
     if path.is_file():
         yield path
-    patterns = (*_FILES, *config.getini("python_files"))
+    patterns = (*_FILES, *_said(config, "python_files"))
     for folder, folders, files in os.walk(path):
         here = Path(folder)
         folders[:] = [

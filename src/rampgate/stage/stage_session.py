@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rampgate import demo
 from rampgate.config import plan, policy
 from rampgate.config.loading import load
-from rampgate.errors import CutOffError, NeverRanError
+from rampgate.errors import CutOffError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
 from rampgate.stage import interrupt
 from rampgate.stage.latency import asks_so, refuse_undecidable
@@ -47,6 +47,7 @@ class StageSession:
         own: a user's own checks that were collected.
         own_began: whether one of them began in this process, whose fixtures may act on it from then on.
         collected: file and name, without parameters, of every test that was.
+        unread: the modules that gave none: skipped, failed, or empty.
     """
 
     setup: session.Setup
@@ -60,6 +61,7 @@ class StageSession:
     own: set[pytest.Item] = field(default_factory=set)
     own_began: bool = False
     collected: set[tuple[Path, str]] = field(default_factory=set)
+    unread: set[Path] = field(default_factory=set)
 
     @cached_property
     def context(self) -> StageContext:
@@ -81,6 +83,18 @@ class StageSession:
         for pid in self.workers:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+
+    def begin(self, *, own: bool) -> None:
+        """A check begins in this process.
+
+        Raises:
+            ProbeError: one of a user's own, in a Python that executes no assertion: it would pass unchecked.
+        """
+        self.own_began |= own
+        if own and not __debug__:
+            raise ProbeError(
+                "Python runs with -O (PYTHONOPTIMIZE): it executes no assert, and checks nothing"
+            )
 
     @contextmanager
     def limit(self, check: str) -> Iterator[None]:
