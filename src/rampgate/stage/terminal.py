@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ def _skip_text(report: Any) -> str:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """End the run after all else: its end, reports, the verdict in place of pytest's 0 and 1."""
-    config, result = session.config, None
+    config, result, broken = session.config, None, False
     active = config.stash.get(STAGE_SESSION, None)
     if active and session.exitstatus == pytest.ExitCode.INTERRUPTED:
         active.interrupt_workers()
@@ -170,6 +171,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         if active is None or active.run is None:
             raise
         session.exitstatus = pytest.ExitCode.INTERRUPTED
+    except BaseException:  # of another plugin's hook, sys.exit() among them; a report may be missing
+        if active is None or active.run is None or worker_of(config):
+            raise
+        sys.stderr.write(f"\n{active.setup.redactor.text(traceback.format_exc())}")
+        active.close()
+        broken = session.exitstatus in _REPLACED
     if active is None:
         _suggest(session)
     elif active.run is None:
@@ -177,7 +184,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     elif worker_of(config):
         active.run.journal.close()
     else:
-        _conclude(session, active, active.run)
+        _conclude(session, active, active.run, broken=broken)
     return result
 
 
@@ -191,14 +198,15 @@ def give_up(session: pytest.Session, active: StageSession) -> None:
     os._exit(int(session.exitstatus))
 
 
-def _conclude(session: pytest.Session, active: StageSession, run: Run) -> None:
+def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken: bool = False) -> None:
     from rampgate.evidence.verdicts import finish
     from rampgate.report import write_all
     from rampgate.stage import interrupt
 
     interrupt.ignore()
     try:
-        verdict, unwritten = finish(run.journal, status=int(session.exitstatus))
+        status = pytest.ExitCode.INTERNAL_ERROR if broken else session.exitstatus
+        verdict, unwritten = finish(run.journal, status=int(status))
         write_all(verdict, run.folder)
     except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
         message = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
