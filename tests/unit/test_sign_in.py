@@ -286,3 +286,33 @@ def test_a_cookie_against_forgery_is_fetched_first_and_sent_back_in_a_header(giv
     with Clients(site)() as http:
         seen, _ = probes.sign_in(http, login)
     assert seen.value == up, seen.note
+
+
+@pytest.mark.parametrize(
+    ("landing", "why"),
+    [
+        (httpx.Response(401), "sent to /welcome, which answered HTTP 401"),
+        (
+            httpx.Response(200, text="<form><input name=p type=password></form>"),
+            "sent to /welcome, which asks for a password",
+        ),
+        (httpx.Response(200, text="<h1>Hello</h1>"), ""),
+        (httpx.Response(404), ""),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["json", "urlencoded"])
+def test_a_redirect_signs_in_where_its_page_lets_us_in(
+    encoding: str, landing: httpx.Response, why: str
+) -> None:
+    """A session that everybody gets is no sign-in: the page that a redirect leads to is asked with it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(302, headers={"Location": "/welcome", "Set-Cookie": "sid=1; Path=/"})
+        assert (request.url.path, request.headers["cookie"]) == ("/welcome", "sid=1")
+        return landing
+
+    made = LOGIN.model_copy(update={"cookie": "sid", "encoding": encoding})
+    with httpx.Client(base_url="http://t", transport=httpx.MockTransport(answer)) as http:
+        seen, _ = probes.sign_in(http, made)
+    assert (seen.value, why in seen.note) == (float(not why), True)

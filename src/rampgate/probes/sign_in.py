@@ -7,12 +7,14 @@ from urllib.parse import unquote
 
 import httpx
 
-from rampgate.io.http import Answer, ask, site_of
+from rampgate.io.http import Answer, ask, get_here, site_of
 from rampgate.model.html_form import sign_in_form
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import LoginSettings
+
+_NOT_LET_IN = {401, 403}
 
 
 def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, str | None]:
@@ -31,7 +33,8 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
         answer = post(client, login)
         trouble = "" if answer.ok else answer.sentence + _hint(answer)
         if login.cookie and _redirects(answer):
-            trouble = _sent_back(_page(client, login), answer)
+            page = _page(client, login)
+            trouble = _sent_back(page, answer) or _not_let_in(client, page, answer)
     found = answer.find(login.token)
     token = found if isinstance(found, str) and found and not login.cookie else None
     if not trouble and not token:
@@ -69,9 +72,7 @@ def _by_form(client: httpx.Client, login: LoginSettings) -> tuple[Answer, str]:
     if action is None or site_of(str(action)) != site_of(str(page)):
         return shown, f"{came} with a form that is sent to another site"
     fields, headers = {**form.hidden, **login.body}, {"Referer": str(page)}
-    base = client.base_url  # which may have an account of its own
-    action = action.copy_with(username=base.username, password=base.password) if base.userinfo else action
-    answer = ask(client, "POST", str(action), form=fields, headers=headers)
+    answer = ask(client, "POST", str(_with_account(client, action)), form=fields, headers=headers)
     return answer, _refusal(page, answer)
 
 
@@ -100,6 +101,24 @@ def _sent_back(page: httpx.URL, answer: Answer) -> str:
     if there is None:
         return "sent to no address"
     return "sent back to the form" if there.path.rstrip("/") == page.path.rstrip("/") else ""
+
+
+def _not_let_in(client: httpx.Client, page: httpx.URL, answer: Answer) -> str:
+    """How the page that a redirect leads to says that the session lets nobody in, or ""."""
+    there = _joined(page, answer.headers.get("location", ""))
+    if there is None or site_of(str(there)) != site_of(str(page)):
+        return ""
+    shown = get_here(client, str(_with_account(client, there)))
+    if shown.status in _NOT_LET_IN:
+        return f"sent to {there.path}, which answered HTTP {shown.status}"
+    form = shown.ok and sign_in_form(shown.body) is not None
+    return f"sent to {there.path}, which asks for a password" if form else ""
+
+
+def _with_account(client: httpx.Client, address: httpx.URL) -> httpx.URL:
+    """The address with the account that the client's own has, if any."""
+    base = client.base_url
+    return address.copy_with(username=base.username, password=base.password) if base.userinfo else address
 
 
 def _joined(page: httpx.URL, address: str) -> httpx.URL | None:
