@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.io.guard import Guard
-from rampgate.io.http import client, find, is_2xx
-from rampgate.probes.sign_in import sign_in
+from rampgate.io.http import client, is_2xx
+from rampgate.probes.sign_in import sign_in, token_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +42,8 @@ def by_token(login: LoginSettings, answer: Answer, cookies: Sequence[str]) -> Si
     """
     if answer.error or not is_2xx(answer.status):
         return SignedIn(answer.error or f"HTTP {answer.status}")
-    token = find(login.token, answer.json())
-    if not isinstance(token, str) or not token:
-        return SignedIn(f"HTTP {answer.status} without a token at {login.token!r}")
-    return SignedIn("", token, cookies)
+    token, trouble = token_in(login, answer.json())
+    return SignedIn(f"HTTP {answer.status} {trouble}" if trouble else "", token or "", cookies)
 
 
 def otherwise(settings: Settings, login: LoginSettings, run_id: str) -> tuple[SignedIn, int, float]:

@@ -38,6 +38,11 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ([answer(503), answer(0, error="time-out: no connection"), GOOD], "", 2),
         ([answer(503), answer(503), answer(401), GOOD], "HTTP 401", 2),
         ([answer(200, {})] * 3, "HTTP 200 without a token at 'token'", 2),
+        (
+            [answer(200, {"token": "\n"})] * 3,
+            "HTTP 200 with a token at 'token' that no header can carry",
+            2,
+        ),
         ([answer(200)] * 3, "HTTP 200 without a token at 'token'", 2),
     ],
 )

@@ -101,6 +101,23 @@ def test_trouble_of_our_own_machine_is_no_evidence(trouble: OSError | str) -> No
         health(always(wrapped), 10)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"headers": {"Authorization": f"Bearer {TOKEN}\r\nX: y"}},
+        {"headers": {"Authorization": f"Bearer {TOKEN}ß"}},
+        {"headers": {"no name": TOKEN}},
+        {"body": {"key": f"{TOKEN}\ud800"}},
+    ],
+)
+def test_what_cannot_be_sent_is_our_trouble(sent: dict[str, Any]) -> None:
+    """It is no failure of a target that was asked nothing, and what it holds stands in no error."""
+    unsent = pytest.raises(ProbeError, match="POST / could not be sent from here")
+    with serving(lambda _: None) as url, client(url, run_id="r", timeout_s=5) as http, unsent as raised:
+        ask(http, "POST", "/", **sent)
+    assert TOKEN not in str(raised.value)
+
+
 def test_a_name_that_does_not_exist_is_evidence() -> None:
     """Only a resolver that asks to try later is our own trouble."""
     wrapped = httpx.ConnectError("unknown")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -147,3 +149,21 @@ def test_a_post_needs_leave_to_write() -> None:
     with pytest.raises(ValidationError, match="accepted is allow_writes = true"):
         Settings.model_validate(posted)
     assert Settings.model_validate({**posted, "allow_writes": True}).endpoints[0].json_sent == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ({"target": {"headers": {"X-Key": "Bearer s3cret\n"}}}, "of X-Key: accepted are names and values"),
+        ({"target": {"headers": {"X-Key": "ß"}}}, "of X-Key: accepted are names and values"),
+        ({"target": {"admin_token": "s3cret\n"}}, "target.admin_token"),
+        (
+            {"login": {"path": "/", "body": {"a": "b"}, "csrf": {"path": "/", "header": "X Y"}}},
+            "login.csrf.header",
+        ),
+    ],
+)
+def test_what_no_header_can_carry_is_refused_by_its_key(table: dict[str, Any], names: str) -> None:
+    """Before anything is sent, a line break at the end of a file's secret too."""
+    with pytest.raises(ValueError, match=re.escape(names)):
+        Settings.model_validate(table)

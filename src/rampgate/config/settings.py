@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rampgate.checks.frame.discovery import checks, once
-from rampgate.checks.frame.secrets import Address, Headers, Secret
+from rampgate.checks.frame.secrets import Address, Headers, SentSecret
 from rampgate.checks.frame.table import Duration, Percent, Size, Table, UrlPath
 from rampgate.config.load_settings import LoadSettings
 from rampgate.config.predeploy import (
@@ -49,7 +49,7 @@ class TargetSettings(Table):
     max_body: Size = Field(default=10_000_000, ge=1024, le=1_000_000_000)
     max_headers: Size = Field(default=64 * 1024, ge=1024, le=96 * 1024)
     headers: Headers = Field(default_factory=dict)
-    admin_token: Secret = ""
+    admin_token: SentSecret = ""
 
     def base(self, service: str | None) -> str:
         """The base address of ``web`` or ``api``, of the other where it has none, "" where neither has."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from rampgate.checks.frame.secrets import Secret, StoreAddress
+from rampgate.checks.frame.secrets import HeaderName, Secret, StoreAddress
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 
 
@@ -27,7 +27,7 @@ class CsrfSettings(Table):
 
     path: UrlPath = Field(description="a GET of it sets the cookie")
     cookie: str = "XSRF-TOKEN"
-    header: str = "X-XSRF-TOKEN"
+    header: HeaderName = "X-XSRF-TOKEN"
 
 
 class LoginSettings(Table):

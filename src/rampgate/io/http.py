@@ -34,6 +34,7 @@ RUN_HEADER = "X-Rampgate-Run"
 ERROR_CHARS = 120
 """An error text in evidence is cut to this length."""
 _MOST_REDIRECTS = 10
+_NO_HTTP = "a header or the body holds what cannot be sent"
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -169,7 +170,7 @@ def ask(  # noqa: PLR0913  # each is a part of the request
         timeout_s: for all of it; the client's own when None.
 
     Raises:
-        ProbeError: we could not measure: the address is no URL, no more sockets here, the resolver is out.
+        ProbeError: we could not measure: it cannot be sent, no more sockets here, the resolver is out.
         RefusedError: the client's guard refuses the address.
         LeftBehindError: nobody waits for this thread any more.
     """
@@ -185,6 +186,8 @@ def ask(  # noqa: PLR0913  # each is a part of the request
             content = bodies.read(response, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
+    except (httpx.LocalProtocolError, UnicodeEncodeError):  # whose message may quote a secret
+        raise ProbeError(f"{method} {path} could not be sent from here: {_NO_HTTP}") from None
     except httpx.RequestError as error:
         if own := own_trouble(error, client.base_url.host):
             raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error

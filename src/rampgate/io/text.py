@@ -1,4 +1,4 @@
-"""Text files that users write, with whatever editor."""
+"""Texts from elsewhere: files that users write, with whatever editor, and values of headers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _UTF_16 = "is UTF-16; accepted is UTF-8"
+_LONGEST_HEADER = 64 * 1024
+
+
+def sendable(text: str) -> bool:
+    """Whether it can be the value of an HTTP header: in ASCII, on one line, and under 64 KiB."""
+    return text.isascii() and text.isprintable() and text == text.strip() and len(text) < _LONGEST_HEADER
 
 
 def read_text(path: Path) -> str:

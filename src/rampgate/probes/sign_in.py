@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httpx
 
-from rampgate.io.http import Answer, ask, get_here, site_of
+from rampgate.io.http import Answer, ask, find, get_here, site_of
+from rampgate.io.text import sendable
 from rampgate.model.html_form import sign_in_form
 from rampgate.model.measurement import Measurement
 
@@ -35,13 +36,22 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
         if login.cookie and _redirects(answer):
             page = _page(client, login)
             trouble = _sent_back(page, answer) or _not_let_in(client, page, answer)
-    found = answer.find(login.token)
-    token = found if isinstance(found, str) and found and not login.cookie else None
+    token = None if login.cookie or not answer.ok else token_in(login, answer.json())[0]
     if not trouble and not token:
         trouble = _no_session(client, login, answer)
     note = f"{login.path} {trouble}: no sign-in of a known-good account" if trouble else ""
     details = {"path": login.path, "status": answer.status, "ms": round(answer.ms, 1), "error": answer.error}
     return Measurement("sign_in_up", n=1, value=float(not trouble), note=note, details=details), token
+
+
+def token_in(login: LoginSettings, data: Any) -> tuple[str | None, str]:
+    """The token in the JSON of an answer, or what is wrong with it."""
+    found = find(login.token, data)
+    if not isinstance(found, str) or not found:
+        return None, f"without a token at {login.token!r}"
+    if not sendable(found):
+        return None, f"with a token at {login.token!r} that no header can carry"
+    return found, ""
 
 
 def post(client: httpx.Client, login: LoginSettings) -> Answer:
@@ -55,8 +65,7 @@ def post(client: httpx.Client, login: LoginSettings) -> Answer:
         ask(client, "GET", csrf.path)
         found = next((cookie.value for cookie in client.cookies.jar if cookie.name == csrf.cookie), None)
         text = unquote(found or "")
-        sendable = text.isascii() and text.isprintable()
-        headers = {csrf.header: text if sendable else "", "Referer": str(_page(client, login))}
+        headers = {csrf.header: text if sendable(text) else "", "Referer": str(_page(client, login))}
     return ask(client, "POST", login.path, body=None if form else login.body, form=form, headers=headers)
 
 
@@ -143,6 +152,6 @@ def _no_session(client: httpx.Client, login: LoginSettings, answer: Answer) -> s
     elif login.encoding == "form":
         lacks = "" if names else "without a cookie"
     else:
-        lacks = answer.no_json or f"without a token at {login.token!r}"
+        lacks = answer.no_json or token_in(login, answer.json())[1]
         lacks += f" (it keeps its session in a cookie: cookie = {min(names)!r})" if names else ""
     return f"answered HTTP {answer.status}, {lacks}" if lacks else ""

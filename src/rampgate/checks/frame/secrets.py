@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_core import core_schema
 
+from rampgate.io.text import sendable
 from rampgate.model.redact import MASK, SECRET_NAME, Redactor, argument_secrets, credentials, well_formed
 
 _PARTS = re.compile(r"[\s;,=]+")
@@ -178,16 +179,26 @@ def _marked(part: Any, secret: object = None) -> Any:
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
+        if not _HEADER.fullmatch(name) or not sendable(value):
+            which = f"of {name}: " if _HEADER.fullmatch(name) else ""
             raise ValueError(
-                "accepted are names and values of HTTP headers, in ASCII and without line breaks"
+                f"{which}accepted are names and values of HTTP headers, in ASCII and without line breaks, "
+                "nor spaces around them"
             )
         if name.lower() == "x-rampgate-run":
             raise ValueError(f"{name} names the run; accepted is any other header")
     return headers
 
 
+def _token(text: str) -> str:
+    if not sendable(text):
+        raise ValueError("accepted is a token that a header can carry: in ASCII, without line breaks")
+    return text
+
+
 Secret = Annotated[str, SecretText]
+SentSecret = Annotated[Secret, AfterValidator(_token)]
+HeaderName = Annotated[str, Field(pattern=f"^{_HEADER.pattern}$")]
 Body = Annotated[dict[str, Any], SecretBody]
 Headers = Annotated[dict[str, Secret], AfterValidator(_headers)]
 StoreAddress = Annotated[str, SecretAddress]
