@@ -162,7 +162,10 @@ def aged(**headers: str) -> Clients:
         ({"age": "61"}, "/patients is 2 min old, older than its fresh of 1 min"),
         (
             {"date": formatdate(NOW - 7_300, usegmt=True)},
-            "/patients is 2.1 h old, older than its fresh of 1 min",
+            (
+                "/patients is 2.1 h old, older than its fresh of 1 min"
+                ", by its Date: or the clock of this machine is wrong"
+            ),
         ),
         (
             {"age": "5", "date": formatdate(NOW - 100, usegmt=True)},

@@ -69,3 +69,10 @@ def test_no_two_queries_past_caches_are_alike() -> None:
     first, second = past_caches("/a?b=1"), past_caches("/a?b=1")
     assert first.startswith("/a?b=1&rampgate=")
     assert first != second
+
+
+def test_a_date_that_is_old_may_be_our_clock() -> None:
+    """Date is held against this machine's clock, and either may be wrong; Age needs no clock."""
+    stamp = {"date": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    assert too_old(stamp, 3_630.0, 60.0).endswith("by its Date: or the clock of this machine is wrong")
+    assert "clock" not in too_old({"age": "3600"}, 3_630.0, 60.0)

@@ -13,7 +13,8 @@ import pytest
 
 from rampgate.config.settings import Settings
 from rampgate.errors import RefusedError
-from rampgate.evidence.lock import LOCK_VARIABLE, _described, _owner, running, target_lock
+from rampgate.evidence.lock import LOCK_VARIABLE, _described, _owner, lock_folder, running, target_lock
+from rampgate.stage.login_session import signing_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,3 +233,10 @@ def test_a_run_that_still_measures_is_known_by_its_id() -> None:
         assert f"run run-a (process {os.getpid()}, since " in running("run-a")
         assert running("run-b") == ""
     assert running("run-a") == ""
+
+
+def test_every_account_may_take_its_turn_to_sign_in() -> None:
+    """Another account of this machine signs in after us: it must be able to open what it waits for."""
+    with signing_in():
+        (turn,) = lock_folder().glob("sign-in.lock")
+    assert stat.S_IMODE(turn.stat().st_mode) == 0o666

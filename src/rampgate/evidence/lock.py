@@ -57,10 +57,10 @@ def target_lock(
     """
     given, token = _digest(environ.get(LOCK_VARIABLE, "")), os.urandom(16).hex()
     with ExitStack() as files:
-        locks = {path: files.enter_context(_opened(path)) for path in _paths(settings)}
+        locks = {path: files.enter_context(opened_lock(path)) for path in _paths(settings)}
         if any(not _try_lock(file) and _owner(path).get("token") == given for path, file in locks.items()):
             within = [path.with_suffix(".within.lock") for path in locks]
-            locks = {path: files.enter_context(_opened(path)) for path in within}
+            locks = {path: files.enter_context(opened_lock(path)) for path in within}
         owner = {"pid": os.getpid(), "run": run_id, "since": time.time(), "token": _digest(token)}
         for path, file in locks.items():
             _lock(file, path, wait=wait, progress=progress)
@@ -116,7 +116,7 @@ def _paths(settings: Settings) -> list[Path]:
     return sorted(lock_folder() / f"{digest[:16]}.lock" for digest in digests)
 
 
-def _opened(path: Path) -> TextIO:
+def opened_lock(path: Path) -> TextIO:
     """The file, which every account may lock and write.
 
     Raises:

@@ -56,7 +56,9 @@ def too_old(headers: Mapping[str, str], now: float, fresh: float) -> str:
         return str(error)
     if age is None or age <= fresh:
         return ""
-    return f"is {formats.duration(age)} old, older than its fresh of {formats.duration(fresh)}"
+    by_date = "age" not in headers
+    doubt = ", by its Date: or the clock of this machine is wrong" if by_date else ""
+    return f"is {formats.duration(age)} old, older than its fresh of {formats.duration(fresh)}{doubt}"
 
 
 def past_caches(path: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from rampgate.evidence.lock import lock_folder
+from rampgate.evidence.lock import lock_folder, opened_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @contextmanager
 def signing_in() -> Iterator[None]:
     """Nobody else on this machine signs in meanwhile: the account may be locked where many do at once."""
-    with (lock_folder() / "sign-in.lock").open("a") as file:
+    with opened_lock(lock_folder() / "sign-in.lock") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
