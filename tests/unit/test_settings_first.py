@@ -22,14 +22,16 @@ TARGET = "look first at the address under [target] in rampgate.toml"
 Statuses = dict[str, int]
 
 
-def rolled_back(folder: Path, endpoints: Sequence[Statuses], more: Sequence[Measurement] = ()) -> str:
+def rolled_back(
+    folder: Path, endpoints: Sequence[Statuses], more: Sequence[Measurement] = (), *, slow: bool = False
+) -> str:
     """What is next after requests to endpoints that ended so."""
     names = [f"immediate/latency::endpoint[{number}]" for number, _ in enumerate(endpoints)]
     settings = {"target": {"headers": {"Authorization": "***"}}, "login": {"path": "/login"}}
     story = Story(folder, names, settings=settings)
     for name, statuses in zip(names, endpoints, strict=True):
         n = sum(statuses.values())
-        labels, failures = {"endpoint": name}, n - statuses.get("200", 0)
+        labels, failures = {"endpoint": name}, n if slow else n - statuses.get("200", 0)
         seen = Measurement(
             "error_rate", n=n, failures=failures, labels=labels, details={"statuses": statuses}
         )
@@ -106,6 +108,33 @@ def test_an_account_that_is_refused_is_looked_at_first(tmp_path: Path) -> None:
     refused = Measurement("sign_in_up", n=1, value=0.0, details={"status": 401})
     found = rolled_back(tmp_path, [{"401": 600}], [refused])
     assert found.startswith("look first at [login] in rampgate.toml, whose account may have changed; ")
+
+
+@pytest.mark.parametrize("status", [200, 302, 404])
+def test_a_sign_in_that_its_table_may_describe_wrongly_is_looked_at_first(
+    tmp_path: Path, status: int
+) -> None:
+    """A form again, no cookie, no such path: a word of [login] is likelier than a broken sign-in."""
+    refused = Measurement("sign_in_up", n=1, value=0.0, details={"status": status})
+    found = rolled_back(tmp_path, [{"500": 600}], [refused])
+    assert (
+        found
+        == f"look first at [login] in rampgate.toml: its account, path, encoding and cookie; otherwise {BACK}"
+    )
+
+
+@pytest.mark.parametrize("status", [500, None])
+def test_a_sign_in_that_is_down_is_the_deployments(tmp_path: Path, status: int | None) -> None:
+    """No setting makes a service answer HTTP 500, or nothing."""
+    down = Measurement("sign_in_up", n=1, value=0.0, details={"status": status})
+    assert rolled_back(tmp_path, [{"500": 600}], [down]) == BACK
+
+
+def test_requests_that_waited_for_each_other_are_looked_at_first(tmp_path: Path) -> None:
+    """A service that is only slow, asked for more at once than its users ask for, answers later and later."""
+    details = {"statuses": {"200": 600}, "waited": 400}
+    waited = Measurement("api_response_time", n=600, labels={"endpoint": "items"}, details=details)
+    assert "[latency] max_in_flight" in rolled_back(tmp_path, [{"200": 600}], [waited], slow=True)
 
 
 def test_after_a_limit_of_our_rate_a_lower_pace_is_advised(tmp_path: Path) -> None:

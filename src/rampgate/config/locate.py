@@ -44,14 +44,19 @@ def settings_file(
     return Path(FILE_NAME) if Path(FILE_NAME).is_file() else None
 
 
-def source(path: Path | None) -> str:
-    """Where settings came from: the file, or that there was none and where the next one lies."""
+def source(path: Path | None, option: str = "--config") -> str:
+    """Where settings came from: the file, or that there was none and where the next one lies.
+
+    Args:
+        path: the file, None where there was none.
+        option: that names a file.
+    """
     if path:
         return str(path)
     above = next(
         (Path(folder) / FILE_NAME for folder in Path.cwd().parents if (folder / FILE_NAME).is_file()), None
     )
-    seen = f"; one was seen at {above}: type there, or name it with --config" if above else ""
+    seen = f"; one was seen at {above}: start there, or name it with {option}" if above else ""
     return f"no {FILE_NAME} in this folder{seen}"
 
 

@@ -60,6 +60,7 @@ def steps_of(config: pytest.Config, stage: str) -> list[str]:
         raise ConfigurationError(
             f"--step: found {' '.join(chosen) or 'none'} with -m {stage}; accepted is -m deploy with --step "
             + " or --step ".join(plan.STEPS)
+            + (" (with -p no:rampgate the project's own tests run alone)" if not chosen else "")
         )
     return [step for step in plan.STEPS if step in chosen]
 

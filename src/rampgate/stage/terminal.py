@@ -91,7 +91,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     step = f", step{'s' if len(steps) > 1 else ''} {' and '.join(steps)}" if steps else ""
     lines = (
         f"rampgate: {active.setup.stage} stage{step}, {checks} checks planned, of {where}",
-        f"rampgate: settings: {locate.source(active.source['path'])}",
+        f"rampgate: settings: {locate.source(active.source['path'], '--rampgate-config')}",
     )
     return active.setup.redactor.text("\n".join(lines))
 
