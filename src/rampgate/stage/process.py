@@ -54,7 +54,7 @@ def need_a_network() -> None:
 def _replaced() -> Iterator[tuple[str, str]]:
     for name in _NETWORK:
         module = sys.modules.get(name)  # what is not imported yet, is not replaced
-        for path, thing in vars(module).items() if module else ():
+        for path, thing in list(vars(module).items()) if module else ():
             yield from _foreign(f"{name}.{path}", thing)
             if isinstance(thing, type) and _package(thing.__module__) == name:
                 for attribute, inner in vars(thing).items():
