@@ -245,7 +245,11 @@ def test_a_baseline_that_lacks_is_measured_first(tmp_path: Path, other: str, say
         ),
         (
             "'shop.test' resolves to 192.0.2.1, which is not allowed; allowed_hosts: localhost",
-            "name that host in allowed_hosts if it may be measured, then: pytest -m predeploy",
+            'add "shop.test" to allowed_hosts if it may be measured, then: pytest -m predeploy',
+        ),
+        (
+            "MongoDB: the target resolves to fd00::7, which is not allowed; allowed_hosts: localhost",
+            'add "fd00::7" to allowed_hosts if it may be measured, then: pytest -m predeploy',
         ),
         ("alerts.my channel.url: no such scheme", "fix rampgate.toml, then: pytest -m predeploy"),
         (

@@ -186,6 +186,7 @@ def test_load_goes_to_another_machine_only_when_that_was_said(
     assert told.exit_code == 0, told.output
     assert read(folder).allowed_hosts == hosts
     assert 'allowed_hosts = ["192.0.2.7"]' in (folder / "rampgate.toml").read_text(encoding="utf-8")
+    assert (', take the # before allowed_hosts = ["192.0.2.7"] away' in told.output) is (not allow)
 
 
 def test_odd_texts_stay_what_they_are() -> None:

@@ -56,5 +56,7 @@ def init(**arguments: Any) -> int:
         click.echo(f"found: {remark}")
     if wanted := [name for name in files.variables(text) if name not in os.environ]:
         click.echo(f"set before you run a stage: {' '.join(wanted)}")
-    click.echo("next: read rampgate.toml, then: pytest -m immediate")
+    asks = files.asks_leave(text)
+    leave = f", take the # before {asks} away if that may be measured" if asks else ""
+    click.echo(f"next: read {FILE_NAME}{leave}, then: pytest -m immediate")
     return ExitCode.PROMOTE

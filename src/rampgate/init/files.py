@@ -108,6 +108,12 @@ def write(text: str, *, force: bool, echo: Callable[[str], None]) -> None:
         raise ConfigurationError(f"{error.filename}: cannot be written: {error.strerror}") from None
 
 
+def asks_leave(text: str) -> str:
+    """The line of settings without which no request is sent to the service, "" where none is missing."""
+    found = re.search(r"^# (allowed_hosts = .*)$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def here(*urls: str) -> bool:
     """Whether all of these may be asked without being allowed: they are this machine."""
     try:

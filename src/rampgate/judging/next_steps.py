@@ -27,6 +27,8 @@ _MAY_BE_MISSING = "version"
 """A setting whose absence is an error too; others are in the header where they can be wrong."""
 _NOT_ALLOWED = "; allowed_hosts: "
 """Stands in what the guard refuses."""
+_REFUSED_HOST = re.compile(r"(?:'([^']+)'|the target) resolves to (\S+), which is not allowed")
+"""Its name, else its address."""
 _SPREAD = ("--processes", "--master")
 _MEASURED = "this target is being measured"
 _TIME_UP = ": the stage's time of "
@@ -142,7 +144,9 @@ def _for_skips(verdict: Verdict, command: str) -> str:
 def _for_a_setting(result: CheckResult, verdict: Verdict) -> str:
     """What to do where an error is of a setting's making: its message begins with the setting's key."""
     if _NOT_ALLOWED in result.message:
-        return "name that host in allowed_hosts if it may be measured"
+        host = _REFUSED_HOST.search(result.message)
+        name = f'"{host[1] or host[2]}"' if host else "that host"
+        return f"add {name} to allowed_hosts if it may be measured"
     found = _KEY.match(result.message)
     known = {_MAY_BE_MISSING}.union(*(header.get("settings", {}) for header in verdict.headers))
     if found is None or found[1] not in known:
