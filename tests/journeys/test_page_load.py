@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
 ADDS = "setTimeout(() => { document.body.innerHTML += '<ul id=list><li>a</ul>'; }, 300);"
-PAGE = "<!doctype html><title>x</title><link rel=icon href=data:,><body>{}"
+QUIET_ICON = "<link rel=icon href=data:,>"
+PAGE = "<!doctype html><title>x</title>{}<body>{}"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,9 @@ def chromium() -> Iterator[SignedInBrowser]:
         yield browser
 
 
-def opened(chromium: SignedInBrowser, html: str, selector: str = "", status: int = 200) -> PageLoad:
+def opened(
+    chromium: SignedInBrowser, html: str, selector: str = "", status: int = 200, icon: str = QUIET_ICON
+) -> PageLoad:
     """What comes of opening a page of this HTML, whose site has /good.js and hangs up on /cut.js."""
 
     def handle(handler: BaseHTTPRequestHandler) -> None:
@@ -42,7 +45,7 @@ def opened(chromium: SignedInBrowser, html: str, selector: str = "", status: int
             handler.close_connection = True
             return
         found = handler.path in {"/", "/good.js", "/page.js"}
-        text = ADDS if handler.path == "/good.js" else PAGE.format(html) if found else "no"
+        text = ADDS if handler.path == "/good.js" else PAGE.format(icon, html) if found else "no"
         kind = "text/javascript" if handler.path == "/good.js" else "text/html"
         handler.send_response(status if handler.path == "/" else 200 if found else 404)
         handler.send_header("Content-Type", kind)
@@ -123,3 +126,19 @@ def test_errors_on_the_console_are_heard(chromium: SignedInBrowser) -> None:
 def test_a_page_that_breaks_in_the_browser_is_not_waited_for(chromium: SignedInBrowser) -> None:
     """Its status says it all."""
     assert opened(chromium, "", "h1", status=503) == PageLoad(503, found=False)
+
+
+ASKS = "<script>fetch('/favicon.ico').catch(() => 0)</script>"
+"""As not every browser asks for it by itself."""
+
+
+@pytest.mark.parametrize(
+    ("icon", "counts"),
+    [("", False), (QUIET_ICON, False), ("<link rel='shortcut icon' href='/favicon.ico?v=2'>", True)],
+)
+def test_a_favicon_that_the_page_does_not_name_is_no_part_of_it(
+    chromium: SignedInBrowser, icon: str, counts: bool
+) -> None:
+    """The browser asks for it by itself: that it is not there is no error of the page."""
+    load = opened(chromium, ASKS, icon=icon)
+    assert (load.parts, load.missing, bool(load.errors)) == (0, (), counts)

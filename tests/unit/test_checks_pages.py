@@ -14,6 +14,8 @@ from rampgate.checks import pages
 from rampgate.checks.pages import PageSettings
 from rampgate.errors import ProbeError
 from rampgate.io.page_load import PageLoad
+from rampgate.judging.sentences import stated
+from rampgate.judging.threshold import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,6 +267,17 @@ def test_missing_parts_are_named_and_those_of_other_sites_listed() -> None:
     assert (parts.n, parts.value, parts.note) == (5, 1.0, "/app.js answered HTTP 404")
     assert parts.details["missing_elsewhere"] == ["https://cdn.test/x.png answered HTTP 403"]
     assert parts.details["console_errors"] == ["boom"]
+
+
+def test_a_page_that_asks_for_no_parts_is_said_to_have_none() -> None:
+    """Nothing is missing of it, and nothing came."""
+    parts = checked(always(OK), opens(PageLoad(200)), lighthouse=True)["page_parts_missing"]
+    says = "the page asks for no scripts, styles, images or fonts"
+    assert stated(parse("page_parts_missing == 0"), parts, 0.0, passed=True) == says
+    some = checked(always(OK), opens(PageLoad(200, parts=2)), lighthouse=True)["page_parts_missing"]
+    assert stated(parse("page_parts_missing == 0"), some, 0.0, passed=True) == (
+        "all 2 scripts, styles, images and fonts came"
+    )
 
 
 def test_console_errors_count_where_none_is_allowed() -> None:

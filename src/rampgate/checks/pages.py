@@ -15,7 +15,7 @@ from rampgate.io.page_load import PageLoad, load_page
 from rampgate.model.freshness import dated, past_caches, too_old
 from rampgate.model.html_text import html_text
 from rampgate.model.json_body import mislabelled
-from rampgate.model.measurement import Measurement
+from rampgate.model.measurement import NOTHING, Measurement
 from rampgate.model.metrics import Kind, Metric
 from rampgate.outcome import Severity
 
@@ -243,9 +243,10 @@ def _of_load(page: PageSettings, load: PageLoad) -> list[Measurement]:
         "page_parts_missing",
         float(len(missing)),
         n=load.parts or 1,
-        note=_listed(missing),
+        note=_listed(missing) if load.parts else "the page asks for no scripts, styles, images or fonts",
         details={
             **_BESIDE_RATE,
+            **({} if load.parts else {NOTHING: True}),
             **{
                 key: list(found)
                 for key, found in (

@@ -27,6 +27,11 @@ _GIVEN_UP = "net::ERR_ABORTED"
 """The page itself did not want it any more."""
 _TEXT = 160
 _PLACE = 100
+_ICON = "/favicon.ico"
+_OWN_ICON = """(icon) => {
+  const links = [...document.querySelectorAll('link[rel~="icon" i]')];
+  return links.some((link) => new URL(link.href).pathname === icon);
+}"""
 _FRAME = re.compile(r"^\s*at .*?(https?://\S+?):(\d+):\d+\)?$", re.MULTILINE)
 
 
@@ -60,17 +65,22 @@ class Console:
     """
 
     def __init__(self, tab: Page, url: str) -> None:
-        self._page = url
+        self._tab, self._page = tab, url
         self._heard: list[tuple[str, str]] = []
         tab.on("console", self._hear)
         tab.on("pageerror", self._catch)
 
-    def errors(self, besides: frozenset[str] = frozenset()) -> list[str]:
+    async def errors(self, besides: frozenset[str] = frozenset()) -> list[str]:
         """An error a line, with its place.
+
+        A favicon.ico that the page does not name is no part of it: the browser asks for it by itself.
 
         Args:
             besides: what is said of these addresses is left out.
         """
+        icons = {url for _, url in self._heard if urlsplit(url).path == _ICON}
+        if icons and not await self._tab.evaluate(_OWN_ICON, _ICON):
+            besides |= icons
         return [line for line, url in self._heard if not url or url not in besides]
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -161,7 +171,7 @@ async def load_page(tab: Page, url: str, selector: str = "") -> PageLoad:
     except PlaywrightTimeoutError:
         found = False
     await tab.wait_for_timeout(QUIET_MS)
-    errors = console.errors(besides=parts.addresses())
+    errors = await console.errors(besides=parts.addresses())
     return PageLoad(
         status, found, len(parts.asked), parts.missing(own=True), parts.missing(own=False), tuple(errors)
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.judging.threshold import Aggregation, Threshold
 from rampgate.model import formats
+from rampgate.model.measurement import NOTHING
 from rampgate.model.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def stated(threshold: Threshold, seen: Measurement, value: float, *, passed: boo
         return ""
     if not passed and not metric.bad:
         return seen.note or f"not true: {metric.good}"
+    if passed and seen.details.get(NOTHING):
+        return seen.note
     versions = seen.details.get("versions")
     named = ", ".join(map(str, versions)) if isinstance(versions, dict) else "one version"
     template = metric.good if passed else metric.bad

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 GROWTH = 1.005
 """Width of a histogram bucket: a quantile is known to within half a percent. For display only."""
 _LOG_GROWTH = math.log(GROWTH)
+NOTHING = "nothing"
+"""In a measurement's details: there was nothing that could be wrong, as its note says."""
 
 
 @dataclass(frozen=True, slots=True)

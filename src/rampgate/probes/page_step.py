@@ -98,7 +98,7 @@ class PageStep:
         console = Console(tab, self.url)
         await self._open(tab)
         await tab.wait_for_timeout(QUIET_MS)
-        errors = console.errors()
+        errors = await console.errors()
         return self._measured(
             "console_errors",
             n=1,
