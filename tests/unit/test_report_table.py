@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 from tests.unit import report_runs as runs
+from tests.unit.judging import held
 
 from rampgate.checks.frame.discovery import checks
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
 from rampgate.judging import verdict
 from rampgate.model.measurement import Measurement
-from rampgate.report import markdown, sentences, table
+from rampgate.report import groups, markdown, sentences, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,19 @@ def test_what_passed_is_a_line_a_group(tmp_path: Path) -> None:
     assert "; error rate 0 %" in latency
     assert latency.split()[-1] == "passed"
     assert "performance score 97 or more" in row(text, "pages")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_flags_line_gives_the_largest_error_that_may_be_there(order: tuple[int, ...]) -> None:
+    """A flag for nobody, or for everybody, shows much smaller errors of its share than one for a quarter."""
+    flags = [
+        held("flag_share == 0%", n=498, failures=0),
+        held("flag_share == 25%", n=498, failures=124),
+        held("flag_share == 100%", n=498, failures=498),
+    ]
+    seen: Any = SimpleNamespace(judgements=[flags[at] for at in order])
+    (error,) = (flag.sentence.rpartition("; ")[2] for flag in flags if flag.limit == 0.25)
+    assert groups.summary([seen]) == f"498 users: {error}"
 
 
 def test_what_passed_is_folded_in_a_red_run_too(tmp_path: Path) -> None:

@@ -99,8 +99,15 @@ def _name(stage: str, file: str, count: int, *, several: bool) -> str:
 
 
 def _worse(one: Judgement, other: Judgement) -> bool:
+    if sentences.kind_of(one.metric) is Kind.SHARE:
+        return _scatter(one) > _scatter(other)
     high = (one.measured or 0.0) > (other.measured or 0.0)
     return not high if sentences.kind_of(one.metric) is Kind.SCORE else high
+
+
+def _scatter(judgement: Judgement) -> float:
+    """The variance of a share by chance: the larger it is, the larger an error of it has to be to show."""
+    return judgement.limit * (1 - judgement.limit) / max(1, judgement.n)
 
 
 def _line(judgement: Judgement) -> str:
