@@ -101,10 +101,10 @@ class Session:
         easy.setopt(pycurl.SHARE, self._connections.share)
         easy.setopt(pycurl.COOKIEFILE, "")
         for line in lines:
-            easy.setopt(pycurl.COOKIELIST, line)
-        found: list[str] = easy.getinfo(pycurl.INFO_COOKIELIST)
+            easy.setopt(pycurl.COOKIELIST, line.encode(errors="surrogateescape"))
+        found: list[bytes] = easy.getinfo_raw(pycurl.INFO_COOKIELIST)  # a target may set whatever bytes
         easy.close()
-        return found
+        return [line.decode(errors="surrogateescape") for line in found]
 
     def send(self, requests: Sequence[Request]) -> Batch:
         """Send all of them at the same time; one may stand there several times."""

@@ -353,6 +353,20 @@ def test_cookies_can_be_handed_on_and_dropped(server: Scripted) -> None:
     assert cookies == {"/cookie": None, "/json": "session=s3", "/status/200": None}
 
 
+def test_cookies_of_whatever_bytes_are_handed_on(server: Scripted) -> None:
+    """A target that writes a name into a cookie may do so in any encoding; it comes back as it was."""
+    line = "127.0.0.1\tFALSE\t/\tFALSE\t0\tname\tM\udcfcller-\u20ac"
+
+    def work(multi: Multi) -> None:
+        ada, eve = session(multi, server), session(multi, server)
+        eve.cookies(ada.cookies([line]))
+        eve.batch([eve.prepare("GET", "/json")])
+
+    run(work)
+    (seen,) = server.seen
+    assert seen.headers["cookie"].encode("latin-1") == b"name=M\xfcller-" + "\u20ac".encode()
+
+
 def test_a_killed_user_takes_its_requests_along(server: Scripted) -> None:
     """Its requests end as failed ones, their connections are closed, and the others go on."""
     ended: list[Any] = []
