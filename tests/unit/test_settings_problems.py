@@ -131,3 +131,11 @@ def test_a_problem_of_a_source_names_its_own_keys(
     """The key as somebody wrote it, and the keys of the source that the entry names, of no other."""
     found = told(f"[[metrics]]\nname = 'a'\n{entry}", metrics=entries)
     assert [problem for problem in found if problem.startswith(says)], found
+
+
+def test_a_number_in_a_command_is_a_problem_of_the_settings(tmp_path: Path) -> None:
+    """A port without quotes is named with its place."""
+    file = tmp_path / "rampgate.toml"
+    file.write_text('[target]\napi = "http://127.0.0.1:1"\n[[commands]]\nname = "c"\ncommand = ["nc", 1]')
+    with pytest.raises(ConfigurationError, match=r"command.*found 1.*accepted is a text"):
+        loading.load(file, from_environment=False)

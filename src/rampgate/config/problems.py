@@ -140,7 +140,8 @@ def _shown(place: _Place, found: Any, redactor: Redactor) -> str:
         return MASK
     if isinstance(found, dict | list):
         return "a table" if isinstance(found, dict) else "a list"
-    return repr(redactor.data(CommandPart.masked(found) if CommandPart in kinds else found))
+    part = CommandPart in kinds and isinstance(found, str)
+    return repr(redactor.data(CommandPart.masked(found) if part else found))
 
 
 def _variable(at: Sequence[str | int], environ: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ _OWN_ICON = """(icon) => {
   const links = [...document.querySelectorAll('link[rel~="icon" i]')];
   return links.some((link) => new URL(link.href).pathname === icon);
 }"""
-_FRAME = re.compile(r"^\s*at .*?(https?://\S+?):(\d+):\d+\)?$", re.MULTILINE)
+_FRAME = re.compile(r"^[ \t]{0,40}at .{0,200}?(https?://\S{1,500}?):(\d{1,9}):\d{1,9}\)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from typing import NamedTuple
+
+from rampgate.model.html_text import HTMLReader
 
 
 class SignInForm(NamedTuple):
@@ -18,7 +19,7 @@ class SignInForm(NamedTuple):
     hidden: dict[str, str]
 
 
-class _Forms(HTMLParser):
+class _Forms(HTMLReader):
     """Gathers the hidden fields of each form, and which of them asks for a password."""
 
     def __init__(self) -> None:
@@ -46,7 +47,5 @@ def sign_in_form(body: bytes) -> SignInForm | None:
     Args:
         body: HTML in UTF-8; what is not is replaced.
     """
-    reader = _Forms()
-    reader.feed(body.decode(errors="replace"))
-    reader.close()
+    reader = _Forms().read(body)
     return None if reader.with_password is None else reader.found[reader.with_password]

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
+from typing import Self
 
 _UNSEEN = {"script", "style", "template", "noscript"}
+_DEEPEST = 100
+_NO_CHARACTER = re.compile(r"&#[0-9]{20,};?")
+"""A number that Python refuses to read."""
 
 
-class _Text(HTMLParser):
+class HTMLReader(HTMLParser):
+    """Reads any page in linear time, and fails at none."""
+
+    def read(self, body: bytes) -> Self:
+        """Read HTML in UTF-8; what is not is replaced, and what never ends is left out, as browsers do."""
+        # What close() does with a tag that never ends takes quadratic time; the tag ends a last text.
+        self.feed(_NO_CHARACTER.sub("\ufffd", body.decode(errors="replace")) + "<br>")
+        return self
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Leave out ``<![...``: of most that may follow, html.parser makes an AssertionError."""
+        del report
+        return self.parse_bogus_comment(i)
+
+
+class _Text(HTMLReader):
     """Gathers texts as they come."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.titles: list[str] = []
+        self.titles = 0
+        self.title: list[str] = []
         self.text: list[str] = []
         self._inside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Remember what the next text stands in, where that matters."""
         del attrs
-        if tag == "title":
-            self.titles.append("")
-        if tag in {*_UNSEEN, "title"}:
+        self.titles += tag == "title"
+        if tag in {*_UNSEEN, "title"} and len(self._inside) < _DEEPEST:
             self._inside.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -31,8 +51,8 @@ class _Text(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Keep a text, where it is one for a reader."""
-        if self._inside[-1:] == ["title"]:
-            self.titles[-1] += data
+        if self._inside[-1:] == ["title"] and self.titles == 1:
+            self.title.append(data)
         elif not self._inside:
             self.text.append(data)
 
@@ -43,7 +63,5 @@ def html_text(body: bytes) -> tuple[str, str]:
     Args:
         body: HTML in UTF-8; what is not is replaced.
     """
-    reader = _Text()
-    reader.feed(body.decode(errors="replace"))
-    reader.close()
-    return " ".join("".join(reader.titles[:1]).split()), " ".join("".join(reader.text).split())
+    reader = _Text().read(body)
+    return " ".join("".join(reader.title).split()), " ".join("".join(reader.text).split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from contextlib import suppress
 from email.message import Message
 from functools import partial
@@ -94,8 +95,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; of a key that stands twice each reader takes another."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in found if keys.count(key) > 1)
+        counted = Counter(key for key, _ in pairs)
+        twice = next(key for key in found if counted[key] > 1)
         raise ValueError(f"the body holds the key {twice[:_SHOWN]!r} twice in one object")
     return found
 

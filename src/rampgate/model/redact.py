@@ -36,7 +36,7 @@ _STORE_ACCOUNT = re.compile(
 _QUERY_VALUE = re.compile(r"(?:(?<=[?&;#])|(?<=\\u0026))([^\s?&;#=\"'<>\\]+)=([^\s&;#\"'<>]+)")
 _HOST = re.compile(r"(?:\[[^]]*\]|[^:\[\]]*)(?::\d*)?")
 _IN_ARGUMENT = (
-    re.compile(r"([\w.-]+)[\"']?\s*[=:]\s*[\"']?(?:(?i:bearer|basic)\s+)?([^\s\"';&|]+)"),
+    re.compile(r"(?<![\w.-])([\w.-]+)[\"']?\s*[=:]\s*[\"']?(?:(?i:bearer|basic)\s+)?([^\s\"';&|]+)"),
     re.compile(r"(?<!\S)--?(?!k\s)([\w-]+)\s+[\"']?(?!-)([^\s\"';&|]+)"),
 )
 """``--password=x``, ``PGPASSWORD=x``, ``"token": "x"``; ``--password x``: a name, and its value.
@@ -44,9 +44,9 @@ _IN_ARGUMENT = (
 """
 _IN_ARGUMENT_UNNAMED = re.compile(
     r"(?i:\b(?:bearer|basic)\s+)([\w.~+/=-]{8,})"
-    r"|(?<!\S)(?:-u|--user)[\s=]*[^\s:]+:([^\s\"']+)"
+    r"|(?<!\S)(?:-u|--user)(?:=|\s+)?[^\s:]{1,300}:([^\s\"']+)"
     r"|(?<!\S)-p(?![a-z]+(?!\S)|\d+(?!\S))([^\s\"']{3,})"
-    r"|\bredis-cli\b[^|;&]*?\s-a\s+([^\s\"']+)"
+    r"|\bredis-cli\b[^|;&]{0,300}?\s-a\s+([^\s\"']+)"
 )
 """``Authorization: Bearer x``, curl's ``-u name:x``, mysql's ``-px``, ``redis-cli -a x``."""
 _ESCAPED = re.compile(r"%[0-9A-F]{2}")
@@ -106,7 +106,8 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (secret, unquote(secret), unquote_plus(secret))
     for quoted in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")):
         yield from (quoted, _ESCAPED.sub(lambda match: match[0].lower(), quoted))
-    yield from (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+    for written in (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)):
+        yield from (written, written.replace("/", r"\/"))
     escaped = html.escape(secret)
     yield from (escaped, html.escape(secret, quote=False))
     yield escaped.replace("&quot;", "&#34;").replace("&#x27;", "&#39;")  # as Jinja writes them

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """What a version or an instance is called when the answer does not say."""
+_LONGEST = 200
 
 
 def _pattern(text: str) -> str:
@@ -88,6 +89,7 @@ class VersionSettings(Table):
 
 
 def _named(value: Any) -> str:
-    """A version or instance as text; anything but text or a number is unknown."""
+    """A version or instance as short text; anything but text or a number is unknown."""
     named = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return str(value).strip() or UNKNOWN if named else UNKNOWN
+    text = str(value).strip() if named else ""
+    return (text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…") or UNKNOWN
