@@ -78,6 +78,16 @@ duration = "6s"
 """
 
 
+def test_a_duration_too_short_to_decide_is_refused_before_the_start(project: Project) -> None:
+    """As a latency look that cannot decide is: nothing is asked, and the figure is named."""
+    settings = (project.folder / "rampgate.toml").read_text(encoding="utf-8").partition("[[endpoints]]")[0]
+    short = ELSEWHERE.format(url="http://127.0.0.1:9").replace("6s", "2s")
+    project.write("rampgate.toml", settings + short)
+    ran = project.run("-m", "immediate")
+    assert ran.code == 4, ran.told
+    assert "flags.duration: in 2 s 50 users can be asked twice, where 100 are needed" in ran.told
+
+
 @pytest.mark.parametrize("on", [False, True])
 def test_a_flag_service_of_its_own_is_sent_its_secret_and_none_of_the_targets(
     project: Project, deployment: Deployment, *, on: bool

@@ -17,7 +17,7 @@ from rampgate.checks import flags
 from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.settings import BulkSettings, FlagSettings
 from rampgate.config.settings import Settings
-from rampgate.errors import ProbeError
+from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.evidence import earlier
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
@@ -332,3 +332,33 @@ def test_a_percentage_that_fell_or_another_environment_breaks_no_nesting(tmp_pat
     rolled_out(tmp_path, at(50), 50)
     assert not list(rolled_out(tmp_path, at(25), 25).of("flag_nesting_broken"))
     assert not list(rolled_out(tmp_path, at(75, "anew"), 75, "staging").of("flag_nesting_broken"))
+
+
+BULK = BulkSettings(path="/flags", chunk=500)
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"duration": 3.0, "expected": {"a": 25}}, "in 3 s 75 users .* 100 are needed; .* at least 4 s"),
+        ({"duration": 4.0, "expected": {"a": 25}}, ""),
+        ({"duration": 4.0, "expected": {"a": 25, "b": 50}}, "50 users .* at least 8 s"),
+        ({"duration": 8.0, "expected": {"a": 25, "b": 50}}, ""),
+        ({"duration": 30.0, "expected": {"a": 1}}, "750 users .* 757 are needed; .* at least 31 s"),
+        ({"duration": 31.0, "expected": {"a": 1}}, ""),
+        ({"duration": 4.0, "expected": {"a": 1}, "algorithm": "md5-mod100"}, ""),
+        ({"duration": 0.04, "expected": {"a": 1}, "bulk": BULK}, "500 users .* at least 1 s"),
+        ({"duration": 1.0, "expected": {"a": 1, "b": 2}, "bulk": BULK}, ""),
+        ({"duration": 3.0, "expected": {"a": 25}, "required": False}, ""),
+    ],
+)
+def test_a_duration_in_which_nothing_can_be_decided_is_refused(
+    settings: dict[str, Any], refused: str
+) -> None:
+    """With the figure that is needed at least: whoever waits for it would learn nothing."""
+    said = FlagSettings(path=SINGLE, **settings)
+    if refused:
+        with pytest.raises(ConfigurationError, match=refused):
+            flags.refuse_short(said, 1e-3)
+    else:
+        flags.refuse_short(said, 1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,11 +13,12 @@ from rampgate.checks.flag_service.probe import RATE, FlagProbe
 from rampgate.checks.flag_service.settings import FlagSettings
 from rampgate.checks.flag_service.users import Asked, User, ever_decided, fresh_users, packed, unpacked
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
-from rampgate.errors import ProbeError
+from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.model import formats
 from rampgate.model.buckets import bucket, decide
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind, Metric
+from rampgate.model.statistics import fewest_of_share
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
@@ -125,6 +127,30 @@ def limit(flags: FlagSettings, found: Measurement) -> str | None:
     if found.metric == "flag_share":
         return f"flag_share == {flags.expected[found.labels['flag']]:g}%"
     return "flag_nesting_broken == 0" if found.metric == "flag_nesting_broken" else None
+
+
+def refuse_short(flags: FlagSettings, alpha: float) -> None:
+    """Refuse a `duration` in which too few users can be asked to decide, whatever they get.
+
+    Args:
+        flags: what they must be, and how they are asked for.
+        alpha: the chance of a false failure of a whole run, of which each flag has a part.
+
+    Raises:
+        ConfigurationError: the figure that is needed at least.
+    """
+    shares = flags.expected.values() if flags.algorithm == "unknown" else ()
+    fewest = (fewest_of_share(share / 100, alpha) for share in shares)
+    needed = max([LEAST_USERS, *(users for users in fewest if users <= UNKNOWN_USERS)])
+    each = len(flags.expected) if flags.names_flag and not flags.bulk else 1
+    size = flags.bulk.chunk if flags.bulk else 1
+    most = math.ceil(flags.duration / 2 * RATE) // each * size
+    if flags.required and most < needed:
+        accepted = math.ceil(2 * math.ceil(needed / size) * each / RATE)
+        raise ConfigurationError(
+            f"rampgate.toml: flags.duration: in {flags.duration:g} s {most:,} users can be asked twice, "
+            f"where {needed:,} are needed; accepted is at least {accepted} s"
+        )
 
 
 @dataclass

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate import demo
+from rampgate.checks.flags import refuse_short
 from rampgate.config import plan, policy
 from rampgate.config.loading import load
 from rampgate.errors import CutOffError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
+from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
 from rampgate.stage import interrupt
 from rampgate.stage.latency import asks_so, refuse_undecidable
 
@@ -169,6 +171,8 @@ def prepare(
     rules = policy.build(settings, base)
     planned = plan.make(stage, settings, steps=steps)
     refuse_undecidable(settings, rules, planned.subjects)
+    if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
+        refuse_short(settings.flags, FALSE_FAIL_PER_RUN)
     setup = session.Setup(
         stage=stage,
         settings=settings,

@@ -66,7 +66,7 @@ class FlagSettings(FlagRequest):
         default=300.0,
         gt=0,
         description="at most, over all flags and both times that everybody is asked, at 50 requests a "
-        "second; one in bulk is one",
+        "second; one in bulk is one; too short to decide, it is refused",
     )
     bulk: BulkSettings | None = Field(
         default=None,
