@@ -184,3 +184,41 @@ def test_a_check_that_nothing_limits_is_an_error_that_says_so(project: Project) 
     assert ran.code == 10, ran.told
     assert ran.outcomes["test_own.py::test_own"] == "error"
     assert ran.verdict["reason"].endswith("nothing was judged: no threshold is about time_to_healthy")
+
+
+LOUD = """
+import pytest
+from pathlib import Path
+
+SECRET = "Canary" + "-of/xml-7"
+pytestmark = pytest.mark.immediate
+
+def test_skips():
+    pytest.skip("because of " + SECRET)
+
+def test_expects_to_fail():
+    pytest.xfail("because of " + SECRET)
+
+@pytest.mark.parametrize("value", [SECRET])
+def test_with_a_value(value):
+    assert value == 1
+"""
+
+
+def test_no_secret_reaches_what_pytest_writes_itself(
+    project: Project, deployment: Deployment, tmp_path: Path
+) -> None:
+    """Not by a skip, an id of a test or a file that cannot be collected; and pytest goes on to its end."""
+    secret = "Canary-of/xml-7"
+    login = LOGIN.format(password=secret, short="1234")
+    project.write("rampgate.toml", SETTINGS.format(api=deployment.url) + login)
+    project.write("test_loud.py", LOUD)
+    project.write("test_broken.py", f'raise RuntimeError("{secret}")\n')
+    written = tmp_path / "written.xml"
+    ran = project.run(
+        "-m", "immediate", "-rA", "-vv", f"--junitxml={written}", "--continue-on-collection-errors"
+    )
+    assert "INTERNALERROR" not in ran.told, ran.told
+    assert secret not in ran.told
+    assert "because of ***" in written.read_text(), ran.told
+    assert secret not in written.read_text()

@@ -156,8 +156,10 @@ def error_text(error: BaseException | None, redactor: Redactor) -> str:
     return "\n".join(clean(redactor.text(line)) for line in lines)
 
 
-def clean_report(report: pytest.TestReport, error: BaseException | None, redactor: Redactor) -> None:
-    """Take secrets out of what pytest shows: a traceback, an assertion's values, captured output.
+def clean_report(
+    report: pytest.TestReport | pytest.CollectReport, error: BaseException | None, redactor: Redactor
+) -> None:
+    """Take secrets out of what pytest shows: a traceback, an assertion's values, captured output, an id.
 
     And out of the error itself, of which Allure has its message. Half a character, which a worker's pipe
     cannot carry, becomes its own escape.
@@ -171,8 +173,16 @@ def clean_report(report: pytest.TestReport, error: BaseException | None, redacto
     def cleaned(text: str) -> str:
         return redactor.text(text).encode("utf-8", "backslashreplace").decode()
 
-    if (text := cleaned(report.longreprtext)) != report.longreprtext:
+    if isinstance(report.longrepr, tuple):  # of a skip: other plugins take it apart
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, cleaned(str(reason)))
+    elif (text := cleaned(report.longreprtext)) != report.longreprtext:
         report.longrepr = text
+    if "wasxfail" in vars(report):
+        vars(report)["wasxfail"] = cleaned(vars(report)["wasxfail"])
+    report.nodeid = cleaned(report.nodeid)
+    if isinstance(report, pytest.TestReport):
+        report.location = (*report.location[:2], cleaned(report.location[2]))
     report.sections = [(cleaned(name), cleaned(output)) for name, output in report.sections]
 
 

@@ -15,7 +15,7 @@ from rampgate.config.plan import STAGES
 from rampgate.errors import ConfigurationError
 from rampgate.outcome import Decision
 from rampgate.stage.heartbeat import Heartbeat
-from rampgate.stage.items import STAGE_SESSION, stage_meant, worker_of
+from rampgate.stage.items import STAGE_SESSION, clean_report, stage_meant, worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -57,6 +57,8 @@ def accompany(config: pytest.Config, run: Run) -> None:
         return
     # Our own lines report each check as it ends, with its outcome.
     reporter.showfspath = False
+    line, safe = reporter._locationline, config.stash[STAGE_SESSION].setup.redactor  # noqa: SLF001  # of -v
+    reporter._locationline = lambda *place: safe.text(line(*place))  # noqa: SLF001
     if config.option.verbose <= _SILENT:
         return
     with suppress(OSError, ValueError):  # whoever runs pytest inside a program may give it no file
@@ -67,17 +69,28 @@ def accompany(config: pytest.Config, run: Run) -> None:
         run.often = heartbeat.detail
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Take secrets out of what is said of a file that cannot be collected."""
+    report = yield
+    if active := collector.config.stash.get(STAGE_SESSION, None):
+        clean_report(report, None, active.setup.redactor)
+    return report
+
+
 def pytest_runtest_logstart(nodeid: str) -> None:
     """A test begins, here or in a worker."""
     if _TERMINAL.heartbeat:
         _TERMINAL.reporter.flush()  # what is said now comes after what was written before
-        _TERMINAL.heartbeat.begins(nodeid)
+        _TERMINAL.heartbeat.begins(_safe(nodeid))
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
     """It has ended."""
     if _TERMINAL.heartbeat:
-        _TERMINAL.heartbeat.ends(nodeid)
+        _TERMINAL.heartbeat.ends(_safe(nodeid))
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -141,7 +154,7 @@ def _line(reporter: Any, report: Any) -> None:
     from rampgate.report.text import clean
 
     _TERMINAL.speak()
-    outcome, check = report.rampgate, clean(report.rampgate_check)
+    outcome, check = report.rampgate, clean(_safe(report.rampgate_check))
     colour = {_COLOURS.get(outcome, "yellow"): True}
     reporter.ensure_newline()
     reporter.write(f"{outcome:>9}  ", **colour)
@@ -150,6 +163,12 @@ def _line(reporter: Any, report: Any) -> None:
         for line in text.splitlines()[:3]:
             reporter.write_line(f"           {line}")
     reporter.flush()
+
+
+def _safe(name: str) -> str:
+    """The id of a check without the secrets that a parameter brought to it."""
+    active = _TERMINAL.reporter.config.stash.get(STAGE_SESSION, None) if _TERMINAL.reporter else None
+    return str(active.setup.redactor.text(name)) if active else name
 
 
 def _skip_text(report: Any) -> str:
