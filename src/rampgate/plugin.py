@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ from rampgate.stage.items import (
     STAGE_SESSION,
     WORKER_KEY,
     UnmetError,
+    attach,
     check_id,
     clean_report,
     error_text,
@@ -35,6 +35,7 @@ from rampgate.stage.items import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from rampgate.stage.stage_session import StageSession
 
@@ -123,10 +124,6 @@ def _configure(config: pytest.Config) -> None:
     config.add_cleanup(logs.masked(stage_session.setup.redactor))
     gate.isolate(config, config.stash[PARSER])
     stage_session.typed = gate.typed(config)
-    # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
-    wrapper = config.pluginmanager.get_plugin("lfplugin-collwrapper")
-    if wrapper:
-        config.pluginmanager.unregister(wrapper)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -159,15 +156,7 @@ def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
     config.add_cleanup(interrupt.listen(stop, forwarded=worker_of(config) is not None))
     config.add_cleanup(interrupt.no_silent_end(Decision.HOLD.exit_code))
     if worker := worker_of(config):
-        name = session.process_name(config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
-        stage_session.run = session.open_journal(
-            stage_session.setup,
-            Path(worker["folder"]),
-            name,
-            deadline=worker["deadline"],
-            invocation=worker["invocation"],
-        )
-        stage_session.lock_token = worker["lock_token"]
+        stage_session.join(worker, config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
         return
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     write = reporter.write_line if reporter else print
@@ -286,7 +275,7 @@ def pytest_runtest_makereport(
     if stage_session.run is None or (call.when != "call" and error is None):
         return report
     if isinstance(error, NeverRanError):
-        _attach(report, item, "never ran", str(error))
+        attach(report, item, "never ran", str(error))
         return report
     own, message = own_outcome(item, call)
     expect = item.stash.get(EXPECT, None)
@@ -301,15 +290,8 @@ def pytest_runtest_makereport(
     )
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
     text = error_text(error, stage_session.setup.redactor)
-    _attach(report, item, outcome.value, text)
+    attach(report, item, outcome.value, text)
     if isinstance(error, UnreachableError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {text}")
     return report
-
-
-def _attach(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str) -> None:
-    """Put our outcome on the report; plain attributes travel from xdist's workers to the controller."""
-    vars(report).update(rampgate=outcome, rampgate_check=check_id(item), rampgate_text=text)
-    if text:
-        report.longrepr = text

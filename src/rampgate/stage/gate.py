@@ -138,6 +138,9 @@ def isolate(config: pytest.Config, parser: pytest.Parser) -> None:
     for name in _SELECTS:
         if hasattr(config.option, name):
             setattr(config.option, name, getattr(typed, name))
+    # --lf leaves out whole files before anything is collected; unregistered, it still picks tests later.
+    if wrapper := config.pluginmanager.get_plugin("lfplugin-collwrapper"):
+        config.pluginmanager.unregister(wrapper)
 
 
 def _check(

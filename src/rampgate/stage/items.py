@@ -200,3 +200,10 @@ def severity_of(item: pytest.Item) -> Severity:
         raise pytest.UsageError(
             f"{item.nodeid}: severity: found {mark.args if mark else ''}; accepted are critical and warning"
         ) from None
+
+
+def attach(report: pytest.TestReport, item: pytest.Item, outcome: str, text: str) -> None:
+    """Put our outcome on the report; plain attributes travel from xdist's workers to the controller."""
+    vars(report).update(rampgate=outcome, rampgate_check=check_id(item), rampgate_text=text)
+    if text:
+        report.longrepr = text

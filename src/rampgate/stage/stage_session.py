@@ -74,6 +74,18 @@ class StageSession:
             raise RuntimeError("nothing is measured without a run")
         return StageContext(self.run)
 
+    def join(self, begun: dict[str, Any], worker: str) -> None:
+        """Take part, as a worker of xdist's, in the run that its controller has begun.
+
+        Args:
+            begun: what the controller says of it.
+            worker: the worker's name.
+        """
+        folder, name = Path(begun["folder"]), session.process_name(worker)
+        until, invocation = begun["deadline"], begun["invocation"]
+        self.run = session.open_journal(self.setup, folder, name, deadline=until, invocation=invocation)
+        self.lock_token = begun["lock_token"]
+
     def close(self) -> None:
         """Stop what checks share; what cannot be stopped says nothing about the deployment."""
         if "context" in vars(self):
