@@ -153,7 +153,7 @@ class SignedInBrowser:
             return await work(page)
         finally:
             with contextlib.suppress(Exception):  # the browser is gone; what the work met is raised
-                await page.close()
+                await asyncio.wait_for(page.close(), STEP_S)
 
     def close(self) -> None:
         """Stop the browser and its thread; twice does no harm."""

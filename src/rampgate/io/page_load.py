@@ -160,10 +160,11 @@ async def load_page(tab: Page, url: str, selector: str = "") -> PageLoad:
     console, parts = Console(tab, url), _Parts(tab, url)
     response = await tab.goto(url, wait_until="commit", timeout=LOAD_S * 1000)
     status = response.status if response else None
+    # What has not come is known by its address; a tab whose page still comes may never close.
+    with suppress(PlaywrightTimeoutError):
+        await tab.wait_for_load_state("load", timeout=LOAD_S * 1000)
     if not is_2xx(status):
         return PageLoad(status, found=False)
-    with suppress(PlaywrightTimeoutError):  # what has not come is known by its address
-        await tab.wait_for_load_state("load", timeout=LOAD_S * 1000)
     found = True
     try:
         if selector:
