@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
+from contextlib import suppress
 from functools import partial
+from socket import AF_INET, MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
@@ -12,12 +15,10 @@ from gevent import get_hub, monkey
 
 from rampgate.errors import RefusedError
 from rampgate.io.guard import Guard, addresses_of
-from rampgate.io.kept import RESET_PAUSES_S
-
-from .kept import Kept
+from rampgate.io.kept import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+    from collections.abc import Callable, Iterable, MutableSequence, Sequence
 
     from gevent.hub import Waiter
 
@@ -25,6 +26,7 @@ _MS = 1e-3
 _ENDLESS = 1 << 30
 WAKES_FOR_S = 0.5e-3
 """How long users are woken until the sockets are looked at again: by so much an answer may be read late."""
+_socket = monkey.get_original("socket", "socket")
 _blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
 
 
@@ -64,7 +66,10 @@ class Multi:
         self._loop = self.hub.loop
         self._watchers: dict[int, Any] = {}
         self._wanted: dict[int, int] = {}
-        self._kept = Kept()
+        self._fds: dict[int, int] = {}
+        """Port of ours -> its socket's file."""
+        self.dead: set[int] = set()
+        """Our ports of connections that the target closed while they were idle, or as we sent: unread."""
         self._unread, self._sent_again = 0, sent_again
         self._timer = self._loop.timer(0)
         self._due = 0.0
@@ -123,8 +128,6 @@ class Multi:
             watcher.stop()
             watcher.close()
         self._watchers.clear()
-        for port in list(self._kept.looked_at):
-            self._kept.leave(port)
 
     def collect(self) -> None:
         """Take the answers that have been read; who waited for the last of them goes on in a later turn."""
@@ -198,15 +201,18 @@ class Multi:
 
     def _ready(self, events: int, fd: int) -> None:
         if self._wanted[fd]:
-            if self._kept.may_be_reset(fd):
-                self._watchers[fd].stop()
-                self._await_reset(events, fd, iter(RESET_PAUSES_S))
-            else:
-                self._act(fd, events)
+            self._look(fd)
+            self._act(fd, events)
+            return
         # The target has closed a connection that was idle, or this is news of what has been read by now.
         # Libcurl looks for that once a second at most.
-        elif self._kept.idle(fd):
-            self._watchers[fd].stop()
+        with suppress(OSError), _socket(fileno=os.dup(fd)) as ours:
+            waiting = _waiting(ours)
+            if waiting is None:
+                return
+            if not waiting:
+                self.dead.add(int(ours.getsockname()[1]))
+        self._watchers[fd].stop()
 
     def sends(self, port: int, fd: int | None) -> None:
         """A request goes out on the connection of this port of ours.
@@ -216,29 +222,23 @@ class Multi:
             fd: its socket's file where it is a fresh one.
         """
         if fd is not None:
-            self._kept.fresh(port, fd)
-        elif port in self._kept.files:
-            self._watchers[self._kept.files[port]].stop()  # libev cannot watch what we still hold
-            self._kept.sends(port)
+            self.dead.discard(port)
+            self._fds[port] = fd
+        elif port in self._fds:
+            self._look(self._fds[port], idle=True)
 
-    def was_unread(self, port: int) -> bool:
-        """Whether the target has closed the connection of this port without having read the last request."""
-        return self._kept.was_unread(port)
-
-    def _await_reset(self, events: int, fd: int, pauses: Iterator[float]) -> None:
-        """A target that has not read what we sent resets the connection a moment after its end has come."""
-        if self._curl.closed:
+    def _look(self, fd: int, *, idle: bool = False) -> None:
+        """Notice a connection that the target has closed without having read what was, or will be, sent."""
+        try:
+            ours = _socket(AF_INET, SOCK_STREAM, fileno=fd)
+        except OSError:  # no socket: by this a thread of libcurl says that it has looked a name up
             return
-        pause = next(pauses, None)
-        if pause is not None and self._kept.may_be_reset(fd):
-            self._loop.timer(pause).start(self._await_reset, events, fd, pauses)
-        elif self._wanted[fd]:
-            self._act(fd, events)
-            self._watch_on(fd)
-
-    def _watch_on(self, fd: int) -> None:
-        if self._wanted[fd] and not self._watchers[fd].active:
-            self._watchers[fd].start(self._ready, fd, pass_events=True)
+        try:
+            state = unread(ours)
+            if state or (idle and state is not None):
+                self.dead.add(int(ours.getsockname()[1]))
+        finally:
+            ours.detach()
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work. Runs in the hub only, and leaves all else to the end of the loop's turn.
@@ -246,13 +246,7 @@ class Multi:
         Libcurl times an answer when it reads it: what a user does between two sockets that are ready would
         be in the time of the second.
         """
-        before = {port: self._kept.files[port] for port in self._kept.looked_at}
-        for sent_on in before.values():
-            self._watchers[sent_on].stop()
         _, running = self._curl.socket_action(fd, events)
-        for port, sent_on in before.items():
-            self._kept.leave(port)
-            self._watch_on(sent_on)
         if running < len(self._running) and not self._turn.active:
             self._turn.start(self._end_turn, update=False)
 
@@ -267,3 +261,13 @@ class Multi:
         finally:
             if self._ended and not self._turn.active:
                 self._turn.start(self._end_turn, update=False)
+
+
+def _waiting(connection: Any) -> bytes | None:
+    """A byte that waits to be read, b"" when the other side has closed, None when there is nothing."""
+    try:
+        return bytes(connection.recv(1, MSG_PEEK | MSG_DONTWAIT))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

@@ -192,7 +192,7 @@ class Transfer:
     def _open(self, _: int, address: Any) -> Any:
         """Make a socket for an address, unless it may not be; what fails here fails on this machine."""
         self._opening = True
-        if self._sent and not self._multi.was_unread(self._port):
+        if self._sent and self._port not in self._multi.dead:
             return pycurl.SOCKET_BAD
         self._address = str(address.addr[0])
         self._trouble = self._multi.refusal(self._address)
@@ -219,7 +219,7 @@ class Transfer:
         """
         multi = self._multi
         if self._sent:
-            if not multi.was_unread(self._port):
+            if self._port not in multi.dead:
                 return pycurl.PREREQFUNC_ABORT
             multi.count_sent_again()
         multi.sends(our_port, self._fd if self._connected else None)

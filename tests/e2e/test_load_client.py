@@ -20,7 +20,6 @@ from loadtests.answer import error_of
 from loadtests.client import Session
 from loadtests.multi import Multi
 from tests.e2e.scripted_server import BIG, Scripted
-from tests.unit.kept_server import closing_kept
 
 from rampgate.load.table import CUT
 
@@ -177,49 +176,6 @@ def test_a_dead_kept_connection_is_a_failure_and_nothing_is_sent_twice(server: S
     assert (answer.status, answer.own) == (0, False)
     assert answer.error == "the kept connection was closed before an answer came"
     assert len(server.of("/late")) == 1
-
-
-def test_a_request_that_was_never_read_is_sent_again_and_counted() -> None:
-    """A kept connection that is closed just as we send says nothing about what the target answers."""
-    again: list[int] = []
-
-    def work(multi: Multi) -> list[Any]:
-        with closing_kept(read=False) as url:
-            one = Session(multi, url, timeout_s=20)
-            request = one.prepare("GET", "/")
-            found = [one.batch([request])[0].status for _ in range(2)]
-            one.close()
-            return found
-
-    assert run(work, sent_again=again.append) == [200, 200]
-    assert again == [1]
-
-
-@pytest.mark.parametrize(("read", "status", "counted"), [(False, 200, [1]), (True, 0, [])])
-def test_a_reset_that_follows_the_end_of_a_connection_is_waited_for(
-    *, read: bool, status: int, counted: list[int]
-) -> None:
-    """Servers send the end first and close then: what they had read is a failure, the rest is sent again."""
-    again: list[int] = []
-    closed = threading.Event()
-
-    def work(multi: Multi) -> list[Any]:
-        wait = multi._await_reset
-
-        def awaited(*given: Any) -> None:
-            closed.set()
-            wait(*given)
-
-        multi._await_reset = awaited  # type: ignore[assignment,method-assign]  # to close
-        with closing_kept(read=read, reset=closed) as url:
-            one = Session(multi, url, timeout_s=20)
-            request = one.prepare("GET", "/")
-            found = [one.batch([request])[0].status for _ in range(2)]
-            one.close()
-            return found
-
-    assert run(work, sent_again=again.append) == [200, status]
-    assert again == counted
 
 
 def test_after_a_failure_a_new_connection_is_made(server: Scripted) -> None:

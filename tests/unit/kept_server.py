@@ -14,15 +14,10 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
-def closing_kept(*, read: bool, reset: threading.Event | None = None) -> Iterator[str]:
-    """Its address. Each connection serves one request, and dies of the next, read or not.
-
-    Args:
-        read: whether it has read it.
-        reset: the connection's end is sent first, and it is closed when this is set.
-    """
+def closing_kept(*, read: bool) -> Iterator[str]:
+    """Its address. Each connection serves one request, and dies of the next, read or not."""
     with closing(socket.create_server(("127.0.0.1", 0))) as door:
-        thread = threading.Thread(target=_serve, args=(door,), kwargs={"read": read, "reset": reset})
+        thread = threading.Thread(target=_serve, args=(door,), kwargs={"read": read})
         thread.start()
         try:
             yield f"http://127.0.0.1:{door.getsockname()[1]}"
@@ -31,7 +26,7 @@ def closing_kept(*, read: bool, reset: threading.Event | None = None) -> Iterato
             thread.join()
 
 
-def _serve(door: socket.socket, *, read: bool, reset: threading.Event | None) -> None:
+def _serve(door: socket.socket, *, read: bool) -> None:
     with suppress(OSError):
         while True:
             connection, _ = door.accept()
@@ -39,6 +34,3 @@ def _serve(door: socket.socket, *, read: bool, reset: threading.Event | None) ->
                 connection.recv(65536)
                 connection.sendall(_OK)
                 connection.recv(65536, 0 if read else socket.MSG_PEEK)
-                if reset:
-                    connection.shutdown(socket.SHUT_WR)
-                    reset.wait(20)

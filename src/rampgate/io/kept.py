@@ -1,8 +1,8 @@
 """Kept connections that the other side closes just as a request is sent on them.
 
 Clients send it again then, on a fresh connection (RFC 9112, section 9.3.1). Here only where the target never
-had it, as TCP says: nobody acknowledged it, or it was thrown away unread, which resets the connection, though
-a moment after its end may have come. A worker that dies of a request has read it, and that is a failure.
+had it, as TCP says: nobody acknowledged it, or it was thrown away unread, which resets the connection. A
+worker that dies of a request has read it, and that is a failure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,11 +21,8 @@ _CLOSED, _CLOSED_THERE = 7, 8
 """Linux's states of a connection: reset, and closed by the other side."""
 _ACKNOWLEDGED, _SENT = (struct.Struct("=Q"), 120), (struct.Struct("=QQ"), 200)
 """Where Linux's struct tcp_info says how many bytes the other side has; how many were sent, and again."""
-_RECEIVED = struct.Struct("=Q"), 128
 _SYN = 1
 """It counts among those that were acknowledged."""
-RESET_PAUSES_S = tuple(0.001 * 2**step for step in range(7))
-"""How long a reset is waited for after the end of a connection, from look to look."""
 
 
 def unread(connection: Any) -> bool | None:
@@ -50,15 +46,6 @@ def unread(connection: Any) -> bool | None:
     return bool(there - _SYN < sent - again)
 
 
-def received(connection: Any) -> int:
-    """How many bytes have come on a connection, its end among them; 0 where that is not known."""
-    layout, at = _RECEIVED
-    try:
-        return int(layout.unpack_from(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), at)[0])
-    except (OSError, AttributeError, struct.error):
-        return 0
-
-
 class Kept:
     """httpcore's trace of one client, which has one connection at a time.
 
@@ -80,7 +67,7 @@ class Kept:
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
             self._socket, self._fresh = info["return_value"].get_extra_info("socket"), True
         elif event == "http11.receive_response_headers.failed" and self._socket and not self._fresh:
-            self._unread = self._was_unread()
+            self._unread = bool(unread(self._socket))
 
     def again(self, method: str) -> bool:
         """Whether the request that has failed is to be sent once more."""
@@ -88,10 +75,3 @@ class Kept:
         if repeated:
             self._count()
         return repeated
-
-    def _was_unread(self) -> bool:
-        for pause in RESET_PAUSES_S:
-            if (state := unread(self._socket)) is not False:
-                return bool(state)
-            time.sleep(pause)
-        return bool(unread(self._socket))
