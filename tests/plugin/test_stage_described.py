@@ -84,7 +84,7 @@ class Shop:
 
     def __init__(self, broken: str) -> None:
         self.broken = broken
-        self.asked = 0
+        self.asked = self.entered = 0
 
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
@@ -128,6 +128,7 @@ class Shop:
                 '<form method=post action="enter"><input type=hidden name=csrf value=c1><input type=password>'
             )
             return 200, form, {"Set-Cookie": "csrf=c1; Path=/shop"}
+        self.entered += 1
         cookies, fields = SimpleCookie(handler.headers.get("Cookie", "")), dict(parse_qsl(sent))
         good = fields["csrf"] == cookies["csrf"].value and fields["password"] == "canary-password"
         if self.broken == "password" or not good:
@@ -156,8 +157,10 @@ def test_a_deployment_of_another_kind_is_judged_as_any_other(
     tmp_path: Path, broken: str, code: int, failed: Sequence[str]
 ) -> None:
     """Promoted when it is healthy, and where one thing is broken that one fails, with no secret told."""
-    with serving(Shop(broken)) as url:
+    with serving(shop := Shop(broken)) as url:
         ran = Project(tmp_path, SETTINGS.format(url=url)).run("-m", "immediate")
+    assert "sign-ins: up to 1 with 1 account; one that fails is tried 3 times" in ran.told
+    assert shop.entered == (3 if broken == "password" else 1)
     bad = {check for check, outcome in ran.outcomes.items() if outcome in {"failed", "error", "undecided"}}
     assert bad == {f"immediate/{check}" for check in failed}, ran.told
     assert ran.code == code, ran.told

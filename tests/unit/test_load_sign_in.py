@@ -244,7 +244,7 @@ def test_an_account_is_tried_three_times_before_the_ramp_too(
     assert (sum("u1@" in email for email in asked), wrong) == (tries, failed)
     assert paused == [1.0] * (tries - 1)
     assert len(good) >= 2, "those that could sign in are counted beside them"
-    assert said[0].startswith("sign-ins: up to 40 to learn whom the features reach, then 2; one that fails")
+    assert said[0].startswith("sign-ins: up to 40 to learn whom the features reach, then 2 with 40 accounts;")
     assert len(said) == 1
 
 

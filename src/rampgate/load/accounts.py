@@ -192,6 +192,20 @@ def sign_ins(settings: Settings, users: int, processes: int = 1) -> int:
     return own + (users if settings.load.accounts else processes)
 
 
+def sign_ins_due(how_many: str, accounts: int) -> str:
+    """What is said before the first sign-in of a run.
+
+    Args:
+        how_many: there will be.
+        accounts: with how many.
+    """
+    several = "account" if accounts == 1 else "accounts"
+    return (
+        f"sign-ins: {how_many} with {accounts} {several}; one that fails is tried {TRIES} times, "
+        "a session that runs out is renewed"
+    )
+
+
 def failed_accounts(
     accounts: Accounts, span: tuple[float, float], *, starved: bool
 ) -> tuple[Measurement, Severity]:

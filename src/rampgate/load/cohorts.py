@@ -22,7 +22,7 @@ from rampgate.io.guard import Guard
 from rampgate.io.http import client, find
 from rampgate.io.patience import Patience
 from rampgate.io.threads import each
-from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins
+from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins, sign_ins_due
 from rampgate.load.table import NO_COHORT, OFF, ON
 from rampgate.model.buckets import bucket
 from rampgate.probes.sign_in import post
@@ -104,7 +104,10 @@ def choose(
     accounts, login, source = accounts_of(settings), settings.login, settings.load.accounts
     split = split_of(settings.flags, settings.percentage)
     if due := sign_ins(settings, users, workers):
-        progress(_sign_ins_due(due, sum(not account.user for account in accounts) if split else 0))
+        unknown = sum(not account.user for account in accounts) if split else 0
+        before = f"up to {unknown} to learn whom the features reach, then " if unknown else ""
+        with_so_many = len(accounts) if unknown else min(len(accounts), due)
+        progress(sign_ins_due(f"{before}{due}", with_so_many or 1))
     if accounts and split and login and source:
         target, guard = settings.target, Guard(settings.allowed_hosts)
         clients = partial(
@@ -120,14 +123,6 @@ def choose(
     if accounts:
         check(accounts, users, workers)
     return accounts
-
-
-def _sign_ins_due(due: int, unknown: int) -> str:
-    """How many sign-ins the run makes, of them so many before it, of accounts whose id is unknown."""
-    before = f"up to {unknown} to learn whom the features reach, then " if unknown else ""
-    return (
-        f"sign-ins: {before}{due}; one that fails is tried {TRIES} times, a session that runs out is renewed"
-    )
 
 
 def sort(accounts: Sequence[Account], split: Split, read_ids: ReadIds, enough: int) -> list[Account]:

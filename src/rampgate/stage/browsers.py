@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
+from rampgate.evidence.repeated import LOOKS
 from rampgate.io.guard import Guard
 from rampgate.io.http import RUN_HEADER
+from rampgate.stage.login_session import signing_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +38,7 @@ class Browsers:
         self._web = web
         self._stack = stack
         self._started: dict[tuple[Any, bool], Any] = {}
+        self._failed: dict[tuple[Any, bool], list[ProbeError]] = {}
 
     def browser(self, *, signed_in: bool) -> SignedInBrowser:
         """The browser that visits pages; without [login] nobody signs in.
@@ -61,18 +65,27 @@ class Browsers:
     def _start(
         self, kind: Callable[..., T], find: Callable[[Mapping[str, str]], Any], *, signed_in: bool
     ) -> T:
-        """One of this kind, made of the programs that are found, and started on first use."""
+        """One of this kind, made of the programs that are found, and started on first use; tried so often."""
+        failed = self._failed.setdefault((kind, signed_in), [])
+        if len(failed) >= LOOKS:
+            raise failed[-1]
         if (kind, signed_in) not in self._started:
             settings = self._run.settings
+            form = self._form() if signed_in and settings.login else None
             needed = [self._web, *filter(None, [settings.target.api])]
             browser = kind(
                 find(os.environ),
-                sign_in=self._form() if signed_in and settings.login else None,
+                sign_in=form,
                 extra_headers={RUN_HEADER: self._run.id},
                 reach=(Guard(settings.allowed_hosts), needed),
                 secret_headers=settings.target.headers,
             )
-            self._started[kind, signed_in] = self._stack.enter_context(browser)
+            try:
+                with signing_in() if form else nullcontext():
+                    self._started[kind, signed_in] = self._stack.enter_context(browser)
+            except ProbeError as error:
+                failed.append(error)
+                raise
         started: T = self._started[kind, signed_in]
         return started
 

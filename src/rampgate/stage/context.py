@@ -12,7 +12,7 @@ import httpx
 from rampgate.checks.frame.check import Context
 from rampgate.errors import UnreachableError
 from rampgate.evidence import earlier
-from rampgate.evidence.repeated import repeated
+from rampgate.evidence.repeated import LOOKS, repeated
 from rampgate.io.body import Limits
 from rampgate.io.guard import Guard
 from rampgate.io.http import client, get_here
@@ -51,7 +51,7 @@ class StageContext:
         login = run.settings.login
         signs_in_at = run.settings.target.base(login.service) + login.path if login else ""
         self._session = LoginSession(lambda: login and self.sign_in(login), self._ask_again, signs_in_at)
-        self._refused = False
+        self._refused = 0
         self._again: list[None] = []
         self._browsers = Browsers(run, self.base("web"), self._stack)
 
@@ -88,6 +88,8 @@ class StageContext:
             measurement, token = sign_in(http, login)
             if measurement.value:
                 self._session.opened(token, http.cookies)
+            else:
+                self._refused += 1
             cookies = (cookie.value for cookie in http.cookies.jar)
             self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
         return measurement
@@ -285,10 +287,9 @@ class StageContext:
         login = self._settings.login
         if login is None:
             return
-        if not self._session.generation and not self._refused:
+        if not self._session.generation and self._refused < LOOKS:
             self._repeated(lambda: [self.sign_in(login)])
-            self._refused = not self._session.generation
-        if self._refused:
+        if not self._session.generation:
             raise UnreachableError("skipped because sign-in was refused")
 
     def _plain_get(self, page: PageSettings) -> int | None:

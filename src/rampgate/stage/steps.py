@@ -13,6 +13,7 @@ from rampgate.probes.page_step import PageStep
 from rampgate.probes.sign_in import post
 from rampgate.probes.visit_step import Counted, series_of, visit_counted
 from rampgate.stage import monitoring
+from rampgate.stage.login_session import signing_in
 
 if TYPE_CHECKING:
     import httpx
@@ -138,7 +139,7 @@ def _account(context: StageContext) -> tuple[str, str]:
     context.need("api")
     body = None
     if login.encoding != "form":
-        with context.client(login.service or "api", signed_in=False) as http:
+        with signing_in(), context.client(login.service or "api", signed_in=False) as http:
             answer = post(http, login)
         if not answer.ok and not login.cookie:
             raise UnreachableError(f"skipped because sign-in answered {answer.trouble}")

@@ -51,7 +51,12 @@ def progress(config: pytest.Config) -> Callable[[str], None]:
 
 def accompany(config: pytest.Config, run: Run) -> None:
     """Show how a run goes on while it measures: what it says itself, and a line now and then."""
+    from rampgate.stage.sign_ins import announcement
+
     run.progress = progress(config)
+    settings, planned = run.settings, config.stash[STAGE_SESSION].setup.plan
+    if due := announcement(settings, planned, max(1, len(getattr(config.option, "tx", None) or ()))):
+        run.progress(due)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
