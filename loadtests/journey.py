@@ -249,8 +249,7 @@ class LoadUser(User):
 
         What a session that may have run out is refused waits, unless this is ``final``.
         """
-        add, cohort, fire, own = self.work.recorder.add, self.cohort, self.environment.events.request.fire, ""
-        context, out = self.context(), self._signed_out
+        add, cohort, own, out = self.work.recorder.add, self.cohort, "", self._signed_out
         for each, answer in zip(requests, answers, strict=True):
             if answer.own:
                 own = answer.error
@@ -271,19 +270,22 @@ class LoadUser(User):
             if error and (good or not status) and not error.startswith("time-out"):
                 self.work.recorder.fact(ERRORS, str(each.index), error)
             add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status, body=body)
-            wrong = None if good and not error else CatchResponseError(error or f"HTTP {status}")
-            fire(
-                request_type=each.method,
-                name=each.name,
-                response_time=ms,
-                response_length=answer.size,
-                response=answer,
-                context=context,
-                exception=wrong,
-                start_time=wall,
-                url=each.url,
-            )
+            self._report(each, answer, "" if good and not error else error or f"HTTP {status}", wall)
         return own
+
+    def _report(self, each: EndpointRequest, answer: Answer, wrong: str, wall: float) -> None:
+        """Hand it to Locust's listeners."""
+        self.environment.events.request.fire(
+            request_type=each.method,
+            name=each.name,
+            response_time=answer.duration_ms,
+            response_length=answer.size,
+            response=answer,
+            context=self.context(),
+            exception=CatchResponseError(wrong) if wrong else None,
+            start_time=wall,
+            url=each.url,
+        )
 
     def _sampled(self, requests: Sequence[EndpointRequest]) -> list[EndpointRequest]:
         """The same, with those whose turn it is to have their body checked."""

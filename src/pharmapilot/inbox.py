@@ -11,7 +11,8 @@ import socket
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP
 from starlette.applications import Starlette
@@ -112,10 +113,9 @@ def create_app(kept: Kept, smtp: socket.socket | None = None) -> Starlette:
             return
         loop = asyncio.get_running_loop()
         # With a host name of its own: asking the machine for its name may wait for a name server.
-        handler = MailHandler(kept)
-        server = await loop.create_server(
-            lambda: SMTP(handler, hostname="localhost", data_size_limit=MESSAGE_BYTES, loop=loop), sock=smtp
-        )
+        options: dict[str, Any] = {"hostname": "localhost", "data_size_limit": MESSAGE_BYTES, "loop": loop}
+        protocol = partial(SMTP, MailHandler(kept), **options)
+        server = await loop.create_server(protocol, sock=smtp)
         async with server:
             yield
 

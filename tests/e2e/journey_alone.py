@@ -23,40 +23,34 @@ VISITS, USERS, ENDS_WITHIN_S = 40, 4, 60
 
 def main(settings: Settings, accounts: list[Account], stop_timeout: int) -> dict[str, Any]:
     """Some visits of some users, after which they are stopped."""
-    blocks: list[bytes] = []
-    troubles: list[str] = []
-    events: list[dict[str, Any]] = []
+    blocks, troubles, events = list[bytes](), list[str](), list[dict[str, Any]]()
     recorder = Recorder(blocks.append, SystemClock())
     work.now = work.Work(settings, {"X-Rampgate-Run": "r1"}, recorder, troubles.append)
     multi = journey.begin(work.now, accounts)
     environment = Environment(user_classes=[journey.LoadUser])
-    for event, listener in (
-        (environment.events.request, lambda **told: events.append(told)),
-        (environment.events.user_error, lambda exception, **_: troubles.append(str(exception))),
-    ):
-        event.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's events carry no types
+    on: Any = environment.events  # Locust's carry no types
+    on.request.add_listener(lambda **told: events.append(told))
+    on.user_error.add_listener(lambda exception, **_: troubles.append(str(exception)))
     environment.stop_timeout = stop_timeout
     runner = environment.create_local_runner()
     runner.start(USERS, USERS)
     with gevent.Timeout(ENDS_WITHIN_S):
-        # Those who wait for an answer that never comes make one visit each.
         hanging = any(endpoint.path == "/hang" for endpoint in settings.endpoints)
+        # Those who wait for an answer that never comes make one visit each.
         while not troubles and recorder.iterations < (USERS if hanging else VISITS):
             gevent.sleep(0.01)
         while hanging and multi.running != USERS:
             gevent.sleep(0.01)
         runner.stop()
-    left = multi.running
+        left = multi.running
     journey.end()
     work.now.end()
-    rows = [row._asdict() for block in blocks for row in decode(block).table.rows()]
     facts: dict[str, dict[str, Any]] = {}
-    for block in blocks:
-        for kind, found in decode(block).facts.items():
+    for block in map(decode, blocks):
+        for kind, found in block.facts.items():
             facts.setdefault(kind, {}).update(found)
-    total = environment.stats.total
     return {
-        "rows": rows,
+        "rows": [row._asdict() for block in blocks for row in decode(block).table.rows()],
         "facts": facts,
         "events": [
             {key: told[key] for key in ("request_type", "name", "response_time", "response_length")}
@@ -64,7 +58,7 @@ def main(settings: Settings, accounts: list[Account], stop_timeout: int) -> dict
             for told in events
         ],
         "troubles": troubles,
-        "counted": [total.num_requests, total.num_failures],
+        "counted": [environment.stats.total.num_requests, environment.stats.total.num_failures],
         "left": left,
     }
 

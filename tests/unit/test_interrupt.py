@@ -43,6 +43,13 @@ def test_what_a_thread_raises_is_raised_where_its_result_is_due() -> None:
     assert len(begun) < 100
 
 
+def _press(here: threading.Event, heard: threading.Event) -> None:
+    """Ctrl-C until it is heard: one that comes just before the waiting begins does not end it."""
+    here.wait(GUARD_S)
+    while not heard.wait(0.1):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
 def test_a_thread_that_is_left_behind_sends_nothing_more() -> None:
     """The waiting ends at once; the thread goes on alone, to its next request."""
     here, heard, on, ended = (threading.Event() for _ in range(4))
@@ -60,11 +67,6 @@ def test_a_thread_that_is_left_behind_sends_nothing_more() -> None:
         finally:
             ended.set()
 
-    def press() -> None:
-        here.wait(GUARD_S)
-        while not heard.wait(0.1):  # one that comes just before the waiting begins does not end it
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
     def interrupt(*_: object) -> None:
         if not heard.is_set():
             heard.set()
@@ -74,7 +76,7 @@ def test_a_thread_that_is_left_behind_sends_nothing_more() -> None:
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         results = each(work, [0], 1)
-        threading.Thread(target=press).start()
+        threading.Thread(target=_press, args=(here, heard)).start()
         with pytest.raises(KeyboardInterrupt):
             next(results)
         assert not on.is_set()

@@ -103,21 +103,8 @@ def take(store: RedisSettings, target: Path, progress: Progress, guard: Guard | 
         about = redis_info.info(client)
     if about.get("redis_mode") == "cluster":
         raise ProbeError("redis.url is a node of a cluster: a backup of it holds only a part of the data")
-    memory = int(about.get("used_memory", 0))
-    by, server = f"{Path(program).name} --rdb", redis_info.name_of(about)
-    keys = {f"db{number}": keys for number, (keys, _) in redis_info.keyspace(about).items()}
-    manifest = {
-        "schema": SCHEMA,
-        "store": "redis",
-        "taken_at": begun,
-        "by": by,
-        "server": server,
-        "used_memory": memory,
-        "keys_just_before": keys,
-        "point_in_time": True,
-        "consistency": "a snapshot of one moment after taken_at",
-    }
-    with files.new_folder(target, memory) as folder:
+    manifest = _manifest(about, begun, f"{Path(program).name} --rdb")
+    with files.new_folder(target, manifest["used_memory"]) as folder:
         if "path" not in address:
             # redis-cli gets an address, for it would look a name up once more.
             address["address"] = guard.resolve(address.get("host", "localhost"))[0]
@@ -125,8 +112,22 @@ def take(store: RedisSettings, target: Path, progress: Progress, guard: Guard | 
         with files.NewFile(folder / files.MANIFEST) as file:
             file.write(json.dumps(manifest, indent=1).encode())
         files.write_sums(folder, {SNAPSHOT: digest, files.MANIFEST: file.sha256})
-    details = {"by": by, "server": server, "keys_just_before": keys}
+    details = {key: manifest[key] for key in ("by", "server", "keys_just_before")}
     return Taken(progress.seconds - waited, notes, details)
+
+
+def _manifest(about: dict[str, str], begun: float, by: str) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "store": "redis",
+        "taken_at": begun,
+        "by": by,
+        "server": redis_info.name_of(about),
+        "used_memory": int(about.get("used_memory", 0)),
+        "keys_just_before": {f"db{n}": keys for n, (keys, _) in redis_info.keyspace(about).items()},
+        "point_in_time": True,
+        "consistency": "a snapshot of one moment after taken_at",
+    }
 
 
 def _snapshot(

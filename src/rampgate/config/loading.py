@@ -52,28 +52,25 @@ def load(
     if path is None and Path(FILE_NAME).is_file():
         path = Path(FILE_NAME)
     file = str(path) if path else f"{FILE_NAME} (not found)"
+    variables = environ if from_environment else {}
     data = _read(path) if path else {}
     _override(data, overrides or {})  # what is replaced needs no ${VAR}
     filling = _Filling(file, environ)
     data = filling.fill(data)
-    if problems := filling.problems + (_strange_variables(environ) if from_environment else []):
+    if problems := filling.problems + _strange_variables(variables):
         raise ConfigurationError(problems)
     data = _merged(data, _variables() if from_environment else {})
     _override(data, overrides or {})
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        variables, redactor = (
-            environ if from_environment else {},
-            Redactor(value for _, _, value in filling.filled),
-        )
+        redactor = Redactor(value for _, _, value in filling.filled)
         problems = sentences(error, file, variables, redactor) + _of_thresholds(data, error, path)
         raise ConfigurationError(problems) from None
-    if problems := _empty(settings, file, filling.filled, environ if from_environment else {}):
+    if problems := _empty(settings, file, filling.filled, variables):
         raise ConfigurationError(problems)
-    return settings.read_from(file if path else FILE_NAME), Redactor(
-        _secrets(settings, filling.filled, environ if from_environment else {})
-    )
+    redactor = Redactor(_secrets(settings, filling.filled, variables))
+    return settings.read_from(file if path else FILE_NAME), redactor
 
 
 def _of_thresholds(data: dict[str, Any], error: ValidationError, path: Path | None) -> list[str]:

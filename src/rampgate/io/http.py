@@ -174,11 +174,23 @@ def ask(  # noqa: PLR0913  # each is a part of the request
         RefusedError: the client's guard refuses the address.
         LeftBehindError: nobody waits for this thread any more.
     """
-    threads.go_on()
     timeout = client.timeout if timeout_s is None else httpx.Timeout(timeout_s)
+    send = partial(client.stream, method, path, json=body, data=form, headers=headers, timeout=timeout)
+    try:
+        while (answer := _attempt(client, send, method, path)) is None:
+            pass
+    except (httpx.LocalProtocolError, UnicodeEncodeError):  # whose message may quote a secret
+        raise ProbeError(f"{method} {path} could not be sent from here: {_NO_HTTP}") from None
+    except httpx.InvalidURL as error:
+        raise ProbeError(f"{path!r} is no address: {error}") from error
+    return answer
+
+
+def _attempt(client: httpx.Client, send: Callable[..., Any], method: str, path: str) -> Answer | None:
+    """Send it once; None where its kept connection was closed unread: it is to be sent once more."""
+    threads.go_on()
     limits, kept = getattr(client, "limits", Limits()), getattr(client, "kept", Client.kept)
     begun, came = time.perf_counter(), False
-    send = partial(client.stream, method, path, json=body, data=form, headers=headers, timeout=timeout)
     kept.begin()
     try:
         with send(extensions={"trace": kept}) as response:
@@ -186,16 +198,14 @@ def ask(  # noqa: PLR0913  # each is a part of the request
             content = bodies.read(response, limits)
             ms = (time.perf_counter() - begun) * 1000
             return Answer(response.status_code, ms, content, dict(response.headers))
-    except (httpx.LocalProtocolError, UnicodeEncodeError):  # whose message may quote a secret
-        raise ProbeError(f"{method} {path} could not be sent from here: {_NO_HTTP}") from None
+    except httpx.LocalProtocolError:
+        raise
     except httpx.RequestError as error:
         if own := own_trouble(error, client.base_url.host):
             raise ProbeError(f"{method} {path} could not be sent from here: {own}") from error
         if not came and kept.again(method):
-            return ask(client, method, path, body=body, form=form, headers=headers, timeout_s=timeout_s)
+            return None
         return _failed(bodies.named(error, limits), (time.perf_counter() - begun) * 1000, came=came)
-    except httpx.InvalidURL as error:
-        raise ProbeError(f"{path!r} is no address: {error}") from error
 
 
 def _failed(error: httpx.RequestError, ms: float, *, came: bool) -> Answer:

@@ -158,12 +158,10 @@ def redis(
         with _redis(address, timeout_s, timeout_s, database, raw=raw) as client:
             client.execute_command("PING")
             if answer_s is None:
-                _introduce(client)
-                yield client
+                yield _introduced(client)
                 return
         with _redis(address, timeout_s, answer_s, database, raw=raw) as client:
-            _introduce(client, *([("NO-TOUCH", "ON")] if raw else []))
-            yield client
+            yield _introduced(client, *([("NO-TOUCH", "ON")] if raw else []))
     except (RedisError, OSError) as error:
         raise StoreError(_redis_failure(cut(redactor_of(url), error), error)) from None
 
@@ -192,13 +190,14 @@ def _redis(
         pool.disconnect()
 
 
-def _introduce(client: Any, *more: tuple[str, str]) -> None:
-    """Say who connects, and ask for more: not every server knows these commands, nor may every account."""
+def _introduced(client: Any, *more: tuple[str, str]) -> Any:
+    """The client, having said who connects: not every server knows these commands, nor may every account."""
     from redis.exceptions import RedisError
 
     for command in (("SETNAME", "rampgate"), *more):
         with suppress(RedisError):
             client.execute_command("CLIENT", *command)
+    return client
 
 
 def _guarded(tls: bool, guard: Guard) -> type[Any]:  # of an address

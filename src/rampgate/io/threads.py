@@ -37,11 +37,10 @@ def each(work: Callable[[T], R], things: Sequence[T], at_once: int) -> Iterator[
     Yields:
         What came of each, in the order of the things.
     """
-    left = threading.Event()
+    left, lock = threading.Event(), threading.Lock()
     _pools.add(left)
     results: list[Future[R]] = [Future() for _ in things]
     waiting: Iterator[tuple[T, Future[R]]] = iter(zip(things, results, strict=True))
-    lock = threading.Lock()
 
     def run() -> None:
         nonlocal waiting

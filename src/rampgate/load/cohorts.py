@@ -109,20 +109,17 @@ def choose(
         with_so_many = len(accounts) if unknown else min(len(accounts), due)
         progress(sign_ins_due(f"{before}{due}", with_so_many or 1))
     if accounts and split and login and source:
-        target, guard = settings.target, Guard(settings.allowed_hosts)
-        clients = partial(
-            client,
-            target.base(login.service),
-            run_id=run_id,
-            timeout_s=target.timeout,
-            headers=target.headers,
-            guard=guard,
-        )
-        read_ids = partial(_read_ids, clients, login, source, tried)
+        read_ids = partial(_read_ids, _clients(settings, login, run_id), login, source, tried)
         accounts = sort(accounts, split, read_ids, _needed(users, workers))
     if accounts:
         check(accounts, users, workers)
     return accounts
+
+
+def _clients(settings: Settings, login: LoginSettings, run_id: str) -> ClientFactory:
+    target, guard = settings.target, Guard(settings.allowed_hosts)
+    base, timeout_s = target.base(login.service), target.timeout
+    return partial(client, base, run_id=run_id, timeout_s=timeout_s, headers=target.headers, guard=guard)
 
 
 def sort(accounts: Sequence[Account], split: Split, read_ids: ReadIds, enough: int) -> list[Account]:

@@ -113,7 +113,6 @@ def prepare(
     """
     _require_a_plateau(settings)
     rules = policy.load_rules(settings)
-    # The guard is meant for the address that is going to be meant, before anything is.
     Guard(settings.allowed_hosts).check(settings.target.api or "")
     slices = slices_of(settings)
     monitors = [] if settings.load.abort == "off" else chains(monitored(rules))
