@@ -7,17 +7,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.fakes import serving
+from tests.unit.fakes import send_json, serving
+from tests.unit.tls import Authority, encrypted
 
 from rampgate.errors import ProbeError
 from rampgate.io.browser import SignedInBrowser
 from rampgate.io.browser_tools import find_browser
+from rampgate.io.certificates import certificates
 from rampgate.io.guard import Guard
 from rampgate.io.page_load import load_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
 
     from playwright.async_api import Page
 
@@ -39,6 +42,14 @@ document.write("<form method=post target=f action=//AT/form></form><iframe name=
 document.forms[0].submit();
 </script>"""
 WORKER = "self.addEventListener('install', event => event.waitUntil(fetch('http://AT/service')))"
+
+
+def program() -> tuple[Path, Mapping[str, str]]:
+    """Chromium."""
+    try:
+        return find_browser(os.environ)
+    except ProbeError as error:
+        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
 
 
 def opened(reach: Sequence[str]) -> list[str]:
@@ -63,13 +74,9 @@ def opened(reach: Sequence[str]) -> list[str]:
         await load_page(tab, url)
         await tab.wait_for_timeout(1000)
 
-    try:
-        program = find_browser(os.environ)
-    except ProbeError as error:
-        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
     with serving(hear, ELSEWHERE) as other, serving(show) as url:
         address = other.removeprefix("http://")
-        with SignedInBrowser(program, reach=(Guard(), [each.format(other) for each in reach])) as browser:
+        with SignedInBrowser(program(), reach=(Guard(), [each.format(other) for each in reach])) as browser:
             browser.visit(f"{url}/", partial(visit, url=f"{url}/"))
     return heard
 
@@ -83,3 +90,24 @@ def test_a_page_reaches_what_is_allowed() -> None:
     """The very same page, so that nothing above is refused for want of a way."""
     ways = {"/style", "/image", "/frame", "/script", "/fetch", "/beacon", "/socket", "/worker", "/form"}
     assert ways <= set(opened(["{}"]))
+
+
+def test_an_authority_of_ones_own_is_trusted_where_ssl_cert_file_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the browser as by every other client, for the server that has the key; without it, by none."""
+    authority = Authority(tmp_path)
+    tls = encrypted(authority.certificate("127.0.0.1"))
+
+    def visited(url: str) -> bool:
+        certificates.cache_clear()
+        with SignedInBrowser(program(), reach=(Guard(), [url])) as browser:
+            return bool(browser.visit(url, lambda tab: tab.goto(url)))
+
+    with serving(lambda handler: send_json(handler, 200, {}), tls=tls) as url:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert visited(url)
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(ProbeError, match="ERR_CERT_AUTHORITY_INVALID"):
+            visited(url)
+    certificates.cache_clear()

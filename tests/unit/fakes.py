@@ -16,6 +16,7 @@ from rampgate.io.http import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from ssl import SSLContext
 
     from rampgate.clock import Clock
 
@@ -106,7 +107,10 @@ def context(
 
 @contextmanager
 def serving(
-    handle: Callable[[BaseHTTPRequestHandler], None], host: str = "127.0.0.1", port: int = 0
+    handle: Callable[[BaseHTTPRequestHandler], None],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: SSLContext | None = None,
 ) -> Iterator[str]:
     """A real HTTP/1.1 server on loopback, on a free port unless one is named; yields its address."""
 
@@ -125,11 +129,19 @@ def serving(
         def log_message(self, *_args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *request: Any) -> None:
+            """A client that trusts no certificate of ours hangs up."""
+            if not tls:
+                super().handle_error(*request)
+
+    server = Server((host, port), Handler)
+    if tls:  # with each connection's own thread shaking hands
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://{host}:{server.server_address[1]}"
+        yield f"http{'s' if tls else ''}://{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

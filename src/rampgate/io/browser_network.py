@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rampgate.errors import RefusedError
+from rampgate.io.certificates import trusted_keys
 from rampgate.io.guard import bracketed
 
 if TYPE_CHECKING:
@@ -35,25 +36,30 @@ def switches(guard: Guard, urls: Iterable[str], closed: str) -> list[str]:
     Raises:
         RefusedError: the host of one of the addresses is not allowed.
     """
-    rules = [*_own(guard, urls), *_listed(guard), f"MAP * {closed}"]
+    places = [*_own(guard, urls), *_listed(guard)]
+    rules = [*(_rule(host, address) for host, address, _ in places), f"MAP * {closed}"]
     policy = ["--no-proxy-server", *(f"{switch}=disable_non_proxied_udp" for switch in _NO_UDP)]
+    if keys := trusted_keys(place for place in places if place[2]):
+        policy.append(f"--ignore-certificate-errors-spki-list={','.join(keys)}")
     return [f"--host-resolver-rules={', '.join(dict.fromkeys(rules))}", *policy]
 
 
-def _own(guard: Guard, urls: Iterable[str]) -> Iterator[str]:
+def _own(guard: Guard, urls: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """Host, address, and port of TLS, 0 where there is none."""
     for url in urls:
         parts = urlsplit(url)
         host = parts.hostname or ""
         with suppress(OSError, UnicodeError):  # what does not resolve answers nowhere
             addresses = guard.resolve(host)
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            yield _rule(host, next((each for each in addresses if _answers(each, port)), addresses[0]))
+            address = next((each for each in addresses if _answers(each, port)), addresses[0])
+            yield host, address, port if parts.scheme == "https" else 0
 
 
-def _listed(guard: Guard) -> Iterator[str]:
+def _listed(guard: Guard) -> Iterator[tuple[str, str, int]]:
     for host in (*_LOOPBACK, *guard.allowed):
         with suppress(OSError, UnicodeError, RefusedError):
-            yield _rule(host.lower().rstrip("."), guard.resolve(host)[0])
+            yield host.lower().rstrip("."), guard.resolve(host)[0], 443
 
 
 def _rule(host: str, address: str) -> str:
