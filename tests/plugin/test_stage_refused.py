@@ -133,6 +133,11 @@ def test_two_stages_at_once_are_refused(project: Project, deployment: Deployment
     [
         (["-m", "imediate"], 4, "-m imediate: names no stage and no test; did you mean immediate?"),
         (["-m", "imediate", "-n", "2"], 4, "did you mean immediate?"),
+        (
+            ["-m", "load"],
+            4,
+            "-m load: names no stage and no test; did you mean rampgate load, which runs Locust",
+        ),
         (["-m", "immediate", "--bogus"], 4, "unrecognized arguments: --bogus"),
         (["-m", "deploy", "--step", "nothing"], 4, "argument --step: invalid choice"),
         (["-m", "immediate", "none.py"], 4, "a usage error"),
@@ -165,6 +170,7 @@ def test_whatever_refuses_a_stage_leaves_a_record_that_holds(
     ("arguments", "code"),
     [
         (["-m", "slow"], 5),
+        (["-m", "not load"], 0),
         (["-m", "deployed"], 5),
         (["-m", "not imediate"], 0),
         (["-m", "immediately"], 0),

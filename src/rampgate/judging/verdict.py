@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.causes import findings
 from rampgate.judging.invocations import STARTS, Invocation, mixed, moment, newest
-from rampgate.judging.next_steps import next_command
+from rampgate.judging.next_steps import ROLLBACK, ROLLBACK_MARK, next_command
 from rampgate.judging.results import CheckResult, Finding, Record, Verdict, result_of
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
@@ -161,9 +161,15 @@ def _findings(
         why_incomplete = [why for why in why_incomplete if not why.endswith(_NO_TEST)]
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
-    empty = ["the plan is empty: nothing is configured that this stage could check"]
-    empty = [] if results or not headers else empty
+    empty = [] if results or not headers else [_empty({header["stage"] for header in headers})]
     return [*map(Finding, empty), *findings(holding, why_incomplete), *map(Finding, missing)]
+
+
+def _empty(stages: set[str]) -> str:
+    """That the plan of these stages has no check, and why."""
+    if stages == {ROLLBACK}:
+        return f"the plan is empty: rampgate has no checks of a rollback; yours are, marked {ROLLBACK_MARK}"
+    return "the plan is empty: nothing is configured that this stage could check"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:

@@ -28,6 +28,8 @@ ALONE = "alone"
 """Marker of a check beside which nothing else may run."""
 
 
+LOAD = "load"
+"""A stage that Locust runs, and not pytest."""
 _NEAR = 0.8
 
 
@@ -76,13 +78,15 @@ def stages_in(expression: str) -> list[str]:
 
 
 def stage_meant(expression: str, markers: set[str]) -> str | None:
-    """The stage whose name a ``-m`` expression may have missed by a letter or two.
+    """The stage whose name a ``-m`` expression may have missed by a letter or two; or LOAD.
 
     Args:
         expression: what was typed.
         markers: that are registered, which are meant as they are.
     """
-    named = (name for name in _wanted(expression or "") if name not in markers)
+    named = [name for name in _wanted(expression or "") if name not in markers]
+    if LOAD in named:
+        return LOAD
     near = (get_close_matches(name, plan.STAGES, n=1, cutoff=_NEAR) for name in named)
     return next((found[0] for found in near if found), None)
 

@@ -15,7 +15,7 @@ from rampgate.config.plan import STAGES
 from rampgate.errors import ConfigurationError
 from rampgate.outcome import Decision
 from rampgate.stage.heartbeat import Heartbeat
-from rampgate.stage.items import STAGE_SESSION, clean_report, stage_meant, worker_of
+from rampgate.stage.items import LOAD, STAGE_SESSION, clean_report, stage_meant, worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -274,9 +274,10 @@ def _suggest(session: pytest.Session) -> None:
         return
     from rampgate.stage.source import refuse
 
-    stages = ", ".join(STAGES)
+    likely = "rampgate load, which runs Locust (locust)" if meant == LOAD else meant
     error = ConfigurationError(
-        f"-m {typed}: names no stage and no test; did you mean {meant}? The stages are {stages}"
+        f"-m {typed}: names no stage and no test; did you mean {likely}? The stages are {', '.join(STAGES)}: "
+        "what is checked before, in or after a deploy"
     )
     refuse(config, error, meant)
     session.exitstatus = pytest.ExitCode.USAGE_ERROR
