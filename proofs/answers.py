@@ -13,17 +13,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.unit.fakes import serving
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from http.server import BaseHTTPRequestHandler
 
 ROOT = Path(__file__).parents[1]
 GOOD = b'{"items": [1, 2, 3], "at": 1}'
@@ -172,33 +172,6 @@ def answer(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = headers["Content-Length"] != str(len(body))
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    """The server; its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        do_GET = answer  # noqa: N815  # http.server looks for this name
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 128
-
-        def handle_error(self, *_: Any) -> None:
-            """Who hangs up on a large answer is right."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def checked(url: str, cases: Sequence[Case]) -> tuple[dict[str, Any], int]:
     """What the checks came to, by the name of the case, and the most kB that they took."""
     with tempfile.TemporaryDirectory(prefix="rampgate-answers-") as name:
@@ -249,7 +222,7 @@ def main() -> int:
     """Print the table, and fail when a row is not as it must be."""
     wrong, most, begun = 0, 0, time.monotonic()
     print(f"{'answer':<28} {'outcome':<17} sentence")
-    with served() as url:
+    with serving(answer) as url:
         for severity in (CRITICAL, WARNING):
             cases = [case for case in CASES if case.must in {severity, PASSED if severity is WARNING else ""}]
             checks, kb = checked(url, cases)

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from tests.unit.backups import opened
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import received, send, send_json, serving
 from tests.unit.stores_fixture import secantus, valkey
 
 from rampgate import demo
@@ -99,16 +99,13 @@ def _fill(redis: str) -> None:
 
 def _answer(handler: BaseHTTPRequestHandler, followed: list[str]) -> None:
     """The status that the path begins with; where a redirect leads to, everything is fine."""
-    handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    received(handler)
     code = handler.path.split("/")[1]
     if code == "elsewhere":
         followed.append(handler.command)
         send_json(handler, HTTPStatus.OK, {})
         return
-    handler.send_response(int(code))
-    handler.send_header("Location", "/elsewhere")
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
+    send(handler, int(code), "", {"Location": "/elsewhere"})
 
 
 @contextmanager

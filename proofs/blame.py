@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from proofs.blame_case import SETTINGS, USUAL
 from proofs.blame_cases import CASES
-from proofs.blame_target import closed_port, serving
 from proofs.faults import append, commit, results
+from tests.plugin.deployment import nobody
+from tests.unit.fakes import serving
+from tests.unit.tls import Authority, encrypted
 
 if TYPE_CHECKING:
     from proofs.blame_case import Case
@@ -35,8 +37,11 @@ def run(case: Case) -> dict[str, Any]:
     """Run one case: its exit code, its first line, its next step."""
     with tempfile.TemporaryDirectory(prefix="rampgate-blame-") as name, ExitStack() as stack:
         folder = Path(name)
-        target = case.target() if case.target else None
-        api = stack.enter_context(serving(target, folder)) if target else closed_port()
+        api = nobody()
+        if case.target:
+            target = case.target()
+            tls = encrypted(Authority(folder).certificate("127.0.0.1")) if target.tls else None
+            api = stack.enter_context(serving(target, idle_s=target.keep, tls=tls))
         settings = SETTINGS.format(**{**USUAL, "api": api, **case.fills})
         for file, text in {"rampgate.toml": settings, "pytest.ini": "[pytest]\n", **case.files}.items():
             (folder / file).write_text(text, encoding="utf-8")

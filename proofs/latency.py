@@ -18,16 +18,16 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proofs.commit import commit
 from proofs.faults import append, results
+from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from http.server import BaseHTTPRequestHandler
 
 RESULTS = Path(__file__).parent / "results" / "latency.jsonl"
 PROVED = ("src/rampgate", "validation", "proofs/latency.py")
@@ -93,8 +93,11 @@ class Service:
         self._began = time.monotonic() - phase
         self._lock = threading.Lock()
 
-    def answer(self) -> tuple[int, Any]:
-        """One request of the endpoint, in its thread."""
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer health at once, all else as the scene says."""
+        if handler.path == "/health":
+            send_json(handler, 200, {})
+            return
         with self._lock:
             self.requests += 1
             self.at_once += 1
@@ -103,46 +106,7 @@ class Service:
         time.sleep(seconds)
         with self._lock:
             self.at_once -= 1
-        return status, {"items": [1, 2, 3]}
-
-
-@contextmanager
-def serving(service: Service) -> Iterator[str]:
-    """The address of the service, on a free port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def do_GET(self) -> None:
-            """Answer health at once, all else as the scene says."""
-            status, body = (200, {}) if self.path == "/health" else service.answer()
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            """Stay quiet."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, *_: Any) -> None:
-            """A probe that went away is no news."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+        send_json(handler, status, {"items": [1, 2, 3]})
 
 
 def run(name: str, repeat: int) -> dict[str, Any]:

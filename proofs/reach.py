@@ -14,17 +14,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from proofs.commit import commit
 from proofs.reach_cases import CASES, NAMES, PREDEPLOY, SERVICES, START, WEB, WEB_PORT, WORKER, Case
 from proofs.reach_net import OUTSIDE, UNSHARE, Network, available
+from tests.unit.fakes import received, send, serving
 from tests.unit.test_reach import Member
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "proofs" / "results" / "reach.jsonl"
@@ -43,44 +45,21 @@ _LINGERS_S = 1.0
 class Server:
     """Answers here: a page, its worker, and a redirect to the outside."""
 
-    def __init__(self) -> None:
-        self.page = ""
-        server = self
+    page = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                away = self.path.startswith("/away")
-                kind, text = (
-                    ("text/html", server.page) if self.path == "/" else ("application/json", '{"a": 1}')
-                )
-                if self.path == "/worker.js":
-                    kind, text = "text/javascript", WORKER
-                self.send_response(307 if away else 200)
-                self.send_header("Location", "http://out.test/away")
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            do_POST = do_GET  # noqa: N815  # http.server looks for this name
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        self.port = listening.server_address[1]
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        received(handler)
+        kinds = {"/": ("text/html", self.page), "/worker.js": ("text/javascript", WORKER)}
+        kind, text = kinds.get(handler.path, ("application/json", '{"a": 1}'))
+        headers = {"Content-Type": kind, "Location": "http://out.test/away"}
+        send(handler, 307 if handler.path.startswith("/away") else 200, text, headers)
 
 
-def run(case: Case, network: Network, server: Server, *, allowed: bool) -> dict[str, Any]:
+def run(case: Case, network: Network, web: str, *, allowed: bool) -> dict[str, Any]:
     """One way, and what came of it."""
-    server.page = case.page
-    member = Member("127.0.0.1", lambda: "primary.test:27017")
-    host = f"127.0.0.1:{server.port}"
-    places = {"web": f"http://{host}", "host": host, "port": server.port, "member": member.address}
+    member, host = Member("127.0.0.1", lambda: "primary.test:27017"), web.removeprefix("http://")
+    places = {"web": web, "host": host, "port": host.rpartition(":")[2], "member": member.address}
     listed = f"allowed_hosts = {json.dumps(ALLOWED)}" if allowed else ""
     with tempfile.TemporaryDirectory(prefix="rampgate-proof-") as folder:
         text = START.format(allowed=listed) + case.settings.format(**places)
@@ -155,11 +134,12 @@ def kept_promise(case: Case, row: dict[str, Any]) -> bool:
 def inside(only: str = "", results: str = str(RESULTS)) -> int:
     """The ways with this in their name, in this network; the number of promises that are broken."""
     server, broken = Server(), 0
-    with tempfile.TemporaryDirectory(prefix="rampgate-proof-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rampgate-proof-") as folder, serving(server) as web:
         network = Network(Path(folder), NAMES, SERVICES)
         print(f"{'way':48} {'not allowed':>12} {'allowed':>12}  names looked up when not allowed")
         for case in [each for each in (*CASES, MINE) if only in each.name]:
-            rows = [run(case, network, server, allowed=allowed) for allowed in (False, True)]
+            server.page = case.page
+            rows = [run(case, network, web, allowed=allowed) for allowed in (False, True)]
             _keep(rows, Path(results))
             good = all(kept_promise(case, row) for row in rows)
             broken += not good

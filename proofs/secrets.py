@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 from proofs.faults import append, commit
 from tests.unit.backups import opened
 from tests.unit.canaries import PLAIN, Canaries, file_of
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import received, send_json, serving
 from tests.unit.stores_fixture import free_port, secantus, valkey
 
 from rampgate.load.plan import locustfile
@@ -226,7 +226,7 @@ CASES = {
 
 def _echo(handler: BaseHTTPRequestHandler) -> None:
     """All that was sent, as an answer, a version, an error."""
-    sent = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode(errors="replace")
+    sent = received(handler)
     said = {"path": handler.path, "headers": dict(handler.headers), "body": sent}
     version = json.dumps(said) if handler.path.count("x") % 2 else "1"
     status = HTTPStatus.OK if "refused" not in handler.path else HTTPStatus.BAD_REQUEST

@@ -24,8 +24,9 @@ from proofs.cases import EXIT_CODES
 from proofs.commit import commit
 from proofs.faults import append, results
 from proofs.foreign import datasette, jupyter, unleash
-from proofs.foreign.app import Case, free_port, installed
+from proofs.foreign.app import Case, installed
 from proofs.foreign.front import delayed, front
+from tests.unit.stores_fixture import free_port
 
 if TYPE_CHECKING:
     from proofs.foreign.app import App

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -123,10 +122,3 @@ def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60.0) 
         else:
             return
     raise RuntimeError(f"{url}: no answer, and the program's exit code is {process.poll()}")
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

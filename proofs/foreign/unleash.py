@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proofs.foreign.app import App, Case, free_port, from_npm, running, wait_for
+from proofs.foreign.app import App, Case, from_npm, running, wait_for
+from tests.unit.stores_fixture import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.stores_fixture import free_port
 
 from rampgate.evidence import journal
 from rampgate.load.launch import command
@@ -371,11 +371,3 @@ def test_a_compressed_ramp_is_a_rehearsal(folder: Path) -> None:
     assert code in {PROMOTE, HOLD}, said
     assert happened(folder, "comes") == happened(folder, "goes") == 5
     assert "rehearsal" in said
-
-
-def free_port() -> int:
-    """A port of loopback that was free just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = """
@@ -40,42 +39,18 @@ api_p95_script = "api_response_time_p95 < 4500ms"
 """
 
 
-class Handler(BaseHTTPRequestHandler):
-    """A small healthy service."""
-
-    protocol_version = "HTTP/1.1"
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        """Answer health and items."""
-        self.asked.append(self.path)
-        answers: dict[str, Any] = {
-            "/health": {"version": "7.0", "instance": "one"},
-            "/api/items": {"items": [1, 2, 3]},
-        }
-        body = json.dumps(answers.get(self.path, {})).encode()
-        self.send_response(200 if self.path in answers else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture
 def service() -> Iterator[tuple[str, list[str]]]:
-    """The address of the service, and the paths that it was asked for."""
+    """The address of a small healthy service, and the paths that it was asked for."""
     asked: list[str] = []
-    handler = type("Counting", (Handler,), {"asked": asked})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    answers = {"/health": {"version": "7.0", "instance": "one"}, "/api/items": {"items": [1, 2, 3]}}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        send_json(handler, 200 if handler.path in answers else 404, answers.get(handler.path, {}))
+
+    with serving(answer) as url:
+        yield url, asked
 
 
 @pytest.fixture(scope="module")

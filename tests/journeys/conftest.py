@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from playwright.sync_api import sync_playwright
 from tests.journeys.small_clinic import FAULTS_ON, FakeApi, served
 
+from rampgate.errors import ProbeError
+from rampgate.io.browser import SignedInBrowser
+from rampgate.io.browser_tools import find_browser
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+
+Program: TypeAlias = "tuple[Path, Mapping[str, str]]"
+"""A browser, and the environment in which it is started."""
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    """The browser that the checks use."""
+    try:
+        return find_browser(os.environ)
+    except ProbeError as error:
+        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
+
+
+@pytest.fixture(scope="module")
+def chromium(program: Program) -> Iterator[SignedInBrowser]:
+    """It, opened as the checks do."""
+    with SignedInBrowser(program) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import urllib.request
 from typing import TYPE_CHECKING
@@ -12,12 +11,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STARTS_WITHIN_S = 60
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def await_page(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.unit.fakes import send_json, serving
 
-from rampgate.errors import ProbeError
 from rampgate.io.browser import SignedInBrowser
-from rampgate.io.browser_tools import find_browser
 
 if TYPE_CHECKING:
+    import pytest
     from playwright.async_api import Page
+    from tests.journeys.conftest import Program
 
 
 def listed(folder: str | Path) -> list[Path]:
@@ -23,13 +21,10 @@ def listed(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).iterdir())
 
 
-def test_nothing_of_the_browser_is_left_in_the_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_the_browser_is_left_in_the_temporary_folder(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While it runs its files lie in a folder of ours alone, killed or not, and that goes with it."""
-    try:
-        chromium = find_browser(os.environ)
-    except ProbeError as error:
-        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
-
     with (
         tempfile.TemporaryDirectory(prefix="browser-") as name,
         serving(lambda to: send_json(to, 200, {})) as url,
@@ -41,7 +36,7 @@ def test_nothing_of_the_browser_is_left_in_the_temporary_folder(monkeypatch: pyt
             await page.goto(url)
             return listed(name)
 
-        with SignedInBrowser(chromium) as browser:
+        with SignedInBrowser(program) as browser:
             there = browser.visit(url, look)
             ours = [path for path in there if path.name.startswith("rampgate-")]
             (ours[0] / ".org.chromium.Chromium.shared").touch()

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import send, send_json, serving
 from tests.unit.tls import Authority, encrypted
 
 from rampgate.errors import ProbeError
 from rampgate.io.browser import SignedInBrowser
-from rampgate.io.browser_tools import find_browser
 from rampgate.io.certificates import certificates
 from rampgate.io.guard import Guard
 from rampgate.io.page_load import load_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     from playwright.async_api import Page
+    from tests.journeys.conftest import Program
 
 ELSEWHERE = "127.0.0.9"
 PAGE = """<!doctype html><title>x</title><link rel=icon href=data:,>
@@ -44,31 +43,17 @@ document.forms[0].submit();
 WORKER = "self.addEventListener('install', event => event.waitUntil(fetch('http://AT/service')))"
 
 
-def program() -> tuple[Path, Mapping[str, str]]:
-    """Chromium."""
-    try:
-        return find_browser(os.environ)
-    except ProbeError as error:
-        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
-
-
-def opened(reach: Sequence[str]) -> list[str]:
+def opened(program: Program, reach: Sequence[str]) -> list[str]:
     """What the other host hears of the page, where the browser may go to these addresses too."""
     heard: list[str] = []
 
     def hear(request: BaseHTTPRequestHandler) -> None:
         heard.append(request.path)
-        request.send_response(204)
-        request.end_headers()
+        send(request, 204, "")
 
     def show(request: BaseHTTPRequestHandler) -> None:
         text, kind = (WORKER, "text/javascript") if request.path == "/worker.js" else (PAGE, "text/html")
-        body = text.replace("AT", address).encode()
-        request.send_response(200)
-        request.send_header("Content-Type", kind)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
+        send(request, 200, text.replace("AT", address), {"Content-Type": kind})
 
     async def visit(tab: Page, url: str) -> None:
         await load_page(tab, url)
@@ -76,24 +61,24 @@ def opened(reach: Sequence[str]) -> list[str]:
 
     with serving(hear, ELSEWHERE) as other, serving(show) as url:
         address = other.removeprefix("http://")
-        with SignedInBrowser(program(), reach=(Guard(), [each.format(other) for each in reach])) as browser:
+        with SignedInBrowser(program, reach=(Guard(), [each.format(other) for each in reach])) as browser:
             browser.visit(f"{url}/", partial(visit, url=f"{url}/"))
     return heard
 
 
-def test_a_page_reaches_no_host_that_is_not_allowed() -> None:
+def test_a_page_reaches_no_host_that_is_not_allowed(program: Program) -> None:
     """Whatever it is made of: not by a picture, a frame, a socket, a worker, a form or a guess ahead."""
-    assert opened([]) == []
+    assert opened(program, []) == []
 
 
-def test_a_page_reaches_what_is_allowed() -> None:
+def test_a_page_reaches_what_is_allowed(program: Program) -> None:
     """The very same page, so that nothing above is refused for want of a way."""
     ways = {"/style", "/image", "/frame", "/script", "/fetch", "/beacon", "/socket", "/worker", "/form"}
-    assert ways <= set(opened(["{}"]))
+    assert ways <= set(opened(program, ["{}"]))
 
 
 def test_an_authority_of_ones_own_is_trusted_where_ssl_cert_file_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the browser as by every other client, for the server that has the key; without it, by none."""
     authority = Authority(tmp_path)
@@ -101,7 +86,7 @@ def test_an_authority_of_ones_own_is_trusted_where_ssl_cert_file_names_it(
 
     def visited(url: str) -> bool:
         certificates.cache_clear()
-        with SignedInBrowser(program(), reach=(Guard(), [url])) as browser:
+        with SignedInBrowser(program, reach=(Guard(), [url])) as browser:
             return bool(browser.visit(url, lambda tab: tab.goto(url)))
 
     with serving(lambda handler: send_json(handler, 200, {}), tls=tls) as url:

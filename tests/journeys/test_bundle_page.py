@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.fakes import serving
+from tests.unit.fakes import send, serving
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import SignedInBrowser
-from rampgate.io.browser_tools import find_browser
 from rampgate.probes.bundle import PageScripts, Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
+
+    from rampgate.io.browser import SignedInBrowser
 
 LAZY = "window.lazy = 1; " + "// words that repeat\n" * 300
 MAIN = "const later = () => import('/lazy.js?v=2'); setTimeout(later, 100);"
@@ -39,29 +38,14 @@ class Site:
         path = handler.path.partition("?")[0]
         status = self.statuses.get(path, 200 if path in self.texts else 404)
         body = self.texts.get(path, "").encode()
-        handler.send_response(status)
+        headers = {"Cache-Control": "max-age=3600"}
         if status == 302:
-            handler.send_header("Location", "/signin")
+            headers["Location"] = "/signin"
+        if path.endswith(".js"):
+            headers["Content-Type"] = "text/javascript"
         if path == "/lazy.js":
-            body = gzip.compress(body, 1)
-            handler.send_header("Content-Encoding", "gzip")
-        kind = "text/javascript" if path.endswith(".js") else "text/html"
-        handler.send_header("Content-Type", kind)
-        handler.send_header("Cache-Control", "max-age=3600")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[SignedInBrowser]:
-    """The browser of the checks."""
-    try:
-        program = find_browser(os.environ)
-    except ProbeError as error:
-        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
-    with SignedInBrowser(program) as browser:
-        yield browser
+            headers["Content-Encoding"], body = "gzip", gzip.compress(body, 1)
+        send(handler, status, body, headers)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 from tests.e2e.test_load_run import Service, configure, serving
-from tests.journeys.locust_page import await_page, free_port
+from tests.journeys.locust_page import await_page
+from tests.unit.stores_fixture import free_port
 
 from rampgate.load.plan import locustfile
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.journeys.locust_page import STARTS_WITHIN_S, await_page, free_port
+from tests.journeys.locust_page import STARTS_WITHIN_S, await_page
 from tests.unit import report_load_runs
+from tests.unit.stores_fixture import free_port
 
 from rampgate.evidence.verdicts import conclude
 from rampgate.report import write_all

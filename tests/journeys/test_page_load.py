@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.fakes import serving
+from tests.unit.fakes import send, serving
 
-from rampgate.errors import ProbeError
 from rampgate.io import page_load
-from rampgate.io.browser import SignedInBrowser
-from rampgate.io.browser_tools import find_browser
 from rampgate.io.page_load import PageLoad, load_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
+
+    from rampgate.io.browser import SignedInBrowser
 
 ADDS = "setTimeout(() => { document.body.innerHTML += '<ul id=list><li>a</ul>'; }, 300);"
 QUIET_ICON = "<link rel=icon href=data:,>"
 PAGE = "<!doctype html><title>x</title>{}<body>{}"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[SignedInBrowser]:
-    """The browser of the checks."""
-    try:
-        program = find_browser(os.environ)
-    except ProbeError as error:
-        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
-    with SignedInBrowser(program) as browser:
-        yield browser
 
 
 def opened(
@@ -47,12 +33,8 @@ def opened(
         found = handler.path in {"/", "/good.js", "/page.js"}
         text = ADDS if handler.path == "/good.js" else PAGE.format(icon, html) if found else "no"
         kind = "text/javascript" if handler.path == "/good.js" else "text/html"
-        handler.send_response(status if handler.path == "/" else 200 if found else 404)
-        handler.send_header("Content-Type", kind)
-        handler.send_header("Cache-Control", "no-store")
-        handler.send_header("Content-Length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text.encode())
+        code = status if handler.path == "/" else 200 if found else 404
+        send(handler, code, text, {"Content-Type": kind, "Cache-Control": "no-store"})
 
     with serving(handle) as url:
         return chromium.visit(f"{url}/", partial(_load, url=f"{url}/", selector=selector))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from tests.unit.fakes import serving
+from tests.unit.fakes import send, serving
 
 from rampgate.errors import ProbeError
-from rampgate.io.browser import SignedInBrowser
-from rampgate.io.browser_tools import find_browser
 from rampgate.probes.pictures import Difference, compare
 from rampgate.probes.visual import Picture, PicturedPage, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
+
+    from rampgate.io.browser import SignedInBrowser
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Page</title>
 <style>
@@ -43,29 +42,10 @@ class Site:
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
         if handler.path == "/away":
-            handler.send_response(302)
-            handler.send_header("Location", "/")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
+            send(handler, 302, "", {"Location": "/"})
             return
         told = {"colour": "#336699", "heading": "", "clock": "12:00", "more": "", **self.parts}
-        body = PAGE.format(**told).encode()
-        handler.send_response(self.status)
-        handler.send_header("Content-Type", "text/html")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[SignedInBrowser]:
-    """The browser of the checks."""
-    try:
-        program = find_browser(os.environ)
-    except ProbeError as error:
-        pytest.skip(f"run `rampgate doctor --fix` first: {error}")
-    with SignedInBrowser(program) as browser:
-        yield browser
+        send(handler, self.status, PAGE.format(**told))
 
 
 @pytest.fixture

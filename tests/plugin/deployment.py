@@ -6,19 +6,20 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.fakes import received, send_json, serving
+from tests.unit.stores_fixture import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from http.server import BaseHTTPRequestHandler
 
 # No plugin is loaded by itself: of no use here, they cost more time to import than the runs take.
 AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -59,14 +60,10 @@ ITEMS = "immediate/latency::endpoint_answers_in_time[items]"
 
 
 class Deployment:
-    """What the server answers, and what it was asked.
+    """What the server answers, and what it was asked."""
 
-    Args:
-        url: where it answers.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
         self.version = "1.0.0"
         self.items: Any = [1, 2, 3]
         self.echo = False
@@ -77,6 +74,12 @@ class Deployment:
         """Whether something waits for an answer, or has said so by a request for /now."""
         self.go_on = threading.Event()
         self.go_on.set()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        self.asked.append(handler.path)
+        sent = f"{handler.path} {received(handler)} {dict(handler.headers)}"
+        send_json(handler, *self.answer(handler.path, sent))
 
     def answer(self, path: str, told: str) -> tuple[int, Any]:
         """Status and body; with ``echo`` an error that repeats everything that it was told."""
@@ -103,52 +106,17 @@ class Deployment:
 @contextmanager
 def deployed() -> Iterator[Deployment]:
     """A deployment on a free loopback port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            """Answer whatever the deployment says."""
-            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            deployment.asked.append(self.path)
-            status, body = deployment.answer(self.path, f"{self.path} {sent} {dict(self.headers)}")
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_POST = do_GET  # noqa: N815  # http.server looks for this name
-
-        def log_message(self, *_args: Any) -> None:
-            """Say nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_args: Any) -> None:
-            """A client that was killed is no news."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    deployment = Deployment(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield deployment
-    finally:
-        deployment.go_on.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    deployment = Deployment()
+    with serving(deployment) as deployment.url:
+        try:
+            yield deployment
+        finally:
+            deployment.go_on.set()
 
 
 def nobody() -> str:
     """An address at which nobody answers."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:

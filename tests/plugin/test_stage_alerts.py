@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.plugin.deployment import Project, deployed
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import received, send_json, serving
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -38,7 +38,7 @@ def test_channels_are_judged_and_their_addresses_are_written_nowhere(tmp_path: P
     told: list[str] = []
 
     def inbox(handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
+        body = received(handler)
         if handler.command == "POST" and "broken" not in handler.path:
             told.append(body)
         # It repeats what it was sent, the channel's password among it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.plugin.deployment import Project
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import send, send_json, serving
 
 from rampgate.errors import ProbeError
 from rampgate.io.browser_tools import find_browser
@@ -68,14 +68,8 @@ class Clinic:
         """Answer one request."""
         if asked.path == "/ward":
             self.visits += self.counts
-            body = (
-                f"<!doctype html><title>Ward</title><h1 style='background:{self.colour}'>Ward</h1>".encode()
-            )
-            asked.send_response(200)
-            asked.send_header("Content-Type", "text/html")
-            asked.send_header("Content-Length", str(len(body)))
-            asked.end_headers()
-            asked.wfile.write(body)
+            head = "<!doctype html><title>Ward</title>"
+            send(asked, 200, f"{head}<h1 style='background:{self.colour}'>Ward</h1>")
         elif asked.path == "/items":
             send_json(asked, self.items, [1])
         elif asked.path == "/vitals":

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 from tests.plugin.deployment import Project
-from tests.unit.fakes import serving
+from tests.unit.fakes import received, send, serving
 
 from rampgate.model.buckets import bucket
 
@@ -89,17 +89,8 @@ class Shop:
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
         self.asked += 1
-        sent = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
-        url = urlsplit(handler.path)
-        status, body, headers = self.answer(handler, url.path, url.query, sent)
-        data = body.encode()
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        if status != 204:
-            handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
+        sent, url = received(handler), urlsplit(handler.path)
+        send(handler, *self.answer(handler, url.path, url.query, sent))
 
     def answer(
         self, handler: BaseHTTPRequestHandler, path: str, query: str, sent: str

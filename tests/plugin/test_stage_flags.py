@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import received, send_json, serving
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -96,7 +96,7 @@ def test_a_flag_service_of_its_own_is_sent_its_secret_and_none_of_the_targets(
     sent: list[str] = []
 
     def decide(handler: BaseHTTPRequestHandler) -> None:
-        handler.rfile.read(int(handler.headers["Content-Length"]))
+        received(handler)
         sent.append(str(handler.headers))
         send_json(handler, 200, {"enabled": on})
 

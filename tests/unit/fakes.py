@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from rampgate.clock import SystemClock
 from rampgate.io.http import client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from ssl import SSLContext
 
     from rampgate.clock import Clock
@@ -105,37 +107,49 @@ def context(
     return Context(RUN_ID, "production", opened, visit, clock or SystemClock(), **more)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or trusts no certificate of ours, is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(
     handle: Callable[[BaseHTTPRequestHandler], None],
     host: str = "127.0.0.1",
     port: int = 0,
+    *,
+    idle_s: float | None = None,
     tls: SSLContext | None = None,
 ) -> Iterator[str]:
-    """A real HTTP/1.1 server on loopback, on a free port unless one is named; yields its address."""
+    """A real HTTP/1.1 server on loopback; yields its address.
+
+    Args:
+        handle: answers a request, in a thread of its connection.
+        host: where it listens.
+        port: 0 for a free one.
+        idle_s: how long it keeps a connection on which nothing comes, None for ever.
+        tls: with which it encrypts, None for plain HTTP.
+    """
 
     class Handler(BaseHTTPRequestHandler):
-        """Hands every request to the test."""
-
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+        timeout = idle_s
 
         def do_GET(self) -> None:
             """Answer."""
             handle(self)
 
-        do_POST = do_GET  # noqa: N815 - http.server looks for this name
+        do_POST = do_HEAD = do_GET  # noqa: N815  # http.server looks for these names
 
         def log_message(self, *_args: Any) -> None:
             """Say nothing."""
 
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *request: Any) -> None:
-            """A client that trusts no certificate of ours hangs up."""
-            if not tls:
-                super().handle_error(*request)
-
-    server = Server((host, port), Handler)
+    server = _Server((host, port), Handler)
     if tls:  # with each connection's own thread shaking hands
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -148,11 +162,27 @@ def serving(
         server.server_close()
 
 
+def received(handler: BaseHTTPRequestHandler) -> str:
+    """The body of a request to a real server."""
+    length = int(handler.headers.get("Content-Length") or 0)
+    return handler.rfile.read(length).decode(errors="replace")
+
+
+def send(
+    handler: BaseHTTPRequestHandler, status: int, body: str | bytes, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer one request of a real server: HTML, where the headers say nothing else."""
+    data = body.encode() if isinstance(body, str) else body
+    usual = {"Date": handler.date_time_string(), "Content-Type": "text/html"}
+    length = {} if status == HTTPStatus.NO_CONTENT else {"Content-Length": str(len(data))}
+    handler.send_response_only(status)
+    for name, value in {**usual, **length, **(headers or {})}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(data)
+
+
 def send_json(handler: BaseHTTPRequestHandler, status: int, data: Any) -> None:
     """Answer one request of a real server with JSON."""
-    body = json.dumps(data).encode()
-    handler.send_response(status)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+    send(handler, status, json.dumps(data), {"Content-Type": "application/json"})

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
-from tests.unit.fakes import RUN_ID, context, send_json, serving
+from tests.unit.fakes import RUN_ID, context, received, send_json, serving
 
 from rampgate.checks import alerts
 from rampgate.errors import ConfigurationError, ProbeError
@@ -47,7 +47,7 @@ class Inbox:
 
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
-        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
+        body = received(handler)
         if handler.command == "GET":
             self.asked.append(handler.path)
             found = [text for text in self.told if MARK in text]

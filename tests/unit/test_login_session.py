@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.fakes import send_json, serving
+from tests.unit.fakes import received, send, send_json, serving
 from tests.unit.test_run import records, started
 
 from rampgate.config.settings import Settings
@@ -32,7 +32,7 @@ def target(
     sessions, requests = count(1), count(1)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        received(handler)
         if handler.path == "/health":
             send_json(handler, HTTPStatus.OK, {"status": "ok"})
         elif handler.path == "/login":
@@ -50,12 +50,8 @@ def target(
 
 
 def _give(handler: BaseHTTPRequestHandler, session: str) -> None:
-    data = json.dumps({"token": session}).encode()
-    handler.send_response(HTTPStatus.OK)
-    handler.send_header("Content-Length", str(len(data)))
-    handler.send_header("Set-Cookie", f"session={session}; Path=/")
-    handler.end_headers()
-    handler.wfile.write(data)
+    data = json.dumps({"token": session})
+    send(handler, HTTPStatus.OK, data, {"Set-Cookie": f"session={session}; Path=/"})
 
 
 def _session(handler: BaseHTTPRequestHandler) -> str:
@@ -108,7 +104,7 @@ def test_an_endpoint_that_names_who_asks_is_not_asked_as_the_account(tmp_path: P
     seen: list[str] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        received(handler)
         seen.append(f"{handler.path} {handler.headers.get('Authorization')}")
         send_json(handler, HTTPStatus.OK, {"token": "t"})
 
@@ -131,7 +127,7 @@ def test_below_a_path_a_session_that_has_run_out_is_known_by_the_form_it_leads_t
     opened = count(1)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        received(handler)
         if handler.path == "/shop/login":
             _give(handler, f"session-{next(opened)}")
         elif handler.path == "/shop/mine" and _session(handler) == "session-1":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.unit import fakes
-from tests.unit.fakes import always, serving
+from tests.unit.fakes import always, send, serving
 from tests.unit.test_run import started
 
 from rampgate.checks import pages
@@ -24,11 +24,7 @@ BODY = "<h1>canary-name</h1> token canary-secret"
 
 def fail(handler: BaseHTTPRequestHandler) -> None:
     """A healthy service, each page of which breaks and quotes what it was sent."""
-    body = BODY.encode()
-    handler.send_response(200 if handler.path == "/health" else 500)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+    send(handler, 200 if handler.path == "/health" else 500, BODY)
 
 
 @pytest.mark.parametrize(

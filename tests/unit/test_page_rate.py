@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.fakes import FakeClock, serving
+from tests.unit.fakes import FakeClock, send, serving
 from tests.unit.test_run import started
 
 from rampgate.checks.latency.open_model import OpenModel, Request
@@ -55,12 +55,7 @@ def checked(
         nonlocal asked
         body = PAGE if good(asked) or handler.path == "/health" else FORM
         first, asked = not asked, asked + (handler.path == "/orders")
-        handler.send_response(200)
-        for name, value in {"Content-Type": "text/html", **((first and headers) or {})}.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        send(handler, 200, body, (first and headers) or {})
 
     monkeypatch.setattr(page_rate, "OpenModel", Stepped)
     with serving(handle) as url:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.unit.fakes import RUN_ID, serving
+from tests.unit.fakes import RUN_ID, send, serving
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.http import client
@@ -35,14 +35,9 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[str]:
         query = parse_qs(parts.query).get("query", [""])[0]
         path = f"{parts.path} {query}".rstrip()
         status, kind, body = answers.get(path, (404, TEXT, "404 page not found"))
-        data = (body if isinstance(body, str) else json.dumps(body)).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Type", kind)
-        handler.send_header("Content-Length", str(len(data)))
-        if 300 <= status < 400:
-            handler.send_header("Location", "/login?next=secret")
-        handler.end_headers()
-        handler.wfile.write(data)
+        headers = {"Location": "/login?next=secret"} if 300 <= status < 400 else {}
+        text = body if isinstance(body, str) else json.dumps(body)
+        send(handler, status, text, {"Content-Type": kind, **headers})
 
     with serving(handle) as address:
         yield address

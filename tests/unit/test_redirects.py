@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from tests.unit.fakes import FakeClock, context, send_json, serving
+from tests.unit.fakes import FakeClock, context, received, send_json, serving
 
 from rampgate.checks import pages, version
 from rampgate.checks.endpoints import EndpointSettings
@@ -54,7 +54,7 @@ def sites() -> Iterator[Sites]:
     with serving(keep) as other:
 
         def lead(handler: BaseHTTPRequestHandler) -> None:
-            handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+            received(handler)
             inside = {"/in": "/deep?x=1", "/deep?x=1": "end", "/round": "/round", "/odd": "http://[x/"}
             if handler.path == "/end":
                 send_json(handler, 200, {})
