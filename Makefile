@@ -5,9 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # make demo ARGS="-n 2" hands arguments to pytest; TESTS=tests/unit picks tests.
 ARGS ?=
-# The long ones come first, so that no worker is left alone with one in the end.
+# The long ones come first, so that no worker is left alone with one in the end; so do LONGEST of the journeys.
 TESTS ?= tests/e2e tests/plugin tests/unit proofs/tests
+LONGEST := tests/journeys/test_demo_alone.py tests/journeys/test_predeploy.py
+JOURNEYS ?= $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/journeys/test_*.py))
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=15
+
+# What tests and demo start compiles each module once, not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-reach
@@ -34,9 +39,8 @@ demo: python ## The whole story: reference deployment, checks, a load ramp, the 
 test: python ## All tests but the journeys, some at the same time; ARGS="-n 0": one by one (minutes)
 	$(PYTEST) $(TESTS) $(ARGS)
 
-# Browsers and audits are measured one at a time: side by side they starve each other on two cores.
-test-long: python ## Journeys with a browser and the full stack (minutes)
-	$(PYTEST) --numprocesses=1 tests/journeys $(ARGS)
+test-long: python ## Journeys with a browser and the full stack, browsers one at a time (minutes)
+	$(PYTEST) $(JOURNEYS) $(ARGS)
 
 lint: python ## ruff, the layers contract, a promise in every test's docstring
 	$(BIN)/ruff check .

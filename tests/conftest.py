@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 checks()  # what they measure can be judged only where it is known
+BROWSERS = ("playwright", "find_browser", "find_tools")
+"""A file that names one of them drives a browser itself."""
 WAITING = 2
 """A test waits for half of its time: so many more workers than cores keep the cores busy."""
 
@@ -41,13 +43,14 @@ def pytest_configure() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``--dist=loadgroup``: a file whose tests share what it has started goes to one worker.
 
+    So do all files that drive a browser: side by side, browsers and audits starve each other on two cores.
     The mark that pytest-xdist 3.8 has for it is without effect in pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it carries no types
 
     def scope(nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return path if _shares(config.rootpath / path) else nodeid
+        return _group(config.rootpath / path) or nodeid
 
     if config.getvalue("dist") != "loadgroup":
         return None
@@ -57,9 +60,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @functools.cache
-def _shares(file: Path) -> bool:
-    """Whether it has a fixture that all of its tests share."""
-    return 'scope="module"' in file.read_text(encoding="utf-8")
+def _group(file: Path) -> str:
+    """The tests that one worker runs in turn: all that drive a browser, or a file that shares a fixture."""
+    text = file.read_text(encoding="utf-8")
+    if file.parent.name == "journeys" and any(word in text for word in BROWSERS):
+        return "browser"
+    return str(file) if 'scope="module"' in text else ""
 
 
 @pytest.fixture(scope="session", autouse=True)

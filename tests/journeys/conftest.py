@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from tests.journeys.small_clinic import FAULTS_ON, FakeApi, served
 
 from rampgate.errors import ProbeError
@@ -38,6 +38,9 @@ def chromium(program: Program) -> Iterator[SignedInBrowser]:
     """It, opened as the checks do."""
     with SignedInBrowser(program) as browser:
         yield browser
+
+
+expect.set_options(timeout=60_000)  # a busy machine may take long; what comes at once is not waited for
 
 
 @pytest.fixture(scope="module")

@@ -152,8 +152,8 @@ def open_signed_in(page: Page, path: str) -> None:
 
 
 def eventually(condition: Callable[[], bool], page: Page) -> None:
-    """Wait until something is so that the browser does on its own; fail after ten seconds."""
-    deadline = time.monotonic() + 10
+    """Wait until something is so that the browser does on its own; fail after a minute."""
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         page.wait_for_timeout(20)

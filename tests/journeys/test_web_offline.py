@@ -179,7 +179,7 @@ def test_a_list_that_is_not_virtual_draws_every_row(page: Page, api: FakeApi) ->
     switch(page, list_not_virtual={})
     page.goto("/patients")
     expect(page.locator("body[data-list=virtualized]")).to_be_attached()
-    expect(page.get_by_text("Patient 0999", exact=True)).to_be_attached(timeout=20_000)
+    expect(page.get_by_text("Patient 0999", exact=True)).to_be_attached()
     assert page.locator("#patients tbody tr").count() >= 1000
 
 
