@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, NeverRanError, RampgateError, UnreachableError
+from rampgate.errors import ConfigurationError, EvidenceError, NeverRanError, RampgateError, UnreachableError
 from rampgate.outcome import Cause, Decision, Outcome
 from rampgate.stage.items import (
     ALONE,
@@ -278,16 +278,19 @@ def pytest_runtest_makereport(
         attach(report, item, "never ran", str(error))
         return report
     own, message = own_outcome(item, call)
-    expect = item.stash.get(EXPECT, None)
-    stage_session.run.journal.write(
-        "check",
-        check=check_id(item),
-        outcome=own.value if own else None,
-        message=message or (expect.unreliable if expect else ""),
-        severity=severity_of(item).value,
-        seconds=round(call.duration, 6),
-        **({"cause": Cause.STARVED.value} if expect and expect.unreliable else {}),
-    )
+    expect, severity = item.stash.get(EXPECT, None), severity_of(item)
+    try:
+        stage_session.run.journal.write(
+            "check",
+            check=check_id(item),
+            outcome=own.value if own else None,
+            message=message or (expect.unreliable if expect else ""),
+            severity=severity.value,
+            seconds=round(call.duration, 6),
+            **({"cause": Cause.STARVED.value} if expect and expect.unreliable else {}),
+        )
+    except EvidenceError as full:
+        own, error = Outcome.ERROR, full
     outcome = own or (expect.outcome if expect else Outcome.PASSED)
     text = error_text(error, stage_session.setup.redactor)
     attach(report, item, outcome.value, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -88,3 +89,21 @@ def test_a_log_is_written_as_the_stage_goes_on(tmp_path: Path) -> None:
             assert not deployment.go_on.is_set()
             deployment.go_on.set()
             assert "PROMOTE" in process.stdout.read()
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+def test_a_journal_that_takes_no_more_holds_and_names_its_folder(
+    tmp_path: Path, processes: list[str]
+) -> None:
+    """Whichever record no longer fits: the gate's own exit code, and no more is measured for nothing."""
+    codes, said = set(), set()
+    with deployed() as deployment:
+        for kib in (4, 7):
+            (tmp_path / str(kib)).mkdir()
+            project = Project(tmp_path / str(kib), SETTINGS.format(api=deployment.url))
+            project.kib = kib
+            ran = project.run("-m", "immediate", "-p", "no:cacheprovider", *processes)
+            codes.add(ran.code)
+            full = rf"{project.latest.resolve()}\S*: (the journal )?could not be written whole: "
+            said.add(bool(re.search(full, ran.told)) and "Traceback" not in ran.told)
+    assert (codes, said) == ({10}, {True})

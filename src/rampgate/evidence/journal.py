@@ -65,6 +65,8 @@ class Journal:
         self._redactor = redactor
         self._clock = clock
         self._sequence = 0
+        self.trouble = ""
+        """Why a record is missing, "" while none is."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self._file = os.open(folder / f"journal-{process}.jsonl", flags, 0o600)
 
@@ -98,7 +100,8 @@ class Journal:
             trouble = error.strerror or trouble
         # A torn line in the middle would make all that comes after it unreadable.
         self.cut(size)
-        raise EvidenceError(f"{self.folder}: the journal could not be written whole: {trouble}")
+        self.trouble = f"{self.folder}: the journal could not be written whole: {trouble}"
+        raise EvidenceError(self.trouble)
 
     @property
     def size(self) -> int:

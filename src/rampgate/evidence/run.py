@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, own_alpha
+from rampgate.evidence.once import once
 from rampgate.evidence.repeated import added, decided, identity, repeated, timed
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.results import follows
@@ -102,18 +101,11 @@ class Run:
         Args:
             key: a name, unique in the run.
             make: called by the first process only; what it returns must be plain JSON.
+
+        Raises:
+            EvidenceError: there is no room for it.
         """
-        path = self.folder / f"once-{key}-{self.invocation}.json"
-        path.touch(mode=0o600)
-        with path.open("a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            if text := file.read():
-                return json.loads(text)
-            made = make()
-            # What a target answered may echo a secret, so it is cleaned here as it is in the journal.
-            file.write(json.dumps(self.journal.clean(made)))
-            return made
+        return once(self.folder / f"once-{key}-{self.invocation}.json", make, self.journal.clean)
 
 
 class Expect:

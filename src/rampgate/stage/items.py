@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import pytest
 
 from rampgate.config import plan
-from rampgate.errors import ConfigurationError, ProbeError, RampgateError, RefusedError, UnreachableError
+from rampgate.errors import (
+    ConfigurationError,
+    EvidenceError,
+    ProbeError,
+    RampgateError,
+    RefusedError,
+    UnreachableError,
+)
 from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
@@ -126,7 +133,7 @@ def own_outcome(item: pytest.Item, call: pytest.CallInfo[Any]) -> tuple[Outcome 
         return None if judged else error.outcome, "" if judged else "; ".join(error.sentences) or text
     if isinstance(error, UnreachableError | pytest.skip.Exception):
         return Outcome.SKIPPED, text
-    if isinstance(error, ProbeError | RefusedError | ConfigurationError):
+    if isinstance(error, ProbeError | RefusedError | ConfigurationError | EvidenceError):
         return Outcome.ERROR, text
     if call.when != "call" or not isinstance(error, AssertionError | pytest.fail.Exception):
         # A defect of the check says nothing about the deployment: only an assertion does.

@@ -16,7 +16,7 @@ from rampgate import demo
 from rampgate.checks.flags import refuse_short
 from rampgate.config import plan, policy
 from rampgate.config.loading import load
-from rampgate.errors import CutOffError, NeverRanError, ProbeError
+from rampgate.errors import CutOffError, EvidenceError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
 from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
 from rampgate.stage import interrupt
@@ -115,13 +115,15 @@ class StageSession:
         """Cut off what runs here when the stage's time is used up.
 
         Raises:
-            NeverRanError: it was before.
+            NeverRanError: it was before, or the journal takes no more.
             CutOffError: it was cut off.
         """
         if self.run is None:
             yield
             return
         began = self.run.clock.monotonic()
+        if self.run.journal.trouble:
+            raise NeverRanError(f"never ran: {self.run.journal.trouble}")
         if self.run.over_budget:
             raise NeverRanError(f"never ran: {self._late({})}")
         try:
@@ -134,7 +136,8 @@ class StageSession:
     def record_late(self) -> None:
         """Journal that the stage's time is used up, where it is."""
         if self.run and self.run.over_budget:
-            self._late({})
+            with suppress(EvidenceError):  # which the end of the run says
+                self._late({})
 
     def _late(self, took: dict[str, float]) -> str:
         """That the stage's time is used up, and by what; journalled once."""

@@ -237,9 +237,10 @@ def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken
         sys.stderr.write(f"\n{message}\n")
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         return
-    if unwritten:
+    full = run.journal.trouble
+    if unwritten := unwritten or full:
         sys.stderr.write(f"\nrampgate: {unwritten}\n")
-    if session.exitstatus in _REPLACED:
+    if session.exitstatus in _REPLACED or (full and session.exitstatus == pytest.ExitCode.INTERNAL_ERROR):
         session.exitstatus = int(verdict.decision.exit_code)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter and not session.config.option.no_summary:  # which leaves it to whoever goes on with the run
