@@ -24,7 +24,7 @@ from . import sign_in, work
 from .client import KEEP, Session
 from .endpoint import EndpointRequest, Refused, prepared
 from .multi import Multi
-from .sessions import AccountSession, Sessions
+from .sessions import AccountSession, Sessions, clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -264,11 +264,11 @@ class LoadUser(User):
             if each.endpoint and good and (found := each.check(answer)) is not None:
                 body, error = BAD if found else GOOD, ""
                 if found:
-                    self.work.recorder.fact(BODY, str(each.index), found)
+                    self.work.recorder.fact(BODY, str(each.index), clean(self.signed_in, found))
             if good and each.signed:
                 self._served.add(each.index)
             if error and (good or not status) and not error.startswith("time-out"):
-                self.work.recorder.fact(ERRORS, str(each.index), error)
+                self.work.recorder.fact(ERRORS, str(each.index), clean(self.signed_in, error))
             add(each.index, cohort, begun, ms, answer.connect_ms, 0 if error and good else status, body=body)
             self._report(each, answer, "" if good and not error else error or f"HTTP {status}", wall)
         return own

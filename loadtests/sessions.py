@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from rampgate.evidence.lock import lock_folder
+from rampgate.evidence.lock import lock_folder, opened_lock
 from rampgate.load.accounts import TRIES, TRIES_APART_S
+from rampgate.model.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,15 @@ class AccountSession:
         self.trouble = ""
         self.renewable = account is None or bool(account.body)
         self._lock = BoundedSemaphore()
+        self._body = account.body.values() if account else ()
+        self._redactor: Redactor | None = None
+
+    def without_secrets(self, text: str) -> str:
+        """What is said of an answer, without the account and the session that it may repeat."""
+        if self._redactor is None:
+            cookies = (line.rpartition("\t")[2] for line in self.cookies)
+            self._redactor = Redactor([*self._body, self.token, *cookies])
+        return self._redactor.text(text)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -50,7 +60,7 @@ class AccountSession:
             if self.number:  # an account of [load.accounts] is one process's own
                 yield
                 return
-            with (lock_folder() / "sign-in.lock").open("a") as file:
+            with opened_lock(lock_folder() / "sign-in.lock") as file:
                 while not _try_lock(file.fileno()):
                     gevent.sleep(_POLL_S)
                 yield
@@ -65,6 +75,7 @@ class AccountSession:
             if number:
                 gevent.sleep(TRIES_APART_S)
             trouble, self.token, self.cookies = attempt()
+            self._redactor = None
             if not trouble:
                 self.renewed += self.generation > 0
                 self.generation += 1
@@ -78,6 +89,11 @@ def _try_lock(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def clean(session: AccountSession | None, text: str) -> str:
+    """What is said of an answer within a session, without secrets."""
+    return session.without_secrets(text) if session else text
 
 
 class Sessions:

@@ -71,6 +71,14 @@ def test_numbers_and_keys_that_every_reader_reads_alike_are_no_fault(body: bytes
         ("application/jsonp", b"[1]", True, "the content type is application/jsonp, not JSON"),
         ("", b"[1]", True, "JSON without a content type"),
         ("text/html", b"<p>", False, ""),
+        ("text/html; charset=punycode", b"<" + b"a" * 50 + b"-ba", False, ""),
+        ("text/html; charset=undefined", b"<p>", False, ""),
+        (
+            "text/html; charset=windows-1252",
+            b"<p>\x81",
+            False,
+            "the body is not WINDOWS-1252, though its content type says so",
+        ),
         ("", b"<p>", False, ""),
         (
             "application/json",

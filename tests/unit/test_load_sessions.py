@@ -90,3 +90,15 @@ def test_a_session_without_credentials_cannot_be_renewed() -> None:
     assert not sessions.AccountSession(Account({}, token="t", number=1)).renewable
     assert sessions.AccountSession(Account({"email": "a"}, token="t", number=1)).renewable
     assert sessions.AccountSession(None).renewable
+
+
+def test_what_an_answer_repeats_of_its_session_is_masked() -> None:
+    """Neither the account's password nor its token or cookie gets into what is said of a body."""
+    account = Account({"email": "u1@example.test", "password": "accountpw77"}, number=1)
+    mine, tokens = sessions.AccountSession(account), iter(["LT-k9k9-abcdef", "LT-z7z7-uvwxyz"])
+    cookies = ["127.0.0.1\tFALSE\t/\tFALSE\t0\tsid\tCOOKIE-77aa88bb"]
+    for token in ("LT-k9k9-abcdef", "LT-z7z7-uvwxyz"):
+        mine.open(lambda: sign_in.by_token(LOGIN, answer(200, {"token": next(tokens)}), cookies))
+        text = sessions.clean(mine, f"the body holds the key '{token}' twice, accountpw77, COOKIE-77aa88bb")
+        assert text == "the body holds the key '***' twice, ***, ***"
+    assert sessions.clean(None, "accountpw77") == "accountpw77"

@@ -24,6 +24,22 @@ def test_what_libraries_log_has_no_secret(caplog: pytest.LogCaptureFixture) -> N
     assert logging.getLogRecordFactory() is before
 
 
+def test_headers_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A session's cookie comes before anybody knows that it is a secret: no header of an answer is logged."""
+    caplog.set_level(logging.DEBUG)
+    end = logs.masked(Redactor())
+    logger = logging.getLogger("httpcore.http11")
+    logger.debug(
+        "receive_response_headers.complete return_value=%r", (b"HTTP/1.1", [(b"Set-Cookie", b"sid=abc1")])
+    )
+    logger.debug("connect_tcp.started host=%r", "localhost")
+    end()
+    assert caplog.messages == [
+        "receive_response_headers.complete return_value=(headers are not logged)",
+        "connect_tcp.started host='localhost'",
+    ]
+
+
 def test_an_error_loses_its_secrets_and_keeps_its_outcome() -> None:
     """Its texts are quoted by other plugins; an outcome stays one, even where a password is its name."""
     error = UnmetError(Outcome.FAILED, ["canary-7f3a"])

@@ -15,6 +15,7 @@ from rampgate.errors import ProbeError
 from rampgate.io.browser_network import switches
 from rampgate.io.browser_tab import arrive, keep
 from rampgate.io.guard import Guard
+from rampgate.model.redact import session_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -67,6 +68,9 @@ class SignedInBrowser:
         extra_headers: sent with every request of the browser, to whomever.
         secret_headers: sent to the site of the form or of the page that is visited, and to no other.
         reach: where it may connect to, and addresses that it is going to need; None: this machine.
+
+    Attributes:
+        learn: takes what carries a session of the browser, which nothing may repeat.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class SignedInBrowser:
         reach: tuple[Guard, Sequence[str]] | None = None,
     ) -> None:
         self._reach = reach or (Guard(), ())
+        self.learn: Callable[..., None] = lambda *_: None
         self._closed: socket.socket | None = None
         self._chromium = chromium
         self._sign_in = sign_in
@@ -152,6 +157,7 @@ class SignedInBrowser:
             await page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
             return await work(page)
         finally:
+            await self._learn_session()
             with contextlib.suppress(Exception):  # the browser is gone; what the work met is raised
                 await asyncio.wait_for(page.close(), STEP_S)
 
@@ -217,7 +223,20 @@ class SignedInBrowser:
         await page.fill(sign_in.password_selector, sign_in.password)
         await page.click(sign_in.submit_selector)
         await arrive(page, sign_in.expected_path)
+        with contextlib.suppress(Exception):  # a page may have no storage
+            self.learn(*session_secrets((), await page.evaluate("Object.values({...sessionStorage})")))
+        await self._learn_session()
         await page.close()
+
+    async def _learn_session(self) -> None:
+        """Keep what the site has put into cookies and storage from being repeated."""
+        if self._context is None:
+            return
+        with contextlib.suppress(Exception):  # the browser is gone; what the work met is raised
+            state = await asyncio.wait_for(self._context.storage_state(), STEP_S)
+            cookies = [cookie["value"] for cookie in state.get("cookies", ())]
+            stored = (item["value"] for site in state.get("origins", ()) for item in site["localStorage"])
+            self.learn(*session_secrets(cookies, stored))
 
     async def _new_page(self, url: str) -> Page:
         """A tab that stays on the site of this address."""

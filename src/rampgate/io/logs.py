@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rampgate.model.redact import Redactor
+
+
+_OF_HEADERS = {"httpcore", "h11", "h2", "hpack", "http", "urllib3", "requests"}
+_HEADER = re.compile(r"headers|cookie|authorization|token", re.IGNORECASE)
 
 
 def masked(redactor: Redactor) -> Callable[[], None]:
@@ -21,7 +26,10 @@ def masked(redactor: Redactor) -> Callable[[], None]:
             text = record.getMessage()
         except (TypeError, ValueError):  # logging says so itself
             return record
-        if (clean := redactor.text(text)) != text:
+        if record.name.partition(".")[0] in _OF_HEADERS and _HEADER.search(text):
+            # A session's cookie is logged as it comes, before anybody knows that it is one.
+            text = f"{text.partition('(')[0]}(headers are not logged)"
+        if (clean := redactor.text(text)) != record.getMessage():
             record.msg, record.args = clean, ()
         return record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import lookup
 from collections import Counter
 from contextlib import suppress
 from email.message import Message
@@ -64,15 +65,23 @@ def mislabelled(content_type: str, body: bytes, *, json_due: bool) -> str:
     return _charset(content_type, body)
 
 
+_OF_THE_WEB = re.compile(
+    r"utf-8|utf-16(-[bl]e)?|ascii|iso8859-\d+|cp(125\d|866|874|949)|koi8-[ru]|gbk|gb2312|gb18030|big5"
+    r"|shift_jis|euc_(jp|kr)|mac-(roman|cyrillic)"
+)
+"""Python's names for the character sets of the WHATWG's Encoding Standard; others may take long."""
+
+
 def _charset(content_type: str, body: bytes) -> str:
     message = Message()
     message["content-type"] = content_type
     charset = message.get_content_charset() or ""
-    with suppress(LookupError):  # of a name that Python does not know, nothing can be said
-        try:
-            body.decode(charset or "latin-1")
-        except UnicodeDecodeError:
-            return f"the body is not {charset.upper()}, though its content type says so"
+    with suppress(LookupError, ValueError):  # of a name that Python does not know, nothing can be said
+        if _OF_THE_WEB.fullmatch(lookup(charset).name):
+            try:
+                body.decode(charset)
+            except UnicodeError:
+                return f"the body is not {charset.upper()}, though its content type says so"
     return ""
 
 

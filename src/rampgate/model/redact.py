@@ -6,8 +6,11 @@ import html
 import json
 import re
 from base64 import b64encode
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+from rampgate.model.secret_forms import Readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,34 +61,40 @@ class Redactor:
     """Replaces secrets, however deep they lie in JSON-like data.
 
     Args:
-        secrets: the values that may never be written. The forms in which texts carry them are covered too:
-            quoted as in a URL, unquoted, escaped as in JSON or HTML.
+        secrets: the values that may never be written. They are found in whatever way their characters are
+            written, and where a part of them is cut off; the short ones as they are, and as URLs, JSON,
+            HTML and Python quote them.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._whole: set[str] = set()
-        self.learn(*secrets)
+        self._whole = {secret for secret in secrets if secret}
 
     def learn(self, *secrets: str) -> None:
         """Mask these too from now on: a session's token is known only after sign-in."""
-        self._whole |= {secret for secret in secrets if secret}
-        forms = {
-            form
-            for secret in self._whole
-            if len(secret) >= _SHORT
-            for form in _forms(secret)
-            if len(form) >= _SHORT
-        }
+        if new := {*secrets} - self._whole - {""}:
+            self._whole |= new
+            for name in ("_short", "_readings"):
+                vars(self).pop(name, None)
+
+    @cached_property
+    def _short(self) -> re.Pattern[str] | None:
+        forms = {form for secret in self._whole if len(secret) >= _SHORT for form in _forms(secret)}
         # The longest first, so that a secret that contains another leaves no remainder.
-        ordered = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        ordered = sorted((form for form in forms if len(form) >= _SHORT), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    @cached_property
+    def _readings(self) -> Readings:
+        return Readings(self._whole)
 
     def text(self, text: str) -> str:
         """The text with every secret masked, and in every URL the account and what a secret's name has."""
         if text in self._whole:
             return MASK
-        if self._pattern:
-            text = self._pattern.sub(MASK, text)
+        if self._short:
+            text = self._short.sub(MASK, text)
+        for start, end in reversed(self._readings.spans(text)):
+            text = text[:start] + MASK + text[end:]
         if "=" in text:
             text = _QUERY_VALUE.sub(_masked_value, text)
         return _STORE_ACCOUNT.sub(rf"\1{MASK}", _ACCOUNT.sub(MASK, text)) if "@" in text else text
@@ -156,3 +165,19 @@ def argument_secrets(arguments: Iterable[str]) -> set[str]:
     unnamed = {value for values in _IN_ARGUMENT_UNNAMED.findall(text) for value in values}
     addresses = {secret for word in re.findall(r"\w+://[^\s\"']+", text) for secret in credentials(word)}
     return {secret for secret in named | unnamed | addresses if len(secret) >= _SHORT}
+
+
+_TOKEN = re.compile(r"[\w.~+/=-]{16,}")
+_LEAST_COOKIE = 8
+
+
+def session_secrets(cookies: Iterable[str], stored: Iterable[str]) -> set[str]:
+    """What of a browser's cookies and storage may carry a session.
+
+    Args:
+        cookies: their values.
+        stored: values of its storage, of which words are that have letters and digits.
+    """
+    kept = {value for value in cookies if len(value) >= _LEAST_COOKIE and not value.isdecimal()}
+    words = {word for value in stored for word in _TOKEN.findall(value)}
+    return kept | {word for word in words if re.search(r"\d", word) and re.search(r"[A-Za-z]", word)}

@@ -73,13 +73,14 @@ class Browsers:
             settings = self._run.settings
             form = self._form() if signed_in and settings.login else None
             needed = [self._web, *filter(None, [settings.target.api])]
-            browser = kind(
+            browser: Any = kind(
                 find(os.environ),
                 sign_in=form,
                 extra_headers={RUN_HEADER: self._run.id},
                 reach=(Guard(settings.allowed_hosts), needed),
                 secret_headers=settings.target.headers,
             )
+            browser.learn = self._run.journal.learn
             try:
                 with signing_in() if form else nullcontext():
                     self._started[kind, signed_in] = self._stack.enter_context(browser)
