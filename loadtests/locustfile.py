@@ -31,6 +31,7 @@ from rampgate.evidence import session
 from rampgate.load import cohorts, plan, profile
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
+from rampgate.load.exiting import Start
 from rampgate.model.redact import MASK, Redactor
 from rampgate.report import table, write_all
 
@@ -77,8 +78,10 @@ def prepare(environment: Any, **_: Any) -> None:
     options = environment.parsed_options
     # Until there is a verdict: no evidence never passes. A worker has none of its own.
     is_worker = isinstance(environment.runner, WorkerRunner)
-    environment.process_exit_code = ExitCode.PROMOTE if is_worker else ExitCode.HOLD
-    typed.Start.begun = True
+    _leave_with(environment, ExitCode.PROMOTE if is_worker else ExitCode.HOLD)
+    Start.begun = True
+    # Locust has put the working folder first: what is imported from now on is what is installed.
+    sys.path.sort(key=str(Path.cwd()).__eq__)
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
     Gate.config, Gate.host = options.rampgate_config, options.host
@@ -102,6 +105,11 @@ def prepare(environment: Any, **_: Any) -> None:
         gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
     if Gate.coordinator and options.headless:
         _await_workers(environment, Gate.coordinator)
+
+
+def _leave_with(environment: Any, code: ExitCode) -> None:
+    """Exit with this code; another that a listener of the user's puts there makes no better one of it."""
+    environment.process_exit_code = Start.code = code
 
 
 def _await_workers(environment: Any, workers: coordinator.Coordinator) -> None:
@@ -143,6 +151,7 @@ def _check(environment: Any) -> None:
     except RampgateError as error:
         _refuse(error)
         _print(str(error))
+        _leave_with(environment, error.exit_code)
         sys.exit(error.exit_code)
 
 
@@ -193,7 +202,7 @@ def begin(environment: Any, **_: Any) -> None:
             judge(environment)
         else:
             _refuse(error)
-        environment.process_exit_code = error.exit_code
+        _leave_with(environment, error.exit_code)
         raise StopTest(str(error)) from None
     if Gate.coordinator:
         Gate.coordinator.prepare(run, accounts)
@@ -218,7 +227,7 @@ def judge(environment: Any, **_: Any) -> None:
         run = Gate.run
         if run is None:
             return
-        environment.process_exit_code = ExitCode.INTERNAL
+        _leave_with(environment, ExitCode.INTERNAL)
         if Gate.coordinator:
             Gate.coordinator.gather(run, environment.stop_timeout)
         elif work.now:
@@ -230,7 +239,7 @@ def judge(environment: Any, **_: Any) -> None:
         if run.unwritten:
             _print(run.unwritten)
         write_all(*Gate.verdict)
-        environment.process_exit_code = Gate.verdict[0].decision.exit_code
+        _leave_with(environment, Gate.verdict[0].decision.exit_code)
         if not environment.parsed_options.headless:
             show()
 
@@ -242,8 +251,9 @@ def stop(environment: Any, **_: Any) -> None:
     judge(environment)
 
 
-def show(**_: Any) -> None:
+def show(exit_code: int | None = None, **_: Any) -> None:
     """The verdict, below Locust's own numbers; once."""
+    Start.left_with = exit_code
     if Gate.verdict:
         verdict, folder = Gate.verdict
         Gate.verdict = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 
-from rampgate.io.output import endure_readers_leaving
-from rampgate.load import unread
+from rampgate.load import exiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,30 +17,15 @@ if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
 
 _ignored: dict[str, None] = {}
-_PRINTS = {"-h", "--help", "-V", "--version", "-l", "--list", "--show-task-ratio", "--show-task-ratio-json"}
-
-
-class Start:
-    """Whether Locust came as far as its start, in which process."""
-
-    pid = 0
-    begun = False
 
 
 def _watch() -> None:
-    """Record a start of Locust that comes to nothing, once this process ends."""
+    """Record a start of plain Locust that comes to nothing, too."""
     program = Path(sys.argv[0])
-    if not Start.pid and (program.stem == "locust" or program.parts[-2:] == ("locust", "__main__.py")):
-        Start.pid = os.getpid()
-        endure_readers_leaving()
-        atexit.register(_not_begun)
-
-
-def _not_begun() -> None:
-    """Locust ends, and has begun nothing: it could not read what was typed, or has only printed something."""
-    begun = Start.begun or Start.pid != os.getpid()
-    if not begun and "--worker" not in sys.argv and _PRINTS.isdisjoint(sys.argv):
-        unread.record(sys.argv[1:], "--rampgate-config", "Locust did not start; its own message says why")
+    if not exiting.Start.pid and (
+        program.stem == "locust" or program.parts[-2:] == ("locust", "__main__.py")
+    ):
+        exiting.watch()
 
 
 def ignored() -> str:

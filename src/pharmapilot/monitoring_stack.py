@@ -44,7 +44,7 @@ class Monitoring:
         """Start the inbox on two free ports; it answers a moment later."""
         with bound_socket(0) as http, bound_socket(0) as smtp:
             descriptors = (http.fileno(), smtp.fileno())
-            command = [sys.executable, "-m", "pharmapilot.inbox"]
+            command = [sys.executable, "-P", "-m", "pharmapilot.inbox"]
             command += ["--fd", str(descriptors[0]), "--smtp-fd", str(descriptors[1])]
             child = spawn("inbox", Start(command, environ, pass_fds=descriptors), state / "inbox.log")
             self.services["inbox"] = Service(f"http://{HOST}:{http.getsockname()[1]}", "inbox", child)

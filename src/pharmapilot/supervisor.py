@@ -160,7 +160,7 @@ class Supervisor:
         with api_socket:
             fd = api_socket.fileno()
             self.urls["api"] = f"http://{HOST}:{api_socket.getsockname()[1]}"
-            command = [sys.executable, "-m", "pharmapilot.api", "--fd", str(fd)]
+            command = [sys.executable, "-P", "-m", "pharmapilot.api", "--fd", str(fd)]
             self.servers["api"] = spawn(
                 "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
             )
@@ -182,7 +182,8 @@ class Supervisor:
         with web_socket:
             fd = web_socket.fileno()
             self.urls["web"] = f"http://{HOST}:{web_socket.getsockname()[1]}"
-            command = [sys.executable, "-m", "pharmapilot.web", "--fd", str(fd), "--api", self.urls["api"]]
+            command = [sys.executable, "-P", "-m", "pharmapilot.web"]
+            command += ["--fd", str(fd), "--api", self.urls["api"]]
             self.servers["web"] = spawn(
                 "web", Start(command, environ, pass_fds=(fd,)), self.state / "web.log"
             )

@@ -126,7 +126,7 @@ def _call(command: Sequence[str], environment: dict[str, str], echo: Echo) -> in
     """Run a module to its end, and return its exit code. Ctrl-C goes on to it, and it judges what it has."""
     echo(f"\n$ {' '.join(['python', '-m', *command])}")
     # In a group of its own, so that it hears each signal once, whoever else was meant.
-    process = subprocess.Popen([sys.executable, "-m", *command], env=environment, process_group=0)
+    process = subprocess.Popen([sys.executable, "-P", "-m", *command], env=environment, process_group=0)
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda number, _: process.send_signal(number)) for number in signals]
     try:

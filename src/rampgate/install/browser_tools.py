@@ -98,13 +98,14 @@ def _report(installer: Installer, result: Found | Missing) -> None:
 
 
 def _install_node(installer: Installer) -> None:
-    installer.run([sys.executable, "-m", "pip", "install", "--quiet", _NODE_WHEEL], _NPM_S)
+    installer.run([sys.executable, "-P", "-m", "pip", "install", "--quiet", _NODE_WHEEL], _NPM_S)
     importlib.invalidate_caches()
 
 
 def _playwright_chromium(installer: Installer) -> None:
     # The slimmer build that --no-shell leaves out is for screenshots; Lighthouse drives the complete one.
-    installer.run([sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"], PLAYWRIGHT_S)
+    playwright = [sys.executable, "-P", "-m", "playwright"]
+    installer.run([*playwright, "install", "--no-shell", "chromium"], PLAYWRIGHT_S)
 
 
 def _apt_chromium(installer: Installer) -> None:

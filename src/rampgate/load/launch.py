@@ -32,7 +32,8 @@ def command(*arguments: str, file: Path | None = None) -> list[str]:
         raise ConfigurationError(
             f"{' and '.join(missing)}: not installed; a load run needs: pip install 'rampgate[load]'"
         )
-    return [sys.executable, "-m", "locust", "-f", str(file or locustfile()), *arguments]
+    ours = locustfile()
+    return [sys.executable, "-P", str(ours.with_name("start.py")), "-f", str(file or ours), *arguments]
 
 
 def load_test() -> dict[str, Any]:
