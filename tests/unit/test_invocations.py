@@ -91,6 +91,18 @@ def test_of_a_stage_that_ran_twice_the_newest_decides(tmp_path: Path) -> None:
     assert "ROLLBACK" in note
 
 
+def test_the_newest_decides_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    """Also with one more behind it: what began last is the newest, whatever its clock says."""
+    written = Written(tmp_path / "run")
+    written.folder.mkdir()
+    for process, value, back in (("ahead", 1.0, 1800), ("right", 0.0, 60), ("later", 1.0, 0)):
+        whole(written, process, value)
+        verdict = written.verdict()
+        assert verdict.decision.value == ("promote" if value else "rollback")
+        written.clock.time -= back
+    assert len(verdict.notes) == 2
+
+
 def test_what_failed_before_and_is_not_repeated_holds(tmp_path: Path) -> None:
     """A newer invocation with fewer checks does not wash away what the older one did not pass."""
     written = Written(tmp_path)

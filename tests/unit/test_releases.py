@@ -88,6 +88,14 @@ def test_the_newest_run_of_a_stage_decides(reports: Reports) -> None:
     assert reports.judged().decision.value == "rollback"
 
 
+@pytest.mark.parametrize("after", [60.0, 0.9 * HOUR])
+def test_a_clock_that_was_set_back_lets_no_older_run_decide(reports: Reports, after: float) -> None:
+    """Neither while the older one is in the future nor afterwards."""
+    reports.clock.time -= HOUR / 8
+    reports.run("d", "load", 0.0)
+    assert reports.judged(after).decision.value == "rollback"
+
+
 def test_a_run_before_the_last_change_does_not_count(reports: Reports) -> None:
     """The percentage went up and came back: what was measured before says nothing of now."""
     reports.run("d", "immediate", release={**RELEASE, "percentage": 50})

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import EvidenceError
 from rampgate.evidence import renames
-from rampgate.judging.invocations import STARTS
+from rampgate.judging.invocations import STARTS, began
 
 if TYPE_CHECKING:
     from rampgate.clock import Clock
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LATEST = "latest"
 _NAMES = (LATEST, "current")
 """What the command line means by these is no run's id."""
+_TICK_S = 1e-6
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -81,7 +82,7 @@ class Journal:
             "time": round(self._clock.now(), 6),
             "process": self.process,
             "sequence": self._sequence + 1,
-            **({"schema": renames.SCHEMA} if kind in STARTS else {}),
+            **(self._of_a_start() if kind in STARTS else {}),
             **({"started_by": self.invocation} if self.invocation else {}),
             **_clean_record(fields, self._redactor),
         }
@@ -90,6 +91,13 @@ class Journal:
         self._append(line.encode("utf-8", "backslashreplace"))
         self._sequence += 1
         return f"{self.process}:{self._sequence}"
+
+    def _of_a_start(self) -> dict[str, Any]:
+        """What every start carries; ``not_before``: its place in the order, where the clock was set back."""
+        known = map(_start_of, self.folder.parent.glob("*/journal-*.jsonl"))
+        newest = max((began(start) for start in known if start), default=0.0)
+        behind = {"not_before": round(newest + _TICK_S, 6)} if newest > self._clock.now() else {}
+        return {"schema": renames.SCHEMA, **behind}
 
     def _append(self, data: bytes) -> None:
         trouble, size = "no space left", self.size
@@ -165,6 +173,31 @@ def _clean(value: Any, redactor: Redactor) -> Any:
     if isinstance(value, list):
         return [_clean(inner, redactor) for inner in value]
     return redactor.data(value)
+
+
+def _start_of(path: Path) -> dict[str, Any] | None:
+    """The start that a journal begins with, where it can be read."""
+    with contextlib.suppress(EvidenceError, OSError):
+        return start_of(path)
+    return None
+
+
+def start_of(path: Path) -> dict[str, Any] | None:
+    """The start that a journal begins with; None: it is of a worker, or torn.
+
+    Raises:
+        EvidenceError: its first line is no record.
+    """
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        record = _record(line)
+        began(record)
+    except (ValueError, KeyError, TypeError):
+        if line.endswith(b"\n"):
+            raise EvidenceError(f"{path}: line 1 is not a record") from None
+        return None
+    return record if record["type"] in STARTS else None
 
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import EvidenceError, RampgateError
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
-from rampgate.judging.invocations import STARTS, addresses, invocations
+from rampgate.judging.invocations import addresses, began, invocations
 from rampgate.judging.release import MAX_AGE_S, PREDEPLOY, ReleaseVerdict, StageRun, Terms, decide
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def judge_current(
         EvidenceError: there is no run, or one that cannot be read.
         ConfigurationError: the file of a check cannot be imported.
     """
-    starts = sorted(_starts(reports), key=lambda start: start.time)
+    starts = sorted(_starts(reports), key=lambda start: began(start.record))
     headers = [start for start in starts if start.record["type"] == "header"]
     if environment is not None:
         headers = [start for start in headers if start.release[0] == environment]
@@ -76,7 +75,7 @@ def judge_current(
     current = headers[-1].release
     mine = [start for start in headers if start.release[0] == current[0]]
     others = [start for start in mine if start.release != current]
-    first = next((s.time for s in mine if s.release[1] == current[1] and _changes(s)), None)
+    first = min((s.time for s in mine if s.release[1] == current[1] and _changes(s)), default=None)
     changed = max(r["time"] for r in journal.read(others[-1].folder)[0]) if others else 0.0
     terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
     known = [*mine, *(start for start in starts if start.record["type"] == "refused")]
@@ -92,17 +91,9 @@ def _starts(reports: Path) -> Iterator[Start]:
     for path in sorted(reports.glob("*/journal-*.jsonl")):
         if path.parent.is_symlink():
             continue
-        with path.open("rb") as file:
-            line = file.readline()
-        try:
-            record = json.loads(line)
-            start = Start(path.parent, record) if record["type"] in STARTS else None
-        except (ValueError, KeyError, TypeError):
-            if line.endswith(b"\n"):
-                raise EvidenceError(f"{path}: line 1 is not a record") from None
-            continue
-        if start and not record.get("within"):
-            yield start
+        record = journal.start_of(path)
+        if record and not record.get("within"):
+            yield Start(path.parent, record)
 
 
 def _changes(start: Start) -> bool:
@@ -114,7 +105,7 @@ def _runs(
     stage: str, starts: Sequence[Start], current: tuple[Any, ...], first: float | None
 ) -> Iterator[StageRun]:
     """The newest run of a stage, and of each step that a deploy has settings for."""
-    named = sorted((s for s in starts if s.record["stage"] == stage), key=lambda start: start.time)
+    named = sorted((s for s in starts if s.record["stage"] == stage), key=lambda start: began(start.record))
     if stage == PREDEPLOY:
         yield _before(named, current, first)
     elif stage == DEPLOY:

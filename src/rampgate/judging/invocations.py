@@ -40,7 +40,8 @@ def invocations(records: Sequence[Record]) -> list[Invocation]:
         records: the whole journal, in order. A worker's records name the process that began its invocation;
             in a journal of the version before, they belong to whichever began last before them.
     """
-    starts = {record["process"]: record for record in records if record["type"] in STARTS}
+    found = sorted((record for record in records if record["type"] in STARTS), key=began)
+    starts = {record["process"]: record for record in found}
     owners: dict[str, str] = {name: name for name in starts}
     last = next(iter(starts), "")
     mine: dict[str, list[Record]] = {name: [] for name in starts}
@@ -50,6 +51,11 @@ def invocations(records: Sequence[Record]) -> list[Invocation]:
         owner = owners.setdefault(record["process"], record.get("started_by") or last)
         mine.setdefault(owner, []).append(record)
     return [Invocation(starts[name], tuple(kept)) for name, kept in mine.items() if name in starts]
+
+
+def began(start: Record) -> float:
+    """When it began, for the order; of one that found a start of a later time: behind that one."""
+    return float(start.get("not_before") or start["time"])
 
 
 def newest(records: Sequence[Record]) -> tuple[list[Record], list[Invocation]]:
