@@ -96,7 +96,8 @@ def test_what_is_typed_reaches_locust(started: list[list[str]], typed: list[str]
     ended = CliRunner().invoke(main, ["load", *typed])
     assert ended.exit_code == 10, ended.output
     (command,) = started
-    assert command[1:5] == ["-m", "locust", "-f", str(locustfile())]
+    ours = locustfile()
+    assert command[1:5] == ["-P", str(ours.with_name("start.py")), "-f", str(ours)]
     assert sorted(command[5:]) == sorted(locust)
 
 
