@@ -185,7 +185,7 @@ def test_what_is_wrong_with_demo_is_told(tmp_path: Path, text: str, says: str) -
 def test_our_own_settings_bring_up_the_reference_deployment() -> None:
     """The settings that --demo uses exist, and every value that they want is one of the ready file."""
     told = demo.settings_of(demo.settings_file())
-    assert told.command[:3] == ["{python}", "-m", "pharmapilot"]
+    assert told.command[:3] == ["{python}", "-P", "-m"]
     assert set(told.values.values()) <= {
         "web",
         "api",
