@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from contextlib import suppress
 from functools import partial
-from socket import AF_INET, MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
@@ -15,10 +12,12 @@ from gevent import get_hub, monkey
 
 from rampgate.errors import RefusedError
 from rampgate.io.guard import Guard, addresses_of
-from rampgate.io.kept import unread
+from rampgate.io.kept import RESET_PAUSES_S, unread
+
+from .kept import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, MutableSequence, Sequence
+    from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 
     from gevent.hub import Waiter
 
@@ -26,7 +25,6 @@ _MS = 1e-3
 _ENDLESS = 1 << 30
 WAKES_FOR_S = 0.5e-3
 """How long users are woken until the sockets are looked at again: by so much an answer may be read late."""
-_socket = monkey.get_original("socket", "socket")
 _blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
 
 
@@ -37,6 +35,9 @@ class Transfer(Protocol):
 
     def end(self, ready: MutableSequence[Waiter[None]], code: int = 0, text: str = "") -> None:
         """Libcurl has ended it; whoever waited for it goes to ``ready``."""
+
+    def settle(self, ours: Any, ready: MutableSequence[Waiter[None]], *, was_unread: bool) -> None:
+        """Whether its connection was closed unread is known; who waits for what failed goes to ``ready``."""
 
 
 class Session(Protocol):
@@ -66,10 +67,7 @@ class Multi:
         self._loop = self.hub.loop
         self._watchers: dict[int, Any] = {}
         self._wanted: dict[int, int] = {}
-        self._fds: dict[int, int] = {}
-        """Port of ours -> its socket's file."""
-        self.dead: set[int] = set()
-        """Our ports of connections that the target closed while they were idle, or as we sent: unread."""
+        self.kept = Kept(self._loop.fileno())
         self._unread, self._sent_again = 0, sent_again
         self._timer = self._loop.timer(0)
         self._due = 0.0
@@ -112,8 +110,8 @@ class Multi:
 
     def drop(self, transfer: Transfer) -> None:
         """Take a transfer out, whether it has ended or not; if not, its connection is closed."""
-        self._running.pop(transfer.easy, None)
-        self._curl.remove_handle(transfer.easy)
+        if self._running.pop(transfer.easy, None):
+            self._curl.remove_handle(transfer.easy)
 
     def close(self) -> None:
         """End every session and stop watching."""
@@ -124,6 +122,7 @@ class Multi:
             session.close()
         self._wake(self._ended)
         self._curl.close()
+        self.kept.close()
         for watcher in (*self._watchers.values(), self._timer, self._turn):
             watcher.stop()
             watcher.close()
@@ -154,6 +153,7 @@ class Multi:
 
     def fresh(self, fd: int) -> None:
         """A socket has just been made: what was watched under its number is closed, and libev has to know."""
+        self.kept.fresh(fd)
         if fd in self._watchers:
             self._watchers[fd].stop()
 
@@ -199,46 +199,47 @@ class Multi:
         if not self._curl.closed:
             self._act(pycurl.SOCKET_TIMEOUT, 0)
 
-    def _ready(self, events: int, fd: int) -> None:
-        if self._wanted[fd]:
-            self._look(fd)
-            self._act(fd, events)
-            return
-        # The target has closed a connection that was idle, or this is news of what has been read by now.
-        # Libcurl looks for that once a second at most.
-        with suppress(OSError), _socket(fileno=os.dup(fd)) as ours:
-            waiting = _waiting(ours)
-            if waiting is None:
-                return
-            if not waiting:
-                self.dead.add(int(ours.getsockname()[1]))
-        self._watchers[fd].stop()
-
-    def sends(self, port: int, fd: int | None) -> None:
-        """A request goes out on the connection of this port of ours.
+    def await_reset(self, transfer: Transfer, ours: Any, pauses: Iterator[float]) -> None:
+        """Wait for the reset of a connection that libcurl has closed already.
 
         Args:
-            port: of the connection.
-            fd: its socket's file where it is a fresh one.
+            transfer: whose request went out on it.
+            ours: its socket.
+            pauses: seconds, from look to look.
         """
-        if fd is not None:
-            self.dead.discard(port)
-            self._fds[port] = fd
-        elif port in self._fds:
-            self._look(self._fds[port], idle=True)
-
-    def _look(self, fd: int, *, idle: bool = False) -> None:
-        """Notice a connection that the target has closed without having read what was, or will be, sent."""
-        try:
-            ours = _socket(AF_INET, SOCK_STREAM, fileno=fd)
-        except OSError:  # no socket: by this a thread of libcurl says that it has looked a name up
+        state = unread(ours)
+        if state is False and not self._curl.closed and (pause := next(pauses, None)) is not None:
+            self._loop.timer(pause).start(self.await_reset, transfer, ours, pauses)
             return
-        try:
-            state = unread(ours)
-            if state or (idle and state is not None):
-                self.dead.add(int(ours.getsockname()[1]))
-        finally:
-            ours.detach()
+        ours.close()
+        ready: list[Waiter[None]] = []
+        transfer.settle(ours, ready, was_unread=bool(state))
+        self._wake(ready)
+
+    def _ready(self, events: int, fd: int) -> None:
+        if self._wanted[fd]:
+            self._await_reset(events, fd, iter(RESET_PAUSES_S))
+        # The target has closed a connection that was idle, or this is news of what has been read by now.
+        # Libcurl looks for that once a second at most.
+        elif self.kept.ended(fd):
+            self._watchers[fd].stop()
+
+    def _await_reset(self, events: int, fd: int, pauses: Iterator[float]) -> None:
+        """Go on, unless a kept connection has ended without an answer.
+
+        A target that has not read what we sent resets it a moment later. Libcurl still holds it until then,
+        or it has given the request up.
+        """
+        if self._curl.closed or not self._wanted[fd]:
+            return
+        watcher = self._watchers[fd]
+        if self.kept.may_be_reset(fd) and (pause := next(pauses, None)) is not None:
+            watcher.stop()
+            self._loop.timer(pause).start(self._await_reset, events, fd, pauses)
+            return
+        self._act(fd, events)
+        if self._wanted[fd] and not watcher.active:
+            watcher.start(self._ready, fd, pass_events=True)
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work. Runs in the hub only, and leaves all else to the end of the loop's turn.
@@ -247,6 +248,7 @@ class Multi:
         be in the time of the second.
         """
         _, running = self._curl.socket_action(fd, events)
+        self.kept.leave()
         if running < len(self._running) and not self._turn.active:
             self._turn.start(self._end_turn, update=False)
 
@@ -261,13 +263,3 @@ class Multi:
         finally:
             if self._ended and not self._turn.active:
                 self._turn.start(self._end_turn, update=False)
-
-
-def _waiting(connection: Any) -> bytes | None:
-    """A byte that waits to be read, b"" when the other side has closed, None when there is nothing."""
-    try:
-        return bytes(connection.recv(1, MSG_PEEK | MSG_DONTWAIT))
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""

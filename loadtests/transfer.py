@@ -13,6 +13,8 @@ import pycurl  # type: ignore[import-untyped]  # it carries no types
 from gevent import monkey
 from gevent.hub import Waiter
 
+from rampgate.io.kept import RESET_PAUSES_S
+
 from .answer import STOPPED, UNSENT, Answer, error_of, own_error
 
 if TYPE_CHECKING:
@@ -103,8 +105,12 @@ class Transfer:
         self._chunks: list[bytes] = []
         self._size = 0
         self._port, self._fd, self._address = 0, 0, ""
+        self._tls = request.url.lower().startswith("https:")
         self._batch: Batch | None = None
         self.answer: Answer | None = None
+        self._failure: Answer | None = None
+        self._undecided: Any = None
+        """The socket of a kept connection that ended without an answer, until it is known why."""
         self._prepare()
 
     def begin(self, batch: Batch) -> None:
@@ -112,7 +118,7 @@ class Transfer:
         self._batch = batch
         self._sent = self._connected = self._opening = False
         self._trouble = ""
-        self.answer = None
+        self.answer = self._failure = self._undecided = None
         self._multi.start(self)
 
     def end(self, ready: MutableSequence[Waiter[None]], code: int = 0, text: str = "") -> None:
@@ -130,7 +136,21 @@ class Transfer:
             after = max(0.0, total - before) if self._sent else 0.0
             self.answer = Answer(status, after, connect, error, own, size, b"".join(self._chunks))
         self._multi.drop(self)
-        if self._batch:
+        if self._undecided:
+            self._failure, self.answer = self.answer, None
+            self._multi.await_reset(self, self._undecided, iter(RESET_PAUSES_S))
+        elif self._batch:
+            self._batch.count(ready)
+
+    def settle(self, ours: Any, ready: MutableSequence[Waiter[None]], *, was_unread: bool) -> None:
+        """Its connection was closed by the target: send it again where nothing of it was read."""
+        if self._undecided is not ours or self._batch is None:
+            return  # nobody waits for it any more
+        if was_unread:
+            self._multi.count_sent_again()
+            self.begin(self._batch)
+        else:
+            self.answer, self._undecided = self._failure, None
             self._batch.count(ready)
 
     def release(self, begun: float) -> Answer:
@@ -143,7 +163,7 @@ class Transfer:
             answer = STOPPED._replace(duration_ms=(time.perf_counter() - begun) * 1000)
             if not (self._opening or self._sent):
                 answer = UNSENT
-        self._batch = None
+        self._batch = self._undecided = None
         if self._chunks:
             self._chunks.clear()
         self._size = 0
@@ -156,7 +176,7 @@ class Transfer:
             self._multi.collect()
         if self.answer is None and self._batch is not None:
             self._multi.drop(self)
-            self.answer = STOPPED
+            self.answer, self._undecided = STOPPED, None
             self._batch.count(ready)
         self.easy.close()
 
@@ -192,7 +212,7 @@ class Transfer:
     def _open(self, _: int, address: Any) -> Any:
         """Make a socket for an address, unless it may not be; what fails here fails on this machine."""
         self._opening = True
-        if self._sent and self._port not in self._multi.dead:
+        if self._sent and not self._may_send_again():
             return pycurl.SOCKET_BAD
         self._address = str(address.addr[0])
         self._trouble = self._multi.refusal(self._address)
@@ -219,12 +239,19 @@ class Transfer:
         """
         multi = self._multi
         if self._sent:
-            if self._port not in multi.dead:
+            if not self._may_send_again():
                 return pycurl.PREREQFUNC_ABORT
             multi.count_sent_again()
-        multi.sends(our_port, self._fd if self._connected else None)
+        multi.kept.sends(our_port, self._fd if self._connected else None, self.easy, tls=self._tls)
         self._sent, self._port = True, our_port
         return pycurl.PREREQFUNC_OK
+
+    def _may_send_again(self) -> bool:
+        kept = self._multi.kept
+        if kept.was_unread(self._port):
+            return True
+        self._undecided = self._undecided or kept.take(self._port)
+        return False
 
     def _keep(self, chunk: bytes) -> int | None:
         self._size += len(chunk)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +21,9 @@ from loadtests.answer import error_of
 from loadtests.client import Session
 from loadtests.multi import Multi
 from tests.e2e.scripted_server import BIG, Scripted
+from tests.unit.kept_server import closing_kept
 
+from rampgate.io.kept import unread
 from rampgate.load.table import CUT
 
 if TYPE_CHECKING:
@@ -176,6 +179,88 @@ def test_a_dead_kept_connection_is_a_failure_and_nothing_is_sent_twice(server: S
     assert (answer.status, answer.own) == (0, False)
     assert answer.error == "the kept connection was closed before an answer came"
     assert len(server.of("/late")) == 1
+
+
+def test_a_request_that_was_never_read_is_sent_again_and_counted() -> None:
+    """A kept connection that is closed just as we send says nothing about what the target answers."""
+    again: list[int] = []
+
+    def work(multi: Multi) -> list[Any]:
+        with closing_kept(read=False) as url:
+            one = Session(multi, url, timeout_s=20)
+            request = one.prepare("GET", "/")
+            found = [one.batch([request])[0].status for _ in range(2)]
+            one.close()
+            return found
+
+    assert run(work, sent_again=again.append) == [200, 200]
+    assert again == [1]
+
+
+@pytest.mark.parametrize(("read", "status", "counted"), [(False, 200, [1]), (True, 0, [])])
+def test_a_reset_that_follows_the_end_of_a_connection_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, *, read: bool, status: int, counted: list[int]
+) -> None:
+    """Servers send the end first and close then: what they had read is a failure, the rest is sent again."""
+    again: list[int] = []
+    closed = threading.Event()
+
+    def look(connection: Any) -> bool | None:
+        if (state := unread(connection)) is False:
+            closed.set()
+        return state
+
+    for module in ("kept", "multi"):
+        monkeypatch.setattr(f"loadtests.{module}.unread", look)
+
+    def work(multi: Multi) -> list[Any]:
+        with closing_kept(read=read, reset=closed) as url:
+            one = Session(multi, url, timeout_s=20)
+            request = one.prepare("GET", "/")
+            found = [one.batch([request])[0].status for _ in range(2)]
+            one.close()
+            return found
+
+    assert run(work, sent_again=again.append) == [200, status]
+    assert again == counted
+
+
+@pytest.mark.parametrize(("read", "status", "counted"), [(False, 200, [1]), (True, 0, [])])
+def test_a_connection_that_ends_while_a_request_goes_out_is_waited_for(
+    *, read: bool, status: int, counted: list[int]
+) -> None:
+    """Libcurl closes it at once, and it is seen all the same whether the target had read the request."""
+    again: list[int] = []
+    reset = threading.Event()
+
+    def work(multi: Multi) -> list[Any]:
+        take = multi.kept.take
+
+        def taken(port: int) -> Any:
+            ours = take(port)
+            reset.set()
+            return ours
+
+        def ends(kind: int, _: bytes) -> None:
+            if kind == pycurl.INFOTYPE_HEADER_OUT and (held := multi.kept._held):
+                while unread(held[1]) is None:
+                    time.sleep(0.001)
+
+        multi.kept.take = taken  # type: ignore[method-assign]  # to close
+        with closing_kept(read=read, reset=reset) as url:
+            one = Session(multi, url, timeout_s=20)
+            request = one.prepare("GET", "/")
+            found = one.batch([request])
+            easy = request.spare[0].easy
+            easy.setopt(pycurl.DEBUGFUNCTION, ends)  # which libcurl calls when it has sent, before it reads
+            easy.setopt(pycurl.VERBOSE, 1)
+            found += one.batch([request])
+            one.close()
+            return [answer.status for answer in found]
+
+    assert run(work, sent_again=again.append) == [200, status]
+    assert again == counted
+    assert reset.is_set()
 
 
 def test_after_a_failure_a_new_connection_is_made(server: Scripted) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import httpx
 import pytest
 from tests.unit.kept_server import closing_kept
@@ -24,6 +27,27 @@ def test_a_request_that_was_never_read_is_sent_again_and_counted(method: str) ->
     answers, again = asked(method, read=False)
     assert [answer.status for answer in answers] == [200, 200]
     assert again == 1
+
+
+@pytest.mark.parametrize(("read", "status", "count"), [(False, 200, 1), (True, None, 0)])
+def test_a_reset_that_follows_the_end_of_a_connection_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, *, read: bool, status: int | None, count: int
+) -> None:
+    """Servers send the end first and close then: only a reset says that nothing was read."""
+    again: list[None] = []
+    closed, pause = threading.Event(), time.sleep
+
+    def sleep(seconds: float) -> None:
+        closed.set()
+        pause(seconds)
+
+    monkeypatch.setattr("rampgate.io.kept.time.sleep", sleep)
+    with (
+        closing_kept(read=read, reset=closed) as url,
+        client(url, run_id="r", timeout_s=20, unread=lambda: again.append(None)) as http,
+    ):
+        assert [ask(http, "GET", "/").status for _ in range(2)] == [200, status]
+    assert len(again) == count
 
 
 def test_what_may_not_be_repeated_is_not() -> None:

@@ -1,8 +1,8 @@
 """Kept connections that the other side closes just as a request is sent on them.
 
 Clients send it again then, on a fresh connection (RFC 9112, section 9.3.1). Here only where the target never
-had it, as TCP says: nobody acknowledged it, or it was thrown away unread, which resets the connection. A
-worker that dies of a request has read it, and that is a failure.
+had it, as TCP says: nobody acknowledged it, or it was thrown away unread, which resets the connection, though
+a moment after its end may have come. A worker that dies of a request has read it, and that is a failure.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _ACKNOWLEDGED, _SENT = (struct.Struct("=Q"), 120), (struct.Struct("=QQ"), 200)
 """Where Linux's struct tcp_info says how many bytes the other side has; how many were sent, and again."""
 _SYN = 1
 """It counts among those that were acknowledged."""
+RESET_PAUSES_S = tuple(0.001 * 2**step for step in range(7))
+"""How long a reset is waited for after the end of a connection, from look to look."""
 
 
 def unread(connection: Any) -> bool | None:
@@ -67,7 +70,7 @@ class Kept:
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
             self._socket, self._fresh = info["return_value"].get_extra_info("socket"), True
         elif event == "http11.receive_response_headers.failed" and self._socket and not self._fresh:
-            self._unread = bool(unread(self._socket))
+            self._unread = self._was_unread()
 
     def again(self, method: str) -> bool:
         """Whether the request that has failed is to be sent once more."""
@@ -75,3 +78,10 @@ class Kept:
         if repeated:
             self._count()
         return repeated
+
+    def _was_unread(self) -> bool:
+        for pause in RESET_PAUSES_S:
+            if (state := unread(self._socket)) is not False:
+                return bool(state)
+            time.sleep(pause)
+        return bool(unread(self._socket))
