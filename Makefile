@@ -42,10 +42,11 @@ test: python ## All tests but the journeys, some at the same time; ARGS="-n 0": 
 test-long: python ## Journeys with a browser and the full stack, browsers one at a time (minutes)
 	$(PYTEST) $(JOURNEYS) $(ARGS)
 
-lint: python ## ruff, the layers contract, a promise in every test's docstring
+lint: python ## ruff, the layers contract, no long function or module, a promise in every test's docstring
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m proofs.house --limits
 	$(BIN)/interrogate --quiet tests proofs/tests validation
 
 types: python ## mypy strict
@@ -99,7 +100,7 @@ prove-foreign: $(STAMP) ## Three applications that others wrote, whole and broke
 prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound service at full length, 20 runs each (an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.latency $(ARGS)
 
-prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; not in CI)
+prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.secrets $(ARGS)
 
 prove-reach: $(STAMP) ## Ways to a host outside of allowed_hosts, and the packets that took each (root; 20 minutes; not in CI)

@@ -55,7 +55,6 @@ else:
 
 __all__ = ["Gate", "LoadUser", "Steps"]
 
-
 OPEN_PAGE = "the web page is open to the network (--web-host): whoever reaches it may start and stop load"
 
 
@@ -127,15 +126,14 @@ def _await_workers(environment: Any, workers: coordinator.Coordinator) -> None:
 
 def _take_over(environment: Any) -> None:
     """Follow our ramp in place of Locust's, with its workers where it has some, and show it."""
-    if isinstance(environment.runner, MasterRunner):
-        Gate.coordinator = coordinator.Coordinator(
-            environment.runner, lambda: Gate.run, lambda: _options(environment)
-        )
+    runner = environment.runner
+    if isinstance(runner, MasterRunner):
+        Gate.coordinator = coordinator.Coordinator(runner, lambda: Gate.run, lambda: _options(environment))
     gate_tab.install(environment, Gate)
     if gate_tab.is_open(environment):
         _print(f"warning: {OPEN_PAGE}")
     begins = Gate.coordinator.begin if Gate.coordinator else load.LoadRun.start
-    driver.Driver(environment.runner, lambda: Gate.run, begins).install()
+    driver.Driver(runner, lambda: Gate.run, begins).install()
 
 
 def _check(environment: Any) -> None:
@@ -186,12 +184,11 @@ def begin(environment: Any, **_: Any) -> None:
         Gate.run = run = Gate.run or load.LoadRun(_setup(environment, _options(environment)), progress=_print)
         for note in run.setup.notes:
             _print(f"warning: {note}")
-        workers = len(Gate.coordinator.present) if Gate.coordinator else 1
-        users = profile.of(run.settings.load).users
+        present = Gate.coordinator.present if Gate.coordinator else ()
         accounts = cohorts.choose(
             run.settings,
-            workers=workers or 1,
-            users=users,
+            workers=len(present) or 1,
+            users=profile.of(run.settings.load).users,
             run_id=run.id,
             tried=lambda account, why: run.learn("before", {ACCOUNTS: {str(account.number): [why, 0]}}),
             progress=_print,
@@ -224,8 +221,7 @@ def judge(environment: Any, **_: Any) -> None:
     with Gate.lock:
         if Gate.worker:
             Gate.worker.end()
-        run = Gate.run
-        if run is None:
+        if (run := Gate.run) is None:
             return
         _leave_with(environment, ExitCode.INTERNAL)
         if Gate.coordinator:
@@ -255,8 +251,7 @@ def show(exit_code: int | None = None, **_: Any) -> None:
     """The verdict, below Locust's own numbers; once."""
     Start.left_with = exit_code
     if Gate.verdict:
-        verdict, folder = Gate.verdict
-        Gate.verdict = None
+        (verdict, folder), Gate.verdict = Gate.verdict, None
         table.render(verdict, table.console(), folder=folder)
 
 
@@ -275,9 +270,8 @@ def _setup(environment: Any, options: Mapping[str, Any]) -> session.Setup:
     shown = SiteAddress.masked(settings.target.api or "")
     if found not in {None, "", Gate.host, settings.target.api, shown}:
         environment.host = shown  # what the page shows next
-        raise ConfigurationError(
-            f"host: found {redactor.text(repr(found))}; accepted is {shown}, whose secrets go nowhere else"
-        )
+        why = f"host: found {redactor.text(repr(found))}; accepted is {shown}, whose secrets go nowhere else"
+        raise ConfigurationError(why)
     meant = settings.load
     settings = settings.model_copy(update={"load": profile.with_options(meant, options)})
     setup = plan.prepare(settings, redactor, session.invocation(), meant=meant)

@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proofs.faults import append, commit
+from proofs.commit import commit
+from proofs.rows import append
 from tests.unit.backups import flip, opened, proven, sum_again, truncate
 from tests.unit.stores_fixture import secantus, valkey
 

@@ -9,7 +9,6 @@ again, unless --again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -19,16 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proofs.bad_input_cases import CASES
 from proofs.bad_input_world import MARK, SECRETS, contents, files_of, marked, world
-from proofs.faults import append, commit, results
+from proofs.rows import complete, options
 
 if TYPE_CHECKING:
     from proofs.bad_input_case import Case
     from proofs.bad_input_world import World
+    from proofs.rows import Row
 
 RESULTS = Path(__file__).parent / "results" / "bad_inputs.jsonl"
 TIMEOUT_S = 60.0
@@ -39,7 +40,7 @@ _READABLE = 350
 _WRITTEN = ("reports", "backups", "__pycache__", ".pytest_cache")
 
 
-def run(case: Case, seen: World) -> dict[str, Any]:
+def run(case: Case, seen: World) -> Row:
     """Run one case: what it said, and what it left."""
     with tempfile.TemporaryDirectory(prefix="rampgate-bad-input-") as name:
         project, temporary = Path(name) / "project", Path(name) / "temporary"
@@ -59,7 +60,8 @@ def run(case: Case, seen: World) -> dict[str, Any]:
                 *marked(mark, Path(name).resolve()),
                 *_changed(case, before, seen, project, temporary, done.stdout),
             ]
-            return {**_verdict(case, project, done), "leftovers": left, "seconds": seconds}
+            row = {**_verdict(case, project, done), "leftovers": left, "seconds": seconds}
+            return {**row, "right": right(case, row)}
 
 
 def _pytest(project: Path, temporary: Path, case: Case, mark: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +83,7 @@ def _pytest(project: Path, temporary: Path, case: Case, mark: str) -> subprocess
     return subprocess.CompletedProcess([], process.returncode, said)
 
 
-def _verdict(case: Case, project: Path, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def _verdict(case: Case, project: Path, done: subprocess.CompletedProcess[str]) -> Row:
     """How the case's check ended, and the first line of what was wrong."""
     path = project / "reports" / "latest" / "verdict.json"
     if not (path.is_file() and path.stat().st_size):
@@ -150,44 +152,27 @@ def _backups(case: Case, new: list[str]) -> list[str]:
     ]
 
 
-def right(case: Case, row: dict[str, Any]) -> bool:
+def right(case: Case, row: Row) -> bool:
     """Whether a row is as it must be: a single reason, in the case's words, and nothing left."""
     said = (row["outcome"], row["code"], row["reasons"]) == (case.outcome, case.code, int(bool(case.check)))
     return said and (row["noticed"] or not case.check) and not row["leftovers"]
 
 
-def show(row: dict[str, Any]) -> None:
+def line(row: Row) -> str:
     """One row of the table."""
     left = "; ".join(row["leftovers"]) or "none"
-    line = f"{row['case']:<54} {row['outcome']:<8} {row['code']:>4} {row['seconds']:>6}  {left}"
-    mark = "" if row["right"] else "  <- wrong"
-    print(f"{line}\n    {row['first']}{mark}", flush=True)
+    head = f"{row['case']:<54} {row['outcome']:<8} {row['code']:>4} {row['seconds']:>6}  {left}"
+    return f"{head}\n    {row['first']}"
 
 
 def main() -> int:
     """Run what is missing, print the table, and fail when a row is not as it must be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--again", action="store_true", help="run every case again")
-    parser.add_argument("--case", default="", help="only cases whose name contains this")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
-    at, chosen = commit(), [case for case in CASES if options.case in case.name]
-    known = {} if options.again else {row["case"]: row for row in results(RESULTS, at)}
-    wrong = 0
+    asked = options(__doc__)
+    cases = [case for case in CASES if os.geteuid() == 0 or not case.root]
+    print(f"{len(CASES) - len(cases)} cases that only root can make are left out")
     print(f"{'case':<54} {'outcome':<8} exit {'s':>6}  left behind; below it the first line")
     with tempfile.TemporaryDirectory(prefix="rampgate-bad-inputs-") as folder, world(Path(folder)) as seen:
-        for case in chosen:
-            row: dict[str, Any] | None = known.get(case.name)
-            if row is None and case.root and os.geteuid() != 0:
-                print(f"{case.name:<54} not run: only root can make it")
-                continue
-            if row is None:
-                row = {"commit": at, "case": case.name, **run(case, seen)}
-                row["right"] = right(case, row)
-                append(RESULTS, row)
-            show(row)
-            wrong += not row["right"]
-    return 1 if wrong else 0
+        return complete(asked, RESULTS, cases, partial(run, seen=seen), line)
 
 
 if __name__ == "__main__":

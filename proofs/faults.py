@@ -5,58 +5,40 @@ Resumable: a case that this commit's file already holds is not run again, unless
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proofs.cases import CASES, EXIT_CODES, run_case
-from proofs.commit import commit
+from proofs.rows import complete, options
 
-__all__ = ["RESULTS", "append", "commit", "results"]
+if TYPE_CHECKING:
+    from proofs.cases import Case
+    from proofs.rows import Row
 
 RESULTS = Path(__file__).parent / "results" / "faults.jsonl"
 
 
-def results(path: Path, at: str) -> list[dict[str, object]]:
-    """What is already known of a commit."""
-    if not path.is_file():
-        return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return [row for row in rows if row["commit"] == at]
+def run(case: Case) -> Row:
+    """Run one case; right is the verdict that it must have, with its exit code, naming its cause."""
+    with tempfile.TemporaryDirectory(prefix="rampgate-faults-") as folder:
+        row = asdict(run_case(case, Path(folder)))
+    said = (row["verdict"], row["exit_code"]) == (case.verdict, EXIT_CODES[case.verdict])
+    return {**row, "right": said and case.reason in row["reason"]}
 
 
-def append(path: Path, row: dict[str, object]) -> None:
-    """Add one raw result."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+def line(row: Row) -> str:
+    """One row of the table."""
+    return f"{row['case']:<36} {row['verdict']:<9} {row['exit_code']:>4} {row['seconds']:>6}  {row['reason']}"
 
 
 def main() -> int:
     """Run what is missing, print the table, and fail when the gate said anything else than it must."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--again", action="store_true", help="run every case again")
-    again = parser.parse_args().again
-    at = commit()
-    known = {} if again else {row["case"]: row for row in results(RESULTS, at)}
-    wrong = 0
+    asked = options(__doc__)
     print(f"{'fault':<36} {'verdict':<9} {'exit':>4} {'s':>6}  first reason")
-    for case in CASES:
-        row = known.get(case.name)
-        if row is None:
-            with tempfile.TemporaryDirectory(prefix="rampgate-faults-") as folder:
-                row = {"commit": at, **asdict(run_case(case, Path(folder)))}
-            append(RESULTS, row)
-        right = row["verdict"] == case.verdict and row["exit_code"] == EXIT_CODES[case.verdict]
-        right = right and case.reason in str(row["reason"])
-        wrong += not right
-        mark = "" if right else f"   <- must be {case.verdict}, naming {case.reason}"
-        line = f"{row['case']:<36} {row['verdict']:<9} {row['exit_code']:>4} {row['seconds']:>6}"
-        print(f"{line}  {row['reason']}{mark}", flush=True)
-    return 1 if wrong else 0
+    return complete(asked, RESULTS, CASES, run, line)
 
 
 if __name__ == "__main__":

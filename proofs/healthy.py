@@ -12,7 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from proofs.cases import Case, nothing, run_case
-from proofs.faults import append, commit, results
+from proofs.commit import commit
+from proofs.rows import append, results
 
 RESULTS = Path(__file__).parent / "results" / "healthy.jsonl"
 RUNS = 20

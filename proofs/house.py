@@ -3,6 +3,7 @@
     python -m proofs.house                 this tree
     python -m proofs.house f4cb862         a revision
     python -m proofs.house --tree PATH     another tree
+    python -m proofs.house --limits        nothing but what is too long, which fails
 
 A statement is every ``ast.stmt`` but a bare string (a docstring, of an attribute too); a node is what
 ``ast.walk`` yields. A function counts from its ``def`` to its last line, nested ones too. A circle is a set
@@ -35,6 +36,9 @@ ENGINE = "src/rampgate"
 GATE = (ENGINE, "loadtests", "validation")
 """What runs where somebody uses rampgate."""
 FOLDERS = (*GATE, "src/pharmapilot", "tests", "proofs", "benchmarks")
+FUNCTION_LINES, MODULE_LINES = 40, 300
+"""The most that a function has, and a module of ``src``, ``loadtests`` and ``validation``."""
+_LIMITED = {"src", "loadtests", "validation"}
 _NOQA = re.compile(r"#\s*noqa\b", re.IGNORECASE)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Named = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -114,11 +118,7 @@ def count(text: str, tree: ast.Module) -> Room:
         lines=len(text.splitlines()),
         statements=sum(isinstance(node, ast.stmt) and not _bare_string(node) for node in nodes),
         nodes=len(nodes),
-        functions=[
-            (node.end_lineno or node.lineno) - node.lineno + 1
-            for node in nodes
-            if isinstance(node, _FUNCTIONS)
-        ],
+        functions=[_lines(node) for node in nodes if isinstance(node, _FUNCTIONS)],
         noqa=sum(token.type == tokenize.COMMENT and bool(_NOQA.search(token.string)) for token in comments),
         public=len(names),
         documented=sum(ast.get_docstring(node) is not None for node in names),
@@ -231,13 +231,32 @@ def table(rooms: Mapping[str, Room], circular: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"circle: {' '.join(circle)}" for circle in circular)])
 
 
+def too_long(tree: Path) -> Iterator[str]:
+    """The functions and modules of a tree that have more lines than they may."""
+    for path, (text, parsed) in modules(tree).items():
+        if path.parts[0] in _LIMITED and (lines := len(text.splitlines())) > MODULE_LINES:
+            yield f"{path}: {lines} lines, at most {MODULE_LINES}"
+        for node in ast.walk(parsed):
+            if isinstance(node, _FUNCTIONS) and (lines := _lines(node)) > FUNCTION_LINES:
+                yield f"{path}:{node.lineno}: {node.name} has {lines} lines, at most {FUNCTION_LINES}"
+
+
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
 def main() -> int:
-    """Print the table."""
+    """Print the table, or what is too long."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("revision", nargs="?", help="a git revision; without it, the tree as it is")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the tree, or the clone of the revision")
+    parser.add_argument("--limits", action="store_true", help="only what is too long")
     options = parser.parse_args()
     with tree_of(options.revision, options.tree) as tree:
+        if options.limits:
+            found = "\n".join(too_long(tree))
+            print(found, end="\n" if found else "")
+            return bool(found)
         print(table(*measure(tree)))
     return 0
 

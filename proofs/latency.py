@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proofs.commit import commit
-from proofs.faults import append, results
+from proofs.rows import append, results
 from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def main() -> int:
         all_rows = [row for row in rows if row["scene"] == name]
         mine = [row for row in all_rows if not row["starved"]]
         right = sum(bool(row["right"]) for row in mine)
-        most = max((row["most_at_once"] for row in mine), default=0)  # type: ignore[type-var]  # numbers
+        most = max((row["most_at_once"] for row in mine), default=0)
         starved = f"; {len(all_rows) - len(mine)} more were starved here, and held"
         print(f"{name}: {right} of {len(mine)} right at {at}; at most {most} requests at once{starved}")
     return 0 if all(row["right"] for row in rows if not row["starved"]) else 1

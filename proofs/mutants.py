@@ -28,10 +28,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from proofs.commit import ROOT, tree_of
-from proofs.faults import append, results
 from proofs.house import dotted, imports, modules
 from proofs.mutant_copy import Copy, Limit
 from proofs.mutate import Mutation, mutations
+from proofs.rows import append, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from proofs.commit import commit
-from proofs.faults import append
 from proofs.mutation_cases import MUTATIONS, Mutation
+from proofs.rows import append
 
 from rampgate import demo
 

@@ -8,7 +8,6 @@ away. Appends raw rows to plugins.jsonl; what is known of a commit is not proved
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -20,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from proofs.commit import commit
-from proofs.faults import append
+from proofs.rows import complete, options
 from tests.plugin.deployment import SETTINGS, deployed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from proofs.rows import Row
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "plugins.jsonl"
@@ -102,13 +102,13 @@ PLUGINS = (
 )  # fmt: skip
 
 
-def proved(plugin: Plugin, folder: Path) -> dict[str, Any]:
-    """What a bare run and a stage run come to with the plugin and without.
+def proved(plugin: Plugin) -> Row:
+    """What a bare run and a stage run come to with the plugin and without."""
+    with tempfile.TemporaryDirectory(prefix="rampgate-plugins-") as folder:
+        return _proved(plugin, Path(folder))
 
-    Args:
-        plugin: that is tried.
-        folder: an empty one.
-    """
+
+def _proved(plugin: Plugin, folder: Path) -> Row:
     began, packages = time.monotonic(), folder / "packages"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--target", str(packages), *plugin.name.split()], check=True, capture_output=True)
@@ -198,27 +198,14 @@ def run(folder: Path, packages: Path, arguments: Sequence[str]) -> int:
     return done.returncode
 
 
-def missing(key: str, chosen: Sequence[str]) -> Iterator[Plugin]:
-    """The plugins of which this commit has no row yet."""
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.is_file() else []
-    known = {(row["commit"], row["plugin"]) for row in map(json.loads, lines) if row["right"]}
-    for plugin in PLUGINS:
-        if (key, plugin.name) not in known and (not chosen or set(chosen) & set(plugin.name.split())):
-            yield plugin
+def line(row: Row) -> str:
+    """One row of the table."""
+    return f"{row['case']:<28} {row['seconds']:>6} s"
 
 
 def main() -> int:
-    """Prove each plugin, and say what it came to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plugins", nargs="*", help="only these")
-    key, wrong = commit("src", "validation"), 0
-    for plugin in missing(key, parser.parse_args().plugins):
-        with tempfile.TemporaryDirectory(prefix="rampgate-plugins-") as folder:
-            row = {"commit": key, "plugin": plugin.name, **proved(plugin, Path(folder))}
-        append(RESULTS, row)
-        wrong += not row["right"]
-        print("right" if row["right"] else "WRONG", plugin.name, f"({row['seconds']} s)", flush=True)
-    return min(wrong, 1)
+    """Prove each plugin, and fail when one is not as it must be."""
+    return complete(options(__doc__), RESULTS, PLUGINS, proved, line, proved=("src", "validation"))
 
 
 if __name__ == "__main__":

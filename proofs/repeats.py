@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 from proofs import leftovers
 from proofs.bad_input_world import MARK, marked
 from proofs.commit import commit
-from proofs.faults import append
 from proofs.mutations import STACK, deployment
+from proofs.rows import append
 
 from pharmapilot.connections import DATABASE
 from rampgate.config.plan import STEPS

@@ -8,7 +8,6 @@ folders of runs are 0700 and files in them 0600, and nothing stays in TMPDIR. Ap
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -24,10 +23,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from proofs.faults import append, commit
+from proofs.rows import complete, options
 from tests.unit.backups import opened
 from tests.unit.canaries import PLAIN, Canaries, file_of
 from tests.unit.fakes import received, send_json, serving
@@ -39,11 +38,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.server import BaseHTTPRequestHandler
 
+    from proofs.rows import Row
+
 RESULTS = Path(__file__).parent / "results" / "secrets.jsonl"
 TIMEOUT_S = 400.0
 _BIN = Path(sys.executable).parent
 _STAYS = (f"rampgate-{os.getuid()}", "rampgate-locks", "pytest-of-")
 """What rampgate's locks and pytest keep; the locks are for all accounts, and hold no secret."""
+_MODES = {"folder 700", "file 600", "reports 755"}
 _ARGUMENTS = "arguments: "
 """Of processes; a command of the user's own has those that he gives it."""
 _OWN = """
@@ -259,35 +261,29 @@ def _made(folder: Path, more: Mapping[str, Any], *, up: bool) -> Iterator[tuple[
         yield made.settings(), made
 
 
-def _run(name: str, case: Case, *, up: bool) -> dict[str, Any]:
-    """One row."""
+class Titled(NamedTuple):
+    """A row that is to come: its name, what is run, and whether the stores are up."""
+
+    name: str
+    case: Case
+    up: bool
+
+
+def _run(titled: Titled) -> Row:
+    case = titled.case
     with tempfile.TemporaryDirectory(prefix="rampgate-secrets-") as place:
         folder = Path(place)
         for inner in ("stores", "project", "temporary"):
             (folder / inner).mkdir()
         project, temporary = folder / "project", folder / "temporary"
-        with _made(folder / "stores", case.plain, up=up) as (settings, made):
-            text = file_of(settings)
-            if case.broken:
-                text = re.sub(r'"(http|mongodb|redis)://u:', r'"\1://u:/', text).replace('"page=', '"')
-            (project / "rampgate.toml").write_text(text, encoding="utf-8")
-            (project / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-            (project / "test_own.py").write_text(_OWN, encoding="utf-8")
-            (project / "accounts.csv").write_text(_ACCOUNTS, encoding="utf-8")
-            eyes = Eyes(tuple(made.places), temporary)
-            texts: dict[str, str] = {}
+        with _made(folder / "stores", case.plain, up=titled.up) as (settings, made):
+            _write(project, case, file_of(settings))
+            eyes, texts = Eyes(tuple(made.places), temporary), dict[str, str]()
             with eyes.looking():
                 if case.before:
                     _go(Case(case.before), project, made.environ, temporary, texts)
                 code = _go(case, project, made.environ, temporary, texts)
-            texts |= {f"{_ARGUMENTS}{line[:60]}": line for line in eyes.arguments}
-            for path in (*project.rglob("*"), *temporary.rglob("*")):
-                if path.is_file() and path.parent != project.joinpath("__pycache__"):
-                    texts[_plain(path.relative_to(folder))] = path.read_text(
-                        encoding="utf-8", errors="replace"
-                    )
-            for own in ("project/rampgate.toml", "project/test_own.py", "project/accounts.csv"):
-                texts.pop(own)
+            texts |= {f"{_ARGUMENTS}{line[:60]}": line for line in eyes.arguments} | _files(folder)
             found = sorted(
                 (where, of)
                 for where, text in texts.items()
@@ -295,24 +291,37 @@ def _run(name: str, case: Case, *, up: bool) -> dict[str, Any]:
                 if canary in text and not (where.startswith(_ARGUMENTS) and of.startswith("commands."))
             )
             left = [path.name for path in temporary.glob("*") if not path.name.startswith(_STAYS)]
+            modes, open_files = _modes(project / "reports"), sorted(eyes.open_files)
             return {
-                "commit": commit(
-                    "src", "loadtests", "validation", "tests/unit/canaries.py", "proofs/secrets.py"
-                ),
-                "case": f"{name}{', stores up' if up else ''}",
                 "code": code,
                 "said": _verdict(texts["project/printed.txt"]),
                 "canaries": len(made.places),
                 "looked_at": len(texts),
                 "found": found,
-                "modes": (modes := _modes(project / "reports")),
-                "open_in_tmpdir": sorted(eyes.open_files),
+                "modes": modes,
+                "open_in_tmpdir": open_files,
                 "left_in_tmpdir": left,
-                "right": not found
-                and not left
-                and not eyes.open_files
-                and set(modes) <= {"folder 700", "file 600", "reports 755"},
+                "right": not (found or left or open_files or modes.keys() - _MODES),
             }
+
+
+def _write(project: Path, case: Case, settings: str) -> None:
+    if case.broken:
+        settings = re.sub(r'"(http|mongodb|redis)://u:', r'"\1://u:/', settings).replace('"page=', '"')
+    texts = {"rampgate.toml": settings, "pytest.ini": "[pytest]\n", "test_own.py": _OWN}
+    for name, text in {**texts, "accounts.csv": _ACCOUNTS}.items():
+        (project / name).write_text(text, encoding="utf-8")
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """What lies in the project and the temporary folder, but what holds the canaries on purpose."""
+    own = {folder / "project" / name for name in ("rampgate.toml", "test_own.py", "accounts.csv")}
+    return {
+        _plain(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace")
+        for inner in ("project", "temporary")
+        for path in folder.joinpath(inner).rglob("*")
+        if path.is_file() and path not in own and path.parent != folder / "project" / "__pycache__"
+    }
 
 
 def _verdict(printed: str) -> str:
@@ -361,21 +370,14 @@ def _modes(reports: Path) -> dict[str, int]:
     return counted
 
 
-def main() -> None:
-    """Run what is asked for, or all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", nargs="*", help="parts of names; none: all")
-    asked = parser.parse_args().case
-    cases = [(name, False) for name in CASES] + [("immediate", True), ("predeploy", True), ("doctor", True)]
-    for name, up in cases:
-        title = f"{name}{', stores up' if up else ''}"
-        if asked and not any(part in title for part in asked):
-            continue
-        row = _run(name, CASES[name], up=up)
-        append(RESULTS, row)
-        sys.stdout.write(f"{'right' if row['right'] else 'WRONG'}  {title}: {json.dumps(row)}\n")
-        sys.stdout.flush()
+def main() -> int:
+    """Run what is missing, and fail when a secret was found."""
+    cases = [Titled(name, case, up=False) for name, case in CASES.items()]
+    stores = ("immediate", "predeploy", "doctor")
+    cases += [Titled(f"{name}, stores up", CASES[name], up=True) for name in stores]
+    proved = ("src", "loadtests", "validation", "tests/unit/canaries.py", "proofs/secrets.py")
+    return complete(options(__doc__), RESULTS, cases, _run, json.dumps, proved=proved)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

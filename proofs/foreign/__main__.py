@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from proofs.cases import EXIT_CODES
 from proofs.commit import commit
-from proofs.faults import append, results
 from proofs.foreign import datasette, jupyter, unleash
 from proofs.foreign.app import Case, installed
 from proofs.foreign.front import delayed, front
+from proofs.rows import append, results
 from tests.unit.stores_fixture import free_port
 
 if TYPE_CHECKING:

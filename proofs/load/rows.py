@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proofs.commit import commit
-from proofs.faults import append, results
+from proofs.rows import append, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -45,6 +45,23 @@ def test_a_tree_is_counted_by_room(tmp_path: Path) -> None:
     assert rooms["tests/"].noqa == 2
 
 
+def test_what_is_too_long_is_named(tmp_path: Path) -> None:
+    """Functions anywhere and modules of what is shipped, one line over the limit; at the limit, none."""
+    function = "def {}():\n" + "    pass\n" * (house.FUNCTION_LINES - 1)
+    texts = {
+        "src/rampgate/a.py": "\n" * house.MODULE_LINES,
+        "src/rampgate/b.py": "\n" * (house.MODULE_LINES + 1),
+        "tests/c.py": "\n" * 200 + function.format("f") + function.format("g") + "    pass\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert list(house.too_long(tmp_path)) == [
+        "src/rampgate/b.py: 301 lines, at most 300",
+        "tests/c.py:241: g has 41 lines, at most 40",
+    ]
+
+
 def test_what_became_of_promises_is_told_apart() -> None:
     """Kept wherever the test lies, reworded by the test's name or by most of the words, new, gone."""
     texts = {"a::x": "one", "a::y": "two", "a::z": "of all cells none is empty", "a::w": "three"}

@@ -107,8 +107,32 @@ def context(
     return Context(RUN_ID, "production", opened, visit, clock or SystemClock(), **more)
 
 
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(self.server.idle_s)
+
+    def do_GET(self) -> None:
+        self.server.answer(self)
+
+    do_POST = do_HEAD = do_GET  # noqa: N815  # http.server looks for these names
+
+    def log_message(self, *_args: Any) -> None:
+        """Say nothing."""
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 256
+
+    def __init__(
+        self, address: tuple[str, int], answer: Callable[[BaseHTTPRequestHandler], None], idle_s: float | None
+    ) -> None:
+        self.answer, self.idle_s = answer, idle_s
+        super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away, or trusts no certificate of ours, is no news."""
@@ -134,22 +158,7 @@ def serving(
         idle_s: how long it keeps a connection on which nothing comes, None for ever.
         tls: with which it encrypts, None for plain HTTP.
     """
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        timeout = idle_s
-
-        def do_GET(self) -> None:
-            """Answer."""
-            handle(self)
-
-        do_POST = do_HEAD = do_GET  # noqa: N815  # http.server looks for these names
-
-        def log_message(self, *_args: Any) -> None:
-            """Say nothing."""
-
-    server = _Server((host, port), Handler)
+    server = _Server((host, port), handle, idle_s)
     if tls:  # with each connection's own thread shaking hands
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
