@@ -67,6 +67,8 @@ class Multi:
         self._loop = self.hub.loop
         self._watchers: dict[int, Any] = {}
         self._wanted: dict[int, int] = {}
+        self._started: dict[int, int] = {}
+        """A socket's file -> the turn of the loop in which its watcher was started."""
         self.kept = Kept(self._loop.fileno())
         self._unread, self._sent_again = 0, sent_again
         self._timer = self._loop.timer(0)
@@ -161,20 +163,28 @@ class Multi:
         """Libcurl wants to know when a socket is readable or writable: its numbers are libev's.
 
         A watcher goes on when its connection is idle, for the next request would start it again at the cost
-        of two system calls. It is stopped when its socket becomes readable unasked.
+        of two system calls. It is stopped when its socket becomes readable unasked, and where libev does not
+        know the socket yet: it may be closed before, as TLS connections are, and libev would abort.
         """
         if what == pycurl.POLL_REMOVE:
             self._wanted[fd] = pycurl.POLL_NONE
+            if self._started.get(fd) == self._loop.iteration:
+                self._watchers[fd].stop()
             return
         self._wanted[fd] = what
         watcher = self._watchers.get(fd)
         if watcher is None:
-            watcher = self._watchers[fd] = self._loop.io(fd, what)
-            watcher.start(self._ready, fd, pass_events=True)
+            self._watchers[fd] = self._loop.io(fd, what)
         elif watcher.events != what or not watcher.active:
             watcher.stop()
             watcher.events = what
-            watcher.start(self._ready, fd, pass_events=True)
+        else:
+            return
+        self._start(fd)
+
+    def _start(self, fd: int) -> None:
+        self._watchers[fd].start(self._ready, fd, pass_events=True)
+        self._started[fd] = self._loop.iteration
 
     def _plan(self, ms: int) -> None:
         """Libcurl wants to be asked again after some milliseconds. Asked early, it says so again."""
@@ -239,7 +249,7 @@ class Multi:
             return
         self._act(fd, events)
         if self._wanted[fd] and not watcher.active:
-            watcher.start(self._ready, fd, pass_events=True)
+            self._start(fd)
 
     def _act(self, fd: int, events: int) -> None:
         """Let libcurl work. Runs in the hub only, and leaves all else to the end of the loop's turn.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -261,6 +262,22 @@ def test_a_connection_that_ends_while_a_request_goes_out_is_waited_for(
     assert run(work, sent_again=again.append) == [200, status]
     assert again == counted
     assert reset.is_set()
+
+
+def test_a_socket_that_is_closed_as_soon_as_it_is_watched_does_not_end_the_process() -> None:
+    """Libcurl closes TLS connections so, and libev aborts when it is told of a closed descriptor."""
+
+    def work(multi: Multi) -> bool:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            fd = ours.detach()
+            multi._watch(pycurl.POLL_IN, fd)
+            multi._watch(pycurl.POLL_REMOVE, fd)
+            os.close(fd)
+            gevent.sleep(0.01)
+            return bool(multi._watchers[fd].active)
+
+    assert not run(work)
 
 
 def test_after_a_failure_a_new_connection_is_made(server: Scripted) -> None:
