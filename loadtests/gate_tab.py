@@ -23,9 +23,9 @@ from flask import Blueprint, Response, abort, jsonify, request, send_file
 from rampgate.evidence import verdicts
 from rampgate.load import live, terminal
 from rampgate.load.slices import SLICES
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome
 from rampgate.report import sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

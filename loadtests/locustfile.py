@@ -33,6 +33,7 @@ from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
 from rampgate.load.exiting import Start
 from rampgate.model.redact import MASK, Redactor
+from rampgate.model.text import clean
 from rampgate.report import table, write_all
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ def prepare(environment: Any, **_: Any) -> None:
     is_worker = isinstance(environment.runner, WorkerRunner)
     _leave_with(environment, ExitCode.PROMOTE if is_worker else ExitCode.HOLD)
     Start.begun = True
-    # Locust has put the working folder first: what is imported from now on is what is installed.
-    sys.path.sort(key=str(Path.cwd()).__eq__)
+    sys.path.sort(key=str(Path.cwd()).__eq__)  # Locust has put it first; what is installed comes before it
     environment.stop_timeout = environment.stop_timeout or load.STOP_TIMEOUT_S
     # Locust sets the users to 1 later, and the master's options over the worker's.
     Gate.config, Gate.host = options.rampgate_config, options.host
@@ -286,7 +286,7 @@ def _refuse(error: RampgateError) -> None:
 
 def _print(text: str) -> None:
     safe = Gate.run.setup.redactor if Gate.run else Redactor()
-    sys.stderr.writelines(f"rampgate: {line}\n" for line in safe.text(text).splitlines())
+    sys.stderr.writelines(f"rampgate: {clean(line)}\n" for line in safe.text(text).splitlines())
 
 
 for event, listener in (

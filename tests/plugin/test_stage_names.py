@@ -54,6 +54,7 @@ def test_what_a_target_answers_controls_no_terminal(tmp_path: Path, variables: d
     """A version of control characters is shown by their names, in every report and whatever the locale."""
     with deployed() as deployment:
         deployment.version = "1\x1b[31m\x00\x07\ud83d\u202e<b>&]]>\r\n::error::PROMOTE"
+        deployment.version += " ##[set-output name=v]1 ##vso[task.complete]1 ##teamcity[buildStatus]"
         project = Project(tmp_path, SETTINGS.format(api=deployment.url))
         ran = project.run("-m", "immediate", **variables)
     assert ran.outcomes[VERSION] == "failed", ran.told
@@ -62,5 +63,6 @@ def test_what_a_target_answers_controls_no_terminal(tmp_path: Path, variables: d
     for text in (ran.told, *(path.read_text(encoding="utf-8") for path in reports)):
         assert not set(text) & set("\x1b\x00\x07\ud83d\u202e")
         assert not any(line.startswith("::error::PROMOTE") for line in text.splitlines())
+        assert not any(f"##{name}[" in text for name in ("", "vso", "teamcity"))
         assert "<b>" not in text or text == ran.told
     ET.parse(project.latest / "junit.xml")  # noqa: S314  # our own

@@ -15,9 +15,9 @@ from rampgate.judging import verdict
 from rampgate.judging.judge import Judgement, judge
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Histogram, Measurement
+from rampgate.model.text import clean
 from rampgate.outcome import Decision
 from rampgate.report import charts, details, html
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from pathlib import Path

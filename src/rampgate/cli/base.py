@@ -12,6 +12,7 @@ import click
 from rampgate.errors import ExitCode, RampgateError
 from rampgate.io.output import endure_readers_leaving
 from rampgate.model.redact import Redactor
+from rampgate.model.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +36,11 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
             code = command(*args, **kwargs)
         except RampgateError as error:
             for line in Redactor().text(str(error)).splitlines():
-                click.echo(f"rampgate: {line}", err=True)
+                click.echo(f"rampgate: {clean(line)}", err=True)
             code = error.exit_code
         except Exception as error:  # noqa: BLE001  # a defect is one line and has its own exit code
             text = Redactor().text(f"{type(error).__name__}: {error}")
-            click.echo(f"rampgate: a defect of rampgate: {text}", err=True)
+            click.echo(f"rampgate: a defect of rampgate: {clean(text)}", err=True)
             code = ExitCode.INTERNAL
         except KeyboardInterrupt:
             click.echo("rampgate: interrupted", err=True)

@@ -9,6 +9,7 @@ import click
 
 from rampgate.cli.base import exits
 from rampgate.errors import ExitCode
+from rampgate.model.text import clean
 
 if TYPE_CHECKING:
     from rampgate.doctor import Finding
@@ -47,7 +48,7 @@ def _print(finding: Finding) -> Finding:
     mark, colour = (
         ("ok", "green") if finding.good else ("MISSING", "red") if finding.lacking else ("not now", "yellow")
     )
-    first, *more = finding.says.splitlines() or [""]
+    first, *more = clean(finding.says, lines=True).splitlines() or [""]
     click.echo(f"{click.style(f'{mark:>7}', fg=colour)}  {finding.name:<14} {first}")
     for line in more:
         click.echo(f"{'':>25}{line}")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rampgate.cli.base import exits
+from rampgate.model.text import clean
 
 
 @click.command()
@@ -53,7 +54,7 @@ def init(**arguments: Any) -> int:
         text = files.render(given, probed)
     files.write(text, force=arguments["force"], echo=click.echo)
     for remark in probed.remarks:
-        click.echo(f"found: {remark}")
+        click.echo(f"found: {clean(remark)}")
     if wanted := [name for name in files.variables(text) if name not in os.environ]:
         click.echo(f"set before you run a stage: {' '.join(wanted)}")
     asks = files.asks_leave(text)

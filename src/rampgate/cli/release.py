@@ -13,8 +13,8 @@ from rampgate.errors import ConfigurationError
 from rampgate.evidence.releases import judge_current
 from rampgate.judging.release import MAX_AGE_S
 from rampgate.model.ramp import parse_duration
+from rampgate.model.text import clean, json_without_commands
 from rampgate.report.sentences import release_named
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def judge_release(run: str | None, reports: Path, options: Mapping[str, Any], *,
         reports, stages, now, environment=options["environment"], max_age=max_age, rehearsals=options["demo"]
     )
     if as_json:
-        click.echo(json.dumps(decided.to_json(), indent=2))
+        click.echo(json_without_commands(json.dumps(decided.to_json(), indent=2)))
         return decided.decision.exit_code
     for each in decided.stages:
         age = f"ended {(now - each.ended) / 60:,.0f} min ago" if each.ended else ""

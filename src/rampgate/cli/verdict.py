@@ -9,6 +9,7 @@ import click
 
 from rampgate.cli.base import REPORTS, exits
 from rampgate.errors import ConfigurationError
+from rampgate.model.text import clean, json_without_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def verdict(run: str | None, reports: Path, *, as_json: bool, **release: Any) ->
     folder = journal.find_run(reports, run)
     decided = judge(folder)
     if as_json:
-        click.echo(dumps(decided), nl=False)
+        click.echo(json_without_commands(dumps(decided)), nl=False)
     else:
         _show(decided, folder)
     _summary(decided)
@@ -97,7 +98,7 @@ def _show(decided: Verdict, folder: Path) -> None:
     from rampgate.report import table
 
     if not decided.complete and (owner := running(decided.run)):
-        click.echo(f"still running: {owner}; this is what it has measured so far")
+        click.echo(f"still running: {clean(owner)}; this is what it has measured so far")
     table.render(decided, table.console(), folder=folder)
 
 

@@ -18,9 +18,9 @@ from rampgate.load.accounts import NONE_FAILED, failed_accounts, renewals
 from rampgate.load.counters import DURATION
 from rampgate.load.seconds import Second
 from rampgate.model import formats
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome, Severity
 from rampgate.report import sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

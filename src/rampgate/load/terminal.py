@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rampgate.model import formats
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from rampgate.load.live import Snapshot

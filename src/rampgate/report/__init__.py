@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rampgate.evidence.verdicts import write_whole
+from rampgate.model.text import clean
 from rampgate.report import html, junit, markdown, table
 
 if TYPE_CHECKING:
@@ -39,4 +40,4 @@ def write_all(verdict: Verdict, folder: Path, *, warn: Callable[[str], None] | N
 
 
 def _to_stderr(message: str) -> None:
-    sys.stderr.write(f"rampgate: {message}\n")
+    sys.stderr.write(f"rampgate: {clean(message)}\n")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome
 from rampgate.report import sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.model import formats
 from rampgate.model.metrics import METRICS, Kind
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome
 from rampgate.report import sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

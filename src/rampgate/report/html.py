@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
+from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import charts, details, evidence, findings, groups, load, observations, sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from rampgate.judging.next_steps import next_command
+from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from rampgate.judging.results import CheckResult, Verdict

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rampgate.judging import sentences as judging
 from rampgate.model import formats
 from rampgate.model.metrics import Kind
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome, worst
 from rampgate.report import charts, evidence, sentences, timeline
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

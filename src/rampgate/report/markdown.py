@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import Verdict
+from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import findings, groups, sentences
-from rampgate.report.text import clean
 
 LARGEST = 64 * 1024
 """Bytes of summary.md at most."""

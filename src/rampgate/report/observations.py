@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rampgate.judging.sentences import unanswered
 from rampgate.model import formats
 from rampgate.model.metrics import Kind
+from rampgate.model.text import clean
 from rampgate.report import charts, details, load, sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from markupsafe import Markup

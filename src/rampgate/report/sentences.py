@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rampgate.judging.invocations import moment
 from rampgate.model import formats, statistics
 from rampgate.model.metrics import METRICS, Kind
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

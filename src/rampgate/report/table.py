@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from rampgate.judging.next_steps import next_command
+from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import findings, groups, sentences
-from rampgate.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,10 +164,6 @@ def _text(console: Console, text: str, style: str = "") -> Text:
 def _encodable(console: Console, text: str) -> str:
     """What the stream can take: a log in ASCII must not lose the verdict to one foreign letter.
 
-    Nor may a target's answer command the CI server that reads the log: GitHub obeys lines that begin with
-    ``::``, and ``##[`` anywhere.
+    What is a line now may be a command of the CI server's, which the whole was not.
     """
-    text = text.replace("##[", "##\\[")
-    if text.lstrip().startswith("::"):
-        text = text.replace("::", "\\::", 1)
-    return text.encode(console.encoding, "backslashreplace").decode(console.encoding)
+    return without_commands(text).encode(console.encoding, "backslashreplace").decode(console.encoding)

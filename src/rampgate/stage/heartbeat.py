@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rampgate.config import plan
+from rampgate.model.text import clean
 
 EVERY_S, IN_PLACE_EVERY_S = 15.0, 5.0
 """Seconds of silence after which a log gets a line, and a terminal."""
@@ -36,8 +37,6 @@ class Heartbeat:
 
     def begins(self, nodeid: str) -> None:
         """A test begins, here or in a worker."""
-        from rampgate.report.text import clean
-
         path, _, name = nodeid.partition("::")
         ours = path.startswith(f"{plan.validation_folder().name}/")
         with self._lock:
@@ -52,7 +51,7 @@ class Heartbeat:
 
     def detail(self, text: str) -> None:
         """What the test that runs is doing, for the next line."""
-        self._detail = text
+        self._detail = clean(text)
 
     def spoken(self) -> None:
         """Something else is written now: the line that is in its place goes."""

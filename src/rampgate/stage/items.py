@@ -21,6 +21,7 @@ from rampgate.errors import (
     RefusedError,
     UnreachableError,
 )
+from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
@@ -157,8 +158,6 @@ def _from_a_signal(traceback: TracebackType | None) -> bool:
 
 def error_text(error: BaseException | None, redactor: Redactor) -> str:
     """What an error of ours says, a line each: no secret, and nothing that controls a terminal or a CI."""
-    from rampgate.report.text import clean
-
     lines = [str(error)] if isinstance(error, RampgateError | UnmetError) else []
     if isinstance(error, UnmetError) and error.sentences:
         lines = error.sentences
@@ -170,7 +169,7 @@ def error_text(error: BaseException | None, redactor: Redactor) -> str:
 def clean_report(
     report: pytest.TestReport | pytest.CollectReport, error: BaseException | None, redactor: Redactor
 ) -> None:
-    """Take secrets out of what pytest shows: a traceback, an assertion's values, captured output, an id.
+    """Take secrets, and commands to a CI, out of what pytest shows: a traceback, captured output, an id.
 
     And out of the error itself, of which Allure has its message. Half a character, which a worker's pipe
     cannot carry, becomes its own escape.
@@ -182,7 +181,7 @@ def clean_report(
                 vars(error)[name] = redactor.text(value)
 
     def cleaned(text: str) -> str:
-        return redactor.text(text).encode("utf-8", "backslashreplace").decode()
+        return without_commands(redactor.text(text)).encode("utf-8", "backslashreplace").decode()
 
     if isinstance(report.longrepr, tuple):  # of a skip: other plugins take it apart
         path, line, reason = report.longrepr

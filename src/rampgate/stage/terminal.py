@@ -13,6 +13,7 @@ import pytest
 from rampgate.config import locate
 from rampgate.config.plan import STAGES
 from rampgate.errors import ConfigurationError
+from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Decision
 from rampgate.stage.heartbeat import Heartbeat
 from rampgate.stage.items import LOAD, STAGE_SESSION, clean_report, stage_meant, worker_of
@@ -43,7 +44,7 @@ def progress(config: pytest.Config) -> Callable[[str], None]:
         if capture and config.option.verbose > _SILENT:
             with capture.global_and_fixture_disabled():
                 _TERMINAL.speak()
-                reporter.write_line(f"  … {safe.text(text)}", yellow=True)
+                reporter.write_line(f"  … {clean(safe.text(text))}", yellow=True)
                 reporter.flush()
 
     return write
@@ -156,8 +157,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _line(reporter: Any, report: Any) -> None:
-    from rampgate.report.text import clean
-
     _TERMINAL.speak()
     outcome, check = report.rampgate, clean(_safe(report.rampgate_check))
     colour = {_COLOURS.get(outcome, "yellow"): True}
@@ -166,7 +165,7 @@ def _line(reporter: Any, report: Any) -> None:
     reporter.write_line(f"{check}  ({report.duration:.1f} s)")
     if outcome != "passed" and (text := report.rampgate_text or _skip_text(report)):
         for line in text.splitlines()[:3]:
-            reporter.write_line(f"           {line}")
+            reporter.write_line(f"           {clean(line)}")
     reporter.flush()
 
 
@@ -198,7 +197,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     except BaseException:  # of another plugin's hook, sys.exit() among them; a report may be missing
         if active is None or active.run is None or worker_of(config):
             raise
-        sys.stderr.write(f"\n{active.setup.redactor.text(traceback.format_exc())}")
+        sys.stderr.write(f"\n{without_commands(active.setup.redactor.text(traceback.format_exc()))}")
         active.close()
         broken = session.exitstatus in _REPLACED
     if active is None:
@@ -234,12 +233,12 @@ def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken
         write_all(verdict, run.folder)
     except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
         message = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
-        sys.stderr.write(f"\n{message}\n")
+        sys.stderr.write(f"\n{clean(message)}\n")
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         return
     full = run.journal.trouble
     if unwritten := unwritten or full:
-        sys.stderr.write(f"\nrampgate: {unwritten}\n")
+        sys.stderr.write(f"\nrampgate: {clean(unwritten)}\n")
     if session.exitstatus in _REPLACED or (full and session.exitstatus == pytest.ExitCode.INTERNAL_ERROR):
         session.exitstatus = int(verdict.decision.exit_code)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -282,4 +281,4 @@ def _suggest(session: pytest.Session) -> None:
     )
     refuse(config, error, meant)
     session.exitstatus = pytest.ExitCode.USAGE_ERROR
-    sys.stderr.write(f"\nrampgate: {error}\n")
+    sys.stderr.write(f"\nrampgate: {clean(error)}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 LONGEST = 2_000
@@ -12,10 +13,12 @@ _DELETE = 0x7F
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"}
 """Categories that show nothing, turn the reading direction around, or are no characters at all."""
 _LINE = {"\n", "\t"}
+_ANYWHERE = re.compile(r"##(?=\w*\[)")
+_AT_BEGIN = re.compile(r"^(\s*)::(?=.*::)", re.MULTILINE)
 
 
 def clean(text: object, limit: int = LONGEST, *, lines: bool = False) -> str:
-    """The text with everything invisible made visible, and cut to a length.
+    """The text with everything invisible made visible, without commands, and cut to a length.
 
     Args:
         text: anything; None becomes "".
@@ -29,7 +32,23 @@ def clean(text: object, limit: int = LONGEST, *, lines: bool = False) -> str:
         shown = "".join(_visible(char, lines=lines) for char in shown)
     if len(whole) > limit:
         shown += f" … (cut: the first {limit:,} of {len(whole):,} characters)"
-    return shown
+    return without_commands(shown)
+
+
+def without_commands(text: str) -> str:
+    """The text with nothing that a CI server obeys which reads the log.
+
+    GitHub's are lines that begin with ``::name::``, and ``##[name]`` anywhere; ``##vso[`` is Azure's,
+    ``##teamcity[`` TeamCity's.
+    """
+    if "##" in text:
+        text = _ANYWHERE.sub(r"##\\", text)
+    return _AT_BEGIN.sub(r"\1\::", text) if "::" in text else text
+
+
+def json_without_commands(text: str) -> str:
+    """The same of JSON, which stays what it is."""
+    return text.replace("##", "#\\u0023")
 
 
 def _visible(char: str, *, lines: bool) -> str:
