@@ -19,12 +19,12 @@ from rampgate.stage.items import (
     ALONE,
     EXPECT,
     PARSER,
+    PLANNED,
     STAGE_SESSION,
     WORKER_KEY,
     UnmetError,
     attach,
     check_id,
-    clean_report,
     error_text,
     own_outcome,
     severity_of,
@@ -32,6 +32,7 @@ from rampgate.stage.items import (
     stages_in,
     worker_of,
 )
+from rampgate.stage.masking import clean_report, rename
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -107,11 +108,10 @@ def _configure(config: pytest.Config) -> None:
         return
     if not config.pluginmanager.hasplugin(TERMINAL):
         raise ConfigurationError(f"-p no:{TERMINAL}: is what ends a stage with its verdict")
-    from rampgate.evidence.session import invocation
     from rampgate.io import logs
     from rampgate.io.output import endure_readers_leaving
     from rampgate.stage import gate
-    from rampgate.stage.source import source_of, steps_of
+    from rampgate.stage.source import invocation, source_of, steps_of
     from rampgate.stage.stage_session import prepare
 
     endure_readers_leaving()
@@ -119,7 +119,7 @@ def _configure(config: pytest.Config) -> None:
     stack = ExitStack()
     config.add_cleanup(stack.close)
     source = source_of(config, stack, "-".join([stage, *steps[-1:]]))
-    config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(), steps)
+    config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(config), steps)
     stage_session.stack = stack
     config.add_cleanup(logs.masked(stage_session.setup.redactor))
     gate.isolate(config, config.stash[PARSER])
@@ -200,13 +200,12 @@ def pytest_make_collect_report(
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A user's own check is in the plan as soon as it is collected, before any selection acts."""
-    stage_session = item.config.stash.get(STAGE_SESSION, None)
-    if stage_session is None:
-        return
-    name = item.nodeid.partition("::")[2].partition("[")[0]
-    stage_session.collected.add((item.path.resolve(), name))
-    if item.get_closest_marker(stage_session.setup.stage):
-        stage_session.own.add(item)
+    if stage_session := item.config.stash.get(STAGE_SESSION, None):
+        name = item.nodeid.partition("::")[2].partition("[")[0]
+        stage_session.collected.add((item.path.resolve(), name))
+        rename(item, stage_session)
+        if item.get_closest_marker(stage_session.setup.stage):
+            stage_session.own.add(item)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -241,7 +240,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     stage_session = item.config.stash.get(STAGE_SESSION, None)
     if stage_session is None:
         return (yield)
-    stage_session.begin(own=check_id(item) == item.nodeid)
+    stage_session.begin(own=PLANNED not in item.stash)
     with stage_session.limit(check_id(item)):
         return (yield)
 
@@ -284,7 +283,7 @@ def pytest_runtest_makereport(
             "check",
             check=check_id(item),
             outcome=own.value if own else None,
-            message=message or (expect.unreliable if expect else ""),
+            message=stage_session.setup.redactor.printed(message or (expect.unreliable if expect else "")),
             severity=severity.value,
             seconds=round(call.duration, 6),
             **({"cause": Cause.STARVED.value} if expect and expect.unreliable else {}),

@@ -7,7 +7,8 @@ import pytest
 from rampgate.io import logs
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Outcome
-from rampgate.stage.items import UnmetError, clean_report
+from rampgate.stage.items import UnmetError
+from rampgate.stage.masking import clean_report
 
 
 def test_what_libraries_log_has_no_secret(caplog: pytest.LogCaptureFixture) -> None:
@@ -17,10 +18,13 @@ def test_what_libraries_log_has_no_secret(caplog: pytest.LogCaptureFixture) -> N
     end = logs.masked(Redactor(["canary-7f3a"]))
     logging.getLogger("httpx").info("HTTP Request: %s %s", "GET", "http://u:x@h/?a=canary-7f3a")
     logging.getLogger("own").info("%d of %s", 1, "items")
+    failure = ValueError("canary-7f3a")
+    logging.getLogger("own").error("failed", exc_info=failure)
     end()
     logging.getLogger("own").info("canary-7f3a")
-    assert caplog.messages == ["HTTP Request: GET http://***@h/?a=***", "1 of items", "canary-7f3a"]
+    assert caplog.messages == ["HTTP Request: GET http://***@h/?a=***", "1 of items", "failed", "canary-7f3a"]
     assert caplog.records[1].args == (1, "items")
+    assert "ValueError: ***" in caplog.text
     assert logging.getLogRecordFactory() is before
 
 

@@ -213,3 +213,25 @@ def test_no_text_takes_long_to_mask(part: str) -> None:
     text = part * 30_000
     assert Redactor(["canary-7f3a"]).text(f"{text} @canary-7f3a").endswith(f"@{MASK}")
     assert MASK in Redactor(["canary-7f3a"]).text(f"{text}@canary-7f3a=")
+
+
+LONG = "Canary" + "0123456789" * 30
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        (f"{LONG[:30]}...{LONG[-20:]}", f"{MASK}...{MASK}"),
+        (f"'{LONG[:6]}...{LONG[-6:]}'", f"'{MASK}...{MASK}'"),
+        (f"E  {LONG[:40]}\nE  {LONG[40:]}", f"E  {MASK}\nE  {MASK}"),
+        (f"\x1b[33m{LONG[:4]}\x1b[0m{LONG[4:]}", f"\x1b[33m{MASK}"),
+        ("\x1b[33mCana is no secret...\x1b[0m", "\x1b[33mCana is no secret...\x1b[0m"),
+        (repr(repr(SECRET)), f"'\\'{MASK}\\''"),
+        (repr(SECRET.encode()), f"b'{MASK}'"),
+        (ascii({"a": [SECRET]}), f"{{'a': ['{MASK}']}}"),
+        ("half \ud800", "half \\ud800"),
+    ],
+)
+def test_no_part_of_a_secret_is_printed(printed: str, expected: str) -> None:
+    """What shows a value cuts out its middle, wraps it, colours it, and escapes it once or twice."""
+    assert Redactor([SECRET, LONG]).printed(printed) == expected

@@ -22,6 +22,8 @@ def masked(redactor: Redactor) -> Callable[[], None]:
 
     def made(*arguments: Any, **named: Any) -> logging.LogRecord:
         record = before(*arguments, **named)
+        if record.exc_info:  # formatted now, it is not formatted again
+            record.exc_text = redactor.printed(logging.Formatter().formatException(record.exc_info))
         try:
             text = record.getMessage()
         except (TypeError, ValueError):  # logging says so itself

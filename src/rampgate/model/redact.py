@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-from rampgate.model.secret_forms import Readings
+from rampgate.model.secret_forms import PART, Readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +53,7 @@ _IN_ARGUMENT_UNNAMED = re.compile(
 )
 """``Authorization: Bearer x``, curl's ``-u name:x``, mysql's ``-px``, ``redis-cli -a x``."""
 _ESCAPED = re.compile(r"%[0-9A-F]{2}")
+_CUT = re.compile(r"(\.{3}|…)")
 _SHORT = 4
 """A secret shorter than this is masked only where it is the whole text: inside, it would maim every word."""
 
@@ -73,7 +74,7 @@ class Redactor:
         """Mask these too from now on: a session's token is known only after sign-in."""
         if new := {*secrets} - self._whole - {""}:
             self._whole |= new
-            for name in ("_short", "_readings"):
+            for name in ("_short", "_readings", "_ends"):
                 vars(self).pop(name, None)
 
     @cached_property
@@ -98,6 +99,27 @@ class Redactor:
         if "=" in text:
             text = _QUERY_VALUE.sub(_masked_value, text)
         return _STORE_ACCOUNT.sub(rf"\1{MASK}", _ACCOUNT.sub(MASK, text)) if "@" in text else text
+
+    def printed(self, text: str) -> str:
+        """The same where the middle of a value is cut out (``'abc...xyz'``), as in an assertion of pytest's.
+
+        Half a character, which no pipe can carry, becomes its own escape.
+        """
+        pieces = _CUT.split(self.text(text))
+        for number in range(len(pieces)):
+            for size in range(PART - 1, _SHORT - 1, -1):
+                if pieces[number][-size:] in self._ends and number + 1 < len(pieces):
+                    pieces[number] = pieces[number][:-size] + MASK
+                if pieces[number][:size] in self._ends and number:
+                    pieces[number] = MASK + pieces[number][size:]
+        return "".join(pieces).encode("utf-8", "backslashreplace").decode()
+
+    @cached_property
+    def _ends(self) -> set[str]:
+        """What is left of a secret before and behind what was cut out, where it is no part by its length."""
+        forms = {form for secret in self._whole for form in _forms(secret)}
+        sizes = ((form, size) for form in forms for size in range(_SHORT, min(PART, len(form))))
+        return {end for form, size in sizes for end in (form[:size], form[-size:])}
 
     def data(self, data: Any) -> Any:
         """The same for dicts, lists and tuples of texts, keys included."""

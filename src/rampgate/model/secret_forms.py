@@ -32,7 +32,7 @@ _ESCAPE = re.compile(
     r"|\\+u(?P<pair>d[89ab][0-9a-f]{2}\\+ud[c-f][0-9a-f]{2})"
     r"|\\+u(?P<code>[0-9a-f]{4}|000[0-9a-f]{5})"
     r"|\\+x(?P<byte>[0-9a-f]{2})"
-    r"|\\+(?P<itself>[\"'/&+=#?])",
+    r"|\\+(?P<itself>[\"'/&+=#?])|\\+(?P<backslash>\\)",
     re.IGNORECASE,
 )
 _ODD = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
@@ -124,7 +124,7 @@ def _unescaped(match: re.Match[str]) -> str:
         return bytes.fromhex(re.sub(r"\\+u", "", value, flags=re.IGNORECASE)).decode("utf-16-be")
     if kind == "code":
         return chr(int(value, 16))
-    return value if kind == "itself" else ""
+    return value if kind in {"itself", "backslash"} else ""
 
 
 def _byte(code: int) -> str:

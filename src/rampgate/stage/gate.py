@@ -17,7 +17,7 @@ import pytest
 from rampgate.config import plan
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.stage.fixtures import values
-from rampgate.stage.items import ALONE, CHECK_ID, STAGE_SESSION
+from rampgate.stage.items import ALONE, CHECK_ID, PLANNED, STAGE_SESSION
 from rampgate.stage.process import need_a_network
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class Check(pytest.Item):
     def __init__(self, *, planned: plan.Planned, function: Callable[..., None], **of_pytest: Any) -> None:
         super().__init__(**of_pytest)
         self.function = function
-        self._planned = planned
-        self.stash[CHECK_ID] = planned.check
+        self.stash[PLANNED], self.stash[CHECK_ID] = planned, planned.check
 
     def runtest(self) -> None:
         """Call the function with the values that it names.
@@ -73,7 +72,7 @@ class Check(pytest.Item):
                 "may act on it; look at what orders or distributes the tests"
             )
         need_a_network()
-        given = values(self, self._planned)
+        given = values(self, self.stash[PLANNED])
         self.function(**{name: given[name]() for name in inspect.signature(self.function).parameters})
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,13 +20,14 @@ from rampgate.errors import (
     RefusedError,
     UnreachableError,
 )
-from rampgate.model.text import clean, without_commands
+from rampgate.model.text import clean
 from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from rampgate.config.plan import Planned
     from rampgate.evidence.run import Expect
     from rampgate.model.redact import Redactor
     from rampgate.stage.stage_session import StageSession
@@ -55,6 +55,7 @@ class UnmetError(Exception):
 STAGE_SESSION: pytest.StashKey[StageSession] = pytest.StashKey()
 EXPECT: pytest.StashKey[Expect] = pytest.StashKey()
 CHECK_ID = pytest.StashKey[str]()
+PLANNED: pytest.StashKey[Planned] = pytest.StashKey()
 PARSER = pytest.StashKey[pytest.Parser]()
 
 
@@ -115,7 +116,7 @@ def _wanted(expression: str) -> Iterator[str]:
 
 
 def check_id(item: pytest.Item) -> str:
-    """The id of a check: the plan's, of a user's own that of pytest."""
+    """The id of a check: the plan's, of a user's own that of pytest, without secrets."""
     return item.stash.get(CHECK_ID, item.nodeid)
 
 
@@ -164,41 +165,6 @@ def error_text(error: BaseException | None, redactor: Redactor) -> str:
     elif isinstance(error, ConfigurationError):
         lines = error.problems
     return "\n".join(clean(redactor.text(line)) for line in lines)
-
-
-def clean_report(
-    report: pytest.TestReport | pytest.CollectReport, error: BaseException | None, redactor: Redactor
-) -> None:
-    """Take secrets, and commands to a CI, out of what pytest shows: a traceback, captured output, an id.
-
-    And out of the error itself, of which Allure has its message. Half a character, which a worker's pipe
-    cannot carry, becomes its own escape.
-    """
-    if error:
-        error.args = tuple(redactor.text(arg) if _is_text(arg) else arg for arg in error.args)
-        for name, value in vars(error).items():
-            if _is_text(value):
-                vars(error)[name] = redactor.text(value)
-
-    def cleaned(text: str) -> str:
-        return without_commands(redactor.text(text)).encode("utf-8", "backslashreplace").decode()
-
-    if isinstance(report.longrepr, tuple):  # of a skip: other plugins take it apart
-        path, line, reason = report.longrepr
-        report.longrepr = (path, line, cleaned(str(reason)))
-    elif (text := cleaned(report.longreprtext)) != report.longreprtext:
-        report.longrepr = text
-    if "wasxfail" in vars(report):
-        vars(report)["wasxfail"] = cleaned(vars(report)["wasxfail"])
-    report.nodeid = cleaned(report.nodeid)
-    if isinstance(report, pytest.TestReport):
-        report.location = (*report.location[:2], cleaned(report.location[2]))
-    report.sections = [(cleaned(name), cleaned(output)) for name, output in report.sections]
-
-
-def _is_text(value: object) -> TypeGuard[str]:
-    """Whether it is text, and no outcome."""
-    return isinstance(value, str) and not isinstance(value, Enum)
 
 
 def severity_of(item: pytest.Item) -> Severity:

@@ -20,7 +20,7 @@ import pytest
 from _pytest.config.findpaths import load_config_dict_from_file
 
 from rampgate.config import plan as runbook
-from rampgate.stage.items import severity_of
+from rampgate.stage.items import check_id, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def plan(session: pytest.Session, stage_session: StageSession) -> None:
         severity_of(item)  # one that does not exist is refused now, not when it would count
     if run is None:
         return
-    own = dict.fromkeys(item.nodeid for item in stage_session.own)
+    own = dict.fromkeys(map(check_id, stage_session.own))
     # What was collected is known by its marks; only of what was not, its file has to say.
     for file in _files(session.config):
         found = set(names(file, stage, session.config))
@@ -50,10 +50,12 @@ def plan(session: pytest.Session, stage_session: StageSession) -> None:
         for name in sorted(found):
             if (file, name) not in stage_session.collected:
                 where = os.path.relpath(file, session.config.rootpath)
-                own[f"{where}::{name}"] = None
+                raw = f"{where}::{name}"
+                check = stage_session.distinct(raw, stage_session.setup.redactor.printed(raw))
+                own[check] = None
                 left_out = "skipped at import, or left out by an option, a hook or a naming rule"
                 text = f"not collected from {where}: {left_out}"
-                run.journal.write("event", check=f"{where}::{name}", text=text)
+                run.journal.write("event", check=check, text=text)
     if own:
         run.journal.write("plan", plan=[{"check": check, "required": True} for check in sorted(own)])
 

@@ -49,6 +49,11 @@ def refuse(config: pytest.Config, error: BaseException, meant: str = "") -> None
         write_all(*refused)
 
 
+def invocation(config: pytest.Config) -> list[str]:
+    """What was typed, of which an xdist worker is told."""
+    return getattr(config, "workerinput", {}).get("mainargv") or session.invocation()
+
+
 def steps_of(config: pytest.Config, stage: str) -> list[str]:
     """The steps that are checked, in their order; the deploy stage has no meaning without one.
 

@@ -19,6 +19,7 @@ from rampgate.config.loading import load
 from rampgate.errors import CutOffError, EvidenceError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
 from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
+from rampgate.model.redact import argument_secrets
 from rampgate.stage import interrupt
 from rampgate.stage.latency import asks_so, refuse_undecidable
 
@@ -50,6 +51,7 @@ class StageSession:
         own_began: whether one of them began in this process, whose fixtures may act on it from then on.
         collected: file and name, without parameters, of every test that was.
         unread: the modules that gave none: skipped, failed, or empty.
+        ids: of tests, as they are shown, and as pytest had them.
     """
 
     setup: session.Setup
@@ -64,6 +66,7 @@ class StageSession:
     own_began: bool = False
     collected: set[tuple[Path, str]] = field(default_factory=set)
     unread: set[Path] = field(default_factory=set)
+    ids: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def context(self) -> StageContext:
@@ -73,6 +76,14 @@ class StageSession:
         if self.run is None:
             raise RuntimeError("nothing is measured without a run")
         return StageContext(self.run)
+
+    def distinct(self, raw: str, shown: str) -> str:
+        """An id as it is shown, which no other test has: two never become one by what is masked in them."""
+        number, name = 1, shown
+        while self.ids.setdefault(name, raw) != raw:
+            number += 1
+            name = f"{shown[:-1]}-{number}]" if shown.endswith("]") else f"{shown}-{number}"
+        return name
 
     def join(self, begun: dict[str, Any], worker: str) -> None:
         """Take part, as a worker of xdist's, in the run that its controller has begun.
@@ -182,6 +193,7 @@ def prepare(
     settings, redactor = load(
         path, overrides=source["overrides"], from_environment=source["from_environment"]
     )
+    redactor.learn(*argument_secrets(invocation))
     base = path.parent if path else Path()
     rules = policy.build(settings, base)
     planned = plan.make(stage, settings, steps=steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +16,8 @@ from rampgate.errors import ConfigurationError
 from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Decision
 from rampgate.stage.heartbeat import Heartbeat
-from rampgate.stage.items import LOAD, STAGE_SESSION, clean_report, stage_meant, worker_of
+from rampgate.stage.items import LOAD, STAGE_SESSION, stage_meant, worker_of
+from rampgate.stage.masking import clean_report, for_its_owner, mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -63,8 +64,6 @@ def accompany(config: pytest.Config, run: Run) -> None:
         return
     # Our own lines report each check as it ends, with its outcome.
     reporter.showfspath = False
-    line, safe = reporter._locationline, config.stash[STAGE_SESSION].setup.redactor  # noqa: SLF001  # of -v
-    reporter._locationline = lambda *place: safe.text(line(*place))  # noqa: SLF001
     if config.option.verbose <= _SILENT:
         return
     with suppress(OSError, ValueError):  # whoever runs pytest inside a program may give it no file
@@ -154,6 +153,8 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = hasattr(config, "workerinput")
     shown = STAGE_SESSION in config.stash and not worker and not config.option.collectonly
     _TERMINAL.reporter = config.pluginmanager.get_plugin("terminalreporter") if shown else None
+    if STAGE_SESSION in config.stash:
+        mask(config, config.stash[STAGE_SESSION].setup.redactor)
 
 
 def _line(reporter: Any, report: Any) -> None:
@@ -187,7 +188,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if active and session.exitstatus == pytest.ExitCode.INTERRUPTED:
         active.interrupt_workers()
     try:
-        result = yield
+        with for_its_owner() if active else nullcontext():
+            result = yield
         if active:
             active.close()
     except KeyboardInterrupt:  # once more, while fixtures are torn down
