@@ -15,7 +15,7 @@ import pytest
 
 from pharmapilot.stores import redis_program
 
-START_SECONDS = 40
+START_SECONDS = 90
 
 
 class Deployment:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.e2e.test_deployment import Deployment, set_flag, wait_for
+from tests.e2e.test_deployment import START_SECONDS, Deployment, set_flag, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,12 +112,21 @@ def test_series_can_freeze_or_be_missing(advanced: Deployment, on: httpx.Client)
     assert series(advanced, "pharmapilot_build_info") == 1
 
 
+def patients(client: httpx.Client, query: dict[str, Any]) -> dict[str, Any]:
+    """One page, asked for anew while the stores of a busy machine do not answer in time."""
+    deadline = time.monotonic() + START_SECONDS
+    while (answer := client.get("/api/patients", params=query)).status_code == 503:
+        assert time.monotonic() < deadline, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
 def walk(client: httpx.Client, limit: int = 100) -> list[str]:
     """The ids of all patients, page by page, as the answers lead; by number where there is a next page."""
     seen: list[str] = []
     query: dict[str, Any] = {}
     while True:
-        answer = client.get("/api/patients", params={"limit": limit, **query}).json()
+        answer = patients(client, {"limit": limit, **query})
         seen += [patient["id"] for patient in answer["items"]]
         if answer.get("nextPage"):
             query = {"page": answer["nextPage"]}

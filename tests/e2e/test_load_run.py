@@ -164,7 +164,7 @@ def test_a_healthy_target_is_promoted(tmp_path: Path) -> None:
         code, said = ended(start(tmp_path))
     verdict = verdict_of(tmp_path)
     outcomes = {check["check"]: check["outcome"] for check in verdict["checks"]}
-    if outcomes["load/generator"] == "undecided":  # this machine is busy: the gate has to say so, no more
+    if "undecided" in outcomes.values():  # this machine is busy: the gate has to say so, no more
         assert (code, verdict["verdict"]) == (HOLD, "hold"), said
         assert set(outcomes.values()) <= {"passed", "undecided"}, said
         assert all("the generator was starved" in reason for reason in verdict["reasons"]), said
