@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from proofs.blame_case import SETTINGS, USUAL
 from proofs.blame_cases import CASES
 from proofs.rows import complete, options
-from tests.plugin.deployment import nobody
+from tests.plugin.deployment import closed_address
 from tests.unit.fakes import serving
 from tests.unit.tls import Authority, encrypted
 
@@ -37,7 +37,7 @@ def run(case: Case) -> Row:
     """Run one case: its exit code, its first line, its next step, and whether they are as they must be."""
     with tempfile.TemporaryDirectory(prefix="rampgate-blame-") as name, ExitStack() as stack:
         folder = Path(name)
-        api = nobody()
+        api = closed_address()
         if case.target:
             target = case.target()
             tls = encrypted(Authority(folder).certificate("127.0.0.1")) if target.tls else None

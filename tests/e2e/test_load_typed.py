@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.e2e.test_load_starter import SETTINGS
 
 from rampgate.load.launch import command
 
@@ -125,20 +126,7 @@ def test_options_of_a_users_own_file_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", ["rampgate", "locust"])
 def test_variables_neither_cut_nor_redirect_a_run(tmp_path: Path, way: str) -> None:
     """Made a worker, without tasks, without time, of another host: the run is what rampgate.toml says."""
-    (tmp_path / "rampgate.toml").write_text(
-        """
-[target]
-api = "http://127.0.0.1:9"
-[[endpoints]]
-name = "items"
-path = "/items"
-load = true
-[load]
-stages = "1s:2,1s:2"
-pause = 0.05
-""",
-        encoding="utf-8",
-    )
+    (tmp_path / "rampgate.toml").write_text(SETTINGS, encoding="utf-8")
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")},
         "LOCUST_MODE_WORKER": "1",

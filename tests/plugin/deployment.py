@@ -27,8 +27,18 @@ PLUGINS = ["-p", "rampgate", "-p", "xdist"]
 ROOT = Path(__file__).parents[2]
 PYTEST = [sys.executable, "-m", "pytest", *PLUGINS, "-p", "tests.calm_probe"]
 HERE = [*PLUGINS, "--capture=no", "-p", "no:faulthandler"]
+EASY = """
+[thresholds]
+error_rate_warning = "error_rate < 5%"
+api_p95_suite = "api_response_time_p95 < 4000ms"
+api_p95_script = "api_response_time_p95 < 4500ms"
+[stages.immediate]
+patience = "0s"
+"""
+"""Limits that a machine of any speed keeps, and no patience."""
 # So few requests decide; how fast the machine of the tests is says nothing here.
-SETTINGS = """
+SETTINGS = (
+    """
 environment = "test"
 [target]
 api = "{api}"
@@ -45,13 +55,9 @@ sign_in = false
 look = "1s"
 pace = 190
 max_rate = 190
-[thresholds]
-error_rate_warning = "error_rate < 5%"
-api_p95_suite = "api_response_time_p95 < 4000ms"
-api_p95_script = "api_response_time_p95 < 4500ms"
-[stages.immediate]
-patience = "0s"
 """
+    + EASY
+)
 HANG_S = 300.0
 """Longer than any test may take."""
 HEALTH = "immediate/health::service_is_up[api]"
@@ -114,7 +120,7 @@ def deployed() -> Iterator[Deployment]:
             deployment.go_on.set()
 
 
-def nobody() -> str:
+def closed_address() -> str:
     """An address at which nobody answers."""
     return f"http://127.0.0.1:{free_port()}"
 

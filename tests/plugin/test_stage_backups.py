@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
-from tests.plugin.deployment import Project, nobody
+from tests.plugin.deployment import Project, closed_address
 from tests.unit.backups import opened
 from tests.unit.stores_fixture import free_port, secantus, valkey
 
@@ -56,7 +56,7 @@ def configured(folder: Path, stores: tuple[str, str], more: str = "", *, allow: 
     """A project that backs both stores up."""
     mongodb, redis = stores
     # Nobody answers there; a target of its own lets tests run beside each other.
-    said = {"mongodb": mongodb, "redis": redis, "more": more, "api": nobody()}
+    said = {"mongodb": mongodb, "redis": redis, "more": more, "api": closed_address()}
     text = SETTINGS.format(allow=str(allow).lower(), **said)
     return Project(folder, text)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.plugin.deployment import Project, Ran, nobody
+from tests.plugin.deployment import Project, Ran, closed_address
 from tests.unit.backups import opened
 from tests.unit.fakes import serving
 from tests.unit.stores_fixture import secantus
@@ -49,7 +49,7 @@ def silent() -> Iterator[str]:
 
 def before_a_deploy(folder: Path, settings: str) -> Ran:
     """The stage, whose files and lines hold no secret and no traceback."""
-    made = Project(folder, SETTINGS.format(api=nobody()) + settings)
+    made = Project(folder, SETTINGS.format(api=closed_address()) + settings)
     ran = made.run("-m", "predeploy")
     written = [path.read_bytes() for path in made.latest.glob("**/*") if path.is_file()]
     assert written

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
-from tests.plugin.deployment import Project
+from tests.plugin.deployment import EASY, Project
 from tests.unit.fakes import received, send, serving
 
 from rampgate.model.buckets import bucket
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
-SETTINGS = """
+SETTINGS = (
+    """
 environment = "test"
 [target]
 web = "{url}/shop"
@@ -66,13 +67,9 @@ duration = "6s"
 look = "2s"
 pace = 190
 max_rate = 190
-[thresholds]
-error_rate_warning = "error_rate < 5%"
-api_p95_suite = "api_response_time_p95 < 4000ms"
-api_p95_script = "api_response_time_p95 < 4500ms"
-[stages.immediate]
-patience = "0s"
 """
+    + EASY
+)
 
 
 class Shop:

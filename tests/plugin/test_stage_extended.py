@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.plugin.deployment import SETTINGS, Deployment, Project
+from tests.unit.fakes import gone
 
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
@@ -58,17 +59,6 @@ def under_load(project: Project, deployment: Deployment) -> Iterator[tuple[subpr
     finally:
         process.kill()
         process.communicate()
-
-
-def gone(pid: int) -> bool:
-    """Whether there is no such process any more, or soon."""
-    for _ in range(400):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_the_load_run_is_part_of_the_stage(tmp_path: Path, deployment: Deployment) -> None:

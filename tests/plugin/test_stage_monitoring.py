@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.plugin.deployment import Project, deployed, nobody
+from tests.plugin.deployment import Project, closed_address, deployed
 from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_healthy_monitoring_passes_and_is_sent_nothing_of_the_targets(tmp_path: 
 def test_prometheus_that_does_not_answer_is_one_failure(tmp_path: Path) -> None:
     """Its own check fails; what depends on it is skipped because of it, and the verdict holds."""
     with deployed() as target:
-        made = project(tmp_path, target.url, nobody())
+        made = project(tmp_path, target.url, closed_address())
         told = outcomes(made)
     assert told["monitoring_is_up[prometheus]"] == "failed"
     assert {told[name] for name in CHECKS} == {"skipped"}

@@ -13,8 +13,8 @@ from tests.plugin.deployment import (
     Deployment,
     Project,
     Ran,
+    closed_address,
     deployed,
-    nobody,
 )
 
 from rampgate.evidence import journal
@@ -101,7 +101,7 @@ def test_each_check_is_told_as_it_ends(healthy: tuple[Project, Ran, Ran]) -> Non
 
 def test_a_deployment_that_is_down_is_rolled_back(tmp_path: Path) -> None:
     """The API does not answer: that fails once, and what depends on it is skipped with the cause."""
-    ran = Project(tmp_path, SETTINGS.format(api=nobody())).run("-m", "immediate")
+    ran = Project(tmp_path, SETTINGS.format(api=closed_address())).run("-m", "immediate")
     assert ran.code == 20, ran.told
     assert "ROLLBACK" in ran.told
     assert ran.outcomes == {HEALTH: "failed", VERSION: "skipped", ITEMS: "skipped"}
@@ -183,7 +183,7 @@ def test_a_run_is_about_one_deployment(project: Project, deployment: Deployment)
     """Another target may not join; nothing is asked of it, and the run holds from then on."""
     first = project.run("-m", "immediate", RAMPGATE_RUN="release-7")
     assert first.code == 0, first.told
-    project.write("rampgate.toml", SETTINGS.format(api=nobody()))
+    project.write("rampgate.toml", SETTINGS.format(api=closed_address()))
     second = project.run("-m", "immediate", RAMPGATE_RUN="release-7")
     assert second.code == 4, second.told
     assert f"run release-7 is about test, 1.0.0, no percentage at {deployment.url}; found test" in second.told

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +70,17 @@ class Clients:
         with self._lock:
             self.requests.append(request)
         return self._handler(request)
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more, or soon."""
+    for _ in range(400):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def always(response: httpx.Response | Exception) -> Clients:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.fakes import gone
 
 from rampgate.config.predeploy import CommandSettings
 from rampgate.errors import ConfigurationError, ProbeError
@@ -63,17 +63,6 @@ class Observed(CommandProbe):
         """Its output as it is kept."""
         path: Path = self.logs.parent / self.seen.details["log"]
         return path.read_text(encoding="utf-8")
-
-
-def gone(pid: int) -> bool:
-    """Whether there is no such process any more, or soon."""
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def time_is_up(monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.fakes import gone
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.load import launch
@@ -35,17 +36,6 @@ time.sleep(60)
 def python(code: str, *arguments: str) -> list[str]:
     """A load test that is a few lines of Python."""
     return [sys.executable, "-c", code, *arguments]
-
-
-def gone(pid: int) -> bool:
-    """Whether there is no such process any more, or soon."""
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,12 @@ from typing import TYPE_CHECKING, Any
 from rampgate.errors import EvidenceError
 from rampgate.evidence import renames
 from rampgate.judging.invocations import STARTS, began
+from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
     from rampgate.clock import Clock
     from rampgate.model.redact import Redactor
+    from rampgate.outcome import Cause, Outcome
 
 LATEST = "latest"
 _NAMES = (LATEST, "current")
@@ -91,6 +93,19 @@ class Journal:
         self._append(line.encode("utf-8", "backslashreplace"))
         self._sequence += 1
         return f"{self.process}:{self._sequence}"
+
+    def end_check(
+        self,
+        check: str,
+        outcome: Outcome | None,
+        message: str = "",
+        seconds: float = 0.0,
+        cause: Cause | None = None,
+    ) -> None:
+        """Append how a check ended that is a warning; outcome None: as its judgements say."""
+        ended = {"outcome": outcome.value if outcome else None, "message": message, "seconds": seconds}
+        why = {"cause": cause.value} if cause else {}
+        self.write("check", check=check, severity=Severity.WARNING.value, **ended, **why)
 
     def _of_a_start(self) -> dict[str, Any]:
         """What every start carries; ``not_before``: its place in the order, where the clock was set back."""

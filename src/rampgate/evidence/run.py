@@ -171,15 +171,14 @@ class Expect:
             self._evaluate(measurement, None, 1)
         return found
 
-    def sequentially(self, probe: Sampler, sizes: Sequence[int], *, looks: int | None = None) -> None:
+    def sequentially(self, probe: Sampler, sizes: Sequence[int]) -> None:
         """Look further while undecided: sizes are how many more observations each look adds.
 
         Args:
             probe: the sampler.
-            sizes: of each look.
-            looks: among how many the alphas are split; None: all of them.
+            sizes: of each look; the alphas are split among them.
         """
-        split = looks or len(sizes)
+        split = len(sizes)
         total: dict[tuple[str, ...], Measurement] = {}
         try:
             for number, size in enumerate(sizes, 1):

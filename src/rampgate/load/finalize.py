@@ -13,7 +13,7 @@ from rampgate.load.counters import NO_ANSWER
 from rampgate.load.generator import WINDOW_S
 from rampgate.load.slices import SIGN_INS, SLICES, WHOLE_RUN, Slice
 from rampgate.model.measurement import Measurement
-from rampgate.outcome import Cause, Outcome, Severity
+from rampgate.outcome import Cause, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -79,7 +79,8 @@ class Finalizer:
             self._slice(part, counts, counters.thresholds, "; ".join(filter(None, (why, nothing))))
         if any(part.check == SLICES for part in slices):
             missing = not counters.of(lambda *_: True).n
-            self._end(SLICES, Outcome.ERROR if missing else Outcome.PASSED, NOTHING if missing else "")
+            outcome, why = (Outcome.ERROR, NOTHING) if missing else (Outcome.PASSED, "")
+            self.run.journal.end_check(SLICES, outcome, why)
 
     def sign_ins(self, statuses: Mapping[str, int], max_renewals: float) -> None:
         """Judge the accounts: one that cannot sign in is a warning, more than 5 % of them are critical.
@@ -96,11 +97,11 @@ class Finalizer:
         if accounts:
             renewed = renewals(accounts, self.facts.most_renewed, span)
             Expect(self.run, SIGN_INS)(renewed, that=f"session_renewals <= {max_renewals:g}")
-        self._end(SIGN_INS, None)
+        self.run.journal.end_check(SIGN_INS, None)
 
     def rehearsal(self) -> None:
         """Say that the ramp's stages are not judged."""
-        self._end(SLICES, Outcome.SKIPPED, REHEARSAL)
+        self.run.journal.end_check(SLICES, Outcome.SKIPPED, REHEARSAL)
 
     def abort(self, monitors: AbortMonitors, *, report_only: bool) -> None:
         """Hold the evidence of each abort test against what is enough."""
@@ -118,7 +119,7 @@ class Finalizer:
                 that=f"abort_evidence < {test.threshold:g}",
                 severity=threshold.severity,
             )
-        self._end(ABORT, Outcome.PASSED)
+        self.run.journal.end_check(ABORT, Outcome.PASSED)
 
     def generator(self, seconds: Iterable[Second], off: Sequence[float]) -> None:
         """Record the stats of the generating processes; one that starved or was lost makes the run undecided.
@@ -156,7 +157,8 @@ class Finalizer:
             Expect(self.run, GENERATOR).record(measured)
         troubles = self.health.troubles(begin, end)
         outcome = Outcome.UNDECIDED if troubles else Outcome.PASSED
-        self._end(GENERATOR, outcome, "; ".join(troubles), cause=self.health.cause(begin, end))
+        cause = self.health.cause(begin, end)
+        self.run.journal.end_check(GENERATOR, outcome, "; ".join(troubles), cause=cause)
 
     def others(self, most: int, requests: int, failed: int) -> None:
         """Record what users of other classes did, for the reader: nothing of it is judged.
@@ -198,7 +200,7 @@ class Finalizer:
         seconds = self.began + span[0], self.began + span[1]
         if self.stopped and not counts.n and part.check != WHOLE_RUN:
             if not part.advisory:
-                self._end(part.check, Outcome.SKIPPED, STOPPED)
+                self.run.journal.end_check(part.check, Outcome.SKIPPED, STOPPED)
             return
         unreliable = self._starved or self.health.starved(*span)
         failed = counts.failures(part.labels, seconds, starved=bool(unreliable))
@@ -216,7 +218,7 @@ class Finalizer:
         if not part.advisory:
             outcome = Outcome.ERROR if wrong else None
             cause = Cause.NOTHING if part.check == WHOLE_RUN and wrong == NOTHING else None
-            self._end(part.check, outcome, wrong, span[1] - span[0], cause)
+            self.run.journal.end_check(part.check, outcome, wrong, span[1] - span[0], cause)
 
     def _nothing(self, part: Slice, counts: Counts) -> str:
         return "" if part.advisory or counts.timed else NOTHING
@@ -230,24 +232,6 @@ class Finalizer:
         plateau = self.ramp.plateau()
         begin, end = (0.0, self.ran) if plateau is None else self.ramp.bounds(plateau)
         return (begin, min(end, self.ran)) if begin < self.ran else (0.0, self.ran)
-
-    def _end(
-        self,
-        check: str,
-        outcome: Outcome | None,
-        message: str = "",
-        seconds: float = 0.0,
-        cause: Cause | None = None,
-    ) -> None:
-        self.run.journal.write(
-            "check",
-            check=check,
-            outcome=outcome.value if outcome else None,
-            message=message,
-            severity=Severity.WARNING.value,
-            seconds=seconds,
-            **({"cause": cause.value} if cause else {}),
-        )
 
 
 def _mean(values: Sequence[float]) -> float | None:

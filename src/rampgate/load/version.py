@@ -52,7 +52,7 @@ class RunningVersion:
             clients = self._clients(self._version)
             found, lost = measure_few(self._version, clients, {"service": "api", "when": when})
         except (ProbeError, RefusedError) as error:
-            self._end(Outcome.ERROR, str(error))
+            self._run.journal.end_check(CHECK, Outcome.ERROR, str(error))
             return
         for each in (found, lost):
             Expect(self._run, CHECK)(each, that=f"{each.metric} == 0", severity=Severity.WARNING)
@@ -101,14 +101,4 @@ class RunningVersion:
             return
         if complete:
             self.ask(END)
-        self._end(None)
-
-    def _end(self, outcome: Outcome | None, message: str = "") -> None:
-        self._run.journal.write(
-            "check",
-            check=CHECK,
-            outcome=outcome.value if outcome else None,
-            message=message,
-            severity=Severity.WARNING.value,
-            seconds=0.0,
-        )
+        self._run.journal.end_check(CHECK, None)

@@ -123,9 +123,9 @@ def share_interval(k: int, n: int, alpha: float) -> tuple[float, float]:
     return lower(k, n, alpha / 2), upper(k, n, alpha / 2)
 
 
-def rarest_seen(n: int, alpha: float = 1e-3) -> float:
-    """The share that n observations miss with probability alpha: (1 - share)^n = alpha."""
-    return float(1 - alpha ** (1 / n)) if n else 1.0
+def rarest_seen(n: int) -> float:
+    """The share that n observations miss with probability 1e-3: (1 - share)^n = 1e-3."""
+    return float(1 - 1e-3 ** (1 / n)) if n else 1.0
 
 
 def surely_above(n: int, share: float, alpha: float) -> int:

@@ -56,17 +56,16 @@ def ever_decided(flag: str, *askings: Asked) -> dict[User, bool | None]:
     return ever
 
 
-def fresh_users(n: int, seed: int | None = None, prefix: str = "rampgate-") -> list[User]:
+def fresh_users(n: int, seed: int | None = None) -> list[User]:
     """Random users, each in a workspace of its own, so that answers prepared for known ids do not help.
 
     Args:
         n: how many.
         seed: repeats a choice; None takes new ones each time.
-        prefix: by which the target's owner recognises them.
     """
     source = random.Random(seed)  # noqa: S311 - ids to sample with, not secrets
     return [
-        User(f"{prefix}{source.getrandbits(64):016x}", f"{prefix}{source.getrandbits(32):08x}")
+        User(f"rampgate-{source.getrandbits(64):016x}", f"rampgate-{source.getrandbits(32):08x}")
         for _ in range(n)
     ]
 

@@ -24,6 +24,12 @@ def is_token(word: str) -> bool:
     return bool(_WORD.fullmatch(word))
 
 
+def _fitting(text: object, pattern: str, accepted: str) -> str:
+    if not isinstance(text, str) or not re.match(pattern, text):
+        raise ValueError(f"accepted is {accepted}")
+    return text
+
+
 class SecretText(str):
     """A text that is a secret as a whole."""
 
@@ -41,9 +47,7 @@ class SecretText(str):
         Raises:
             ValueError: it is none of these.
         """
-        if not isinstance(text, str):
-            raise ValueError("accepted is a text")  # noqa: TRY004  # pydantic wants a ValueError
-        return cls(text)
+        return cls(_fitting(text, "", "a text"))
 
     @classmethod
     def masked(cls, text: str) -> str:
@@ -111,9 +115,8 @@ class SiteAddress(SecretAddress):
         Raises:
             ValueError: it is no address.
         """
-        if not isinstance(text, str) or not re.match(r"https?://[^/\s]+", text):
-            raise ValueError("accepted is an address such as http://127.0.0.1:5000")
-        return super().read(text.rstrip("/"))
+        fit = _fitting(text, r"https?://[^/\s]+", "an address such as http://127.0.0.1:5000")
+        return super().read(fit.rstrip("/"))
 
 
 class SecretPath(SecretAddress):
@@ -128,9 +131,7 @@ class SecretPath(SecretAddress):
         Raises:
             ValueError: it is no path.
         """
-        if not isinstance(text, str) or not text.startswith("/"):
-            raise ValueError("accepted is a path that begins with /")
-        return cls(text)
+        return cls(_fitting(text, "/", "a path that begins with /"))
 
     @classmethod
     def hidden(cls, variable: str, value: str) -> bool:  # noqa: ARG003
