@@ -110,6 +110,20 @@ def test_an_endpoint_is_proposed_as_it_answered(path: str, said: str, body: str,
     assert (seen.body, seen.remark) == (body, remark)
 
 
+def test_a_service_names_no_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it answers is never filled in from the environment of whoever reads the settings."""
+    said = "x ${CANARY:-a}"
+    answers = {"/health": {"version": said}, "/api/orders": {said: [1]}, "/": f"<title>{said}</title>"}
+    for path, answer in answers.items():
+        monkeypatch.setitem(ANSWERS, path, (200, answer))
+    with service() as (url, _):
+        told = init(f"--api={url}", f"--web={url}", "--endpoint=orders=/api/orders", "--page=/")
+    assert "/: its title holds ${ and is left out" in told.output
+    written = (folder / "rampgate.toml").read_text(encoding="utf-8")
+    assert "CANARY" not in written
+    assert not read(folder).pages[0].title
+
+
 def test_a_service_that_does_not_answer_gets_its_settings_too(folder: Path) -> None:
     """They load, and say what was not seen."""
     with service() as (url, _):

@@ -19,6 +19,8 @@ _TIMEOUT_S = 5.0
 _VERSIONS = ("version", "appVersion", "app_version", "release", "build", "revision", "commit", "git_sha")
 _INSTANCES = ("instance", "instanceId", "instance_id", "hostname", "host", "pod", "node")
 _REFUSED = {401, 403}
+_VARIABLE = "${"
+"""Filled in from the environment when the settings are read: never as a target wishes."""
 
 
 def probe(options: Options) -> Probed:
@@ -36,7 +38,7 @@ def probe(options: Options) -> Probed:
         health="" if health.ok else words,
         version=version,
         instance=_first(answer, _INSTANCES) if health.ok else "",
-        running=str(answer[version]) if version else "",
+        running=_text(str(answer[version])) if version else "",
         endpoints=endpoints,
         pages=pages,
         remarks=tuple(remarks),
@@ -70,7 +72,13 @@ def _endpoint(options: Options, place: Place) -> Place:
 def _page(options: Options, place: Place) -> Place:
     answer = _get(options.web or options.api, place.path)
     title = html_text(answer.body)[0] if answer.ok else ""
-    return Place(place.name, place.path, remark="" if answer.ok else _words(answer), title=title)
+    remark = "" if title == _text(title) else f"its title holds {_VARIABLE} and is left out"
+    return Place(place.name, place.path, remark=remark if answer.ok else _words(answer), title=_text(title))
+
+
+def _text(found: str) -> str:
+    """What a target answered, as a text of the settings; "" where it would be a variable in them."""
+    return "" if _VARIABLE in found else found
 
 
 def _words(answer: Answer) -> str:
@@ -90,5 +98,5 @@ def _list_in(body: Any) -> str:
     if isinstance(body, list):
         return "@" if body else ""
     keys = body if isinstance(body, dict) else {}
-    filled = (key for key, value in keys.items() if isinstance(value, list) and value)
+    filled = (key for key, value in keys.items() if isinstance(value, list) and value and _text(key))
     return next((key if re.fullmatch(r"[A-Za-z_]\w*", key) else json.dumps(key) for key in filled), "")
