@@ -89,18 +89,16 @@ def prepare(environment: Any, **_: Any) -> None:
     if not all(map(others.is_ours, environment.user_classes)):
         events.request.add_listener(others.Listener())  # type: ignore[no-untyped-call]  # as below
     events.quitting.add_listener(stop)  # type: ignore[no-untyped-call]  # Locust's events carry no types
-    signals = [signal.SIGINT]
     if is_worker:
         Gate.worker = worker.Worker(environment.runner, lambda given: _setup(environment, given).settings)
     else:
         _take_over(environment)
         _check(environment)
-    if options.headless and not is_worker:
+    if terminal := options.headless and not is_worker:
         gate_tab.watch_terminal(Gate, options)
-        # Locust listens for SIGTERM only after a headless run.
-        signals.append(signal.SIGTERM)
-    # Thrown from the hub, neither signal can break into the judging.
-    for number in signals if options.headless or is_worker else ():
+    # Thrown from the hub, neither signal can break into the judging, or into Locust as it shuts down.
+    # Locust listens for SIGTERM only after a headless run.
+    for number in (signal.SIGINT, *([signal.SIGTERM] if terminal else [])):
         gevent.signal_handler(number, interrupt, environment, gevent.getcurrent())
     if Gate.coordinator and options.headless:
         _await_workers(environment, Gate.coordinator)
@@ -296,5 +294,7 @@ for event, listener in (
     (events.user_error, keep_error),
     (events.test_stop, judge),
     (events.quit, show),
+    # Past this, one more Ctrl-C would take the place of the exit code.
+    (events.quit, lambda **_: signal.signal(signal.SIGINT, signal.SIG_IGN)),
 ):
     event.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's events carry no types

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any, ClassVar
 
 from rampgate.errors import ExitCode
 from rampgate.load.exiting import Start, exit_code, watch
@@ -21,6 +22,7 @@ def locust() -> int:
         from locust import events
         from locust.main import main
 
+        leave_out_malformed_files()
         events.init.add_listener(require_gate)  # type: ignore[no-untyped-call]  # Locust's
         main()  # type: ignore[no-untyped-call]  # as above
     except SystemExit as ended:
@@ -34,6 +36,25 @@ def locust() -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def leave_out_malformed_files() -> None:
+    """Let Locust go on where it would end: it reads its settings files before any locustfile."""
+    from configargparse import ConfigFileParserException  # type: ignore[import-untyped]
+    from locust import argument_parser
+
+    class Reader(argument_parser.LocustConfigParser):
+        unreadable: ClassVar[dict[str, None]] = {}
+
+        def parse(self, stream: Any) -> Any:
+            """The settings in a file."""
+            try:
+                return super().parse(stream)  # type: ignore[no-untyped-call]  # Locust's
+            except (ConfigFileParserException, UnicodeError):
+                self.unreadable[os.path.basename(stream.name)] = None  # noqa: PTH119  # a text
+                return {}
+
+    argument_parser.LocustConfigParser = Reader  # type: ignore[misc]  # there is no hook for it
 
 
 def require_gate(**_: object) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from locust import argument_parser
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
 
 from rampgate.load import exiting
@@ -30,10 +31,12 @@ def _watch() -> None:
 
 def ignored() -> str:
     """What was found there so far, for a reader, without its values; "" of nothing."""
-    if not _ignored:
+    unreadable = getattr(argument_parser.LocustConfigParser, "unreadable", ())  # where start.py runs
+    found = [*_ignored, *(f"{name}, which cannot be read" for name in unreadable)]
+    if not found:
         return ""
     return (
-        f"found {', '.join(_ignored)}, which change nothing here; accepted are rampgate.toml and the command "
+        f"found {', '.join(found)}, which change nothing here; accepted are rampgate.toml and the command "
         "line"
     )
 

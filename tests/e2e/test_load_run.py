@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.journeys.locust_page import await_page
+from tests.unit.stores_fixture import free_port
 
 from rampgate.load.plan import locustfile
 from rampgate.load.table import SIGN_IN, Row, Table
@@ -121,10 +123,13 @@ thresholds = {{ http_req_duration = ["p(95)<4000"], http_req_failed = ["rate<0.0
     )
 
 
-def start(folder: Path, *arguments: str, file: Path | None = None) -> subprocess.Popen[str]:
+def start(
+    folder: Path, *arguments: str, file: Path | None = None, page: bool = False
+) -> subprocess.Popen[str]:
     """Locust in this folder, with an environment of its own."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
-    command = [sys.executable, "-m", "locust", "-f", str(file or locustfile()), "--headless", *arguments]
+    command = [sys.executable, "-m", "locust", "-f", str(file or locustfile()), *arguments]
+    command += [] if page else ["--headless"]
     return subprocess.Popen(
         command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -267,6 +272,21 @@ def test_an_interrupt_does_not_wait_for_a_target_that_hangs(
     assert "Traceback" not in said + log.read_text(encoding="utf-8")
     assert "was lost" not in said
     assert {row.endpoint for row in rows_of(tmp_path)} == {SIGN_IN}
+
+
+def test_a_page_that_is_left_twice_ends_as_if_left_once(tmp_path: Path) -> None:
+    """Nothing was measured: it holds, in Locust's own last line, whenever Ctrl-C comes once more."""
+    configure(tmp_path, "http://127.0.0.1:9", plateau=1)
+    log, port = tmp_path / "log", free_port()
+    process = start(tmp_path, f"--logfile={log}", f"--web-port={port}", page=True)
+    for _ in range(2):  # when it answers once more, Locust only waits
+        await_page(f"http://127.0.0.1:{port}/gate/now", process, log)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    code, said = ended(process)
+    said += log.read_text(encoding="utf-8")
+    assert (code, "Shutting down (exit code 10)" in said, "Traceback" in said) == (HOLD, True, False), said
 
 
 def test_a_kill_keeps_what_was_measured(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.e2e.test_load_starter import SETTINGS
 
-from rampgate.load.launch import command
+from rampgate.load.plan import locustfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,23 +123,46 @@ def test_options_of_a_users_own_file_are_read(tmp_path: Path) -> None:
     assert ended.stdout.split() == ["file", "variable", "None"]
 
 
+def ran(folder: Path, module: list[str], environ: dict[str, str]) -> tuple[str, str]:
+    """The notes of a run at a target that refuses connections, and what was said."""
+    (folder / "rampgate.toml").write_text(SETTINGS, encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", *module],
+        cwd=folder,
+        env={**kept, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    verdict = json.loads((folder / "reports/latest/verdict.json").read_text(encoding="utf-8"))
+    assert (ended.returncode, verdict["verdict"]) == (20, "rollback"), ended.stderr
+    return " ".join(verdict["notes"]), ended.stderr
+
+
 @pytest.mark.parametrize("way", ["rampgate", "locust"])
 def test_variables_neither_cut_nor_redirect_a_run(tmp_path: Path, way: str) -> None:
     """Made a worker, without tasks, without time, of another host: the run is what rampgate.toml says."""
-    (tmp_path / "rampgate.toml").write_text(SETTINGS, encoding="utf-8")
     environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")},
         "LOCUST_MODE_WORKER": "1",
         "LOCUST_TAGS": "none",
         "LOCUST_USER_CLASSES": "Other",
         "LOCUST_RUN_TIME": "never",
         "LOCUST_HOST": "http://127.0.0.1:8",
     }
-    started = [sys.executable, "-m", "rampgate", "load"] if way == "rampgate" else command("--headless")
-    ended = subprocess.run(
-        started, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=False
-    )
-    verdict = json.loads((tmp_path / "reports/latest/verdict.json").read_text(encoding="utf-8"))
-    assert (ended.returncode, verdict["verdict"]) == (20, "rollback"), ended.stderr
-    assert any("LOCUST_MODE_WORKER" in note for note in verdict["notes"])
-    assert "LOCUST_HOST" in ended.stderr
+    plain = ["locust", "-f", str(locustfile()), "--headless"]
+    notes, said = ran(tmp_path, ["rampgate", "load"] if way == "rampgate" else plain, environ)
+    assert "LOCUST_MODE_WORKER" in notes
+    assert "LOCUST_HOST" in said
+
+
+def test_a_malformed_file_does_not_keep_a_run_from_starting(tmp_path: Path) -> None:
+    """Locust itself would end before it reads any locustfile; which file it was is named."""
+    (tmp_path / "locust.conf").write_text("[broken\n= = =\n", encoding="utf-8")
+    (tmp_path / ".locust.conf").write_bytes(b"users = \xff\xfe\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.locust\n", encoding="utf-8")
+    notes, said = ran(tmp_path, ["rampgate", "load"], {"HOME": str(tmp_path)})
+    for name in (" locust.conf", ".locust.conf", "pyproject.toml"):
+        assert f"{name}, which cannot be read" in notes
+    assert "Traceback" not in said

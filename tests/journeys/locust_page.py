@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 STARTS_WITHIN_S = 60
 
 
-def await_page(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_page(url: str, process: subprocess.Popen[Any], log: Path) -> None:
     """Return when the page answers; fail with the log when Locust ends or takes too long."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while True:
