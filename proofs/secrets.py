@@ -49,7 +49,7 @@ _MODES = {"folder 700", "file 600", "reports 755"}
 _ARGUMENTS = "arguments: "
 """Of processes; a command of the user's own has those that he gives it."""
 _OWN = """
-import os, pytest
+import os, pytest, warnings
 @pytest.fixture
 def account(settings):
     return settings.login.body["password"]
@@ -58,7 +58,22 @@ def account(settings):
 def test_own(settings, account):
     print(settings, account, os.environ["DEPLOY_TOKEN"])
     assert account == settings.target.api
+@pytest.mark.immediate
+@pytest.mark.parametrize("value", [os.environ["DEPLOY_TOKEN"], {"of": os.environ["DEPLOY_TOKEN"]}])
+def test_value(value, record_property, record_xml_attribute, record_testsuite_property):
+    record_property("of", value)
+    record_xml_attribute("of", str(value))
+    record_testsuite_property("of", str(value))
+    warnings.warn(str(value))
+    assert {"of": [value]} == {"of": 1, "and": value}
+@pytest.mark.immediate
+def test_group(account):
+    error = ExceptionGroup(account, [ValueError(account), ExceptionGroup("inner", [AssertionError(account)])])
+    error.add_note(account)
+    raise error from KeyError(account)
 """
+_OUTSIDE = ("own.xml", "own.log", "allure")
+"""What reporters of pytest's write beside the reports."""
 _ACCOUNTS = "email,password\n" + "".join(f"u{n}@example.test,canary-accounts-7f3a\n" for n in range(5))
 _PLAIN: dict[str, Any] = {
     "environment": "staging",
@@ -291,7 +306,7 @@ def _run(titled: Titled) -> Row:
                 if canary in text and not (where.startswith(_ARGUMENTS) and of.startswith("commands."))
             )
             left = [path.name for path in temporary.glob("*") if not path.name.startswith(_STAYS)]
-            modes, open_files = _modes(project / "reports"), sorted(eyes.open_files)
+            modes, open_files = _modes(project), sorted(eyes.open_files)
             return {
                 "code": code,
                 "said": _verdict(texts["project/printed.txt"]),
@@ -361,10 +376,12 @@ def _go(case: Case, project: Path, environ: dict[str, str], temporary: Path, tex
             process.wait()
 
 
-def _modes(reports: Path) -> dict[str, int]:
-    """How many folders and files of runs have which mode."""
+def _modes(project: Path) -> dict[str, int]:
+    """How many folders and files of runs, and of pytest's reporters, have which mode."""
     counted: dict[str, int] = {}
-    for path in (path for path in reports.rglob("*") if not path.is_symlink()):
+    outside = [project / name for name in _OUTSIDE if (project / name).exists()]
+    inside = [path for folder in (project / "reports", project / "allure") for path in folder.rglob("*")]
+    for path in (path for path in (*outside, *inside) if not path.is_symlink()):
         key = f"{'folder' if path.is_dir() else 'file'} {stat.S_IMODE(path.stat().st_mode):o}"
         counted[key] = counted.get(key, 0) + 1
     return counted

@@ -118,7 +118,7 @@ def test_a_service_names_no_variable(folder: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setitem(ANSWERS, path, (200, answer))
     with service() as (url, _):
         told = init(f"--api={url}", f"--web={url}", "--endpoint=orders=/api/orders", "--page=/")
-    assert "/: its title holds ${ and is left out" in told.output
+    assert "/: its title, which is left out, is long or holds ${" in told.output
     written = (folder / "rampgate.toml").read_text(encoding="utf-8")
     assert "CANARY" not in written
     assert not read(folder).pages[0].title
@@ -218,3 +218,13 @@ def test_every_command_shows_its_examples_on_lines_of_their_own() -> None:
         assert any(line.startswith(f"rampgate {name}") for line in lines), shown
         assert "\\b" not in shown
         assert isinstance(one, click.Command)
+
+
+def test_a_title_that_is_long_is_no_setting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target may answer with a title of megabytes; the settings stay a page to read."""
+    monkeypatch.setitem(ANSWERS, "/", (200, f"<title>{'shop ' * 100}</title>"))
+    with service() as (url, _):
+        made = init(f"--api={url}", f"--web={url}", "--page=/")
+    assert made.exit_code == 0, made.output
+    assert "/: its title, which is left out, is long" in made.output
+    assert [page.title for page in read(folder).pages] == [""]

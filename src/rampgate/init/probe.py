@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _TIMEOUT_S = 5.0
+_LONGEST = 200
+"""Characters of a text of the target's that stands in settings."""
 _VERSIONS = ("version", "appVersion", "app_version", "release", "build", "revision", "commit", "git_sha")
 _INSTANCES = ("instance", "instanceId", "instance_id", "hostname", "host", "pod", "node")
 _REFUSED = {401, 403}
@@ -72,13 +74,13 @@ def _endpoint(options: Options, place: Place) -> Place:
 def _page(options: Options, place: Place) -> Place:
     answer = _get(options.web or options.api, place.path)
     title = html_text(answer.body)[0] if answer.ok else ""
-    remark = "" if title == _text(title) else f"its title holds {_VARIABLE} and is left out"
+    remark = "" if title == _text(title) else f"its title, which is left out, is long or holds {_VARIABLE}"
     return Place(place.name, place.path, remark=remark if answer.ok else _words(answer), title=_text(title))
 
 
 def _text(found: str) -> str:
-    """What a target answered, as a text of the settings; "" where it would be a variable in them."""
-    return "" if _VARIABLE in found else found
+    """What a target answered, as a text of the settings; "" where it is long, or a variable in them."""
+    return "" if _VARIABLE in found or len(found) > _LONGEST else found
 
 
 def _words(answer: Answer) -> str:
