@@ -139,8 +139,8 @@ class Driver:
         elif wanted == self._users and not self._is_short(now):
             return
         # By weight a user of another class may come first where one of ours is due.
-        again = wanted == self._users and self._crowd.is_mixed
-        self._more = self._more + 1 if again else 0
+        short = wanted == self._users and self._crowd.is_mixed
+        self._more = self._more + 1 if short else 0
         self._asked_at, self._users = now, wanted
         total = self._crowd.total(wanted) + self._more
         self._runner.start(total, max(1, abs(total - self._runner.user_count)))

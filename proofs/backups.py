@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from proofs.commit import commit
 from proofs.rows import append
-from tests.unit.backups import flip, opened, proven, sum_again, truncate
+from tests.unit.backups import flip, opened, proven, sum_anew, truncate
 from tests.unit.stores_fixture import secantus, valkey
 
 from rampgate.backups import content, mongo_dump, mongo_proof, redis_dump, redis_proof
@@ -139,7 +139,7 @@ def harmed(name: str, folder: Path, harm: Callable[[Path], None], *, summed: boo
     shutil.copytree(folder, copy)
     harm(copy)
     if summed:
-        sum_again(copy)
+        sum_anew(copy)
     return f"{name}{', hashed after it' if summed else ''}", copy
 
 

@@ -127,7 +127,7 @@ def truncate(path: Path, by: int = 100) -> None:
     path.write_bytes(path.read_bytes()[:-by])
 
 
-def sum_again(folder: Path) -> None:
+def sum_anew(folder: Path) -> None:
     """Make the list of hashes agree with what is on the disk, as if it had been written so."""
     sums = folder / files.SUMS
     lines = [line.split("  ", 1)[1] for line in sums.read_text(encoding="utf-8").splitlines()]

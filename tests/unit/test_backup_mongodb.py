@@ -17,7 +17,7 @@ from tests.unit.backups import (
     opened,
     progress,
     proven,
-    sum_again,
+    sum_anew,
     truncate,
 )
 from tests.unit.stores_fixture import free_port, secantus
@@ -119,7 +119,7 @@ def test_a_flipped_byte_before_the_hash_is_caught_by_the_content(
     (document, *_) = content.read(clinic_backup / PATIENT_FILE)
     for place in (document.index(b"risk") + 8, document.index(b"\x100\x00") + 1):
         flip(clinic_backup / PATIENT_FILE, at=place)
-        sum_again(clinic_backup)
+        sum_anew(clinic_backup)
         proof = proven(clinic_backup, clinic_uri)
         flip(clinic_backup / PATIENT_FILE, at=place)
         assert proof.differences == [
@@ -147,7 +147,7 @@ def test_a_truncated_file_is_caught(clinic_uri: str, clinic_backup: Path, *, sum
     """The end of a file is missing: by its hash, and where that agrees by the document cut in two."""
     truncate(clinic_backup / PATIENT_FILE)
     if summed:
-        sum_again(clinic_backup)
+        sum_anew(clinic_backup)
     (wrong,) = proven(clinic_backup, clinic_uri).differences
     expected = "patients.bson is broken after 1,1" if summed else "its sha256 differs"
     assert expected in wrong
@@ -157,7 +157,7 @@ def test_a_missing_document_is_caught(clinic_uri: str, clinic_backup: Path) -> N
     """A file that is whole and lacks one document."""
     kept = list(content.read(clinic_backup / PATIENT_FILE))
     (clinic_backup / PATIENT_FILE).write_bytes(b"".join(kept[:500] + kept[501:]))
-    sum_again(clinic_backup)
+    sum_anew(clinic_backup)
     assert proven(clinic_backup, clinic_uri).differences == [
         f"{CLINIC}.patients: 1,200 documents were dumped, 1,199 are in patients.bson"
     ]
@@ -167,7 +167,7 @@ def test_a_document_twice_is_caught(clinic_uri: str, clinic_backup: Path) -> Non
     """A document that stands in the file twice cannot be restored twice."""
     kept = list(content.read(clinic_backup / PATIENT_FILE))
     (clinic_backup / PATIENT_FILE).write_bytes(b"".join([*kept, kept[0]]))
-    sum_again(clinic_backup)
+    sum_anew(clinic_backup)
     (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong.startswith(f"{CLINIC}.patients: not every document can be written: ")
 
@@ -191,7 +191,7 @@ def test_a_missing_or_changed_index_is_caught(
     metadata = json.loads(path.read_text(encoding="utf-8"))
     change(metadata["indexes"])
     path.write_text(json.dumps(metadata), encoding="utf-8")
-    sum_again(clinic_backup)
+    sum_anew(clinic_backup)
     proof = proven(clinic_backup, clinic_uri)
     assert proof.differences == [f"{CLINIC}.patients: {says}"]
 
@@ -202,7 +202,7 @@ def test_lost_options_are_caught(clinic_uri: str, clinic_backup: Path) -> None:
     metadata = json.loads(path.read_text(encoding="utf-8"))
     metadata["options"] = {}
     path.write_text(json.dumps(metadata), encoding="utf-8")
-    sum_again(clinic_backup)
+    sum_anew(clinic_backup)
     (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong == f"{CLINIC}.log: its options (validator, collation, cap ...) are others"
 
@@ -407,6 +407,6 @@ def test_files_of_another_writer_are_found_by_the_name_inside(tmp_path: Path) ->
 def test_a_proof_reads_the_manifest_from_disk(clinic_uri: str, clinic_backup: Path) -> None:
     """A manifest that is none is told, however well its hash agrees."""
     (clinic_backup / files.MANIFEST).write_text("{", encoding="utf-8")
-    sum_again(clinic_backup)
+    sum_anew(clinic_backup)
     (wrong,) = proven(clinic_backup, clinic_uri).differences
     assert wrong.startswith("manifest.json cannot be read: ")

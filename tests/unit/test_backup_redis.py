@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import Redis
-from tests.unit.backups import fill_cache, flip, progress, saved, sum_again, truncate
+from tests.unit.backups import fill_cache, flip, progress, saved, sum_anew, truncate
 from tests.unit.stores_fixture import free_port, valkey
 
 from rampgate import doctor
@@ -63,7 +63,7 @@ def emptied(snapshot: Path, url: str) -> None:
     """The snapshot of a server that holds nothing, in the place of another."""
     redis_dump.take(RedisSettings(url=url), snapshot.parent.with_name("empty"), progress())
     shutil.copy(snapshot.parent.with_name("empty") / redis_dump.SNAPSHOT, snapshot)
-    sum_again(snapshot.parent)
+    sum_anew(snapshot.parent)
 
 
 def test_a_backup_of_every_type_is_proven(cache_url: str, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_damaged_snapshot_is_caught(
     keys = saved(cache_url, tmp_path / "redis")
     harm(tmp_path / "redis" / redis_dump.SNAPSHOT)
     if summed:
-        sum_again(tmp_path / "redis")
+        sum_anew(tmp_path / "redis")
     (wrong,) = prove(tmp_path / "redis", keys, progress()).differences
     assert wrong.startswith("dump.rdb is damaged: " if summed else "dump.rdb is not what was written")
     assert (says in wrong) is summed
@@ -309,7 +309,7 @@ def test_a_copy_larger_than_memory_is_not_tried(cache_url: str, tmp_path: Path) 
     keys = saved(cache_url, tmp_path / "redis")
     path = tmp_path / "redis" / files.MANIFEST
     path.write_text(json.dumps({"used_memory": 1 << 60}), encoding="utf-8")
-    sum_again(tmp_path / "redis")
+    sum_anew(tmp_path / "redis")
     with pytest.raises(ProbeError, match=r"needs about [\d,]+ MB of memory to be tried; [\d,]+ MB are free"):
         prove(tmp_path / "redis", keys, progress())
 
@@ -334,7 +334,7 @@ def test_a_snapshot_of_a_later_version_is_no_damage(cache_url: str, tmp_path: Pa
     keys = saved(cache_url, tmp_path / "redis")
     path = tmp_path / "redis" / redis_dump.SNAPSHOT
     path.write_bytes(b"REDIS9999" + path.read_bytes()[9:])
-    sum_again(tmp_path / "redis")
+    sum_anew(tmp_path / "redis")
     with pytest.raises(ProbeError, match=r"cannot read a snapshot of this version: .*9999"):
         prove(tmp_path / "redis", keys, progress())
 

@@ -37,7 +37,7 @@ _SERVERS_FAULT = (
     *("SYNC with", "while SYNCing", "RDB payload", "Error writing to "),
     *("AUTH failed", "Could not connect", "Could not negotiate"),
 )
-"""In the last line of redis-cli where the server is to blame, not this machine."""
+"""In the last line of redis-cli that names a fault of the server, not of this machine."""
 _SHORT = "short write"
 """All that redis-cli reports of a write of which only a part was done."""
 _NOT_WRITTEN = re.compile("Error (?:writing data to file|opening '[^']*'): (.+)")
@@ -137,7 +137,7 @@ def _snapshot(
 
     Raises:
         OSError: no room for it, or no right to write it.
-        StoreError: Redis is to blame.
+        StoreError: Redis does not answer, refuses, or breaks off.
     """
     path = folder / SNAPSHOT
     command = [program, *options(address), "--rdb", str(path.resolve())]

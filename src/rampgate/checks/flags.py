@@ -177,21 +177,21 @@ class _Survey:
         self.users = fresh_users(KNOWN_USERS if self._known else UNKNOWN_USERS, self.seed)
         first = Asked(names, self.users)
         single = Asked(names, self.users[:SINGLE_USERS] if flags.bulk else ())
-        again, former = first, list(_former(flags, context))
+        repeated, former = first, list(_former(flags, context))
         self._announce(len(probe.requests(names)), len(single.users))
         begun = clock.monotonic()
         try:
             probe.fill(first, until=begun + seconds / 2)
-            again = Asked(names, [self.users[at] for at in first.whole])
+            repeated = Asked(names, [self.users[at] for at in first.whole])
             for asked in former:
                 probe.fill(asked, until=begun + seconds * 5 / 8)
             probe.fill(single, until=begun + seconds * 3 / 4, one_by_one=True)
-            probe.fill(again, until=begun + seconds)
+            probe.fill(repeated, until=begun + seconds)
         except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001  # raised when what it has is judged
             self.ended = ended
         counts = probe.counts
         return [
-            *self._counted(counts, first, single, again),
+            *self._counted(counts, first, single, repeated),
             *(counts.nesting(a.flags[0], a.users, a.of(a.flags[0], range(len(a.users)))) for a in former),
         ]
 
@@ -205,16 +205,16 @@ class _Survey:
         return self.flags.algorithm != "unknown"
 
     def _counted(
-        self, counts: FlagCounts, first: Asked, single: Asked, again: Asked
+        self, counts: FlagCounts, first: Asked, single: Asked, repeated: Asked
     ) -> Iterator[Measurement]:
         """What the decisions come to, of the users whose flags were all asked."""
         asked = first.whole
         users = [self.users[at] for at in asked]
-        twice = again.whole if again is not first else []
+        twice = repeated.whole if repeated is not first else []
         both = [at for at in single.whole if at in set(asked)]
         for flag, percentage in self.flags.expected.items():
             got = first.of(flag, asked)
-            second = again.of(flag, twice)
+            second = repeated.of(flag, twice)
             if self._known:
                 found = counts.mismatches(flag, users, got, [self._reference(flag, user) for user in users])
             else:
@@ -227,7 +227,7 @@ class _Survey:
                 yield counts.mismatches(flag, some, one_by_one, in_bulk, form="single")
             yield counts.changed(flag, [users[at] for at in twice], [got[at] for at in twice], second)
             if percentage == 0:
-                ever = ever_decided(flag, first, single, again)
+                ever = ever_decided(flag, first, single, repeated)
                 yield counts.on_when_off(flag, list(ever), list(ever.values()))
 
     def _announce(self, requests: int, singles: int) -> None:

@@ -61,7 +61,7 @@ class Facts:
         return list(dict.fromkeys(known))
 
     @property
-    def sent_again(self) -> int:
+    def retried(self) -> int:
         """How many requests were, for the target had closed a kept connection without having read them."""
         return sum(named["count"] for named in self._of.get(UNREAD_REQUESTS, {}).values())
 

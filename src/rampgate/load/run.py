@@ -251,8 +251,8 @@ class LoadRun:
         early = self.ending and not self._complete
         if not self._complete:
             self.note(f"stopped {whole}: {self._stopped}" if early else f"interrupted {whole}")
-        if again := self.facts.sent_again:
-            self.note(f"{again:,} {SENT_AGAIN}")
+        if retried := self.facts.retried:
+            self.note(f"{retried:,} {SENT_AGAIN}")
         self._judge(early=early)
         self._version.finish(complete=self._complete)
         # Whoever stops a run without the evidence of an abort test has interrupted it.

@@ -78,9 +78,9 @@ class ScratchRollout:
                 decisions = self.probe.decisions([FLAG], cast.users)
                 by_percentage[percentage] = decisions[FLAG]
                 found.append(self._compared(percentage, cast, decisions[FLAG]))
-            again = self.probe.decisions([FLAG], cast.users)
+            repeated = self.probe.decisions([FLAG], cast.users)
             last = by_percentage[percentages[-1]]
-            found.append(self.probe.counts.changed(FLAG, cast.users, last, again[FLAG]))
+            found.append(self.probe.counts.changed(FLAG, cast.users, last, repeated[FLAG]))
         testers = self._testers(cast, by_percentage[percentages[0]], percentages[0])
         return [*found, _nesting(cast, by_percentage), testers]
 

@@ -50,17 +50,17 @@ class StageContext:
         self._stack = ExitStack()
         login = run.settings.login
         signs_in_at = run.settings.target.base(login.service) + login.path if login else ""
-        self._session = LoginSession(lambda: login and self.sign_in(login), self._ask_again, signs_in_at)
+        self._session = LoginSession(lambda: login and self.sign_in(login), self._repeat, signs_in_at)
         self._refused = 0
-        self._again: list[None] = []
+        self._retried: list[None] = []
         self._browsers = Browsers(run, self.base("web"), self._stack)
 
     def close(self) -> None:
         """Stop what was started, and say what was put right on the way."""
         self._stack.close()
         renewed = f"the session of [login] ran out {self._session.renewed} times, and was renewed"
-        again = f"{len(self._again):,} {SENT_AGAIN}"
-        for text in [renewed] * (self._session.renewed > 0) + [again] * bool(self._again):
+        retried = f"{len(self._retried):,} {SENT_AGAIN}"
+        for text in [renewed] * (self._session.renewed > 0) + [retried] * bool(self._retried):
             self.run.journal.write("event", text=text)
 
     @cached_property
@@ -242,7 +242,7 @@ class StageContext:
             headers=target.headers,
             guard=self.guard,
             limits=Limits(target.max_body, target.max_headers),
-            unread=partial(self._again.append, None),
+            unread=partial(self._retried.append, None),
         )
         if signed_in and self._settings.login:
             self.signed_in()
@@ -255,7 +255,7 @@ class StageContext:
         limits = Limits(target.max_body, target.max_headers)
         return client(address, run_id=self.run.id, timeout_s=target.timeout, guard=self.guard, limits=limits)
 
-    def _ask_again(self, request: httpx.Request) -> httpx.Response | None:
+    def _repeat(self, request: httpx.Request) -> httpx.Response | None:
         """The answer to a request once more, None where there is none."""
         with self.client(self._main_service, signed_in=False) as http:
             try:

@@ -30,7 +30,7 @@ class LoginSession:
 
     Args:
         sign_in: signs in and calls ``opened`` where that succeeded.
-        ask_again: the answer to the same request, sent with the session as it is.
+        repeat: the answer to the same request, sent with the session as it is.
         login_url: where a page sends those who are not signed in.
 
     Attributes:
@@ -41,7 +41,7 @@ class LoginSession:
     def __init__(
         self,
         sign_in: Callable[[], object],
-        ask_again: Callable[[httpx.Request], httpx.Response | None],
+        repeat: Callable[[httpx.Request], httpx.Response | None],
         login_url: str,
     ) -> None:
         self.generation = self.renewed = 0
@@ -49,7 +49,7 @@ class LoginSession:
         self.cookies = httpx.Cookies()
         self.served = 0
         self._sign_in = sign_in
-        self._ask_again = ask_again
+        self._repeat = repeat
         self._login_path = urlsplit(login_url).path.rstrip("/")
         self._fresh_refused = False
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class LoginSession:
             if self.generation != used:
                 return True
             fresh = self.served != used
-            if (fresh and self._fresh_refused) or not self.refuses(self._ask_again(request)):
+            if (fresh and self._fresh_refused) or not self.refuses(self._repeat(request)):
                 return False
             self._fresh_refused = self._fresh_refused or fresh
             self._sign_in()
