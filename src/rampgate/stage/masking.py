@@ -62,9 +62,13 @@ def _finish(paths: list[Path], xml: Path | None, redactor: Redactor) -> None:
         with suppress(OSError):
             path.chmod(0o600)
     if xml and xml.is_file():
-        text = xml.read_text(encoding="utf-8")
-        if (clean := _printed(text, redactor)) != text:
-            xml.write_text(clean, encoding="utf-8")
+        try:
+            text = xml.read_text(encoding="utf-8")
+            if (clean := _printed(text, redactor)) != text:
+                xml.write_text(clean, encoding="utf-8")
+        except (OSError, UnicodeError):  # a disk that is full: rather nothing than what was not looked at
+            with suppress(OSError):
+                xml.unlink()
 
 
 @dataclass(eq=False)
