@@ -227,6 +227,43 @@ def test_a_session_in_a_cookie_alone_needs_no_body(answer: httpx.Response, up: f
     assert (seen.value, token) == (up, None), seen.note
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"success": False, "message": "wrong password"}, "whose success says that it was refused"),
+        ({"status": 401}, "whose status says that it was refused"),
+        ({"statusCode": "403"}, "whose statusCode says that it was refused"),
+        ({"success": True, "status": "active", "code": []}, ""),
+        (["ok"], ""),
+    ],
+)
+def test_a_cookie_of_a_guest_is_no_session_where_the_answer_says_so(body: object, says: str) -> None:
+    """A refusal with HTTP 200 sets the cookie of a visitor under the session's own name."""
+    cookie = {"Set-Cookie": "session=guest; Path=/"}
+    with always(httpx.Response(200, json=body, headers=cookie))() as http:
+        seen, _ = probes.sign_in(http, LOGIN.model_copy(update={"cookie": "session"}))
+    assert (seen.value, says in seen.note) == (float(not says), True)
+
+
+@pytest.mark.parametrize("status", [200, 401, 302])
+@pytest.mark.parametrize("cookie", ["session", ""])
+def test_what_only_a_session_is_served_is_asked_with_it_where_it_is_named(status: int, cookie: str) -> None:
+    """A guest's cookie with a redirect to a page for all is told from a session by nothing else."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/me":
+            return httpx.Response(200, json={"token": TOKEN}, headers={"Set-Cookie": "session=guest; Path=/"})
+        sent = request.headers.get("cookie" if cookie else "authorization")
+        assert sent == ("session=guest" if cookie else f"Bearer {TOKEN}")
+        return httpx.Response(status)
+
+    login = LOGIN.model_copy(update={"cookie": cookie, "signed_in": "/me"})
+    with httpx.Client(base_url="http://host", transport=httpx.MockTransport(answer)) as http:
+        seen, _ = probes.sign_in(http, login)
+    assert seen.value == float(status == 200)
+    assert (f"gave a session to which /me answered HTTP {status}" in seen.note) == (status != 200)
+
+
 def test_a_cookie_that_nobody_named_is_pointed_out() -> None:
     """The account is good, and the settings lack a word: which one is said."""
     seen, _ = sign_in(httpx.Response(200, json={"ok": True}, headers={"Set-Cookie": "sid=s1"}))

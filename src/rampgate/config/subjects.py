@@ -41,6 +41,9 @@ class LoginSettings(Table):
     encoding: Literal["json", "urlencoded", "form"] = "json"
     cookie: str = Field(default="", description="the session cookie that it sets, in place of a token")
     token: JMESPath = "token"  # noqa: S105  # where in the answer the token stands, not a token
+    signed_in: UrlPath | None = Field(
+        default=None, description="what answers 2xx to a session alone: asked with the new one, by GET"
+    )
     user: JMESPath = Field(default="user.id", description="the user's id in the answer to the sign-in")
     workspace: JMESPath = Field(default="user.workspaceId", description="the workspace's id in the same")
     form: FormSettings | None = None

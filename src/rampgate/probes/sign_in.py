@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rampgate.config.subjects import LoginSettings
 
 _NOT_LET_IN = {401, 403}
+_LETS_IN = ("success", "ok", "authenticated")
+_STATUS = ("status", "code", "statusCode")
+"""Where JSON says that nobody was let in: by false, by the status that HTTP should have had."""
 
 
 def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, str | None]:
@@ -38,7 +41,12 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
             trouble = _sent_back(page, answer) or _not_let_in(client, page, answer)
     token = None if login.cookie or not answer.ok else token_in(login, answer.json())[0]
     if not trouble and not token:
-        trouble = _no_session(client, login, answer)
+        trouble = _no_session(client, login, answer) or _refused_in(answer)
+    if not trouble and login.signed_in:
+        shown = ask(
+            client, "GET", login.signed_in, headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
+        trouble = "" if shown.ok else f"gave a session to which {login.signed_in} {shown.sentence}"
     note = f"{login.path} {trouble}: no sign-in of a known-good account" if trouble else ""
     details = {"path": login.path, "status": answer.status, "ms": round(answer.ms, 1), "error": answer.error}
     return Measurement("sign_in_up", n=1, value=float(not trouble), note=note, details=details), token
@@ -142,6 +150,17 @@ def _hint(answer: Answer) -> str:
     """What may help where JSON was answered by a page."""
     html = answer.headers.get("content-type", "").startswith("text/html")
     return ' with a page (a sign-in by form needs encoding = "form")' if html else ""
+
+
+def _refused_in(answer: Answer) -> str:
+    """How a 2xx answer with a cookie says itself that nobody was let in, or ""."""
+    if answer.ok and sign_in_form(answer.body) is not None:
+        return f"answered HTTP {answer.status} with a form that asks for a password"
+    said = answer.json()
+    said = said if isinstance(said, dict) else {}
+    refused = [name for name in _LETS_IN if said.get(name) is False]
+    refused += [name for name in _STATUS if str(said.get(name)) in map(str, _NOT_LET_IN)]
+    return f"answered HTTP {answer.status}, whose {refused[0]} says that it was refused" if refused else ""
 
 
 def _no_session(client: httpx.Client, login: LoginSettings, answer: Answer) -> str:
