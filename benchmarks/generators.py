@@ -64,6 +64,7 @@ def visitors(url: str, users: int, seconds: float, pause: float, body: str | Non
 
     from rampgate.clock import SystemClock
     from rampgate.config.settings import Settings
+    from rampgate.io.http import RUN_HEADER
     from rampgate.load.times import Recorder
 
     endpoints = [{"name": path, "path": path, "load": True, "body": body} for path in PATHS]
@@ -76,7 +77,8 @@ def visitors(url: str, users: int, seconds: float, pause: float, body: str | Non
     )
     blocks: list[bytes] = []
     recorder = Recorder(blocks.append, SystemClock())
-    work.now = work.Work(settings, {"Authorization": "Bearer t"}, recorder, _broken)
+    headers = {"Authorization": "Bearer t", RUN_HEADER: "benchmark"}
+    work.now = work.Work(settings, headers, recorder, _broken)
     journey.begin(work.now)
     try:
         return _locust(journey.LoadUser, users, seconds)
