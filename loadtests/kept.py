@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+from _socket import socket  # without what Python's own adds, which costs more than the look
+from contextlib import closing, suppress
 from socket import AF_INET, MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM
 from typing import Any
 
@@ -19,7 +20,7 @@ from rampgate.io.kept import unread
 
 _NO_ANSWER = 32
 """Fewer bytes at the end of a connection are no answer: with them TLS takes its leave."""
-_socket, _epoll = monkey.get_original("socket", "socket"), monkey.get_original("select", "epoll")
+_epoll = monkey.get_original("select", "epoll")
 
 
 class Kept:
@@ -102,7 +103,7 @@ class Kept:
     def may_be_reset(self, fd: int) -> bool:
         """Whether one has ended without a byte of an answer, and what was sent may yet prove to be unread."""
         try:
-            ours = _socket(AF_INET, SOCK_STREAM, 0, fileno=fd)
+            ours = socket(AF_INET, SOCK_STREAM, 0, fd)
         except OSError:  # no socket: by this a thread of libcurl says that it has looked a name up
             return False
         try:
@@ -123,7 +124,7 @@ class Kept:
 
     def ended(self, fd: int) -> bool:
         """Whether there is news of one that is idle: it has ended, or there is what nobody asked for."""
-        with suppress(OSError), _of(fd) as ours:
+        with suppress(OSError), closing(_of(fd)) as ours:
             waiting = _waiting(ours)
             if waiting is None:
                 return False
@@ -132,8 +133,8 @@ class Kept:
         return True
 
 
-def _of(fd: int) -> Any:
-    return _socket(AF_INET, SOCK_STREAM, 0, fileno=os.dup(fd))
+def _of(fd: int) -> socket:
+    return socket(AF_INET, SOCK_STREAM, 0, os.dup(fd))
 
 
 def _waiting(connection: Any) -> bytes | None:
