@@ -66,3 +66,18 @@ def test_what_a_target_answers_controls_no_terminal(tmp_path: Path, variables: d
         assert not any(f"##{name}[" in text for name in ("", "vso", "teamcity"))
         assert "<b>" not in text or text == ran.told
     ET.parse(project.latest / "junit.xml")  # noqa: S314  # our own
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+def test_a_session_that_is_called_as_a_check_renames_none(tmp_path: Path, processes: list[str]) -> None:
+    """Whichever process signed in, each check is the one of the plan."""
+    with deployed() as deployment:
+        settings = SETTINGS.format(api=deployment.url).replace('"items"', '"quarterly"')
+        project = Project(
+            tmp_path, f'{settings}\n[login]\npath = "/quarterly"\nbody = {{ a = "b" }}\ntoken = "[0]"\n'
+        )
+        deployment.items = ["quarterly"]
+        ran = project.run("-m", "immediate", *processes)
+    assert ran.code in {0, 10}, ran.told
+    assert set(ran.outcomes.values()) == {"passed"}, ran.told
+    assert "never ran" not in ran.told

@@ -207,6 +207,18 @@ def test_a_secret_learnt_later_is_masked_from_then_on() -> None:
     assert redactor.text("session abc-123, first-secret") == "session ***, ***"
 
 
+def test_what_a_target_sets_leaves_names_as_they_are() -> None:
+    """A session may be called as a check is: its name is that of the plan, though its text is masked."""
+    redactor = Redactor(["first-secret"])
+    assert redactor.names.text("page[shop-one]") == "page[shop-one]"
+    redactor.learn("shop-one", session=True)
+    redactor.learn("third-secret")
+    assert redactor.text("page[shop-one]") == f"page[{MASK}]"
+    assert (
+        redactor.names.text("page[shop-one], first-secret, third-secret") == f"page[shop-one], {MASK}, {MASK}"
+    )
+
+
 @pytest.mark.parametrize("part", ["a.", "x://", "http://a:b", "?a", "&", "://a:", "?=a", "a@"])
 def test_no_text_takes_long_to_mask(part: str) -> None:
     """A target may send what it likes: a pattern that tries every end of every beginning would not end."""

@@ -108,7 +108,7 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
 def test_a_browsers_session_is_what_looks_like_one() -> None:
     """Longer cookies, and words with letters and digits in a browser's storage, may carry its session."""
     assert session_secrets(
-        ["short", "1764525600", "abcdefgh1"], ['{"token":"eyJhbGciOiJIUzI1NiJ9", "a": "no"}']
+        ["short", "production", "1764525600", "abcdefgh1"], ['{"token":"eyJhbGciOiJIUzI1NiJ9", "a": "no"}']
     ) == {
         "abcdefgh1",
         "eyJhbGciOiJIUzI1NiJ9",

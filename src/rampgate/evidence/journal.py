@@ -140,8 +140,8 @@ class Journal:
         return _clean(data, self._redactor)
 
     def learn(self, *secrets: str) -> None:
-        """Mask these from the next record on."""
-        self._redactor.learn(*secrets)
+        """Mask these, of a session, from the next record on; names of checks stay."""
+        self._redactor.learn(*secrets, session=True)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -169,6 +169,7 @@ number ("pass", "1234") must not maim it."""
 def _clean_record(fields: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     """A record's fields without secrets, and with its structure whole."""
     record = {key: value if key in _STRUCTURE else _clean(value, redactor) for key, value in fields.items()}
+    record |= {key: redactor.names.data(fields[key]) for key in ("check", "plan") if key in fields}
     seen = fields.get("measurement")
     if isinstance(seen, dict):
         record["measurement"] |= {key: seen[key] for key in _STRUCTURE if key in seen}

@@ -210,7 +210,7 @@ def _subject(settings: Settings) -> dict[str, dict[str, Any]]:
 def _write_header(run: Run, setup: Setup) -> None:
     """Write the header, before anything is measured."""
     settings = setup.settings
-    run.journal.learn(*argument_secrets(setup.invocation))
+    setup.redactor.learn(*argument_secrets(setup.invocation))
     run.journal.write(
         "header",
         run=run.id,

@@ -12,7 +12,7 @@ from rampgate.evidence.run import Expect
 from rampgate.io.guard import Guard
 from rampgate.io.http import client
 from rampgate.outcome import Outcome, Severity
-from rampgate.probes.sign_in import sign_in
+from rampgate.probes.sign_in import secrets_of, sign_in
 
 if TYPE_CHECKING:
     import httpx
@@ -84,7 +84,7 @@ class RunningVersion:
             cookies = http.cookies
         if not signed_in.value:
             raise ProbeError(signed_in.note)
-        self._run.journal.learn(*filter(None, (token, *(cookie.value for cookie in cookies.jar))))
+        self._run.journal.learn(*secrets_of(login, token, cookies))
 
         def within() -> httpx.Client:
             made = make(base)

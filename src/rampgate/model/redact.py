@@ -69,13 +69,25 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._whole = {secret for secret in secrets if secret}
+        self._of_sessions: set[str] = set()
 
-    def learn(self, *secrets: str) -> None:
-        """Mask these too from now on: a session's token is known only after sign-in."""
+    def learn(self, *secrets: str, session: bool = False) -> None:
+        """Mask these too from now on.
+
+        Args:
+            secrets: the values.
+            session: they are a session's, known only after sign-in.
+        """
         if new := {*secrets} - self._whole - {""}:
             self._whole |= new
-            for name in ("_short", "_readings", "_ends"):
+            self._of_sessions |= new if session else set()
+            for name in ("_short", "_readings", "_ends", "names"):
                 vars(self).pop(name, None)
+
+    @cached_property
+    def names(self) -> Redactor:
+        """For names of checks: what a target sets while they run leaves them as the plan has them."""
+        return Redactor(self._whole - self._of_sessions)
 
     @cached_property
     def _short(self) -> re.Pattern[str] | None:
@@ -191,15 +203,16 @@ def argument_secrets(arguments: Iterable[str]) -> set[str]:
 
 _TOKEN = re.compile(r"[\w.~+/=-]{16,}")
 _LEAST_COOKIE = 8
+_PREFERENCE = re.compile(r"[a-z]{0,15}|[A-Z]?[a-z]{0,14}|\d*")
 
 
 def session_secrets(cookies: Iterable[str], stored: Iterable[str]) -> set[str]:
     """What of a browser's cookies and storage may carry a session.
 
     Args:
-        cookies: their values.
+        cookies: their values; a short word or number is a preference (``theme=classic``).
         stored: values of its storage, of which words are that have letters and digits.
     """
-    kept = {value for value in cookies if len(value) >= _LEAST_COOKIE and not value.isdecimal()}
+    kept = {value for value in cookies if len(value) >= _LEAST_COOKIE and not _PREFERENCE.fullmatch(value)}
     words = {word for value in stored for word in _TOKEN.findall(value)}
     return kept | {word for word in words if re.search(r"\d", word) and re.search(r"[A-Za-z]", word)}

@@ -11,6 +11,7 @@ from rampgate.io.http import Answer, ask, find, get_here, site_of
 from rampgate.io.text import sendable
 from rampgate.model.html_form import sign_in_form
 from rampgate.model.measurement import Measurement
+from rampgate.model.redact import session_secrets
 
 if TYPE_CHECKING:
     from rampgate.config.subjects import LoginSettings
@@ -50,6 +51,13 @@ def sign_in(client: httpx.Client, login: LoginSettings) -> tuple[Measurement, st
     note = f"{login.path} {trouble}: no sign-in of a known-good account" if trouble else ""
     details = {"path": login.path, "status": answer.status, "ms": round(answer.ms, 1), "error": answer.error}
     return Measurement("sign_in_up", n=1, value=float(not trouble), note=note, details=details), token
+
+
+def secrets_of(login: LoginSettings, token: str | None, cookies: httpx.Cookies) -> set[str]:
+    """What of a session must be masked: not every cookie is the session's."""
+    values = {cookie.value or "" for cookie in cookies.jar if cookie.name == login.cookie}
+    every = (cookie.value or "" for cookie in cookies.jar)
+    return values | session_secrets(every, ()) | ({token} if token else set())
 
 
 def token_in(login: LoginSettings, data: Any) -> tuple[str | None, str]:

@@ -19,7 +19,7 @@ from rampgate.io.http import client, get_here
 from rampgate.io.kept import SENT_AGAIN
 from rampgate.model.measurement import Measurement
 from rampgate.probes.http import HealthProbe
-from rampgate.probes.sign_in import sign_in
+from rampgate.probes.sign_in import secrets_of, sign_in
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.login_session import LoginSession, Signed, signing_in
 
@@ -90,8 +90,7 @@ class StageContext:
                 self._session.opened(token, http.cookies)
             else:
                 self._refused += 1
-            cookies = (cookie.value for cookie in http.cookies.jar)
-            self.run.journal.learn(*(secret for secret in (token, *cookies) if secret))
+            self.run.journal.learn(*secrets_of(login, token, http.cookies))
         return measurement
 
     def audit(self, page: PageSettings) -> LighthouseProbe:

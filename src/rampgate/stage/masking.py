@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rampgate.model.redact import Redactor
     from rampgate.stage.stage_session import StageSession
 
+_NAMES = {"nodeid", "location", "rampgate_check"}
 _FILES = ("xmlpath", "log_file", "htmlpath", "report_log", "json_report_file", "debug")
 """Options that name a file which pytest or a well-known plugin writes."""
 
@@ -173,10 +174,10 @@ def clean_report(
         report.longrepr = (path, line, _printed(str(reason), redactor))
     elif (text := _printed(report.longreprtext, redactor)) != report.longreprtext:
         report.longrepr = text
-    if report.nodeid != (shown := _printed(report.nodeid, redactor)):
-        report.nodeid = shown
     kept = {name: value for name, value in vars(report).items() if name in {"longrepr", "outcome", "when"}}
-    vars(report).update(_cleaned(vars(report), redactor) | kept)
+    # A session's cookie may be a word of theirs, by which everybody calls the test.
+    named = {name: value for name, value in vars(report).items() if name in _NAMES}
+    vars(report).update(_cleaned(vars(report), redactor) | kept | _cleaned(named, redactor.names))
     if isinstance(report, pytest.TestReport):  # whose values may be of any type
         report.user_properties = [(name, _shown(value, redactor)) for name, value in report.user_properties]
 
