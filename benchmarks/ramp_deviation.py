@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from tests.unit.stores_fixture import free_port
 
 from rampgate.load.launch import command
 from rampgate.model.ramp import DEFAULT_RAMP, Ramp
@@ -102,7 +103,7 @@ def ours(folder: Path, ramp: Ramp, scale: int, *arguments: str) -> Polled:
     if ramp.plateau() is None:
         stages += f",5s:{ramp.stages[-1].target:g}"  # a load run without a plateau is refused
     (folder / "rampgate.toml").write_text(
-        TOML.format(stages=stages, scale=scale, port=_free_port()), encoding="utf-8"
+        TOML.format(stages=stages, scale=scale, port=free_port()), encoding="utf-8"
     )
     (folder / "stub.py").write_text(STUB, encoding="utf-8")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RAMPGATE_")}
@@ -121,7 +122,7 @@ def k6(folder: Path, program: str, ramp: Ramp) -> Polled:
     """Second since the first answer and users, as k6's REST API has them."""
     script = K6.replace("START", f"{_first(ramp):g}").replace("STAGES", json.dumps(_k6_stages(ramp)))
     (folder / "ramp.js").write_text(script, encoding="utf-8")
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     started = [program, "run", "--quiet", "--no-usage-report", "--address", address, "ramp.js"]
     process = subprocess.Popen(started, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     polled: Polled = []
@@ -135,13 +136,6 @@ def k6(folder: Path, program: str, ramp: Ramp) -> Polled:
     while polled and polled[-1][1] < ramp.stages[-1].target - 2:  # after its end its users go
         polled.pop()
     return polled
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def _first(ramp: Ramp) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 from tests.unit.backups import opened
 from tests.unit.fakes import received, send, send_json, serving
-from tests.unit.stores_fixture import secantus, valkey
+from tests.unit.stores_fixture import secantus, silent, valkey
 
 from rampgate import demo
 from rampgate.config.settings import DemoSettings
@@ -71,8 +70,8 @@ def world(folder: Path) -> Iterator[World]:
         _fill(redis)
         followed: list[str] = []
         address = stack.enter_context(serving(lambda handler: _answer(handler, followed)))
-        silent = stack.enter_context(_silent())
-        yield World(ready["web"], ready["api"], mongodb, redis, urlsplit(address).netloc, silent, followed)
+        door = stack.enter_context(silent())
+        yield World(ready["web"], ready["api"], mongodb, redis, urlsplit(address).netloc, door, followed)
 
 
 @contextmanager
@@ -106,15 +105,6 @@ def _answer(handler: BaseHTTPRequestHandler, followed: list[str]) -> None:
         send_json(handler, HTTPStatus.OK, {})
         return
     send(handler, int(code), "", {"Location": "/elsewhere"})
-
-
-@contextmanager
-def _silent() -> Iterator[str]:
-    """A port at which connections are taken, by the kernel, and nothing is ever said."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        door.listen(64)
-        yield f"127.0.0.1:{door.getsockname()[1]}"
 
 
 def contents(world: World) -> Mapping[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from proofs.delay_server import serving
 from proofs.load import gate
 from proofs.load.rows import Case, Row
+from tests.unit.stores_fixture import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 IDLE = """
 from locust import User, constant, task
+
 from rampgate.load.launch import load_test
 
 globals().update({name: thing for name, thing in load_test().items() if name != "LoadUser"})
@@ -126,9 +127,7 @@ def _dies(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
 
 def _worker(server: Served, folder: Path, plateau_s: int) -> gate.Finished:
     gate.configure(folder, server.url, CALM.format(plateau_s=plateau_s))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     with ExitStack() as stack:
         process = stack.enter_context(
             gate.started(folder, "--", "--master", "--master-bind-port", port, "--expect-workers", "2")

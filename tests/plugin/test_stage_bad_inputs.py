@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.plugin.deployment import Project, Ran, closed_address
 from tests.unit.backups import opened
 from tests.unit.fakes import serving
-from tests.unit.stores_fixture import secantus
+from tests.unit.stores_fixture import secantus, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
@@ -36,15 +33,6 @@ if depth:
 print(os.getpid(), flush=True)
 time.sleep(600)
 """
-
-
-@contextmanager
-def silent() -> Iterator[str]:
-    """Host and port of whoever takes connections and never says a word."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        door.listen(16)
-        yield f"127.0.0.1:{door.getsockname()[1]}"
 
 
 def before_a_deploy(folder: Path, settings: str) -> Ran:

@@ -25,6 +25,15 @@ def free_port() -> int:
 
 
 @contextmanager
+def silent() -> Iterator[str]:
+    """Host and port of whoever takes connections and never says a word."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen(64)
+        yield f"127.0.0.1:{door.getsockname()[1]}"
+
+
+@contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
     """A server process until the block ends.
 

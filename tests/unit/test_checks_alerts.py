@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 import time
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiosmtpd.controller import Controller
 from tests.unit.fakes import RUN_ID, context, received, send_json, serving
+from tests.unit.stores_fixture import free_port, silent
 
 from rampgate.checks import alerts
 from rampgate.errors import ConfigurationError, ProbeError
@@ -113,24 +113,13 @@ class Mails:
 @contextlib.contextmanager
 def mail_server(mails: Mails) -> Iterator[str]:
     """A real SMTP server; yields its apprise address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = Controller(mails, hostname="127.0.0.1", port=port, server_hostname="localhost")
     server.start()
     try:
         yield f"mailto://127.0.0.1:{port}?from=gate@x.test&to={SECRET}@x.test&mode=insecure"
     finally:
         server.stop()
-
-
-@contextlib.contextmanager
-def mute() -> Iterator[str]:
-    """A server that takes connections and never says a word."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        yield f"http://127.0.0.1:{silent.getsockname()[1]}"
 
 
 def test_a_channel_gets_no_password_of_a_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,17 +180,15 @@ def test_webhook_that_answers_badly_has_not_delivered(status: int, says: str) ->
 @BY_HTTP_AND_BY_MAIL
 def test_channel_where_nobody_listens_has_not_delivered(scheme: str) -> None:
     """It is told in the system's own words."""
-    with mute() as address:
-        pass
-    seen = send(scheme.format(urlsplit(address).netloc))
+    seen = send(scheme.format(f"127.0.0.1:{free_port()}"))
     assert (seen.value, seen.note) == (0.0, "Connection refused")
 
 
 @BY_HTTP_AND_BY_MAIL
 def test_channel_that_never_answers_costs_its_time_out(scheme: str) -> None:
     """And no more; a name says how long was waited."""
-    with mute() as address:
-        seen = send(scheme.format(urlsplit(address).netloc), timeout=SOON)
+    with silent() as address:
+        seen = send(scheme.format(address), timeout=SOON)
     assert (seen.value, seen.note) == (0.0, "no answer within 0.2 s")
 
 

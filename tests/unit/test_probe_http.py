@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.unit.fakes import Clients, FakeClock, always, in_turn, serving
+from tests.unit.stores_fixture import free_port
 
 from rampgate.errors import ProbeError
 from rampgate.io.http import ask, client
@@ -79,9 +80,7 @@ def test_without_patience_there_is_one_attempt() -> None:
 
 def test_a_closed_port_is_evidence() -> None:
     """A real refused connection is the target's failure."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def factory() -> httpx.Client:
         return client(f"http://127.0.0.1:{port}", run_id="r", timeout_s=1)
