@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,31 @@ def test_a_clock_that_was_set_back_lets_no_older_run_decide(reports: Reports, af
     reports.clock.time -= HOUR / 8
     reports.run("d", "load", 0.0)
     assert reports.judged(after).decision.value == "rollback"
+
+
+@pytest.mark.parametrize("left", ["torn", "empty", "none"])
+def test_a_newer_run_that_cannot_be_read_holds(reports: Reports, left: str) -> None:
+    """A full disk, a power cut, a journal that was taken away: no older promotion stands in for it."""
+    reports.run("d", "load", 0.0)
+    (reports.folder / "latest").symlink_to("d")
+    (path,) = (reports.folder / "d").glob("journal-*.jsonl")
+    if left == "none":
+        path.unlink()
+    else:
+        os.truncate(path, 200 if left == "torn" else 0)
+    assert set(reasons(reports.judged())) == set(NEEDED)
+    assert "d" in {each.run for each in reports.judged().stages}
+
+
+def test_a_newer_run_that_was_moved_decides(
+    reports: Reports, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A link in its place, to where there is more room."""
+    reports.run("d", "load", 0.0)
+    away = tmp_path_factory.mktemp("disk") / "d"
+    (reports.folder / "d").rename(away)
+    (reports.folder / "d").symlink_to(away)
+    assert reports.judged().decision.value == "rollback"
 
 
 def test_a_run_before_the_last_change_does_not_count(reports: Reports) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEPLOY = "deploy"
+_KINDS = ("main", "load", "refused")
+"""What the processes are called that begin an invocation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def judge_current(
     terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
     known = [*mine, *(start for start in starts if start.record["type"] == "refused")]
     runs = [run for stage in required for run in _runs(stage, known, current, first)]
+    runs = _not_before(runs, *_unreadable(reports))
     return decide(dict(zip(("environment", "version", "percentage"), current, strict=True)), runs, terms)
 
 
@@ -89,11 +92,28 @@ def _starts(reports: Path) -> Iterator[Start]:
     The load run that belongs to a stage is a part of it, and none of its own.
     """
     for path in sorted(reports.glob("*/journal-*.jsonl")):
-        if path.parent.is_symlink():
+        if path.parent.name == journal.LATEST:
             continue
         record = journal.start_of(path)
         if record and not record.get("within"):
             yield Start(path.parent, record)
+
+
+def _not_before(runs: Sequence[StageRun], lost: float, name: str) -> list[StageRun]:
+    """The runs, each held that an unreadable one came after."""
+    why = "a later run, whose journal does not say what it was"
+    return [StageRun(run.stage, name, reason=why) if run.began < lost else run for run in runs]
+
+
+def _unreadable(reports: Path) -> tuple[float, str]:
+    """When a start was last written of which nothing can be read, and in which run; 0 where there is none."""
+    files = [path for kind in _KINDS for path in reports.glob(f"*/journal-{kind}-*.jsonl")]
+    lost = [path for path in files if path.parent.name != journal.LATEST and journal.start_of(path) is None]
+    latest = reports / journal.LATEST
+    if latest.is_dir() and not any(latest.glob("journal-*.jsonl")):
+        lost.append(latest.resolve() / "journal")
+    times = ((path if path.exists() else path.parent).stat().st_mtime for path in lost)
+    return max(zip(times, (path.parent.name for path in lost), strict=True), default=(0.0, ""))
 
 
 def _changes(start: Start) -> bool:
