@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from rampgate.stage.stage_session import StageSession
 
 TERMINAL = "rampgate.stage.terminal"
-pytest_plugins = [TERMINAL]
+pytest_plugins = [TERMINAL, "rampgate.stage.program"]
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:

@@ -56,6 +56,7 @@ STAGE_SESSION: pytest.StashKey[StageSession] = pytest.StashKey()
 EXPECT: pytest.StashKey[Expect] = pytest.StashKey()
 CHECK_ID = pytest.StashKey[str]()
 PLANNED: pytest.StashKey[Planned] = pytest.StashKey()
+EXIT_CODE = pytest.StashKey[int]()
 PARSER = pytest.StashKey[pytest.Parser]()
 
 

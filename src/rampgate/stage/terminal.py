@@ -16,7 +16,7 @@ from rampgate.errors import ConfigurationError
 from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Decision
 from rampgate.stage.heartbeat import Heartbeat
-from rampgate.stage.items import LOAD, STAGE_SESSION, stage_meant, worker_of
+from rampgate.stage.items import EXIT_CODE, LOAD, STAGE_SESSION, stage_meant, worker_of
 from rampgate.stage.masking import clean_report, for_its_owner, mask
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         active.run.journal.close()
     else:
         _conclude(session, active, active.run, broken=broken)
+    config.stash[EXIT_CODE] = int(session.exitstatus)
     return result
 
 
