@@ -22,7 +22,7 @@ import gevent
 
 from rampgate.load import cohorts
 
-from . import typed
+from . import keys, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +62,7 @@ class Coordinator:
         self._measured = measured
         self._options = options
         self._listening: set[str] = set()
+        self._strangers: set[str] = set()
         self._reporting: set[str] = set()
         self._ready: set[str] = set()
         self._ended: set[str] = set()
@@ -77,15 +78,15 @@ class Coordinator:
             (NOTE, self._note),
             (END, self._end),
         ):
-            runner.register_message(kind, listener)
-        runner.environment.events.worker_connect.add_listener(self._joined)  # type: ignore[no-untyped-call]  # Locust's
+            runner.register_message(kind, self._proven(listener))
         runner.greenlet.spawn(self._watch)
 
     @property
     def present(self) -> list[str]:
         """The nodes of the workers that could take part."""
         clients = self._runner.clients
-        return [client.id for client in clients.ready + clients.running + clients.spawning]
+        there = (client.id for client in clients.ready + clients.running + clients.spawning)
+        return [node for node in there if node not in self._strangers]
 
     def wait_for(self, workers: int, seconds: float, progress: Callable[[str], None]) -> str:
         """Wait until so many workers are ready, and say what is missing where they are not; "" of nothing.
@@ -118,6 +119,7 @@ class Coordinator:
             if there <= self._listening and self._ended <= there:
                 break
             gevent.sleep(CHECK_EVERY_S / 10)
+        self._refuse(run, set(self.present) - self._listening)
         self._sinks, self._reporting, self._ready, self._begun = {}, set(), set(), False
         self._ended = set()
         self._accounts, self._of = cohorts.marks(accounts), len(self.present)
@@ -180,10 +182,23 @@ class Coordinator:
         """When the ramp began, on this machine's clock and as a time that has passed."""
         return {"elapsed": run.elapsed, "zero": time.monotonic() - run.elapsed, "boot": boot_id()}
 
-    def _joined(self, client_id: str, **_: Any) -> None:
-        run = self._measured()
-        if run is not None and self._of and client_id not in self._sinks:
-            self._assign(run, client_id, len(self._sinks))
+    def _proven(self, listener: Callable[..., None]) -> Callable[..., None]:
+        """Lets a listener hear what comes from who has our key, and nothing else."""
+
+        def heard(msg: Any, **_: Any) -> None:
+            if keys.proves(msg):
+                listener(msg)
+
+        return heard
+
+    def _refuse(self, run: LoadRun, nodes: set[str]) -> None:
+        """Leave out who has not proven that it may take part; users that Locust gives it are missing."""
+        for node in sorted(nodes - self._strangers):
+            self._strangers.add(node)
+            run.trouble(
+                f"{self._name(node)} does not prove that it may take part; accepted are workers of this "
+                f"account and machine, or with the {keys.VARIABLE} of the master"
+            )
 
     def _watch(self) -> None:
         while True:
@@ -207,28 +222,31 @@ class Coordinator:
         index = self._runner.get_worker_index(node)  # type: ignore[no-untyped-call]  # Locust's
         return f"worker{index + 1}"
 
-    def _hello(self, msg: Any, **_: Any) -> None:
+    def _hello(self, msg: Any) -> None:
+        run = self._measured()
         self._listening.add(msg.node_id)
+        if run is not None and self._of and msg.node_id not in self._sinks:
+            self._assign(run, msg.node_id, len(self._sinks))
 
-    def _is_ready(self, msg: Any, **_: Any) -> None:
+    def _is_ready(self, msg: Any) -> None:
         if run := self._of_now(msg):
             self._ready.add(msg.node_id)
             if self._begun:
                 self._runner.send_message(BEGIN, self._when(run), client_id=msg.node_id)
 
-    def _rows(self, msg: Any, **_: Any) -> None:
+    def _rows(self, msg: Any) -> None:
         if self._of_now(msg) and (sink := self._sinks.get(msg.node_id)):
             sink(msg.data["block"])
 
-    def _trouble(self, msg: Any, **_: Any) -> None:
+    def _trouble(self, msg: Any) -> None:
         if run := self._of_now(msg):
             run.trouble(f"{self._name(msg.node_id)}: {msg.data['text']}")
 
-    def _note(self, msg: Any, **_: Any) -> None:
+    def _note(self, msg: Any) -> None:
         if run := self._of_now(msg):
             run.note(f"{self._name(msg.node_id)}: {msg.data['text']}")
 
-    def _end(self, msg: Any, **_: Any) -> None:
+    def _end(self, msg: Any) -> None:
         if self._of_now(msg):
             self._reporting.discard(msg.node_id)
             self._ended.add(msg.node_id)
@@ -239,15 +257,13 @@ class Coordinator:
         return run if run is not None and msg.data["run"] == run.id else None
 
 
-def shared_settings(settings: Settings) -> dict[str, Any]:
-    """What master and workers must agree on; without secrets."""
+def shared_settings(settings: Settings) -> dict[str, str]:
+    """What master and workers must agree on, each as a digest that only they can make."""
     load = settings.load.model_dump(mode="json", exclude={"accounts"})
     endpoints = [endpoint.model_dump(mode="json") for endpoint in settings.endpoints if endpoint.load]
-    return {
-        **{f"load.{key}": value for key, value in load.items()},
-        "endpoints": endpoints,
-        "target.api": settings.target.api,
-    }
+    shared = {**{f"load.{key}": value for key, value in load.items()}, "endpoints": endpoints}
+    shared["target.api"] = settings.target.api
+    return {key: keys.digest(value) for key, value in shared.items()}
 
 
 def boot_id() -> str:

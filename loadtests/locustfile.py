@@ -76,8 +76,7 @@ class Gate:
 def prepare(environment: Any, **_: Any) -> None:
     """Check everything before anything is sent; headless, begin the run."""
     options = environment.parsed_options
-    # Until there is a verdict: no evidence never passes. A worker has none of its own.
-    is_worker = isinstance(environment.runner, WorkerRunner)
+    is_worker = isinstance(environment.runner, WorkerRunner)  # it has no verdict of its own
     _leave_with(environment, ExitCode.PROMOTE if is_worker else ExitCode.HOLD)
     Start.begun = True
     sys.path.sort(key=str(Path.cwd()).__eq__)  # Locust has put it first; what is installed comes before it
@@ -105,7 +104,7 @@ def prepare(environment: Any, **_: Any) -> None:
 
 
 def _leave_with(environment: Any, code: ExitCode) -> None:
-    """Exit with this code; another that a listener of the user's puts there makes no better one of it."""
+    """Exit with this code, of which no listener of the user's makes a better one."""
     environment.process_exit_code = Start.code = code
 
 
@@ -161,6 +160,8 @@ def interrupt(environment: Any, main: Any) -> None:
 
 def hurry(environment: Any) -> None:
     """Somebody ends the run that is on: what is under way is hardly waited for, and left out."""
+    if Gate.run:
+        Gate.run.cut = True
     if Gate.run or work.now:
         environment.stop_timeout = min(environment.stop_timeout, load.INTERRUPTED_STOP_TIMEOUT_S)
         if Gate.coordinator:
@@ -294,7 +295,6 @@ for event, listener in (
     (events.user_error, keep_error),
     (events.test_stop, judge),
     (events.quit, show),
-    # Past this, one more Ctrl-C would take the place of the exit code.
-    (events.quit, lambda **_: signal.signal(signal.SIGINT, signal.SIG_IGN)),
+    (events.quit, lambda **_: signal.signal(signal.SIGINT, signal.SIG_IGN)),  # it would replace the exit code
 ):
     event.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's events carry no types

@@ -44,10 +44,12 @@ def ignored() -> str:
 def add_options(parser: LocustArgumentParser, **_: Any) -> None:
     """Options of ours beside Locust's own, and none of either from anywhere but the command line.
 
-    The web page is for this machine alone, unless it is asked for otherwise.
+    The web page, and the port of workers that are forked, are for this machine alone.
     """
     _watch()
     parser.set_defaults(web_host="127.0.0.1")
+    if "--master" not in sys.argv:  # of --processes, all are on this machine
+        parser.set_defaults(master_bind_host="127.0.0.1")
     group = parser.add_argument_group("Rampgate")
     added = [
         group.add_argument("--rampgate-config", metavar="FILE", help="Settings (or rampgate.toml here)"),

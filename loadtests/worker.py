@@ -18,7 +18,7 @@ from rampgate.load.plan import headers_of
 from rampgate.load.run import INTERRUPTED_STOP_TIMEOUT_S
 from rampgate.load.times import Recorder
 
-from . import journey, typed, work
+from . import journey, keys, typed, work
 from .coordinator import BEGIN, END, HELLO, NOTE, PREPARE, READY, ROWS, TROUBLE, boot_id, shared_settings
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ class Worker:
             self._send(END, {})
             gevent.spawn(self._runner.quit)
             raise StopTest(str(error)) from None
+        mine = shared_settings(settings)
         for key, value in assignment["settings"].items():
-            if shared_settings(settings)[key] != value:
+            if mine[key] != value:
                 self.trouble(f"its settings differ from the master's in {key}")
         if typed.ignored() not in {"", assignment["ignored"]}:
             self._send(NOTE, {"text": typed.ignored()})
@@ -122,4 +123,6 @@ class Worker:
         self._send(ROWS, {"block": block})
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
-        self._runner.send_message(kind, {"run": self._assignment.get("run"), **data})
+        sent = {"run": self._assignment.get("run"), **data}
+        sent[keys.PROOF] = keys.proof(kind, self._runner.client_id, sent)
+        self._runner.send_message(kind, sent)

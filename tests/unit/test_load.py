@@ -193,6 +193,15 @@ def test_an_interrupted_run_holds_and_keeps_what_was_measured(started: Started) 
     assert decided.reasons[0] == "load: interrupted"
 
 
+def test_an_interrupt_while_answers_are_waited_for_holds(started: Started) -> None:
+    """After the last user's time what is under way may be what hangs: a run without it is no whole one."""
+    started.ask(20, 400)
+    started.run.cut = True
+    decided = started.end(45.1)
+    assert (decided.decision, decided.complete) == (Decision.HOLD, False)
+    assert decided.reasons[0] == "load: interrupted"
+
+
 def test_an_interrupt_is_told_before_what_it_left_undecided(started: Started) -> None:
     """Too few requests to decide anything: the first reason is that the run was interrupted."""
     started.ask(20, 4)

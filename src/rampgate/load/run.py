@@ -81,6 +81,8 @@ class LoadRun:
         self.ramp = ramp_of(setup.settings.load)
         self.clock = clock or SystemClock()
         self.peak_users, self._complete = 0, False
+        self.cut = False
+        """Whether somebody had what was under way left out: that is no whole run, however far it came."""
         self._troubles: dict[str, None] = {}
         self._recorders: dict[str, Recorder] = {}
         self.facts = Facts()
@@ -247,6 +249,7 @@ class LoadRun:
         self._counted.finish()
         self._monitor()
         self._files.close()
+        self._complete &= not self.cut
         whole = f"after {self.elapsed:.1f} s of {self.ramp.duration:g} s"
         early = self.ending and not self._complete
         if not self._complete:
