@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from rampgate.errors import ProbeError, RefusedError
-from rampgate.io import mongo_network
+from rampgate.io import mongo_network, redis_network
 from rampgate.io.guard import Guard
 from rampgate.model.redact import Redactor, credentials
 
@@ -26,6 +26,8 @@ _CERTIFICATE_OPTIONS = ("tlsdisableocspendpointcheck", "tlsinsecure", "tlsallowi
 _LATER_MS = 250
 """A server is looked for a little longer than for connecting: else nobody knows yet why there is none."""
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username", "Authentication", "AUTH failed")
+_MOST_BYTES, _MOST_BACKUP_BYTES = 1_000_000, 1_000_000_000
+"""Of one answer: of what is asked by a check, and of a piece of a store's content, which may hold 512 MB."""
 _OWN = ("timeout", "socket_timeout", "socket_connect_timeout", "protocol", "decode_responses", "tls")
 
 
@@ -138,8 +140,8 @@ def redis(
 
     Args:
         url: where; account and TLS are in it.
-        timeout_s: for connecting, and for the first answer: who says nothing then is not waited for.
-        answer_s: for each later answer, None: timeout_s.
+        timeout_s: for connecting, and for the whole first answer: who is silent then is not waited for.
+        answer_s: for each later answer as a whole, None: timeout_s.
         database: number of the database, None: that of the address.
         raw: give answers as they come, as bytes, and leave no trace in the eviction order.
         guard: of where it may connect to; None: to this machine.
@@ -150,8 +152,9 @@ def redis(
         StoreError: whatever the server did not do, in the context too.
     """
     address = redis_address(url)
-    if "path" not in address:
-        address["connection_class"] = _guarded(address["tls"], guard or Guard())
+    scheme = "unix" if "path" in address else "rediss" if address["tls"] else "redis"
+    most = _MOST_BYTES if answer_s is None else _MOST_BACKUP_BYTES
+    address["connection_class"] = redis_network.connection_class(scheme, guard or Guard(), most)
     from redis.exceptions import RedisError
 
     try:
@@ -198,29 +201,6 @@ def _introduced(client: Any, *more: tuple[str, str]) -> Any:
         with suppress(RedisError):
             client.execute_command("CLIENT", *command)
     return client
-
-
-def _guarded(tls: bool, guard: Guard) -> type[Any]:  # of an address
-    """The class of connections to the addresses that the guard has checked: no name is looked up twice."""
-    from redis.connection import Connection, SSLConnection
-
-    class _Connection(Connection):
-        def _connect(self) -> Any:
-            host, trouble = self.host, OSError("the host has no address")
-            try:
-                for self.host in guard.resolve(host):
-                    try:
-                        return super()._connect()  # type: ignore[no-untyped-call]  # as above
-                    except OSError as error:
-                        trouble = error
-            finally:
-                self.host = host
-            raise trouble
-
-    class _SSLConnection(SSLConnection, _Connection):
-        """TLS to the host's name: SSLConnection wraps what the class after it connects."""
-
-    return _SSLConnection if tls else _Connection
 
 
 def _redis_failure(text: str, error: Exception) -> str:
