@@ -56,7 +56,7 @@ class Session:
         share = pycurl.CurlShare()
         for kind in _SHARED:
             share.setopt(pycurl.SH_SHARE, kind)
-        self._connections = Connections(multi, share, max(1, round(timeout_s * 1000)))
+        self._connections = Connections(multi, share, max(1, round(timeout_s * 1000)), multi.pinned(base))
         self._requests: list[Request] = []
         multi.add_session(self)
 

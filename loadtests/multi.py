@@ -6,12 +6,13 @@ import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import pycurl  # type: ignore[import-untyped]  # it carries no types
 from gevent import get_hub, monkey
 
 from rampgate.errors import RefusedError
-from rampgate.io.guard import Guard, addresses_of
+from rampgate.io.guard import Guard, addresses_of, bracketed
 from rampgate.io.kept import RESET_PAUSES_S, unread
 
 from .kept import Kept
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MS = 1e-3
 _ENDLESS = 1 << 30
+_LOCALHOST, _PORTS = ".localhost", {"https": 443}
 WAKES_FOR_S = 0.5e-3
 """How long users are woken until the sockets are looked at again: by so much an answer may be read late."""
 _blocking_look_up = partial(addresses_of, look_up=monkey.get_original("socket", "getaddrinfo"))
@@ -104,6 +106,18 @@ class Multi:
                 return str(error)
             self._admitted.add(address)
         return ""
+
+    @staticmethod
+    def pinned(url: str) -> list[str]:
+        """What libcurl is told of where an address leads, [] where it asks the resolver as every probe does.
+
+        By itself it takes each ``localhost`` for ::1 and 127.0.0.1, whatever the resolver says.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        found = _blocking_look_up(host) if f".{host}".rstrip(".").endswith(_LOCALHOST) else ()
+        port = parts.port or _PORTS.get(parts.scheme, 80)
+        return [f"{host}:{port}:{','.join(bracketed(str(each)) for each in found)}"] if found else []
 
     def start(self, transfer: Transfer) -> None:
         """Begin a transfer; it goes out when the loop runs next."""

@@ -34,11 +34,13 @@ class Connections(NamedTuple):
         multi: drives them.
         share: their connections, cookies and TLS sessions.
         timeout_ms: for a whole request.
+        pinned: where their host is, as libcurl's RESOLVE has it; [] where it looks it up.
     """
 
     multi: Multi
     share: pycurl.CurlShare
     timeout_ms: int
+    pinned: Sequence[str]
 
 
 class Request:
@@ -186,6 +188,7 @@ class Transfer:
         put = easy.setopt
         put(pycurl.SHARE, user.share)
         put(pycurl.URL, request.url)
+        put(pycurl.RESOLVE, user.pinned)
         put(pycurl.HTTPHEADER, request.headers)
         put(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         put(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)

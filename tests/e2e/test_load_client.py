@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -534,6 +535,23 @@ def test_a_foreign_address_gets_no_packet(server: Scripted) -> None:
         assert answer.own
         assert "not allowed; allowed_hosts: 192.0.2.0/24" in answer.error
     assert server.accepted == 0
+
+
+@pytest.mark.parametrize("name", ["localhost", "api.localhost"])
+def test_localhost_is_where_the_resolver_says(
+    name: str, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is loaded is the server that every other check asks, of two that have the same port."""
+    resolved = Scripted("127.0.0.2", server.port)
+    monkeypatch.setattr("loadtests.multi._blocking_look_up", lambda _: (ip_address("127.0.0.2"),))
+
+    def work(multi: Multi) -> Any:
+        one = Session(multi, server.url.replace("127.0.0.1", name), timeout_s=20)
+        return one.batch([one.prepare("GET", "/json")])[0]
+
+    assert run(work, ["127.0.0.0/8", "::1"]).status == 200
+    assert (server.accepted, resolved.accepted) == (0, 1)
+    resolved.close()
 
 
 def test_a_name_that_resolves_elsewhere_later_gets_no_packet(server: Scripted) -> None:
