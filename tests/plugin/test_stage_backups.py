@@ -137,6 +137,25 @@ def test_stores_that_are_not_there_fail(tmp_path: Path) -> None:
     assert not (tmp_path / "backups").exists()
 
 
+@pytest.mark.parametrize("allowed", ["", 'may_be_empty = ["mongodb", "redis"]'], ids=["", "may be empty"])
+def test_a_store_without_anything_in_it_is_not_backed_up_well(
+    tmp_path: Path, stores: tuple[str, str], allowed: str
+) -> None:
+    """No data never promotes: collections without a document and a database without a key are errors."""
+    with opened(stores[0]) as client:
+        client["hollow"].create_collection("patients")
+        client["hollow"]["patients"].create_index("number")
+        try:
+            with valkey(tmp_path, "--repl-diskless-sync-delay", "0") as url:
+                more = f'databases = ["hollow"]\n{allowed}'
+                ran = configured(tmp_path, (stores[0], url), more).run("-m", "predeploy")
+        finally:
+            client.drop_database("hollow")
+    assert {ran.outcomes[MONGODB], ran.outcomes[REDIS]} == {"passed" if allowed else "error"}, ran.told
+    for words in ("MongoDB held no document", "Redis held no key"):
+        assert (words in ran.told) is not bool(allowed)
+
+
 def test_a_wrong_password_fails(tmp_path: Path, stores: tuple[str, str]) -> None:
     """A refused account is told from a dead server."""
     wrong = (stores[0], stores[1].replace("canary-redis", "canary-wrong"))

@@ -52,6 +52,7 @@ def prove(
     if wrong:
         return proof
     described, uri = _read_manifest(folder, proof), settings.scratch_mongodb or store.uri
+    proof.held = sum(int(entry["documents"]) for entry in described)
     with stores.mongodb(uri, timeout_s=store.timeout, answer_s=progress.left_s, guard=guard) as client:
         _name_leftovers(client, settings.scratch_prefix, proof)
         for name in dict.fromkeys(entry["database"] for entry in described):

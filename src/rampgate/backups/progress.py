@@ -95,9 +95,11 @@ class Proof:
         differences: one sentence each.
         notes: what is no difference, and worth knowing.
         details: further evidence as plain JSON.
+        held: how many documents or keys the store held when it was backed up.
     """
 
     compared: int = 0
     differences: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+    held: int = 0

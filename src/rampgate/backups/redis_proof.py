@@ -102,8 +102,7 @@ def _compare(keys: Keys, proof: Proof, now_ms: int) -> None:
     proof.differences += keys.differences(now_ms)
     # Where there was something to compare and nothing held still, there is no evidence.
     proof.compared = proof.compared + compared if compared or not total else len(proof.differences)
-    if not total:
-        proof.notes.append("Redis held no key")
+    proof.held = total
     if changed := keys.changed:
         proof.notes.append(f"{counted(changed)} written to or expired meanwhile, and not compared")
     if keys.step > 1:

@@ -20,6 +20,9 @@ class BackupSettings(Table):
     databases: list[str] = Field(default=[], description="empty: the one that the URI names, else all")
     scratch_prefix: str = Field(default="rampgate_scratch_", pattern=r"^rampgate[A-Za-z0-9_-]*$")
     scratch_mongodb: StoreAddress = Field(default="", description="URI of another server to restore into")
+    may_be_empty: list[Literal["mongodb", "redis"]] = Field(
+        default=[], description="stores that need not hold anything; of others an empty one holds"
+    )
     timeout: Duration = Field(default=1800.0, gt=0)
     required: bool = True
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rampgate.stage.context import StageContext
 
 _SHOWN = 3
+_HELD_NOTHING = {"mongodb": "MongoDB held no document", "redis": "Redis held no key"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class StoreBackup:
         except StoreError as error:
             raise ProbeError(f"{folder} is not proven: {error}") from None
         wrong = proof.differences
+        if not (proof.held or wrong):
+            proof.notes.insert(0, f"{_HELD_NOTHING[self.store]}: the address may be of another server")
+            if self.store not in self.settings.may_be_empty:
+                raise ProbeError(
+                    f'{proof.notes[0]}; where that is right, set backups.may_be_empty = ["{self.store}"]'
+                )
         shown = [*wrong[:_SHOWN], *([f"{len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else [])]
         details = {"compared": proof.compared, "differences": wrong, **proof.details}
         return [
