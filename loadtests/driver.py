@@ -7,7 +7,6 @@ that several user classes, their weights, and workers are what Locust makes of t
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, MasterRunn
 
 from rampgate.load import profile
 
+from . import typed
 from .others import Crowd
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Driver:
 
         self._runner.shape_worker = shape_worker  # type: ignore[method-assign]  # there is no hook for it
         # Locust's start waits this long for the workers' reports; the next user would be late.
-        os.environ["LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP"] = "0"
+        typed.set_own("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0")
         logging.getLogger("locust.runners").addFilter(_is_news)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each of our own few requests
 

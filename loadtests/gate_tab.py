@@ -73,12 +73,17 @@ class LiveView:
         self._ended: tuple[Path, dict[str, Any]] | None = None
         self.folder: Path | None = None
 
+    def begin(self, **_: Any) -> None:
+        """A run begins: how it ends is shown also to whoever comes only then."""
+        if self._gate.run is not None:
+            self.folder = self._gate.run.folder
+
     def now(self) -> Mapping[str, Any]:
         """The run as plain JSON; ``phase`` is idle, running, judging or ended."""
         run = self._gate.run
         if run is None:
             return self._over()
-        self.folder = run.folder
+        self.begin()
         if run is not self._of or time.monotonic() >= self._next:
             # Set first: whoever asks while this one is made gets the one before.
             self._of, self._next = run, time.monotonic() + EVERY_S
@@ -151,7 +156,9 @@ def install(environment: Environment, gate: Gate) -> None:
         static_url_path="/gate/static",
         url_prefix=web.app.blueprints["locust"].url_prefix,
     )
-    for path, view in _views(LiveView(gate)).items():
+    live_view = LiveView(gate)
+    environment.events.test_start.add_listener(live_view.begin)  # type: ignore[no-untyped-call]  # Locust's
+    for path, view in _views(live_view).items():
         pages.add_url_rule(path, view.__name__, web.auth_required_if_enabled(view))  # type: ignore[no-untyped-call]  # Locust's web page carries no types
     pages.after_request(_secured)
     web.app.before_request(partial(_refuse_others, {web.host, *_HERE}))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
 
 _ignored: dict[str, None] = {}
+_own: set[str] = set()
 
 
 def _watch() -> None:
@@ -27,6 +28,12 @@ def _watch() -> None:
         program.stem == "locust" or program.parts[-2:] == ("locust", "__main__.py")
     ):
         exiting.watch()
+
+
+def set_own(name: str, value: str) -> None:
+    """Set a variable of Locust's that holds from here on: its page makes a parser anew for each start."""
+    os.environ[name] = value
+    _own.add(name)
 
 
 def ignored() -> str:
@@ -81,7 +88,8 @@ def _read_nothing_else(parser: LocustArgumentParser, ours: Collection[str]) -> N
     names = {action.dest for action in plain._actions}.union(ours)  # noqa: SLF001  # there is no other list
     decided = [action for action in parser._actions if action.dest in names]  # noqa: SLF001  # as above
     of_options = {action.env_var for action in decided}
-    for name in sorted(name for name in os.environ if name.startswith("LOCUST_") or name in of_options):
+    found = {name for name in os.environ if name.startswith("LOCUST_") or name in of_options}
+    for name in sorted(found - _own):
         _ignored[name] = None
         del os.environ[name]
     # The one option whose default Locust takes from a variable by itself.

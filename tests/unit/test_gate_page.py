@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,39 @@ def page() -> FlaskClient:
     web = SimpleNamespace(
         app=app, host="127.0.0.1", auth_required_if_enabled=lambda view: view, template_args={}
     )
-    environment: Any = SimpleNamespace(web_ui=web)
+    events = SimpleNamespace(test_start=SimpleNamespace(add_listener=lambda _: None))
+    environment: Any = SimpleNamespace(web_ui=web, events=events)
     gate_tab.install(environment, SimpleNamespace(run=None))
     return app.test_client()
+
+
+def test_a_run_that_ended_while_nobody_looked_is_shown(tmp_path: Path) -> None:
+    """Whoever opens the page only after the run finds it, being judged or judged, and no invitation."""
+    gate = SimpleNamespace(run=None)
+    view = gate_tab.LiveView(gate)
+    view.begin()
+    assert view.now()["phase"] == "idle"
+    gate.run = SimpleNamespace(folder=tmp_path)
+    view.begin(environment=None)
+    gate.run = None
+    assert view.now()["phase"] == "judging"
+
+
+def test_a_page_follows_every_start() -> None:
+    """Each start from the page or the terminal is heard of, before anybody opens the tab."""
+    web = SimpleNamespace(
+        app=Flask(__name__), host="127.0.0.1", auth_required_if_enabled=lambda view: view, template_args={}
+    )
+    web.app.register_blueprint(Blueprint("locust", __name__))
+    begins: list[Any] = []
+    events = SimpleNamespace(test_start=SimpleNamespace(add_listener=begins.append))
+    environment: Any = SimpleNamespace(web_ui=web, events=events)
+    gate = SimpleNamespace(run=None)
+    gate_tab.install(environment, gate)
+    gate.run = SimpleNamespace(folder=Path("reports/the-run"))
+    begins[0](environment=environment)
+    gate.run = None
+    assert web.app.test_client().get("/gate/now").get_json()["phase"] == "judging"
 
 
 @pytest.mark.parametrize(
