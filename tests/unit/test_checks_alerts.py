@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 import time
+from base64 import b64encode
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -312,6 +313,11 @@ def test_sender_that_breaks_down_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         ("[SSL: X] certificate verify failed: self-signed certificate (_ssl.c:1)", "self-signed certificate"),
         (f"url: /{SECRET} ([Errno -2] Name or service not known)", "Name or service not known"),
         ("Failed to send Slack notification: error=0.", "apprise could not send it"),
+        (
+            f"SMTP (535, b'5.7.8 cannot read AUTH PLAIN {b64encode(SECRET.encode()).decode()} ##vso[x]')",
+            "the mail server refuses it: 535 5.7.8",
+        ),
+        (f"SMTP (550, b'no mailbox {SECRET}')", "the mail server refuses it: 550 no mailbox ***"),
     ],
 )
 def test_cause_is_told_without_what_apprise_logs_around_it(line: str, says: str) -> None:
@@ -319,3 +325,5 @@ def test_cause_is_told_without_what_apprise_logs_around_it(line: str, says: str)
     told = cause(["Notifying 1 service(s).", line], f"slack://{SECRET}", 1.0)
     assert says in told
     assert SECRET not in told
+    assert "##" not in told
+    assert b64encode(SECRET.encode()).decode() not in told

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.process import run
+from rampgate.model.redact import MASK, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,10 +36,11 @@ _SYSTEM = re.compile(r"\[Errno -?\d+\] ([\w ,]+)")
 _CERTIFICATE = re.compile(r"certificate verify failed(?:: [^()]+)?")
 _START_S = 60.0
 """What starting a process may take on a busy machine, beyond the time that the channel has."""
-_LOOPBACK = "localhost,127.0.0.1,::1"
+_LOOPBACK = "localhost,127.0.0.0/8,127.0.0.1,::1"
 _KEPT = 200
 _SHORT = 3
-_MASK = "***"
+_SIGN_IN = "53"
+_CODES = re.compile(r"([245]\.\d{1,3}\.\d{1,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,9 @@ def cause(lines: Iterable[str], url: str, seconds: float) -> str:
         redirect = ", a redirect; the message is not sent on" if found[1].startswith("3") else ""
         return f"HTTP {found[1]}{redirect}"
     if found := _REPLY.search(text):
-        return f"the mail server refuses it: {found[1]} {_without(found[3], url)}"
+        refused = found[1].startswith(_SIGN_IN)  # which repeats what it was sent, in whatever form
+        words = _CODES.match(found[3])[0] if refused else _without(found[3], url)  # type: ignore[index]
+        return f"the mail server refuses it: {found[1]} {words}".rstrip()
     if "timed out" in text:
         return no_answer(seconds)
     if found := _CERTIFICATE.search(text) or _SYSTEM.search(text):
@@ -184,9 +188,11 @@ def _wrong(url: str) -> str:
 
 def _without(text: str, url: str) -> str:
     """A server's words in one line, without any part of the channel's address."""
-    for part in sorted(set(_parts(url)), key=len, reverse=True):
-        text = text.replace(part, _MASK)
-    return " ".join(text.replace("\\n", " ").split())
+    words = " ".join(text.replace("\\n", " ").split())
+    parts = sorted(set(_parts(url)), key=len, reverse=True)
+    for part in parts:
+        words = words.replace(part, MASK)
+    return Redactor(parts).text(words)
 
 
 def _parts(url: str) -> Iterator[str]:

@@ -10,6 +10,8 @@ _UNSEEN = {"script", "style", "template", "noscript"}
 _DEEPEST = 100
 _NO_CHARACTER = re.compile(r"&#[0-9]{20,};?")
 """A number that Python refuses to read."""
+_LONG_TAG = re.compile(r"<[a-zA-Z/][^<>]{65536,}>?")
+"""Of which html.parser would keep each attribute as objects of its own: a hundred times the page's size."""
 
 
 class HTMLReader(HTMLParser):
@@ -18,7 +20,8 @@ class HTMLReader(HTMLParser):
     def read(self, body: bytes) -> Self:
         """Read HTML in UTF-8; what is not is replaced, and what never ends is left out, as browsers do."""
         # What close() does with a tag that never ends takes quadratic time; the tag ends a last text.
-        self.feed(_NO_CHARACTER.sub("\ufffd", body.decode(errors="replace")) + "<br>")
+        text = _LONG_TAG.sub("<br>", _NO_CHARACTER.sub("\ufffd", body.decode(errors="replace")))
+        self.feed(text + "<br>")
         return self
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:

@@ -15,7 +15,7 @@ import pytest
 from rampgate.config import plan
 from rampgate.errors import ConfigurationError
 from rampgate.stage.items import EXPECT, STAGE_SESSION, check_id
-from rampgate.stage.process import need_a_clock, need_a_network
+from rampgate.stage.process import need_a_clock, need_a_network, resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -99,6 +99,9 @@ def _expect(item: pytest.Item, run: Run) -> Expect:
 
     need_a_clock()
     need_a_network()
+    if origin := resolver():
+        text = f"names are looked up by {origin} in this process, not by the machine: it decides who is asked"
+        run.shared("resolver", lambda: run.journal.write("event", text=text))
     check = check_id(item)
     item.stash[EXPECT] = Expect(run, check, own=check == item.nodeid)
     return item.stash[EXPECT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from types import FunctionType
@@ -13,6 +14,7 @@ from rampgate.errors import ProbeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_RESOLVER = "socket.getaddrinfo"
 _NAP_S, _TICK_S = 0.05, 0.02
 _NETWORK = ("socket", "ssl", "httpcore", "httpx", "pymongo", "redis")
 _USED = {"bson", "builtins", "click", "gevent", "truststore"}
@@ -51,11 +53,21 @@ def need_a_network() -> None:
         )
 
 
+def resolver() -> str:
+    """The module that looks names up in this process, "" where the machine does.
+
+    A project that plays the names of a network may do that: where a name leads is its environment's to say,
+    and what is connected to is still held against allowed_hosts. It is said, for it decides what is asked.
+    """
+    return next((origin for path, origin in _foreign(_RESOLVER, socket.getaddrinfo)), "")
+
+
 def _replaced() -> Iterator[tuple[str, str]]:
     for name in _NETWORK:
         module = sys.modules.get(name)  # what is not imported yet, is not replaced
         for path, thing in list(vars(module).items()) if module else ():
-            yield from _foreign(f"{name}.{path}", thing)
+            if f"{name}.{path}" != _RESOLVER:
+                yield from _foreign(f"{name}.{path}", thing)
             if isinstance(thing, type) and _package(thing.__module__) == name:
                 for attribute, inner in vars(thing).items():
                     yield from _foreign(f"{name}.{path}.{attribute}", inner)
