@@ -222,3 +222,33 @@ def test_no_secret_reaches_what_pytest_writes_itself(
     assert secret not in ran.told
     assert "because of ***" in written.read_text(), ran.told
     assert secret not in written.read_text()
+
+
+def test_no_option_changes_which_project_is_checked(project: Project, tmp_path: Path) -> None:
+    """Pytest looks for its settings before it knows our options: a path to another project is refused.
+
+    With an equals sign it is no path, and the project's own checks count.
+    """
+    (project.folder / "pytest.ini").write_text("[pytest]\npython_files = verify_*.py\n", encoding="utf-8")
+    marks = "@pytest.mark.immediate\n@pytest.mark.severity('critical')\n"
+    project.write("verify_own.py", f"import pytest\n\n{marks}def test_it():\n    assert 0\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    settings = other / "rampgate.toml"
+    settings.write_text((project.folder / "rampgate.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    spaced = project.run("-m", "immediate", "--rampgate-config", str(settings))
+    assert (spaced.code, spaced.verdict["verdict"]) == (4, "hold")
+    assert "accepted is the option with an equals sign" in spaced.verdict["reason"]
+    joined = project.run("-m", "immediate", f"--rampgate-config={settings}")
+    assert joined.verdict["verdict"] == "rollback"
+
+
+def test_thresholds_of_load_are_read_before_a_stage_measures(project: Project) -> None:
+    """What is wrong under [load] is said by whatever stage comes first, before it measures anything."""
+    file = project.folder / "rampgate.toml"
+    wrong = '\n[load.thresholds]\nhttp_req_duration = ["p(95)<1 sec"]\n'
+    file.write_text(file.read_text(encoding="utf-8") + wrong, encoding="utf-8")
+    ran = project.run("-m", "immediate")
+    assert (ran.code, ran.verdict["verdict"]) == (4, "hold")
+    assert "load.thresholds.http_req_duration" in ran.verdict["reason"]

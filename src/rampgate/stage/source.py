@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from rampgate import demo
@@ -85,6 +86,7 @@ def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, 
     if worker := worker_of(config):
         source: dict[str, Any] = worker["source"]
         return source
+    refuse_another_root(config)
     ready = config.getoption("demo_ready")
     demos = ("--demo" if config.getoption("demo") else None, f"--demo-ready {ready}" if ready else None)
     path = locate.settings_file("--rampgate-config", config.getoption("rampgate_config"), os.environ, *demos)
@@ -98,3 +100,34 @@ def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, 
     if reports := config.getoption("rampgate_reports"):
         source["overrides"] = {**source["overrides"], "reports": reports}
     return source
+
+
+def refuse_another_root(config: pytest.Config) -> None:
+    """Refuse a root folder that pytest found by the value of an option.
+
+    It looks for its settings before it knows the options of plugins: ``--rampgate-config FILE`` and
+    ``--step backend`` name a path to it then, whose folder has other settings, and so other checks.
+
+    Args:
+        config: pytest's, with every option known.
+
+    Raises:
+        ConfigurationError: the project's settings are others than those that were read.
+    """
+    from _pytest.config.findpaths import determine_setup
+
+    typed = config.known_args_namespace
+    given = {
+        "inifile": typed.inifilename,
+        "override_ini": typed.override_ini,
+        "args": config.option.file_or_dir,
+        "rootdir_cmd_arg": typed.rootdir,
+        "invocation_dir": config.invocation_params.dir,
+    }
+    accepted = signature(determine_setup).parameters
+    root, file, *_ = determine_setup(**{name: value for name, value in given.items() if name in accepted})
+    if (root, file) != (config.rootpath, config.inipath):
+        raise ConfigurationError(
+            f"found pytest's settings in {config.inipath or config.rootpath}, not in {file or root}: it took "
+            "the value of an option for a path; accepted is the option with an equals sign, --option=VALUE"
+        )

@@ -196,6 +196,7 @@ def prepare(
     redactor.learn(*argument_secrets(invocation))
     base = path.parent if path else Path()
     rules = policy.build(settings, base)
+    policy.load_rules(settings)  # what is wrong under [load] is said now, not when a load run begins
     planned = plan.make(stage, settings, steps=steps)
     refuse_undecidable(settings, rules, planned.subjects)
     if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
