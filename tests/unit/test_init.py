@@ -98,7 +98,7 @@ def test_a_service_is_looked_at_once_and_only_where_it_was_named(folder: Path) -
         ("/api/none", "", "", ""),
         ("/api/orders", "length(items)", "length(items)", ""),
         ("/api/orders", "orders", "items", "orders is not in its answer, or empty"),
-        ("/api/me", "", "", "answered HTTP 401"),
+        ("/api/me", "", "", "answered HTTP 401; with --login PATH it is asked signed in"),
         ("/moved", "", "", "answered HTTP 302"),
         ("/gone", "", "", "answered HTTP 404"),
     ],

@@ -64,6 +64,7 @@ def _endpoint(options: Options, place: Place) -> Place:
     answer = _get(options.api or options.web, place.path)
     refused = answer.status in _REFUSED
     remark = "" if answer.ok or (refused and options.login) else _words(answer)
+    remark += "; with --login PATH it is asked signed in" if refused and not options.login else ""
     body = place.body
     if answer.ok and not (body and answer.find(body)):
         remark = f"{body} is not in its answer, or empty" if body else ""
