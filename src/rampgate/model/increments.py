@@ -1,0 +1,141 @@
+"""What counters that only rise have counted between two readings, and over the last minutes. Pure.
+
+A source that reads counters gives, for each cohort and endpoint, one measurement whose ``details`` hold
+``counters``: kind of count -> name of a series -> its value. The kinds are ``total``, ``failed``, and, of a
+histogram, each edge in ms as text: how many lay at or below it. A series that has fallen was
+restarted in between: what it counted then is not known, and left out. One that is new began at 0.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rampgate.model.measurement import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rampgate.model.measurement import Measurement
+
+Counters = dict[str, dict[str, float]]
+"""Kind of count -> name of a series -> its value."""
+
+COUNTERS = "counters"
+TOTAL, FAILED = "total", "failed"
+
+
+def counters_of(measurement: Measurement) -> Counters | None:
+    """The counters behind a measurement, None where it is a value."""
+    return measurement.details.get(COUNTERS)
+
+
+class Increment(NamedTuple):
+    """What was counted between two readings.
+
+    Args:
+        block: the counts, None where nothing could be compared.
+        restarted: whether every series has fallen or gone, so that the deployment was restarted.
+    """
+
+    block: Block | None
+    restarted: bool
+
+
+def increment(before: Counters | None, now: Counters) -> Increment:
+    """What was counted between two readings of the same cohort and endpoint.
+
+    Args:
+        before: the earlier reading, None where there is none.
+        now: the later one.
+    """
+    if before is None:
+        return Increment(None, restarted=False)
+    earlier, later = before.get(TOTAL, {}), now.get(TOTAL, {})
+    if earlier and all(later.get(series, -1.0) < value for series, value in earlier.items()):
+        return Increment(None, restarted=True)
+    fallen = {
+        series
+        for kind, values in now.items()
+        for series, value in values.items()
+        if value < before.get(kind, {}).get(series, 0.0)
+    }
+    counted = {
+        kind: round(
+            sum(
+                value - before.get(kind, {}).get(series, 0.0)
+                for series, value in values.items()
+                if series not in fallen
+            )
+        )
+        for kind, values in now.items()
+    }
+    return Increment(_block(counted), restarted=False)
+
+
+def _block(counted: Mapping[str, int]) -> Block:
+    n = counted.get(TOTAL, 0)
+    edges = {float(kind): n - at_most for kind, at_most in counted.items() if kind not in {TOTAL, FAILED}}
+    # A scrape between two counters may show a failure whose request is counted in the next.
+    return Block(
+        n,
+        min(counted.get(FAILED, 0), n),
+        {edge: min(max(beyond, 0), n) for edge, beyond in sorted(edges.items())},
+    )
+
+
+def added(first: Block, second: Block) -> Block:
+    """Both as one."""
+    edges = {**first.exceedances, **second.exceedances}
+    return Block(
+        first.n + second.n,
+        first.failures + second.failures,
+        {edge: first.exceedances.get(edge, 0) + second.exceedances.get(edge, 0) for edge in sorted(edges)},
+    )
+
+
+@dataclass
+class Window:
+    """The counts of the last seconds.
+
+    Args:
+        seconds: how many.
+        pieces: start and end of each piece, seconds since the epoch, and what was counted in it.
+    """
+
+    seconds: float
+    pieces: deque[tuple[float, float, Block]] = field(default_factory=deque)
+
+    def add(self, start: float, end: float, block: Block) -> None:
+        """Take one piece, and drop what lies before the window that ends with it."""
+        self.pieces.append((start, end, block))
+        while self.pieces and self.pieces[0][1] <= end - self.seconds:
+            self.pieces.popleft()
+
+    def clear(self) -> None:
+        """Forget everything: what is watched has changed."""
+        self.pieces.clear()
+
+    @property
+    def counted(self) -> Block:
+        """All of it as one; a block of nothing where nothing was counted."""
+        return reduce(added, (block for _, _, block in self.pieces), Block(0))
+
+    def to_json(self) -> list[Any]:
+        """Plain JSON."""
+        return [[start, end, list(_plain(block))] for start, end, block in self.pieces]
+
+    @classmethod
+    def from_json(cls, seconds: float, data: list[Any]) -> Window:
+        """Read back what to_json wrote."""
+        return cls(seconds, deque((start, end, _read(*block)) for start, end, block in data))
+
+
+def _plain(block: Block) -> tuple[int, int, dict[str, int]]:
+    return block.n, block.failures, {repr(edge): count for edge, count in block.exceedances.items()}
+
+
+def _read(n: int, failures: int, exceedances: Mapping[str, int]) -> Block:
+    return Block(n, failures, {float(edge): count for edge, count in exceedances.items()})
