@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.checks.frame.discovery import checks
-from rampgate.config import labels
+from rampgate.config import labels, policy_files
 from rampgate.config.load_settings import LOAD_THRESHOLDS
 from rampgate.config.thresholds import CRITICAL, defaults
 from rampgate.errors import ConfigurationError
-from rampgate.io.text import read_text
 from rampgate.judging.threshold import Aggregation, Threshold, parse
 from rampgate.model.metrics import METRICS, Kind, Metric
 from rampgate.outcome import Severity
@@ -96,8 +95,7 @@ def build(settings: Settings, base: Path = Path()) -> Policy:
     metrics = known_metrics(settings)
     problems: list[str] = []
     rules = _named(settings, metrics, problems)
-    if settings.policy:
-        rules += _triggers(base / settings.policy, metrics, problems)
+    rules += _triggers(policy_files.paths(settings.policy, base), metrics, problems)
     if problems:
         raise ConfigurationError(problems)
     return Policy(_distinct(rules), metrics)
@@ -247,32 +245,19 @@ def _labels(key: str, rule: Rule, settings: Settings) -> list[str]:
     return [f"{settings.file}: {key}.{sentence}" for sentence in wrong]
 
 
-def _triggers(path: Path, metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:
-    """The triggers of a policy file: what they say is bad."""
-    import yaml
-
-    try:
-        content: Any = yaml.safe_load(read_text(path))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
-        return []
-    triggers = content.get("rollback_triggers") if isinstance(content, dict) else None
-    if not isinstance(triggers, dict) or not all(
-        severity in {"critical", "warning"} and isinstance(texts, list | None)
-        for severity, texts in triggers.items()
-    ):
-        problems.append(f"{path}: rollback_triggers: accepted are the lists critical and warning")
-        return []
+def _triggers(paths: Sequence[Path], metrics: Mapping[str, Metric], problems: list[str]) -> list[Rule]:
+    """The triggers of the policy files: what they say is bad. Alerts and limits over time are the watch's."""
+    files = policy_files.read(paths, problems)
     rules: list[Rule] = []
-    for severity, texts in triggers.items():
+    for severity, texts in files.triggers.rollback_triggers.items():
         for number, text in enumerate(texts or [], 1):
             try:
-                threshold = parse(
-                    str(text), bad=True, name=f"trigger: {text}", severity=Severity(severity), metrics=metrics
-                )
+                threshold = parse(text, bad=True, name=f"trigger: {text}", severity=severity, metrics=metrics)
                 rules.append(Rule(_momentary(threshold)))
             except ValueError as error:
-                problems.append(f"{path}: rollback_triggers.{severity}[{number}]: {error}")
+                problems.append(
+                    f"{files.paths['rollback_triggers']}: rollback_triggers.{severity}[{number}]: {error}"
+                )
     return rules
 
 

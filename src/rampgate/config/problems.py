@@ -36,7 +36,11 @@ _RENAMED = {
 
 
 def sentences(
-    error: ValidationError, file: str, variables: Mapping[str, str], redactor: Redactor
+    error: ValidationError,
+    file: str,
+    variables: Mapping[str, str],
+    redactor: Redactor,
+    root: type[BaseModel] = Settings,
 ) -> list[str]:
     """One sentence for each problem, without secrets.
 
@@ -45,13 +49,17 @@ def sentences(
         file: their file's name.
         variables: RAMPGATE_* that may have won over the file, among others; none: it is the file's.
         redactor: knows what was filled in.
+        root: as what the file was read.
     """
-    return list(dict.fromkeys(_sentence(detail, file, variables, redactor) for detail in error.errors()))
+    places = ((detail, _place(detail["loc"], root)) for detail in error.errors())
+    return list(dict.fromkeys(_sentence(*each, file, variables, redactor) for each in places))
 
 
-def _sentence(detail: ErrorDetails, file: str, variables: Mapping[str, str], redactor: Redactor) -> str:
+def _sentence(
+    detail: ErrorDetails, place: _Place, file: str, variables: Mapping[str, str], redactor: Redactor
+) -> str:
     """One problem as: file, key, found, accepted."""
-    place, found, context = _place(detail["loc"]), detail.get("input"), detail.get("ctx", {})
+    found, context = detail.get("input"), detail.get("ctx", {})
     kind, message = detail["type"], redactor.text(detail["msg"].removeprefix("Value error, "))
     if kind == "union_tag_invalid":
         place.keys.append("source")
@@ -94,11 +102,11 @@ class _Place(NamedTuple):
     kind: Any
 
 
-def _place(loc: tuple[str | int, ...]) -> _Place:
+def _place(loc: tuple[str | int, ...], root: type[BaseModel]) -> _Place:
     """The place that pydantic calls so: without the names that it gives to the members of a union."""
     keys: list[str | int] = []
-    table: type[BaseModel] = Settings
-    kind: Any = Settings
+    table = root
+    kind: Any = root
     member = kind
     for key in loc:
         members = _members(member)

@@ -28,6 +28,7 @@ from rampgate.config.subjects import (
     RedisSettings,
 )
 from rampgate.config.thresholds import ThresholdSettings
+from rampgate.config.watch_settings import WatchSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +121,7 @@ class FixedSettings(BaseSettings):
     environment: str = "production"
     percentage: Percent | None = None
     reports: Path = Path("reports")
-    policy: Path | None = None
+    policy: Path | list[Path] | None = None
     allowed_hosts: list[str] = ["localhost", "127.0.0.0/8", "::1"]
     allow_writes: bool = False
     target: TargetSettings = TargetSettings()
@@ -130,6 +131,7 @@ class FixedSettings(BaseSettings):
     thresholds: dict[str, ThresholdSettings] = {}
     stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
+    watch: WatchSettings = WatchSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     rollout: RolloutSettings = RolloutSettings()
     backups: BackupSettings | None = None

@@ -125,6 +125,9 @@ _ALL = (
     Metric("web_vitals_ttfb", Kind.VALUE, "ms", "75th percentile of visits: time to first byte"),
     Metric("user_feedback_score", Kind.VALUE, "", "mean of the users' marks"),
     Metric("database_connection_failures", Kind.COUNT, "", "failed connections to the database"),
+    Metric("database_connection_pool", Kind.VALUE, "%", "connections in use among those of the pool"),
+    Metric("database_query_time", Kind.LATENCY, "ms", "time of an operation of the database"),
+    Metric("cache_memory", Kind.VALUE, "%", "memory that the cache uses of what it may use"),
 )
 
 _SENTENCES = {
@@ -194,7 +197,10 @@ METRICS: dict[str, Metric] = {
 }
 """Every built-in metric by name; settings may add their own."""
 
-ALIASES: dict[str, str] = {"performance_score": "lighthouse_performance_score"}
+ALIASES: dict[str, str] = {
+    "performance_score": "lighthouse_performance_score",
+    **{f"web_vitals_{vital}_p75": f"web_vitals_{vital}" for vital in ("lcp", "cls", "inp", "fcp", "ttfb")},
+}
 """Other names under which policies know a metric."""
 
 
