@@ -225,24 +225,35 @@ def test_all_thresholds_that_do_not_parse_are_told_at_once(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["", "[]", "rollback_triggers: 5", "rollback_triggers: {fatal: []}", "triggers: {}"],
+    ("content", "says"),
+    [
+        ("", "found no keys at the top; accepted is one of rollback_triggers, alerts, monitoring"),
+        ("[]", "found no keys at the top; accepted is one of rollback_triggers, alerts, monitoring"),
+        ("rollback_triggers: 5", "rollback_triggers: found 5; input should be a valid dictionary"),
+        (
+            "rollback_triggers: {fatal: []}",
+            "rollback_triggers.fatal: found 'fatal'; input should be 'warning' or 'critical'",
+        ),
+        (
+            "rollback_trigger: {}",
+            "found rollback_trigger at the top; did you mean rollback_triggers? accepted is one of "
+            "rollback_triggers, alerts, monitoring",
+        ),
+    ],
 )
-def test_a_policy_file_of_another_shape_is_told(tmp_path: Path, content: str) -> None:
+def test_a_policy_file_of_another_shape_is_told(tmp_path: Path, content: str, says: str) -> None:
     """A file whose triggers we would not see is a mistake, not an empty policy."""
     (tmp_path / "p.yml").write_text(content, encoding="utf-8")
-    assert problems_of(tmp_path, policy="p.yml") == [
-        f"{tmp_path / 'p.yml'}: rollback_triggers: accepted are the lists critical and warning"
-    ]
+    assert problems_of(tmp_path, policy="p.yml") == [f"{tmp_path / 'p.yml'}: {says}"]
 
 
 @pytest.mark.parametrize("texts", ["error_rate > 5%", "5", "{a: b}"])
 def test_triggers_are_a_list(tmp_path: Path, texts: str) -> None:
     """A lone text is not read letter by letter, nor taken for a list of one."""
     (tmp_path / "p.yml").write_text(f"rollback_triggers: {{critical: {texts}}}", encoding="utf-8")
-    assert problems_of(tmp_path, policy="p.yml") == [
-        f"{tmp_path / 'p.yml'}: rollback_triggers: accepted are the lists critical and warning"
-    ]
+    (problem,) = problems_of(tmp_path, policy="p.yml")
+    assert problem.startswith(f"{tmp_path / 'p.yml'}: rollback_triggers.critical: found ")
+    assert problem.endswith("input should be a valid list")
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"\xff", None])

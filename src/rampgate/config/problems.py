@@ -40,7 +40,7 @@ def sentences(
     file: str,
     variables: Mapping[str, str],
     redactor: Redactor,
-    root: type[BaseModel] = Settings,
+    root: type[BaseModel] | None = None,
 ) -> list[str]:
     """One sentence for each problem, without secrets.
 
@@ -49,9 +49,9 @@ def sentences(
         file: their file's name.
         variables: RAMPGATE_* that may have won over the file, among others; none: it is the file's.
         redactor: knows what was filled in.
-        root: as what the file was read.
+        root: as what the file was read; None: as the settings.
     """
-    places = ((detail, _place(detail["loc"], root)) for detail in error.errors())
+    places = ((detail, _place(detail["loc"], root or Settings)) for detail in error.errors())
     return list(dict.fromkeys(_sentence(*each, file, variables, redactor) for each in places))
 
 
