@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rampgate.model.metrics import Metric
 
 
+FEEDBACK = "user_feedback_score"
+
+
 class Place(StrEnum):
     """Where a rule stands, which decides how it is judged over time."""
 
@@ -95,6 +98,8 @@ def build(settings: Settings, base: Path = Path()) -> WatchPolicy:
 
 def _with_defaults(rule: WatchRule, settings: Settings) -> WatchRule:
     watch = settings.watch
+    if rule.threshold.metric == FEEDBACK:
+        rule = replace(rule, threshold=replace(rule.threshold, min_n=watch.min_responses))
     return replace(rule, runbook=rule.runbook or watch.runbook, owner=rule.owner or watch.owner)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from rampgate.checks.frame.table import Table
+from rampgate.checks.frame.table import Duration, Table
 from rampgate.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -30,6 +30,23 @@ class MetricSettings(Table):
     unit: str = Field(default="", description="`ms`, `s`, `%`")
     required: bool = True
     show_only: bool = Field(default=False, description="reported, and judged by no threshold")
+    watch_only: bool = Field(default=False, description="read by the watch, not by the immediate stage")
+    interval: Duration | None = Field(default=None, gt=0, description="in place of `watch.interval`")
+    window: Duration | None = Field(default=None, gt=0, description="in place of `watch.window`")
+    max_age: Duration | None = Field(default=None, gt=0, description="in place of `watch.max_age`")
+    own_traffic: Literal["apart", "mixed"] = Field(
+        default="mixed", description="`apart`: requests with X-Rampgate-Run are not counted in it"
+    )
+
+    @property
+    def counted(self) -> bool:
+        """Whether counters are read, which say something over time alone."""
+        return False
+
+    @property
+    def lookback(self) -> float | None:
+        """Seconds over which a value looks back, a window that may straddle no change; None: as others."""
+        return self.window
 
 
 @dataclass(frozen=True)

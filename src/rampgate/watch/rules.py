@@ -1,0 +1,134 @@
+"""One rule of a watch: where its episode stands, and what its test has shown so far. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rampgate.config.watch_policy import Place
+from rampgate.judging import episodes
+from rampgate.judging.episodes import Episode, State, Timing
+from rampgate.judging.threshold import Aggregation
+from rampgate.model.always_valid import AlwaysValidTest
+from rampgate.outcome import Severity
+from rampgate.watch.values import broken, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rampgate.config.watch_policy import WatchRule
+    from rampgate.model.measurement import Block
+    from rampgate.watch.values import Reading
+
+_CHANCY = {Aggregation.RATE, Aggregation.QUANTILE}
+
+
+def is_test(rule: WatchRule, *, counted: bool) -> bool:
+    """Whether the always-valid test judges a rule: one on what is counted, without a duration, no alert."""
+    chancy = rule.threshold.aggregation in _CHANCY
+    return counted and chancy and rule.place is not Place.ALERT and not rule.threshold.duration_s
+
+
+@dataclass
+class RuleWatch:
+    """Where one rule stands.
+
+    Args:
+        rule: the rule.
+        timing: of its episodes.
+        counted: whether its metric is read from counters.
+        alpha: the chance that its test may ever fire while its limit is kept.
+        episode: where it stands.
+        fired: how often an episode began.
+        fired_at: when the first one began, seconds since the epoch.
+        value: what was read last, for a person.
+        kept_s: observed seconds in which it was kept, since it was broken last.
+        kept: how many readings kept it.
+        test: of counts; None where the episode alone decides.
+    """
+
+    rule: WatchRule
+    timing: Timing
+    counted: bool
+    alpha: float
+    episode: Episode = field(default_factory=Episode)
+    fired: int = 0
+    fired_at: float = 0.0
+    value: str = ""
+    kept_s: float = 0.0
+    kept: int = 0
+    test: AlwaysValidTest | None = None
+    _blocks: int = 0
+
+    def __post_init__(self) -> None:
+        if is_test(self.rule, counted=self.counted):
+            self.test = AlwaysValidTest(self.rule.threshold.allowed, self.alpha)
+
+    @property
+    def critical(self) -> bool:
+        """Whether its failure is critical."""
+        return self.rule.threshold.severity is Severity.CRITICAL
+
+    @property
+    def decides(self) -> bool:
+        """Whether an episode of it rolls back: it is critical, and no alert on what is counted."""
+        chancy = self.rule.threshold.aggregation in _CHANCY and self.counted
+        return self.critical and (self.test is not None or not chancy)
+
+    def count(self, block: Block) -> None:
+        """Hand what one more reading has counted to the test."""
+        if self.test is not None:
+            self.test.add(self._blocks, block.beyond(self.rule.threshold.edge), block.n)
+            self._blocks += 1
+
+    def read(self, reading: Reading | None, at: float, *, confirmed: bool = False) -> Episode:
+        """Take one reading, None where there is none; the episode as it was before.
+
+        Args:
+            reading: of its metric.
+            at: when it was due, seconds since the epoch.
+            confirmed: whether a bad value was confirmed by further ones.
+        """
+        before = self.episode
+        bad = None if reading is None else broken(self.rule.threshold, reading)
+        self.value = shown(self.rule.threshold, reading) if reading else self.value
+        if self.test is not None and bad is not None and not before.open:
+            bad = self.test.fired_at is not None
+        confirmed = confirmed or (self.test is not None and bool(bad))
+        self._keep(before, at, bad=bad)
+        self.episode = episodes.step(before, at, self.timing, bad=bad, confirmed=confirmed)
+        if self.episode.number > before.number:
+            self.fired += 1
+            self.fired_at = self.fired_at or at
+        if before.open and self.episode.state is State.OK and self.test is not None:
+            self.test = AlwaysValidTest(self.rule.threshold.allowed, self.alpha)
+        return before
+
+    def _keep(self, before: Episode, at: float, *, bad: bool | None) -> None:
+        if bad is False:
+            self.kept += 1
+            passed = at - before.read_at if before.joined and before.read_at is not None else 0.0
+            self.kept_s += passed if 0 <= passed <= self.timing.max_gap else 0.0
+        elif bad:
+            self.kept_s = 0.0
+
+    def changed(self, at: float) -> None:
+        """What is watched has changed."""
+        self.episode = episodes.changed(self.episode, at)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON of what the next process needs; its blocks are kept apart."""
+        return {
+            "episode": self.episode.to_json(),
+            "fired": self.fired,
+            "fired_at": self.fired_at,
+            "value": self.value,
+            "kept_s": self.kept_s,
+            "kept": self.kept,
+        }
+
+    def resume(self, data: Mapping[str, Any]) -> None:
+        """Go on from what to_json wrote."""
+        self.episode = Episode.from_json(data["episode"])
+        self.fired, self.fired_at = data["fired"], data["fired_at"]
+        self.value, self.kept_s, self.kept = data["value"], data["kept_s"], data["kept"]

@@ -1,0 +1,168 @@
+"""What a watch remembers, in one file that survives a kill at any moment.
+
+A round is one transaction: what was read, where each threshold stands, and what must be said about it. What
+must be said lies in an outbox until it is: a line of the journal has its number from the beginning, so that
+it is written once; an alert is sent by a process that notes by itself whether it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from rampgate.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE blocks (
+  test TEXT NOT NULL, number INTEGER NOT NULL, block TEXT NOT NULL, PRIMARY KEY (test, number));
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, body TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'pending', process INTEGER, why TEXT NOT NULL DEFAULT '');
+"""
+RECORD, ALERT = "record", "alert"
+PENDING, SENDING, DONE, FAILED = "pending", "sending", "done", "failed"
+
+
+class Entry(NamedTuple):
+    """Something that must be said.
+
+    Args:
+        id: its number.
+        kind: RECORD of the journal, or ALERT.
+        body: plain JSON.
+        status: PENDING, SENDING, DONE or FAILED.
+        process: who sends it, None where nobody does.
+    """
+
+    id: int
+    kind: str
+    body: dict[str, Any]
+    status: str
+    process: int | None
+
+
+class WatchState:
+    """The file of one watch. A context manager.
+
+    Args:
+        path: the file; made when it is not there.
+
+    Raises:
+        EvidenceError: it cannot be read or made, or is of a newer version of rampgate.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._database = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            with self.transaction():
+                (version,) = self._database.execute("PRAGMA user_version").fetchone()
+                if version == 0:
+                    for statement in filter(str.strip, _SCHEMA.split(";")):
+                        self._database.execute(statement)
+                    self._database.execute(f"PRAGMA user_version = {VERSION}")
+        except (OSError, sqlite3.Error) as error:
+            raise EvidenceError(f"{path}: cannot be read or written: {error}") from None
+        if version > VERSION:
+            self.close()
+            raise EvidenceError(f"{path}: is of a newer rampgate (version {version}, here {VERSION})")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written meanwhile is written together, or not at all.
+
+        Raises:
+            EvidenceError: it cannot be written: a full disk, another writer for half a minute.
+        """
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise EvidenceError(f"{self.path}: cannot be written: {error}") from None
+
+    def get(self, key: str) -> Any:
+        """What is kept under a name, None where nothing is."""
+        with closing(self._database.execute("SELECT value FROM state WHERE key = ?", (key,))) as found:
+            row = found.fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep plain JSON under a name."""
+        self._database.execute(
+            "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, json.dumps(value)),
+        )
+
+    def forget(self) -> None:
+        """Begin anew: nothing is remembered but what is still to be sent."""
+        self._database.execute("DELETE FROM state")
+        self._database.execute("DELETE FROM blocks")
+
+    def add_block(self, test: str, block: list[Any]) -> None:
+        """Keep what one more round has counted for a test."""
+        self._database.execute(
+            "INSERT INTO blocks SELECT ?, COALESCE(MAX(number), -1) + 1, ? FROM blocks WHERE test = ?",
+            (test, json.dumps(block), test),
+        )
+
+    def blocks(self, test: str) -> list[list[Any]]:
+        """All that was counted for a test, in its order."""
+        found = self._database.execute("SELECT block FROM blocks WHERE test = ? ORDER BY number", (test,))
+        return [json.loads(row[0]) for row in found]
+
+    def say(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Put something into the outbox."""
+        self._database.execute("INSERT INTO outbox (kind, body) VALUES (?, ?)", (kind, json.dumps(body)))
+
+    def unsaid(self, kind: str) -> list[Entry]:
+        """What of a kind is still in the outbox, in its order."""
+        found = self._database.execute(
+            "SELECT id, kind, body, status, process FROM outbox "
+            "WHERE kind = ? AND status IN (?, ?) ORDER BY id",
+            (kind, PENDING, SENDING),
+        )
+        return [Entry(number, what, json.loads(body), *rest) for number, what, body, *rest in found]
+
+    def mark(self, number: int, status: str, process: int | None = None, why: str = "") -> None:
+        """Note what became of something in the outbox; of a record that is written nothing is kept."""
+        self._database.execute(
+            "UPDATE outbox SET status = ?, process = ?, why = ? WHERE id = ?", (status, process, why, number)
+        )
+        self._database.execute("DELETE FROM outbox WHERE status = ? AND kind = ?", (DONE, RECORD))
+
+    def failed_alerts(self) -> int:
+        """How many alerts no channel has taken."""
+        (count,) = self._database.execute(
+            "SELECT COUNT(*) FROM outbox WHERE status = ?", (FAILED,)
+        ).fetchone()
+        return int(count)

@@ -1,0 +1,110 @@
+"""What a reading says of a threshold: the value of the window, and whether it breaks the limit. Pure."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rampgate.judging.threshold import Aggregation
+from rampgate.model import formats
+from rampgate.model.metrics import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rampgate.judging.threshold import Threshold
+    from rampgate.model.measurement import Block
+    from rampgate.model.metrics import Metric
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_PER_CENT = 100.0
+_MS_PER_SECOND = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of a metric at one moment.
+
+    Args:
+        at: when its newest sample was taken, seconds since the epoch.
+        value: in the metric's canonical unit, of a source that gives one; a mean's or a score's, too.
+        counted: of a source that counts, everything in the window; None of one that gives a value.
+        n: how many observations stand behind the value, where that is known.
+    """
+
+    at: float
+    value: float | None = None
+    counted: Block | None = None
+    n: int | None = None
+
+
+def canonical(value: float, unit: str, metric: Metric) -> float:
+    """A value that was read in a unit, in the one in which its metric is judged.
+
+    Args:
+        value: as it was read.
+        unit: of the entry in [[metrics]]: "", %, ms or s.
+        metric: rates and shares are fractions, latencies milliseconds.
+    """
+    if metric.kind in {Kind.RATE, Kind.SHARE}:
+        return value / _PER_CENT if unit == "%" else value
+    if metric.unit == "ms" and unit == "s":
+        return value * _MS_PER_SECOND
+    if metric.unit == "s" and unit == "ms":
+        return value / _MS_PER_SECOND
+    return value
+
+
+def broken(threshold: Threshold, reading: Reading) -> bool | None:
+    """Whether a reading breaks a threshold; None where it says nothing of it.
+
+    A percentile that is counted is above its limit where more than its share of the observations are.
+
+    Args:
+        threshold: about the metric that was read.
+        reading: of it.
+    """
+    good, limit = threshold.good()
+    value = measured(threshold, reading)
+    if value is None or (reading.n is not None and reading.n < threshold.min_n):
+        return None
+    if threshold.quantile is not None and reading.counted is not None:
+        return value > threshold.allowed
+    return not _COMPARE[good](value, limit)
+
+
+def measured(threshold: Threshold, reading: Reading) -> float | None:
+    """The number that is held against the limit; of a percentile that is counted, the share beyond it."""
+    block = reading.counted
+    if block is None:
+        return reading.value
+    if threshold.aggregation is Aggregation.COUNT:
+        return float(block.n)
+    if not block.n:
+        return None
+    if threshold.quantile is not None:
+        edge = threshold.edge
+        return None if edge is None or edge not in block.exceedances else block.exceedances[edge] / block.n
+    return block.failures / block.n
+
+
+def shown(threshold: Threshold, reading: Reading) -> str:
+    """The number as a person reads it: ``2.1 % of 340``, ``1,200 ms``, ``4``."""
+    value = measured(threshold, reading)
+    if value is None:
+        return "nothing"
+    block = reading.counted
+    if threshold.quantile is not None and block is not None:
+        return f"{formats.percent(value)} of {block.n:,} above {threshold.limit_text}"
+    if threshold.aggregation in {Aggregation.RATE, Aggregation.SHARE}:
+        return formats.percent(value) + (f" of {block.n:,}" if block else "")
+    unit = f" {threshold.unit}" if threshold.unit else ""
+    return f"{formats.number(value)}{unit}" + (f" of {reading.n:,}" if reading.n else "")
