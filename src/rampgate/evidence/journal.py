@@ -259,8 +259,10 @@ def new_run_id(now: float) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)) + "-" + os.urandom(2).hex()
 
 
-def start_run(reports: Path, run_id: str) -> Path:
+def start_run(reports: Path, run_id: str, *, latest: bool = True) -> Path:
     """Make the run's folder, its owner's alone, and point ``latest`` at it (one that is joined, too).
+
+    A watch does not: it goes on beside the runs that are judged.
 
     Raises:
         EvidenceError: the folder cannot be written.
@@ -276,9 +278,10 @@ def start_run(reports: Path, run_id: str) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # made by somebody else, or where there are no modes
             folder.chmod(0o700)
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(run_id)
-        fresh.replace(link)
+        if latest:
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(run_id)
+            fresh.replace(link)
     except OSError as error:
         raise EvidenceError(f"{folder}: cannot be written: {error.strerror}") from None
     return folder

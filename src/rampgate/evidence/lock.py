@@ -99,6 +99,38 @@ def running(run_id: str) -> str:
     return ""
 
 
+def measured_by(settings: Settings) -> str:
+    """Who measures this target now, "" where nobody does."""
+    for path in filter(Path.exists, _paths(settings)):
+        with opened_lock(path) as file:
+            if not _try_lock(file):
+                return _described(_owner(path))
+    return ""
+
+
+@contextmanager
+def watch_lock(settings: Settings, run_id: str) -> Iterator[None]:
+    """Hold the lock of the watches of a target: there is one at a time.
+
+    Args:
+        settings: name the target.
+        run_id: named to whoever is refused.
+
+    Raises:
+        RefusedError: another watch goes on, with its owner and age.
+    """
+    with ExitStack() as files:
+        for path in (path.with_suffix(".watch.lock") for path in _paths(settings)):
+            file = files.enter_context(opened_lock(path))
+            if not _try_lock(file):
+                raise RefusedError(f"this target is watched by {_described(_owner(path))} already")
+            file.truncate(0)
+            json.dump({"pid": os.getpid(), "run": run_id, "since": time.time()}, file)
+            file.flush()
+            files.callback(file.truncate, 0)
+        yield
+
+
 def _paths(settings: Settings) -> list[Path]:
     """The files of the target's lock, in the order in which everybody takes them.
 

@@ -87,7 +87,7 @@ def name_run(environ: Mapping[str, str] = os.environ, *, clock: Clock | None = N
     return environ.get(RUN_VARIABLE) or journal.new_run_id((clock or SystemClock()).now())
 
 
-def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None) -> Run:
+def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None, latest: bool = True) -> Run:
     """Start an invocation, in a run of its own or in one that it joins: folder, journal, header.
 
     The target's lock is taken before, for this moves ``latest``.
@@ -97,12 +97,13 @@ def start(setup: Setup, run_id: str, kind: str, *, clock: Clock | None = None) -
         run_id: its id.
         kind: of this process, for the name of its journal.
         clock: gives the time.
+        latest: whether ``latest`` names it from now on.
 
     Raises:
         EvidenceError: the folder cannot be written.
     """
     _refuse_another(setup, setup.settings.reports / run_id)
-    folder = journal.start_run(setup.settings.reports, run_id).resolve()
+    folder = journal.start_run(setup.settings.reports, run_id, latest=latest).resolve()
     verdicts.withdraw(folder)
     run = open_journal(setup, folder, process_name(kind), clock=clock)
     _write_header(run, setup)
@@ -167,18 +168,25 @@ def open_journal(
         clock: gives the time.
     """
     clock = clock or SystemClock()
+    book = journal.Journal(folder, process, setup.redactor, clock, invocation)
+    return opened(setup, folder, book, clock, deadline)
+
+
+def opened(
+    setup: Setup, folder: Path, book: journal.Journal, clock: Clock, deadline: float | None = None
+) -> Run:
+    """This process's part in a run, with a journal that is open; see ``open_journal``."""
+    budget = setup.settings.stage(setup.stage).budget
     return Run(
         id=folder.name,
         folder=folder,
         stage=setup.stage,
         settings=setup.settings,
         policy=setup.policy,
-        journal=journal.Journal(folder, process, setup.redactor, clock, invocation),
+        journal=book,
         clock=clock,
         alpha_fail=setup.alpha_fail,
-        deadline=clock.monotonic() + setup.settings.stage(setup.stage).budget
-        if deadline is None
-        else deadline,
+        deadline=clock.monotonic() + budget if deadline is None else deadline,
     )
 
 

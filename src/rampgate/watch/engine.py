@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import RampgateError
 from rampgate.io.threads import each
+from rampgate.model.increments import added
 from rampgate.watch.metrics import MetricWatch
 from rampgate.watch.rounds import Position, Round, Transition
-from rampgate.watch.rules import RuleWatch, is_test
+from rampgate.watch.rules import RuleWatch
 from rampgate.watch.schedule import schedule_of
 from rampgate.watch.values import Reading, broken
 
@@ -37,7 +39,7 @@ class Engine:
         settings: have [watch] and [[metrics]].
         policy: the rules.
         read: reads the metric of an entry; raises a RampgateError where there is none.
-        alpha: the chance that any test may ever fire while its limit is kept.
+        alpha: the chance that one test may ever fire while its limit is kept.
         puts_off: whether a metric is not read now, for something else is measured.
     """
 
@@ -60,7 +62,7 @@ class Engine:
             name: MetricWatch(policy.metrics[name], entry.unit, self._window(name, settings))
             for name, entry in self.entries.items()
         }
-        self.rules = {rule.name: self._rule(rule, settings, policy, alpha) for rule in policy.rules}
+        self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
         self.due = dict.fromkeys(self.entries, 0.0)
         self.position = Position()
         self.at: float | None = None
@@ -71,14 +73,10 @@ class Engine:
         counts_failures = self.entries[name].counted and name == "database_connection_failures"
         return settings.watch.failures_window if counts_failures else self.schedules[name].window
 
-    def _rule(self, rule: WatchRule, settings: Settings, policy: WatchPolicy, alpha: float) -> RuleWatch:
+    def _rule(self, rule: WatchRule, settings: Settings, alpha: float) -> RuleWatch:
         metric = rule.threshold.metric
-        tests = sum(is_test(each, counted=self._counted(each)) for each in policy.rules)
         timing = self.schedules[metric].timing(rule.threshold, settings.watch.recovery)
-        return RuleWatch(rule, timing, self._counted(rule), alpha / max(1, tests))
-
-    def _counted(self, rule: WatchRule) -> bool:
-        return bool(self.entries[rule.threshold.metric].counted)
+        return RuleWatch(rule, timing, alpha, counted=bool(self.entries[metric].counted))
 
     def next_due(self) -> float:
         """When the next metric is due, seconds since the epoch."""
@@ -110,14 +108,16 @@ class Engine:
             return name, str(error)
 
     def _take(self, name: str, result: Sequence[Measurement] | str, found: Round) -> None:
-        watched, known = self.metrics[name], self.metrics[name].reading is not None
+        watched = self.metrics[name]
         if isinstance(result, str):
             watched.missed(result, found.at)
         else:
             watched.read(result, found.at)
         found.read.append(name)
-        if known != (watched.reading is not None):
-            found.unread.append(watched)
+        blind = watched.reading is None and found.at - watched.since >= self.schedules[name].max_age
+        if blind != watched.blind and (blind or watched.reading is not None):
+            watched.blind = blind
+            found.unread.append(name)
 
     def _move(self, position: Position, found: Round) -> None:
         """See whether what is watched has changed, which no window may straddle."""
@@ -156,8 +156,8 @@ class Engine:
             reading = self._confirmed(name, reading)
             watched.reading = reading
         for rule in rules:
-            for block in watched.increments.values():
-                rule.count(block)
+            if watched.increments:  # what fails at one moment may fail together: it is one block
+                rule.count(reduce(added, watched.increments.values()))
             before = rule.read(reading, found.at, confirmed=confirmed)
             self._note(rule, before, found)
         if watched.increments:

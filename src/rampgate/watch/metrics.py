@@ -32,6 +32,7 @@ class MetricWatch:
         reading: what is known now, None where nothing is.
         trouble: why nothing is, "" where something is.
         since: since when nothing is, seconds since the epoch.
+        blind: whether nothing has been for too long.
         increments: what the newest reading has added, by labels.
         restarted: whether the newest reading shows that the deployment was restarted.
     """
@@ -45,6 +46,7 @@ class MetricWatch:
     reading: Reading | None = None
     trouble: str = "not read yet"
     since: float = 0.0
+    blind: bool = False
     increments: dict[str, Block] = field(default_factory=dict)
     restarted: bool = False
 
@@ -114,6 +116,7 @@ class MetricWatch:
             "last": self.last,
             "trouble": self.trouble,
             "since": self.since,
+            "blind": self.blind,
         }
 
     def resume(self, data: Mapping[str, Any]) -> None:
@@ -122,7 +125,8 @@ class MetricWatch:
         self.windows = {
             key: Window.from_json(self.window_s, window) for key, window in data["windows"].items()
         }
-        self.last, self.trouble, self.since = data["last"], data["trouble"], data["since"]
+        self.last, self.trouble = data["last"], data["trouble"]
+        self.since, self.blind = data["since"], data["blind"]
 
 
 def key_of(labels: Mapping[str, str]) -> str:

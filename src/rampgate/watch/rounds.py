@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from rampgate.judging.episodes import Episode
     from rampgate.model.measurement import Block
-    from rampgate.watch.metrics import MetricWatch
     from rampgate.watch.rules import RuleWatch
 
 
@@ -64,7 +63,7 @@ class Round:
         at: when it was, seconds since the epoch.
         read: names of the metrics that were due.
         transitions: rules that came into another state.
-        unread: metrics that could be read before and cannot be now, and the other way round.
+        unread: names of metrics that have not been read for too long, and of those that can be read again.
         changed: what of the position has changed, "" where nothing has.
         counted: name of a metric -> labels -> what was counted since the round before.
         observed: seconds since the round before, where they count as watched; else 0.
@@ -73,7 +72,7 @@ class Round:
     at: float
     read: list[str] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
-    unread: list[MetricWatch] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     changed: str = ""
     counted: dict[str, dict[str, Block]] = field(default_factory=dict)
     observed: float = 0.0

@@ -36,8 +36,8 @@ class RuleWatch:
     Args:
         rule: the rule.
         timing: of its episodes.
-        counted: whether its metric is read from counters.
         alpha: the chance that its test may ever fire while its limit is kept.
+        counted: whether its metric is read from counters.
         episode: where it stands.
         fired: how often an episode began.
         fired_at: when the first one began, seconds since the epoch.
@@ -49,8 +49,8 @@ class RuleWatch:
 
     rule: WatchRule
     timing: Timing
-    counted: bool
     alpha: float
+    counted: bool = False
     episode: Episode = field(default_factory=Episode)
     fired: int = 0
     fired_at: float = 0.0
@@ -65,15 +65,15 @@ class RuleWatch:
             self.test = AlwaysValidTest(self.rule.threshold.allowed, self.alpha)
 
     @property
-    def critical(self) -> bool:
-        """Whether its failure is critical."""
-        return self.rule.threshold.severity is Severity.CRITICAL
+    def severity(self) -> Severity:
+        """Of its failure."""
+        return self.rule.threshold.severity
 
     @property
     def decides(self) -> bool:
         """Whether an episode of it rolls back: it is critical, and no alert on what is counted."""
         chancy = self.rule.threshold.aggregation in _CHANCY and self.counted
-        return self.critical and (self.test is not None or not chancy)
+        return self.severity is Severity.CRITICAL and (self.test is not None or not chancy)
 
     def count(self, block: Block) -> None:
         """Hand what one more reading has counted to the test."""

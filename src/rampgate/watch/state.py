@@ -160,6 +160,14 @@ class WatchState:
         )
         self._database.execute("DELETE FROM outbox WHERE status = ? AND kind = ?", (DONE, RECORD))
 
+    def claim(self, number: int, process: int) -> bool:
+        """Whether a process is the first that sends a message."""
+        found = self._database.execute(
+            "UPDATE outbox SET process = ? WHERE id = ? AND status = ? AND process IS NULL",
+            (process, number, SENDING),
+        )
+        return found.rowcount == 1
+
     def failed_alerts(self) -> int:
         """How many alerts no channel has taken."""
         (count,) = self._database.execute(

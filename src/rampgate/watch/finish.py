@@ -1,0 +1,151 @@
+"""The end of a watch: what became of each rule, as its journal says it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.evidence.run import Expect
+from rampgate.judging.episodes import State
+from rampgate.judging.threshold import Polarity
+from rampgate.model import formats
+from rampgate.model.increments import added
+from rampgate.model.measurement import Block, Measurement
+from rampgate.outcome import Outcome, Severity
+from rampgate.watch.messages import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rampgate.evidence.run import Run
+    from rampgate.watch.engine import Engine
+    from rampgate.watch.rules import RuleWatch
+
+CHECK = "watch"
+OBSERVED = f"{CHECK}/observed"
+NO_CHANCE = "a value without counts: no chance of being wrong can be stated"
+_ENOUGH = 0.9
+"""Of the time that was asked for, so much must have been observed."""
+
+
+class Ending(NamedTuple):
+    """How a rule ended by itself.
+
+    Args:
+        outcome: None where a judgement of its counts says it.
+        message: in a sentence.
+        severity: of a failure.
+    """
+
+    outcome: Outcome | None
+    message: str
+    severity: Severity
+
+
+def check_of(name: str) -> str:
+    """The check of a rule."""
+    return f"{CHECK}/{name}"
+
+
+def ending(watched: RuleWatch, trouble: str, *, decided: bool) -> Ending:
+    """How one rule ended.
+
+    Args:
+        watched: the rule.
+        trouble: why its metric cannot be read now, "" where it can.
+        decided: whether a test of the same metric has shown that a critical limit is broken.
+    """
+    severity = watched.severity
+    if watched.fired:
+        return _fired(watched, decided=decided)
+    if not watched.kept:
+        return Ending(Outcome.ERROR, f"was never read: {trouble or 'it says nothing of this limit'}", severity)
+    if watched.episode.state is State.PENDING:
+        says = f"broken since {moment(watched.episode.since)}: {watched.value}"
+        return Ending(Outcome.UNDECIDED, says, severity)
+    if trouble or watched.episode.state is State.UNKNOWN:
+        says = f"is not known at the end: {trouble or 'nothing was read since a change'}"
+        return Ending(Outcome.ERROR, says, severity)
+    return _kept(watched)
+
+
+def _fired(watched: RuleWatch, *, decided: bool) -> Ending:
+    says = f"fired at {moment(watched.fired_at)}, {watched.rule.threshold}: {watched.value}"
+    if watched.test is not None:
+        return Ending(None, says, watched.severity)
+    if watched.severity is Severity.CRITICAL and not (watched.decides or decided):
+        return Ending(Outcome.FAILED, f"{says}: holds until the test of the counts decides", Severity.WARNING)
+    return Ending(Outcome.FAILED, says if watched.counted else f"{says} ({NO_CHANCE})", watched.severity)
+
+
+def _kept(watched: RuleWatch) -> Ending:
+    missing = watched.rule.threshold.duration_s - watched.kept_s
+    if watched.rule.threshold.polarity is Polarity.GOOD and missing > 0:
+        kept, more = map(formats.duration, (watched.kept_s, missing))
+        return Ending(Outcome.UNDECIDED, f"kept for {kept}: about {more} more are needed", watched.severity)
+    outcome = None if watched.test is not None else Outcome.PASSED
+    return Ending(outcome, f"kept: {watched.value}", watched.severity)
+
+
+def counts(engine: Engine, watched: RuleWatch, blocks: Sequence[Block]) -> Measurement:
+    """Everything that was counted for the test of a rule, by rounds."""
+    metric, edge = watched.rule.threshold.metric, watched.rule.threshold.edge
+    total = reduce(added, blocks, Block(0))
+    beyond = {} if edge is None else {edge: sum(block.beyond(edge) for block in blocks)}
+    only = [
+        block._replace(exceedances={key: block.beyond(key) for key in beyond}) for block in blocks if block.n
+    ]
+    return Measurement(
+        metric,
+        unit=engine.metrics[metric].metric.unit,
+        n=total.n,
+        failures=total.failures,
+        exceedances=beyond,
+        blocks=tuple(only),
+    )
+
+
+def _limit(watched: RuleWatch) -> str:
+    """The threshold of a rule as what is good, without a duration."""
+    good, _ = watched.rule.threshold.good()
+    return str(replace(watched.rule.threshold, operator=good, polarity=Polarity.GOOD, duration_s=0.0))
+
+
+def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float) -> None:
+    """Write what became of every rule, and whether enough was observed.
+
+    Args:
+        run: of the watch.
+        engine: everything that it knows.
+        blocks: name of a rule -> what was counted for its test.
+        asked: seconds that the watch was to last, 0 for no time.
+    """
+    decided = {
+        watched.rule.threshold.metric
+        for watched in engine.rules.values()
+        if watched.test is not None and watched.fired and watched.severity is Severity.CRITICAL
+    }
+    for name, watched in engine.rules.items():
+        metric = watched.rule.threshold.metric
+        trouble = engine.metrics[metric].trouble if engine.metrics[metric].reading is None else ""
+        if watched.test is not None and blocks[name]:
+            seen = counts(engine, watched, blocks[name])
+            Expect(run, check_of(name))(seen, that=_limit(watched), severity=watched.severity)
+        found = ending(watched, trouble, decided=metric in decided)
+        _end(run, check_of(name), found, watched.kept_s)
+    missing = _ENOUGH * asked - engine.observed
+    says = f"{formats.duration(engine.observed)} of {formats.duration(asked)} were observed"
+    enough = Ending(Outcome.PASSED if missing <= 0 else Outcome.UNDECIDED, says, Severity.WARNING)
+    _end(run, OBSERVED, enough, engine.observed)
+
+
+def _end(run: Run, check: str, found: Ending, seconds: float) -> None:
+    run.journal.write(
+        "check",
+        check=check,
+        outcome=found.outcome.value if found.outcome else None,
+        message=found.message,
+        severity=found.severity.value,
+        seconds=round(seconds, 3),
+    )

@@ -1,0 +1,130 @@
+"""Where a watch reads: the sources of metrics, the percentage, the version, and who measures beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rampgate.checks import metrics
+from rampgate.checks.running_version.settings import UNKNOWN
+from rampgate.checks.version import measure_few
+from rampgate.errors import ProbeError, RampgateError
+from rampgate.evidence import lock
+from rampgate.io.http import ask, find
+from rampgate.stage.context import StageContext
+from rampgate.watch.rounds import Position
+from rampgate.watch.session import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    import httpx
+
+    from rampgate.checks.frame.source import MetricSettings
+    from rampgate.config.settings import Settings
+    from rampgate.evidence.run import Run
+    from rampgate.model.measurement import Measurement
+
+_MOST = 100.0
+_HEAVY = "lighthouse_"
+
+
+class Reader:
+    """Reads for a watch, over connections and a session of its own.
+
+    Args:
+        settings: name the target and [watch].
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stage: StageContext | None = None
+        self._run: Run | None = None
+
+    def begin(self, run: Run) -> None:
+        """From now on requests carry this run's id."""
+        self._run, self._stage = run, None
+
+    @property
+    def source(self) -> Source:
+        """What a watch is made with."""
+        return Source(self.read, self.position, self.puts_off, self.measuring)
+
+    def read(self, entry: MetricSettings) -> Sequence[Measurement]:
+        """Read the metric of an entry.
+
+        Raises:
+            RampgateError: there is none; one line says why.
+        """
+        context = replace(self._context().context(), client=self._open)
+        return metrics.measure(entry, context)
+
+    def position(self) -> Position:
+        """Percentage and version, as far as they can be read now."""
+        troubles: list[str] = []
+        percentage, versions, instances = self._settings.percentage, set[str](), set[str]()
+        try:
+            percentage = self._percentage()
+        except RampgateError as error:
+            percentage = None
+            troubles.append(str(error))
+        try:
+            versions, instances = self._versions()
+        except RampgateError as error:
+            troubles.append(str(error))
+        return Position(percentage, tuple(sorted(versions)), frozenset(instances), "; ".join(troubles))
+
+    def puts_off(self, name: str) -> bool:
+        """Whether a metric is not read now: Lighthouse is never run beside other work."""
+        return name.startswith(_HEAVY) and bool(self.measuring())
+
+    def measuring(self) -> str:
+        """Who measures the target now, "" where nobody does."""
+        return lock.measured_by(self._settings)
+
+    def close(self) -> None:
+        """Stop what was started."""
+        if self._stage:
+            self._stage.close()
+            self._stage = None
+
+    def _context(self) -> StageContext:
+        if self._run is None:
+            raise ProbeError("the watch has not begun")
+        self._stage = self._stage or StageContext(self._run)
+        return self._stage
+
+    def _open(
+        self, service: str, *, account: Literal["user", "admin", "none"] = "user", at: str = ""
+    ) -> httpx.Client:
+        """A client; whether the service answers is looked at each time, and never remembered."""
+        stage = self._context()
+        if at:
+            return stage.elsewhere(at)
+        return stage.admin() if account == "admin" else stage.client(service, signed_in=account == "user")
+
+    def _percentage(self) -> float | None:
+        where = self._settings.watch.percentage
+        if where is None:
+            return self._settings.percentage
+        with self._open("api", account="admin" if where.admin else "user") as http:
+            answer = ask(http, "GET", where.path)
+        found = find(where.value, answer.json()) if answer.ok else None
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= _MOST:
+            what = answer.trouble if not answer.ok else f"{found!r} at {where.value!r}"
+            raise ProbeError(f"watch.percentage, {where.path}: found {what}; accepted is a number of 0 to 100")
+        return float(found)
+
+    def _versions(self) -> tuple[set[str], set[str]]:
+        version = self._settings.version
+        if version is None:
+            return set(), set()
+        account: Literal["user", "none"] = "user" if version.sign_in else "none"
+        service = "api" if self._settings.target.api else "web"
+        clients = partial(self._open, service, account=account, at=version.url or "")
+        found, _ = measure_few(version, clients, {})
+        versions = set(found.details["versions"])
+        instances = {name for each in found.details["instances"].values() for name in each}
+        return versions - {UNKNOWN}, instances - {UNKNOWN}
