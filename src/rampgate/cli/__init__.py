@@ -12,6 +12,7 @@ from rampgate.cli.doctor import doctor
 from rampgate.cli.init import init
 from rampgate.cli.load import load
 from rampgate.cli.verdict import rejudge, verdict
+from rampgate.cli.watch import watch
 
 
 @click.group(
@@ -31,11 +32,12 @@ def main() -> None:
       rampgate doctor --fix        see what is missing on this machine, and install the browser tools
       rampgate demo                check a reference deployment of our own, ramp load onto it
       rampgate init --api URL      write settings for a service of yours
+      rampgate watch               watch a rollout against the policy files between its steps
       rampgate load                ramp users onto it; the exit code is the verdict's
     """
 
 
 main.help = keep_lines(main.help)
 
-for command in (verdict, rejudge, accept, doctor, demo, load, init):
+for command in (verdict, rejudge, accept, doctor, demo, load, watch, init):
     main.add_command(command)

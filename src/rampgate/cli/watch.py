@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rampgate.cli.base import exits
 
-if TYPE_CHECKING:
-    from rampgate.config.settings import Settings
-
 
 @click.command()
 @click.option("--config", type=click.Path(dir_okay=False), help="Settings (default: rampgate.toml here).")
 @click.option("--for", "lasting", metavar="TIME", default="30m", show_default=True, help="Observed time.")
-@click.option("--once", is_flag=True, help="One round, for cron or systemd; goes on where the last one ended.")
+@click.option(
+    "--once", is_flag=True, help="One round, for cron or systemd; goes on where the last one ended."
+)
 @click.option("--on-critical", metavar="alert|COMMAND", help="In place of watch.on_critical.")
 @click.option("--reports", help="The folder that runs are written to.")
 @click.option("--demo", is_flag=True, help="Watch the reference deployment, started for it.")
@@ -43,5 +40,6 @@ def watch(**options: Any) -> int:
     except ValueError as error:
         raise ConfigurationError(f"--for: found {options['lasting']!r}; {error}") from None
     with ExitStack() as stack:
-        settings, redactor, base, notes = command.settings_of(options, stack, os.environ)
-        return command.run(settings, redactor, base, command.Options(lasting, options["once"], notes, options["on_critical"]))
+        settings, redactor, base, notes = command.settings_of(options, stack)
+        wanted = command.Options(lasting, options["once"], options["on_critical"], notes)
+        return command.run(settings, redactor, base, wanted)

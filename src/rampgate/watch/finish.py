@@ -60,7 +60,9 @@ def ending(watched: RuleWatch, trouble: str, *, decided: bool) -> Ending:
     if watched.fired:
         return _fired(watched, decided=decided)
     if not watched.kept:
-        return Ending(Outcome.ERROR, f"was never read: {trouble or 'it says nothing of this limit'}", severity)
+        return Ending(
+            Outcome.ERROR, f"was never read: {trouble or 'it says nothing of this limit'}", severity
+        )
     if watched.episode.state is State.PENDING:
         says = f"broken since {moment(watched.episode.since)}: {watched.value}"
         return Ending(Outcome.UNDECIDED, says, severity)

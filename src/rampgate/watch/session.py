@@ -14,6 +14,7 @@ from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
 from rampgate.evidence import session, verdicts
 from rampgate.judging.episodes import State
+from rampgate.model import formats
 from rampgate.model.increments import added
 from rampgate.model.measurement import Block
 from rampgate.outcome import Severity
@@ -132,6 +133,12 @@ class Watch:
     def over(self) -> bool:
         """Whether as much as was asked for has been observed."""
         return 0 < self.asked.seconds <= self.engine.observed
+
+    @property
+    def left(self) -> str:
+        """How long was observed, and of how much."""
+        observed = f"{formats.duration(self.engine.observed)} observed"
+        return f"{observed} of {formats.duration(self.asked.seconds)}" if self.asked.seconds else observed
 
     def round(self) -> Round:
         """One round: read, judge, remember, say."""

@@ -114,7 +114,9 @@ class Reader:
         found = find(where.value, answer.json()) if answer.ok else None
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= _MOST:
             what = answer.trouble if not answer.ok else f"{found!r} at {where.value!r}"
-            raise ProbeError(f"watch.percentage, {where.path}: found {what}; accepted is a number of 0 to 100")
+            raise ProbeError(
+                f"watch.percentage, {where.path}: found {what}; accepted is a number of 0 to 100"
+            )
         return float(found)
 
     def _versions(self) -> tuple[set[str], set[str]]:

@@ -1,0 +1,95 @@
+"""A watch while it goes on: a table on a terminal, a line per round elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from rampgate.judging.episodes import State
+from rampgate.model import formats
+from rampgate.report.text import clean
+from rampgate.watch.messages import moment, place
+
+if TYPE_CHECKING:
+    from rampgate.model.redact import Redactor
+    from rampgate.watch.rounds import Round
+    from rampgate.watch.session import Watch
+
+_COLOURS = {State.OK: "green", State.FIRING: "red", State.PENDING: "yellow", State.RECOVERING: "yellow"}
+_LONGEST = 300
+
+
+class Display:
+    """Shows a watch to whoever looks. A context manager.
+
+    Args:
+        redactor: knows the secrets of the settings.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._console = Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def line(self, text: str) -> None:
+        """Show one line."""
+        self._console.print(f"rampgate: {clean(self._redactor.text(text), _LONGEST)}", markup=False)
+
+    def show(self, watch: Watch, found: Round) -> None:
+        """Show what a round came to."""
+        for transition in found.transitions:
+            name, after = transition.watched.rule.name, transition.watched.episode.state
+            self.line(
+                f"{moment(found.at)} {name}: {transition.before.state} to {after}: {transition.watched.value}"
+            )
+        if found.changed:
+            self.line(f"{moment(found.at)} {found.changed}")
+        if self._live:
+            self._live.update(_table(watch, found), refresh=True)
+        else:
+            self.line(_summary(watch, found))
+
+
+def _summary(watch: Watch, found: Round) -> str:
+    """One line: how long, how many rules stand where, what cannot be read."""
+    states = [rule.episode.state for rule in watch.engine.rules.values()]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
+    blind = [name for name, metric in watch.engine.metrics.items() if metric.reading is None]
+    where = place(watch.settings.environment, watch.engine.position.percentage)
+    return f"{moment(found.at)} {where}: {watch.left}; {counted}" + (
+        f"; not read: {', '.join(blind)}" if blind else ""
+    )
+
+
+def _table(watch: Watch, found: Round) -> Table:
+    where = place(watch.settings.environment, watch.engine.position.percentage)
+    shown = Table(title=f"{where}: {watch.left}", title_justify="left")
+    for heading in ("rule", "limit", "value", "state", "since", "age"):
+        shown.add_column(heading)
+    for name, rule in watch.engine.rules.items():
+        metric = watch.engine.metrics[rule.rule.threshold.metric]
+        age = formats.duration(max(1.0, found.at - metric.reading.at)) if metric.reading else "-"
+        value = rule.value if metric.reading else f"not read: {metric.trouble}"
+        state = rule.episode.state
+        colour = _COLOURS.get(state, "default")
+        shown.add_row(
+            clean(name, _LONGEST),
+            str(rule.rule.threshold),
+            clean(value, _LONGEST),
+            f"[{colour}]{state}[/]",
+            moment(rule.episode.since)[11:19] if rule.episode.since else "-",
+            age,
+        )
+    return shown
