@@ -8,7 +8,9 @@ from pydantic import Discriminator, Tag
 
 from rampgate.checks.frame.check import Check, Context
 from rampgate.checks.frame.discovery import sources
-from rampgate.model.metrics import Kind, Metric
+from rampgate.errors import ProbeError
+from rampgate.model import formats
+from rampgate.model.metrics import METRICS, Kind, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,21 +36,43 @@ def _any_source() -> Any:
 
 
 def _declares(entries: Sequence[MetricSettings]) -> Iterable[Metric]:
-    return (Metric(entry.name, Kind.VALUE, entry.unit, "reported by the deployment") for entry in entries)
+    return (Metric(entry.name, entry.kind, entry.unit, "reported by the deployment") for entry in entries)
 
 
-CHECK = Check("metric", "metrics", _any_source(), several=True, declares=_declares)
+class _Metrics(Check):
+    """Of the immediate stage are the metrics that are one value, and its own to judge."""
+
+    def subjects(self, configured: Sequence[MetricSettings]) -> dict[str, MetricSettings]:
+        """Name -> entry."""
+        return {entry.name: entry for entry in configured if not _of_the_watch(entry)}
 
 
-def measure(metric: MetricSettings, context: Context) -> list[Measurement]:
+def _of_the_watch(entry: MetricSettings) -> bool:
+    known = METRICS.get(entry.name)
+    return entry.watch_only or entry.counted or (known is not None and known.kind is not Kind.VALUE)
+
+
+CHECK = _Metrics("metric", "metrics", _any_source(), several=True, declares=_declares)
+
+
+def measure(metric: MetricSettings, context: Context, max_age: float | None = None) -> list[Measurement]:
     """What the source of a metric says now.
 
     Args:
         metric: one entry of [[metrics]].
         context: what every check is given.
+        max_age: of a sample in seconds, where the entry says none.
 
     Raises:
-        ProbeError: there is no number; one line says what was found and what is accepted.
+        ProbeError: there is no number, or it is too old; one line says what was found and what is accepted.
         UnreachableError: the service that reports it does not answer.
     """
-    return sources()[metric.source].measure(metric, context)
+    found = sources()[metric.source].measure(metric, context)
+    accepted = metric.max_age or max_age
+    oldest = min((each.end for each in found if each.end), default=None)
+    if accepted and oldest is not None and (age := context.clock.now() - oldest) > accepted:
+        raise ProbeError(
+            f"metric {metric.name}: its newest sample is {formats.duration(age)} old; "
+            f"accepted are {formats.duration(accepted)}"
+        )
+    return found

@@ -59,7 +59,7 @@ class Reader:
             RampgateError: there is none; one line says why.
         """
         context = replace(self._context().context(), client=self._open)
-        return metrics.measure(entry, context)
+        return metrics.measure(entry, context, self._settings.watch.max_age)
 
     def position(self) -> Position:
         """Percentage and version, as far as they can be read now."""

@@ -93,6 +93,8 @@ def measured(threshold: Threshold, reading: Reading) -> float | None:
     if threshold.quantile is not None:
         edge = threshold.edge
         return None if edge is None or edge not in block.exceedances else block.exceedances[edge] / block.n
+    if threshold.aggregation is Aggregation.VALUE:  # a share of what went well, in per cent
+        return _PER_CENT * (1 - block.failures / block.n)
     return block.failures / block.n
 
 

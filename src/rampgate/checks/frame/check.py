@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.errors import ProbeError
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import httpx
 
     from rampgate.checks.frame.table import Table
+    from rampgate.model.measurement import Measurement
     from rampgate.model.metrics import Metric
 
 T = TypeVar("T")
@@ -84,6 +88,14 @@ class EarlierRun(NamedTuple):
     measurements: Callable[[], Iterable[Mapping[str, Any]]]
 
 
+def _no_store(name: str) -> AbstractContextManager[Any]:
+    raise ProbeError(f"[{name}] is not configured")
+
+
+def _no_probe(metric: str, subject: str) -> Sequence[Measurement]:
+    raise ProbeError(f"{metric} of {subject or 'the target'} is not measured here")
+
+
 @dataclass(frozen=True)
 class Context:
     """What a check is given beside its settings, and all of it.
@@ -100,6 +112,9 @@ class Context:
         ends: when the stage's time is up, on the clock's monotonic scale.
         once: makes what is to be made once in a run, by whichever process comes first; plain JSON.
         earlier: the runs of this stage on the same target, the newest first.
+        prometheus: the address of [monitoring] prometheus, "" where there is none, and its headers, secrets.
+        store: opens a client of [mongodb] or [redis]; raises StoreError where it does not answer.
+        probe: measures one of our own metrics of one subject: ``up`` of ``api``, a score of a page.
     """
 
     run_id: str
@@ -113,6 +128,9 @@ class Context:
     ends: float = math.inf
     once: Callable[[str, Callable[[], Any]], Any] = field(default=lambda _, make: make())
     earlier: Callable[[], Iterable[EarlierRun]] = field(default=lambda: ())
+    prometheus: tuple[str, Mapping[str, str]] = ("", MappingProxyType({}))
+    store: Callable[[Literal["mongodb", "redis"]], AbstractContextManager[Any]] = field(default=_no_store)
+    probe: Callable[[str, str], Sequence[Measurement]] = field(default=_no_probe)
 
 
 def no_labels(_: Any) -> Mapping[str, Sequence[str]]:

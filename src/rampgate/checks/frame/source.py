@@ -11,6 +11,7 @@ from pydantic import Field
 
 from rampgate.checks.frame.table import Duration, Table
 from rampgate.errors import ProbeError
+from rampgate.model.metrics import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,11 @@ class MetricSettings(Table):
     def counted(self) -> bool:
         """Whether counters are read, which say something over time alone."""
         return False
+
+    @property
+    def kind(self) -> Kind:
+        """How a metric of the user's own is counted."""
+        return Kind.VALUE
 
     @property
     def lookback(self) -> float | None:
