@@ -235,9 +235,8 @@ def test_all_thresholds_that_do_not_parse_are_told_at_once(tmp_path: Path) -> No
             "rollback_triggers.fatal: found 'fatal'; input should be 'warning' or 'critical'",
         ),
         (
-            "rollback_trigger: {}",
-            "found rollback_trigger at the top; did you mean rollback_triggers? accepted is one of "
-            "rollback_triggers, alerts, monitoring",
+            "triggers: {}",
+            "found triggers at the top; accepted is one of rollback_triggers, alerts, monitoring",
         ),
     ],
 )

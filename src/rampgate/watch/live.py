@@ -10,7 +10,7 @@ from rich.table import Table
 
 from rampgate.judging.episodes import State
 from rampgate.model import formats
-from rampgate.report.text import clean
+from rampgate.model.text import clean
 from rampgate.watch.messages import moment, place
 
 if TYPE_CHECKING:
