@@ -22,7 +22,7 @@ from rampgate.probes.http import HealthProbe
 from rampgate.probes.sign_in import secrets_of, sign_in
 from rampgate.stage.browsers import Browsers
 from rampgate.stage.login_session import LoginSession, Signed, signing_in
-from rampgate.stage.sources import handed
+from rampgate.stage.sources import Doors, handed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -172,7 +172,7 @@ class StageContext:
             run.deadline,
             run.shared,
             partial(earlier.runs, run),
-            *handed(self),
+            *handed(self._settings, self.guard, Doors(self.client, self.audit)),
         )
 
     def _open(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,22 +13,38 @@ from rampgate.io.http import ask
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    import httpx
+
+    from rampgate.checks.pages import PageSettings
     from rampgate.config.settings import Settings
     from rampgate.io.guard import Guard
-    from rampgate.stage.context import StageContext
+    from rampgate.probes.lighthouse import LighthouseProbe
 
 _SCORES = ("lighthouse_performance_score", "lighthouse_accessibility_score")
 
 
-def handed(stage: StageContext) -> tuple[Any, ...]:
+@dataclass(frozen=True)
+class Doors:
+    """What a stage measures through.
+
+    Args:
+        client: opens a client of a service.
+        audit: makes the probe of a page.
+    """
+
+    client: Callable[..., httpx.Client]
+    audit: Callable[[PageSettings], LighthouseProbe]
+
+
+def handed(settings: Settings, guard: Guard, doors: Doors) -> tuple[Any, ...]:
     """Where Prometheus is with its headers, what opens a store, and what probes: of Context, in its order."""
-    settings, monitoring = stage.run.settings, stage.run.settings.monitoring
+    monitoring = settings.monitoring
     headers = monitoring.headers.get("prometheus", {}) if monitoring else {}
     place = (monitoring.prometheus or "" if monitoring else "", headers)
-    return place, partial(_opened, settings, stage.guard), partial(_probed, stage)
+    return place, partial(_opened, settings, guard), partial(_probed, settings, doors)
 
 
 def _opened(
@@ -46,11 +62,12 @@ def _opened(
     raise ProbeError(f"[{name}] is not configured")
 
 
-def _probed(stage: StageContext, metric: str, subject: str) -> Sequence[Measurement]:
+def _probed(settings: Settings, doors: Doors, metric: str, subject: str) -> Sequence[Measurement]:
     """One of our own metrics: whether a service answers, the scores of pages.
 
     Args:
-        stage: has the clients and browsers.
+        settings: name the services and pages.
+        doors: to them.
         metric: ``up``, or a score of Lighthouse.
         subject: a service, or a page of [[pages]]; "": all that there are.
 
@@ -58,26 +75,26 @@ def _probed(stage: StageContext, metric: str, subject: str) -> Sequence[Measurem
         ProbeError: it is no such metric, or it could not be measured.
     """
     if metric == "up":
-        return list(_up(stage, subject))
+        return list(_up(settings, doors, subject))
     if metric in _SCORES:
-        return [each for each in _audits(stage, subject) if each.metric == metric]
+        return [each for each in _audits(settings, doors, subject) if each.metric == metric]
     raise ProbeError(f"{metric} is none of our own; accepted are up, {', '.join(_SCORES)}")
 
 
-def _up(stage: StageContext, subject: str) -> Iterator[Measurement]:
+def _up(settings: Settings, doors: Doors, subject: str) -> Iterator[Measurement]:
     """Asked each time anew: what answered before need not answer now."""
-    target = stage.run.settings.target
+    target = settings.target
     for service, address in (("web", target.web), ("api", target.api)):
         if address and subject in {"", service}:
-            with stage.client(service, signed_in=False) as http:
+            with doors.client(service, signed_in=False) as http:
                 answer = ask(http, "GET", target.health)
             note = "" if answer.ok else answer.trouble
             yield Measurement("up", n=1, value=float(answer.ok), labels={"service": service}, note=note)
 
 
-def _audits(stage: StageContext, subject: str) -> Iterator[Measurement]:
-    for page in stage.run.settings.pages:
+def _audits(settings: Settings, doors: Doors, subject: str) -> Iterator[Measurement]:
+    for page in settings.pages:
         if page.lighthouse and subject in {"", page.name}:
-            for each in stage.audit(page).measure(1):
+            for each in doors.audit(page).measure(1):
                 value = median(each.values) if each.values else None
                 yield replace(each, value=value, values=())
