@@ -109,13 +109,14 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         ("source = 'query'", "metrics[1].query: missing; it must be given"),
         (
             "source = 'query'\nquery = 'up'\ntimout = 1",
-            "metrics[1].timout: unknown key; did you mean timeout? accepted are name, query, required, sho",
+            "metrics[1].timout: unknown key; did you mean timeout? accepted are interval, max_age, name",
         ),
         (
             "path = '/'\nvalue = 'x'\nquery = 'up'",
             (
-                "metrics[1].query: unknown key; accepted are admin, name, path, required, show_only, source, "
-                "unit, value"
+                "metrics[1].query: unknown key; accepted are admin, buckets, cohort, count, each, endpoint, "
+                "failed, interval, max_age, name, own_traffic, path, required, responses, show_only, source, "
+                "time, total, unit, value, watch_only, window"
             ),
         ),
         ("source = 'query'\nquery = 5", "metrics[1].query: found 5; input should be a valid string"),

@@ -262,8 +262,6 @@ def new_run_id(now: float) -> str:
 def start_run(reports: Path, run_id: str, *, latest: bool = True) -> Path:
     """Make the run's folder, its owner's alone, and point ``latest`` at it (one that is joined, too).
 
-    A watch does not: it goes on beside the runs that are judged.
-
     Raises:
         EvidenceError: the folder cannot be written.
     """

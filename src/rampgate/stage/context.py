@@ -159,10 +159,9 @@ class StageContext:
         """What the measure function of a check is given beside its settings."""
         run = self.run
         quoted = run.journal.clean if self._settings.evidence.page_content == "full" else None
-        environment = self._settings.environment
         return Context(
             run.id,
-            environment,
+            self._settings.environment,
             self._open,
             self._visit,
             run.clock,

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.checks.frame.discovery import checks, sources
+from rampgate.checks.frame.source import MetricSettings
 from rampgate.checks.frame.table import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from rampgate.checks.frame.check import Check
     from rampgate.checks.frame.table import Table
@@ -44,17 +45,20 @@ def generated(name: str, page: str) -> str:
 
 
 def _settings(check: Check) -> str:
-    """The keys of a check's table; where several sources fill it, of each."""
-    tables = (
-        [source.settings for source in sources().values()] if check.table == "metrics" else [check.settings]
-    )
-    return "\n\n".join("\n".join(_keys(table)) for table in tables)
+    """The keys of a check's table; where several sources fill it, of all of them, and those of each."""
+    if check.table != "metrics":
+        return "\n".join(_keys(check.settings))
+    common = MetricSettings.model_fields.keys() - {"source"}
+    each = (_keys(source.settings, common) for source in sources().values())
+    return "\n\n".join("\n".join(rows) for rows in (_keys(MetricSettings, {"source"}), *each))
 
 
-def _keys(table: type[Table]) -> Iterator[str]:
+def _keys(table: type[Table], without: Container[str] = ()) -> Iterator[str]:
     yield f"{inspect.cleandoc(table.__doc__ or '')}\n"
     yield "| key | default | |\n|---|---|---|"
     for name, field in table.model_fields.items():
+        if name in without:
+            continue
         default = "" if field.is_required() else _toml(field.get_default(call_default_factory=True))
         if any(getattr(each, "func", None) is seconds for each in field.metadata):
             default = default and f'`"{field.default:g}s"`'
