@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
@@ -110,7 +109,7 @@ class Watch:
             )
         self.setup = _setup(settings, redactor, base, self.policy, asked)
         self.engine = Engine(settings, self.policy, source.read, self.setup.alpha_fail, source.puts_off)
-        self.remembered = state.WatchState(state_file(settings))
+        self.remembered = state.WatchState(state.file_of(settings))
         self._stack = ExitStack()
         self._stack.callback(self.remembered.close)
         self.resumed = False
@@ -267,14 +266,6 @@ class Watch:
         self.troubles += [trouble] if trouble else []
         write_all(verdict, self.run.folder)
         return verdict
-
-
-def state_file(settings: Settings) -> Path:
-    """The file in which a watch of this target and environment remembers."""
-    target = settings.target
-    place = f"{settings.environment} {target.web} {target.api}"
-    digest = hashlib.sha256(place.encode()).hexdigest()[:12]
-    return settings.reports / "watch" / f"{digest}.sqlite"
 
 
 def _setup(

@@ -7,6 +7,7 @@ it is written once; an alert is sent by a process that notes by itself whether i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from rampgate.config.settings import Settings
+
 VERSION = 1
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -30,6 +33,14 @@ CREATE TABLE outbox (
 """
 RECORD, ALERT = "record", "alert"
 PENDING, SENDING, DONE, FAILED = "pending", "sending", "done", "failed"
+
+
+def file_of(settings: Settings) -> Path:
+    """The file in which a watch of this target and environment remembers."""
+    target = settings.target
+    place = f"{settings.environment} {target.web} {target.api}"
+    digest = hashlib.sha256(place.encode()).hexdigest()[:12]
+    return settings.reports / "watch" / f"{digest}.sqlite"
 
 
 class Entry(NamedTuple):
