@@ -14,6 +14,7 @@ from pharmapilot import __version__
 from pharmapilot.errors import DeploymentError
 from pharmapilot.flags import HashKind, Rules, Semantics, flags_from_environment
 from pharmapilot.scenes import Scene, scene_flags
+from pharmapilot.visitors import MAX_PACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ EXAMPLES = """examples:
   python -m pharmapilot --demo --ready-file r.json  the same; addresses and secrets land in r.json
   python -m pharmapilot --demo --scene backend      the same, as it is after the second step of a deployment
   python -m pharmapilot --demo --stack full         the same, with Prometheus, Alertmanager
+  python -m pharmapilot --demo --visits 20          the same, with visitors who make 20 requests a second
   python -m pharmapilot --state ./clinic            ports 3000 and 5000, data kept in ./clinic
   PHARMAPILOT_MONGODB_URI=mongodb://127.0.0.1:27017 FEATURE_API_CACHING=true \\
     FEATURE_ROLLOUT_PERCENTAGE=5 python -m pharmapilot
@@ -62,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
         default="base",
         help="full: with Prometheus and Alertmanager, as far as they are installed",
     )
+    add(
+        "--visits",
+        type=int,
+        choices=range(MAX_PACE + 1),
+        default=0,
+        metavar="N",
+        help=f"visitors of its own, who make N requests a second (0 to {MAX_PACE}; default 0)",
+    )
     add("--flag-semantics", choices=list(Semantics), default=Semantics.OVERRIDES_FIRST, type=Semantics)
     add("--flag-hash", choices=list(HashKind), default=HashKind.SEED, type=HashKind)
     add("--version", action="version", version=__version__)
@@ -90,6 +100,7 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
         rules=Rules(arguments.flag_semantics, arguments.flag_hash),
         start_flags=tuple(start_flags),
         full_stack=arguments.stack == "full",
+        visits=arguments.visits,
         environ={key: value for key, value in environ.items() if not _is_ours(key, demo=arguments.demo)},
     )
 

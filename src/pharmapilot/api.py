@@ -83,6 +83,7 @@ def create_app(backend: Backend) -> ASGIApp:
         tasks = [asyncio.create_task(work) for work in (backend.keep_fresh(), backend.jobs.work())]
         yield
         await stop_tasks(tasks)
+        await backend.store_faults.close()
         await backend.connections.close()
 
     routes = [

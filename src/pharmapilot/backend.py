@@ -19,6 +19,7 @@ from pharmapilot.jobs import Jobs
 from pharmapilot.metrics import Metrics
 from pharmapilot.population import Population
 from pharmapilot.scratch_flags import ScratchStores
+from pharmapilot.store_faults import StoreFaults
 from pharmapilot.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Backend:
     config: ApiConfig
     faults: Faults
     connections: Connections
+    store_faults: StoreFaults
     flags: FlagStore
     sessions: Sessions
     scratch: ScratchStores
@@ -51,12 +53,15 @@ class Backend:
     def build(cls, config: ApiConfig) -> Backend:
         """Put together; nothing is asked of the stores yet."""
         faults = Faults()
-        connections = Connections(config.mongodb_uri, config.redis_url, faults)
         metrics = Metrics()
+        connections = Connections(config.mongodb_uri, config.redis_url, faults, metrics.operations)
+        store_faults = StoreFaults(faults, connections, metrics.operations)
+        connections.mongodb_gate.before = store_faults.strike
         backend = cls(
             config=config,
             faults=faults,
             connections=connections,
+            store_faults=store_faults,
             flags=FlagStore(connections, faults, config.rules),
             sessions=Sessions(connections),
             scratch=ScratchStores(faults, config.rules),
@@ -97,9 +102,11 @@ class Backend:
                 return
 
     async def keep_fresh(self) -> None:
-        """Every second: read the flags again, note which stores answer. Runs until cancelled."""
+        """Every second: read the flags again, note how the stores are, apply faults. Runs until cancelled."""
         while True:
             self.metrics.stores(await self.connections.states())
+            self.metrics.operations.connections = await self.connections.count_connections()
+            await self.store_faults.apply()
             try:
                 await self.flags.refresh()
             except StoreDownError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pharmapilot.errors import StoreDownError
+from pharmapilot.operations import POOL_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
     from pymongo.asynchronous.database import AsyncDatabase
     from redis.asyncio import Redis
+
+    from pharmapilot.operations import Operations
 
 T = TypeVar("T")
 
@@ -39,13 +43,16 @@ class Gate:
     """Every call of one store passes here: bounded in time, and refused at once just after a lost connection.
 
     The refusal keeps requests from queueing behind a dead store; after `REFUSAL_SECONDS` the next call
-    tries again, so recovery needs nobody. A slow answer fails by itself and refuses nobody else.
+    tries again, so recovery needs nobody. A slow answer fails by itself and refuses nobody else. `figures`
+    take its time, and whether the connection failed; `before` is awaited first, within the same time.
     """
 
     store: str
     faults: Switch
     failures: tuple[type[Exception], ...]
     now: Callable[[], float] = time.monotonic
+    figures: Operations | None = None
+    before: Callable[[], Awaitable[None]] | None = None
     _refuse_until: float = field(default=0.0, init=False)
 
     async def call(self, operation: Callable[[], Awaitable[T]], seconds: float = OPERATION_SECONDS) -> T:
@@ -54,22 +61,38 @@ class Gate:
         Raises:
             StoreDownError: it failed or took longer than `seconds`, or the store has just failed.
         """
-        if self.faults.is_on(f"dead_{self.store}") or self.now() < self._refuse_until:
+        if self.now() < self._refuse_until:
             raise StoreDownError(self.store)
+        if self.faults.is_on(f"dead_{self.store}"):
+            self._failed()
+            raise StoreDownError(self.store)
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
+                if self.before is not None:
+                    await self.before()
                 return await operation()
         except TimeoutError as error:
             raise StoreDownError(self.store) from error
         except self.failures as error:
+            self._failed()
             self._refuse_until = self.now() + REFUSAL_SECONDS
             raise StoreDownError(self.store) from error
+        finally:
+            if self.figures is not None:
+                self.figures.times.add(time.perf_counter() - started)
+
+    def _failed(self) -> None:
+        if self.figures is not None:
+            self.figures.failed()
 
 
 class Connections:
     """Both stores, each behind its gate."""
 
-    def __init__(self, mongodb_uri: str, redis_url: str, faults: Switch) -> None:
+    def __init__(
+        self, mongodb_uri: str, redis_url: str, faults: Switch, operations: Operations | None = None
+    ) -> None:
         from pymongo import AsyncMongoClient
         from pymongo.errors import ConnectionFailure
         from redis.asyncio import Redis
@@ -77,8 +100,10 @@ class Connections:
         from redis.backoff import NoBackoff
         from redis.exceptions import RedisError
 
+        self.mongodb_uri = mongodb_uri
         self._mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             mongodb_uri,
+            maxPoolSize=POOL_SIZE,
             serverSelectionTimeoutMS=400,
             connectTimeoutMS=500,
             socketTimeoutMS=1500,
@@ -89,7 +114,7 @@ class Connections:
             redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 1)
         )
         self.database: AsyncDatabase[dict[str, Any]] = self._mongo[DATABASE]
-        self.mongodb_gate = Gate("mongodb", faults, (ConnectionFailure, OSError))
+        self.mongodb_gate = Gate("mongodb", faults, (ConnectionFailure, OSError), figures=operations)
         self.redis_gate = Gate("redis", faults, (RedisError, OSError))
 
     async def states(self) -> dict[str, str]:
@@ -99,6 +124,14 @@ class Connections:
             _answers(self.redis_gate, self._ping_redis),
         )
         return {"mongodb": mongodb, "redis": redis}
+
+    async def count_connections(self) -> int | None:
+        """How many connections the server of MongoDB has, None where it does not say so."""
+        with suppress(StoreDownError):
+            status = await self.mongodb_gate.call(lambda: self._mongo.admin.command("serverStatus"))
+            current = status.get("connections", {}).get("current")
+            return current if isinstance(current, int) else None
+        return None
 
     async def wait_for_mongodb(self, seconds: float) -> None:
         """Wait for the first answer.

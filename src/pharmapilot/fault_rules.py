@@ -19,6 +19,9 @@ EMPTY_BODIES: Mapping[str, Mapping[str, Any]] = {
 }
 _MAX_LATENCY_MS = 60_000
 _MAX_BUNCH = 10_000
+_MAX_SLOW_MS = 900
+_MAX_TAKEN = 200
+SOURCE_ANSWERS = ("unauthorized", "html", "never", "huge")
 _SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -60,6 +63,28 @@ _FAULTS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Any]]] = {
         }
         | _SELECT,
         {"status": 500, "share": 1.0, "bunch": 1, "endpoint": None, "cohort": None},
+    ),
+    "slow_operations": (
+        {
+            "ms": (lambda v: _is_number(v) and 0 < v <= _MAX_SLOW_MS, "milliseconds, up to 900"),
+            "share": _SHARE,
+        },
+        {"share": 1.0},
+    ),
+    "connections_fail": ({"share": _SHARE}, {"share": 1.0}),
+    "pool_exhausted": (
+        {"connections": (lambda v: _is_whole(v, 1, _MAX_TAKEN), "how many are taken, 1 to 200")},
+        {"connections": 90},
+    ),
+    "cache_full": ({"mb": (lambda v: _is_whole(v, 1, _MAX_TAKEN), "megabytes, 1 to 200")}, {"mb": 56}),
+    "feedback_low": ({"score": (lambda v: _is_whole(v, 1, 5), "a whole number from 1 to 5")}, {"score": 1}),
+    "vitals_slow": (
+        {"ms": (lambda v: _is_number(v) and 0 < v <= _MAX_LATENCY_MS, "milliseconds, up to 60000")},
+        {},
+    ),
+    "metrics_source": (
+        {"answer": (lambda v: v in SOURCE_ANSWERS, "one of " + ", ".join(SOURCE_ANSWERS))},
+        {},
     ),
     "dead_mongodb": ({}, {}),
     "dead_redis": ({}, {}),

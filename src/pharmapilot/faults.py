@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pharmapilot.fault_rules import EMPTY_BODIES, parse_faults
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pharmapilot.flags import Flag
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,17 @@ class Damage:
     delay_seconds: float = 0.0
     status: int | None = None
     body: Mapping[str, Any] | None = None
+    raw: bytes | None = None
 
 
 UNHARMED = Damage()
+SOURCES: Mapping[str, Damage] = {
+    "unauthorized": Damage(status=401),
+    "html": Damage(raw=b"<!doctype html><title>Sign in</title>"),
+    "never": Damage(delay_seconds=3600.0),
+    "huge": Damage(raw=b'"' + 50_000_000 * b"x" + b'"'),
+}
+"""What a source of figures answers in place of them."""
 _SUFFIXES = ("", "_total", "_created", "_bucket", "_sum", "_count", "_info")
 
 
@@ -34,11 +44,18 @@ class Faults:
         self._active: dict[str, dict[str, Any]] = {}
         self._chance = chance or secrets.SystemRandom().random
         self._failures_left = 0
-        self._frozen: bytes | None = None
+        self._frozen: dict[str, Any] = {}
 
     def is_on(self, fault: str) -> bool:
         """Whether the fault of this name is on."""
         return fault in self._active
+
+    def struck(self, fault: str) -> dict[str, Any] | None:
+        """The parameters of a fault that strikes now, None where it does not: off, or spared by its share."""
+        parameters = self._active.get(fault)
+        if parameters is None or self._chance() >= parameters.get("share", 1.0):
+            return None
+        return parameters
 
     def shown(self) -> dict[str, dict[str, Any]]:
         """The faults that are on, with all their parameters."""
@@ -57,17 +74,22 @@ class Faults:
             if name == "errors":
                 self._failures_left = 0
             if name == "metrics_frozen":
-                self._frozen = None
+                self._frozen.clear()
 
     def clear(self) -> None:
         """All off."""
         self._active.clear()
         self._failures_left = 0
-        self._frozen = None
+        self._frozen.clear()
 
     def damage(self, path: str, cohort: str | None) -> Damage:
-        """What happens to a request; /api/admin and /metrics always work, so that a fault can be ended."""
-        if not self._active or path.startswith("/api/admin") or path == "/metrics":
+        """What happens to a request; /api/admin works but for its figures, so that a fault can be ended."""
+        if not self._active:
+            return UNHARMED
+        if path == "/metrics" or path.startswith("/api/admin/metrics/"):
+            source = self._active.get("metrics_source")
+            return SOURCES[source["answer"]] if source else UNHARMED
+        if path.startswith("/api/admin"):
             return UNHARMED
         harm = UNHARMED
         latency = self._active.get("latency")
@@ -101,11 +123,16 @@ class Faults:
         fault = self._active.get("old_version")
         return fault["version"] if fault and self._chance() < fault["share"] else None
 
+    def frozen(self, name: str, fresh: T) -> T:
+        """What an address of figures says: all of it as it was when it froze, its time, too."""
+        if not self.is_on("metrics_frozen"):
+            return fresh
+        kept: T = self._frozen.setdefault(name, fresh)
+        return kept
+
     def exposition(self, fresh: bytes) -> bytes:
         """The series as a broken exporter shows them: as they were when it broke, or without one of them."""
-        text = fresh
-        if self.is_on("metrics_frozen"):
-            text = self._frozen = self._frozen or fresh
+        text = self.frozen("exposition", fresh)
         missing = self._active.get("metrics_missing")
         return _without(text, missing["name"]) if missing else text
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pharmapilot.flags import FLAG_NAMES, MONITORING_FLAG, Flag, Rules, changed, is_enabled
+from pharmapilot.flags import (
+    FLAG_NAMES,
+    MONITORING_FLAG,
+    Flag,
+    Rules,
+    bucket,
+    changed,
+    is_enabled,
+    next_percentage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,8 +90,30 @@ class FlagStore:
 
     def cohort(self, user_id: str, workspace_id: str) -> str:
         """`on` where any feature under rollout is on for the user, else `off`; monitoring is no treatment."""
-        names = (name for name, flag in self._flags.items() if flag.enabled and name != MONITORING_FLAG)
-        return "on" if any(self.evaluate(name, user_id, workspace_id) for name in names) else "off"
+        rollout = self._rollout()
+        return "on" if any(self.evaluate(flag.name, user_id, workspace_id) for flag in rollout) else "off"
+
+    def group(self, user_id: str, workspace_id: str, cohort: str) -> str:
+        """The cohort in more detail: `override` of whom somebody enrolled; of `off`: `next` or `later`.
+
+        Next are those whom the next percentage of the plan reaches.
+        """
+        rollout = self._rollout()
+        if any(
+            user_id in flag.user_overrides or workspace_id in flag.workspace_overrides for flag in rollout
+        ):
+            return "override"
+        if cohort == "on":
+            return cohort
+        kind = self._rules.hash_kind
+        reached = (
+            bucket(kind, flag.name, user_id, workspace_id) < next_percentage(flag.percentage)
+            for flag in rollout
+        )
+        return "next" if any(reached) else "later"
+
+    def _rollout(self) -> list[Flag]:
+        return [flag for name, flag in self._flags.items() if flag.enabled and name != MONITORING_FLAG]
 
 
 def decide(flag: Flag, user_id: str, workspace_id: str, rules: Rules, faults: Faults) -> bool:

@@ -29,6 +29,7 @@ FLAG_NAMES = (
 DEMO_FLAGS = ("virtualization", "cursorPagination", "apiCaching")
 DEMO_PERCENTAGE = 25
 EVERYBODY = 100
+PLAN = (0, 5, 15, 25, 50, 75, EVERYBODY)
 
 
 class Semantics(StrEnum):
@@ -98,6 +99,11 @@ def bucket(kind: HashKind, flag_name: str, user_id: str, workspace_id: str) -> i
         key = f"{flag_name}:{key}"
     digest = hashlib.md5(key.encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[:4]) % 100
+
+
+def next_percentage(percentage: int) -> int:
+    """The step of the plan after a percentage."""
+    return next((step for step in PLAN if step > percentage), EVERYBODY)
 
 
 def is_enabled(flag: Flag, user_id: str, workspace_id: str, rules: Rules) -> bool:

@@ -7,17 +7,17 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info, generate_latest
+
+from pharmapilot.operations import Operations
+from pharmapilot.traffic import RAMPGATE, USER, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# The seed's buckets, 50 to 5000 ms, in seconds as Prometheus wants them.
-BUCKETS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_MINUTES = 60
-SERVER_ERROR = 500
 # 1 ms to about 60 s in steps of 10 %.
 _EDGES_MS = tuple(1.1**power for power in range(117))
 
@@ -89,19 +89,10 @@ class Metrics:
     def __init__(self) -> None:
         self.recent = Recent()
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "http_requests_total",
-            "Requests answered.",
-            ("method", "endpoint", "status", "cohort"),
-            registry=self.registry,
-        )
-        self._latency = Histogram(
-            "http_request_duration_seconds",
-            "Time to the end of the answer.",
-            ("endpoint", "cohort"),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
+        self.traffic = Traffic()
+        self.operations = Operations()
+        for collector in (self.traffic, self.operations):
+            self.registry.register(collector)
         self._cache = Counter(
             "cache_lookups_total", "Looked up in Redis.", ("result",), registry=self.registry
         )
@@ -117,11 +108,6 @@ class Metrics:
         """Tell which version runs, and which process of it."""
         self._build.info({"version": version, "instance": instance})
 
-    def request(self, method: str, endpoint: str, status: int, cohort: str, seconds: float) -> None:
-        """Count one request."""
-        self._requests.labels(method, endpoint, str(status), cohort).inc()
-        self._latency.labels(endpoint, cohort).observe(seconds)
-
     def cache(self, result: str) -> None:
         """Count one lookup: hit or miss."""
         self._cache.labels(result).inc()
@@ -135,3 +121,13 @@ class Metrics:
     def exposition(self) -> bytes:
         """All series in the Prometheus text format."""
         return generate_latest(self.registry)
+
+    def counters(self) -> dict[str, Any]:
+        """What only rises, as plain JSON: requests of users and of a gate apart, votes, the database."""
+        return {
+            "at": time.time(),
+            "requests": self.traffic.to_json(USER),
+            "ownRequests": self.traffic.to_json(RAMPGATE),
+            "votes": self.traffic.votes.to_json(),
+            "database": self.operations.to_json(),
+        }

@@ -60,6 +60,12 @@ async def error_rate(request: Request) -> Response:
     )
 
 
+async def counters(request: Request) -> Response:
+    """What only rises, and when it was counted: requests, votes, operations of the database."""
+    backend = backend_of(request)
+    return json_response(backend.faults.frozen("counters", backend.metrics.counters()))
+
+
 async def latest_lighthouse(request: Request) -> Response:
     """The score posted last, null where none was; POST stores one."""
     connections = backend_of(request).connections
@@ -90,5 +96,6 @@ ROUTES = [
     Route("/api/admin/feature-flags/{name}", guarded(change_flag), methods=["PUT"]),
     Route("/api/admin/faults", guarded(faults), methods=["GET", "PUT", "DELETE"]),
     Route("/api/admin/metrics/error-rate", guarded(error_rate)),
+    Route("/api/admin/metrics/counters", guarded(counters)),
     Route("/api/admin/performance/lighthouse/latest", guarded(latest_lighthouse), methods=["GET", "POST"]),
 ]

@@ -35,7 +35,9 @@ async def feedback(request: Request) -> Response:
         raise BadRequestError(
             'accepted: {"score": whole number from 1 to 5, "comment": up to 1000 characters or left out}'
         )
-    connections = backend_of(request).connections
+    backend = backend_of(request)
+    connections, low = backend.connections, backend.faults.struck("feedback_low")
+    score = score if low is None else min(score, low["score"])
     entry = {"userId": user.id, "score": score, "comment": comment, "at": time.time()}
     await connections.mongodb_gate.call(lambda: connections.database.feedback.insert_one(entry))
     return json_response({"stored": True}, 201)
@@ -55,7 +57,7 @@ async def feedback_score(request: Request) -> Response:
     entries = backend.connections.database.feedback.find(selected, {"score": 1})
     scores = [entry["score"] for entry in await backend.connections.mongodb_gate.call(entries.to_list)]
     average = sum(scores) / len(scores) if scores else None
-    return json_response({"average": average, "responses": len(scores), **population})
+    return json_response({"average": average, "responses": len(scores), "at": time.time(), **population})
 
 
 async def population(request: Request) -> Response:

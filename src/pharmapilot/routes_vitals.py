@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -34,7 +35,8 @@ async def receive(request: Request) -> Response:
 async def figures(request: Request) -> Response:
     """The web vitals of the last ?minutes=."""
     minutes = whole_number(request, "minutes", DEFAULT_MINUTES, MAX_MINUTES)
-    return json_response({"minutes": minutes, **backend_of(request).vitals.figures(minutes)})
+    found = backend_of(request).vitals.figures(minutes)
+    return json_response({"minutes": minutes, "at": time.time(), **found})
 
 
 async def performance_health(request: Request) -> Response:

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pharmapilot import visitors
 from pharmapilot.auth import DEMO_EMAIL, OFF_EMAIL
 from pharmapilot.config import ApiConfig
 from pharmapilot.errors import DeploymentError
@@ -53,6 +54,7 @@ class Options:
     rules: Rules
     start_flags: tuple[Flag, ...]
     full_stack: bool
+    visits: int
     environ: Mapping[str, str]
 
 
@@ -142,6 +144,11 @@ class Supervisor:
         self._start_web(web_socket)
         self.monitoring.start_inbox(self.state, self.options.environ)
         if self._wait_until_ready() and self._watch():
+            if pace := self.options.visits:
+                at, environ = self.urls["api"], self.options.environ
+                self.servers["visitors"] = visitors.start(
+                    at, self.options.password, pace, self.state, environ
+                )
             self._write_ready_files()
             self._tell()
 

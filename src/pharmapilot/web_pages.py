@@ -20,12 +20,16 @@ from pharmapilot.web_visitor import visitor_features
 TEMPLATES: Mapping[str, str] = {
     "/signin": "signin.html",
     "/": "dashboard.html",
+    "/dashboard": "dashboard.html",
     "/patients": "patients.html",
     "/notes": "notes.html",
 }
 PATHS = frozenset(TEMPLATES)
 THEME_COOKIE = "pharmapilot_theme"
 LONGEST_FORM = 8192
+_SESSION = ("cookie", "authorization")
+# What a gate's own requests carry, which the API counts apart.
+_MARK = "x-rampgate-run"
 
 
 class Pages:
@@ -75,7 +79,10 @@ class Pages:
             answer = await self._client.post(
                 "/api/auth/login",
                 json={"email": email, "password": password},
-                headers={"X-Forwarded-For": forwarded_for(request.scope).decode("latin-1")},
+                headers={
+                    "X-Forwarded-For": forwarded_for(request.scope).decode("latin-1"),
+                    **_handed_on(request, _MARK),
+                },
             )
         except httpx.TransportError:
             return self._refuse(
@@ -127,7 +134,13 @@ class Pages:
 
 
 def _credentials(request: Request) -> dict[str, str]:
-    return {name: request.headers[name] for name in ("cookie", "authorization") if name in request.headers}
+    """The session and the mark of a gate's own request; nothing without a session."""
+    session = _handed_on(request, *_SESSION)
+    return {**session, **_handed_on(request, _MARK)} if session else session
+
+
+def _handed_on(request: Request, *names: str) -> dict[str, str]:
+    return {name: request.headers[name] for name in names if name in request.headers}
 
 
 def _same_origin(request: Request) -> bool:

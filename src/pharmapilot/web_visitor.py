@@ -34,10 +34,12 @@ async def visitor_features(
         return frozenset()
     if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return None
-    return await _features(client, answer)
+    return await _features(client, answer, credentials)
 
 
-async def _features(client: httpx.AsyncClient, account: httpx.Response) -> frozenset[str]:
+async def _features(
+    client: httpx.AsyncClient, account: httpx.Response, credentials: Mapping[str, str]
+) -> frozenset[str]:
     """The features of the account; none where the flag service does not say so in time."""
     try:
         user = account.json()
@@ -45,7 +47,9 @@ async def _features(client: httpx.AsyncClient, account: httpx.Response) -> froze
             "users": [{"userId": user["id"], "workspaceId": user["workspaceId"]}],
             "flags": PAGE_FEATURES,
         }
-        answer = await client.post("/api/feature-flags/evaluate", json=asked, timeout=FEATURE_CHECK_S)
+        answer = await client.post(
+            "/api/feature-flags/evaluate", json=asked, headers=credentials, timeout=FEATURE_CHECK_S
+        )
         decided = answer.json()["results"][0]["flags"]
         return frozenset(name for name in PAGE_FEATURES if decided[name] is True)
     except (httpx.TransportError, ValueError, LookupError, TypeError):

@@ -1,6 +1,7 @@
 import pytest
 
 from pharmapilot.metrics import Metrics, Recent
+from pharmapilot.traffic import Asker
 
 
 def test_nothing_observed_is_null_and_not_zero() -> None:
@@ -35,12 +36,12 @@ def test_percentile_is_rounded_up_by_at_most_a_tenth() -> None:
 def test_series_carry_the_buckets_of_the_seed_and_the_cohort() -> None:
     """Prometheus can tell the cohorts apart at 50 to 5000 ms."""
     metrics = Metrics()
-    metrics.request("GET", "/api/patients", 200, "on", 0.3)
+    metrics.traffic.add("GET", "/api/patients", 200, Asker("user-1", "on"), 0.3)
     metrics.stores({"mongodb": "ok", "redis": "down"})
     lines = metrics.exposition().decode().splitlines()
     prefix = 'http_request_duration_seconds_bucket{cohort="on",endpoint="/api/patients",le='
     edges = [line.removeprefix(prefix).split('"')[1] for line in lines if line.startswith(prefix)]
     assert edges == ["0.05", "0.1", "0.2", "0.5", "1.0", "2.0", "5.0", "+Inf"]
-    assert f'{prefix}"0.2"}} 0.0' in lines
-    assert f'{prefix}"0.5"}} 1.0' in lines
+    assert f'{prefix}"0.2",origin="user"}} 0.0' in lines
+    assert f'{prefix}"0.5",origin="user"}} 1.0' in lines
     assert {"mongodb_up 1.0", "redis_up 0.0"} <= set(lines)

@@ -538,7 +538,7 @@ async def test_the_service_worker_is_served_filled_in() -> None:
     assert worker.headers["content-type"].startswith("text/javascript")
     assert worker.headers["cache-control"] == "no-cache"
     assert f'const BASE = "{base}";' in worker.text
-    assert 'const PAGES = "/ /notes /patients".split(" ");' in worker.text
+    assert 'const PAGES = "/ /dashboard /notes /patients".split(" ");' in worker.text
     assert 'const ANSWERS_OFFLINE = "yes" === "yes";' in worker.text
     assert page_of_ballast.status_code == 404
 
