@@ -236,7 +236,10 @@ def test_all_thresholds_that_do_not_parse_are_told_at_once(tmp_path: Path) -> No
         ),
         (
             "triggers: {}",
-            "found triggers at the top; accepted is one of rollback_triggers, alerts, monitoring",
+            (
+                "found triggers at the top; did you mean rollback_triggers? "
+                "accepted is one of rollback_triggers, alerts, monitoring"
+            ),
         ),
     ],
 )

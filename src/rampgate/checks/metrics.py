@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
@@ -10,7 +11,7 @@ from rampgate.checks.frame.check import Check, Context
 from rampgate.checks.frame.discovery import sources
 from rampgate.errors import ProbeError
 from rampgate.model import formats
-from rampgate.model.metrics import METRICS, Kind, Metric
+from rampgate.model.metrics import METRICS, Metric, factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 DEFAULT_SOURCE = "json"
+MAX_AGE_S = 120.0
+"""Of a sample, where nothing else says so."""
 
 
 def _source_of(entry: Any) -> str:
@@ -44,19 +47,14 @@ class _Metrics(Check):
 
     def subjects(self, configured: Sequence[MetricSettings]) -> dict[str, MetricSettings]:
         """Name -> entry."""
-        return {entry.name: entry for entry in configured if not _of_the_watch(entry)}
-
-
-def _of_the_watch(entry: MetricSettings) -> bool:
-    known = METRICS.get(entry.name)
-    return entry.watch_only or entry.counted or (known is not None and known.kind is not Kind.VALUE)
+        return {entry.name: entry for entry in configured if not entry.of_the_watch}
 
 
 CHECK = _Metrics("metric", "metrics", _any_source(), several=True, declares=_declares)
 
 
-def measure(metric: MetricSettings, context: Context, max_age: float | None = None) -> list[Measurement]:
-    """What the source of a metric says now.
+def measure(metric: MetricSettings, context: Context, max_age: float = MAX_AGE_S) -> list[Measurement]:
+    """What the source of a metric says now, in the metric's own unit.
 
     Args:
         metric: one entry of [[metrics]].
@@ -67,12 +65,21 @@ def measure(metric: MetricSettings, context: Context, max_age: float | None = No
         ProbeError: there is no number, or it is too old; one line says what was found and what is accepted.
         UnreachableError: the service that reports it does not answer.
     """
-    found = sources()[metric.source].measure(metric, context)
+    found = [_converted(metric, each) for each in sources()[metric.source].measure(metric, context)]
     accepted = metric.max_age or max_age
-    oldest = min((each.end for each in found if each.end), default=None)
-    if accepted and oldest is not None and (age := context.clock.now() - oldest) > accepted:
+    oldest = min((each.end for each in found if each.end), default=context.clock.now())
+    age = context.clock.now() - oldest
+    if abs(age) > accepted:
+        text = f"{formats.duration(age)} old" if age > 0 else f"{formats.duration(-age)} ahead of this clock"
         raise ProbeError(
-            f"metric {metric.name}: its newest sample is {formats.duration(age)} old; "
-            f"accepted are {formats.duration(accepted)}"
+            f"metric {metric.name}: its newest sample is {text}; accepted are {formats.duration(accepted)}"
         )
     return found
+
+
+def _converted(metric: MetricSettings, read: Measurement) -> Measurement:
+    """A value in the unit in which a metric that rampgate knows is judged."""
+    known = METRICS.get(metric.name)
+    if known is None or read.value is None:
+        return read
+    return replace(read, value=read.value * (factor(known, metric.unit) or 1.0), unit=known.unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -173,6 +174,16 @@ class FixedSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _metrics_can_be_read(self) -> FixedSettings:
+        """Where each metric is read is known before the first reading."""
+        for entry in self.table("metrics"):
+            if entry.needs and not reduce(
+                lambda at, key: at and getattr(at, key), entry.needs.split("."), self
+            ):
+                raise ValueError(f"metrics: {entry.name} is read from {entry.needs}, which must be given")
+        return self
+
+    @model_validator(mode="after")
     def _pages_exist(self) -> FixedSettings:
         """A page that is named elsewhere is one of [[pages]]."""
         known = [page.name for page in self.table("pages")]
@@ -187,7 +198,9 @@ class FixedSettings(BaseSettings):
 
     def _named_pages(self) -> Iterator[tuple[str, str]]:
         monitoring, frontend, advanced = self.deploy.monitoring, self.deploy.frontend, self.deploy.advanced
+        audited = [entry for entry in self.table("metrics") if entry.name.startswith("lighthouse_")]
         named = {
+            "metrics.of": [entry.of for entry in audited if getattr(entry, "of", "")],
             "visual.pages": self.visual.pages if self.visual else (),
             "visual.masks": self.visual.masks if self.visual else (),
             "bundle.page": [self.bundle.page] if self.bundle else (),

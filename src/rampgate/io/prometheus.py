@@ -14,6 +14,8 @@ from rampgate.io.http import Answer, ask, unusable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Sample = tuple[dict[str, str], float, float]
+"""Labels of a series, when it was sampled in seconds since the epoch, and its value."""
 ERROR_CHARS = 160
 """What Prometheus says of an error is cut to this length."""
 
@@ -36,6 +38,24 @@ class Prometheus:
             ProbeError: Prometheus gives no answer that can be read.
         """
         return self._ask("/api/v1/query", {"query": query})
+
+    def samples(self, query: str) -> list[Sample]:
+        """Labels, time and value of each sample that a query gives now; of a range the newest of each series.
+
+        Raises:
+            ConfigurationError: it is no PromQL.
+            ProbeError: Prometheus gives no answer that can be read.
+        """
+        data = self.query(query)
+        result = data.get("result")
+        series: Any = [{"value": result}] if data.get("resultType") == "scalar" else result
+        try:
+            pairs = [
+                (each.get("metric", {}), each.get("value") or each["values"][-1]) for each in series or ()
+            ]
+            return [(dict(labels), float(at), float(text)) for labels, (at, text) in pairs]
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise _refused(query, "what are no samples") from None
 
     def number(self, query: str) -> float | None:
         """The sum of what a query gives now; None when it gives nothing.

@@ -3,7 +3,8 @@
 A source that reads counters gives, for each cohort and endpoint, one measurement whose ``details`` hold
 ``counters``: kind of count -> name of a series -> its value. The kinds are ``total``, ``failed``, and, of a
 histogram, each edge in ms as text: how many lay at or below it. A series that has fallen was
-restarted in between: what it counted then is not known, and left out. One that is new began at 0.
+restarted in between: what it counted then is not known, and left out. One that is new began at 0; one that
+comes back goes on from where it was.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ class Increment(NamedTuple):
 
     Args:
         block: the counts, None where nothing could be compared.
-        restarted: whether every series has fallen or gone, so that the deployment was restarted.
+        restarted: whether every series that had counted something has fallen or gone, so that the
+            deployment was restarted; None: none had.
     """
 
     block: Block | None
-    restarted: bool
+    restarted: bool | None
 
 
 def increment(before: Counters | None, now: Counters) -> Increment:
@@ -52,27 +54,34 @@ def increment(before: Counters | None, now: Counters) -> Increment:
         now: the later one.
     """
     if before is None:
-        return Increment(None, restarted=False)
-    earlier, later = before.get(TOTAL, {}), now.get(TOTAL, {})
-    if earlier and all(later.get(series, -1.0) < value for series, value in earlier.items()):
+        return Increment(None, restarted=None)
+    later = now.get(TOTAL, {})
+    had = {series: value for series, value in before.get(TOTAL, {}).items() if value > 0}
+    restarted = all(later.get(series, -1.0) < value for series, value in had.items()) if had else None
+    if restarted:
         return Increment(None, restarted=True)
-    fallen = {
-        series
-        for kind, values in now.items()
-        for series, value in values.items()
-        if value < before.get(kind, {}).get(series, 0.0)
+    rises = {
+        kind: {series: value - before.get(kind, {}).get(series, 0.0) for series, value in values.items()}
+        for kind, values in _comparable(now).items()
     }
+    fallen = {series for each in rises.values() for series, rise in each.items() if rise < 0}
     counted = {
-        kind: round(
-            sum(
-                value - before.get(kind, {}).get(series, 0.0)
-                for series, value in values.items()
-                if series not in fallen
-            )
-        )
-        for kind, values in now.items()
+        kind: round(sum(rise for series, rise in each.items() if series not in fallen))
+        for kind, each in rises.items()
     }
-    return Increment(_block(counted), restarted=False)
+    return Increment(_block(counted), restarted)
+
+
+def remembered(before: Counters, now: Counters) -> Counters:
+    """The newest value of every series, those that are gone included: one that comes back goes on."""
+    return {kind: {**before.get(kind, {}), **now.get(kind, {})} for kind in {**before, **now}}
+
+
+def _comparable(now: Counters) -> Counters:
+    """Without the edges that only some of the histograms have: nothing can be said of all at these."""
+    edges = {kind: values for kind, values in now.items() if kind not in {TOTAL, FAILED}}
+    series = {name for values in edges.values() for name in values}
+    return {kind: values for kind, values in now.items() if kind not in edges or series == values.keys()}
 
 
 def _block(counted: Mapping[str, int]) -> Block:
@@ -87,12 +96,14 @@ def _block(counted: Mapping[str, int]) -> Block:
 
 
 def added(first: Block, second: Block) -> Block:
-    """Both as one."""
-    edges = {**first.exceedances, **second.exceedances}
+    """Both as one, at the edges that both have."""
+    if not first.n or not second.n:
+        return first if first.n else second
+    edges = sorted(first.exceedances.keys() & second.exceedances.keys())
     return Block(
         first.n + second.n,
         first.failures + second.failures,
-        {edge: first.exceedances.get(edge, 0) + second.exceedances.get(edge, 0) for edge in sorted(edges)},
+        {edge: first.exceedances[edge] + second.exceedances[edge] for edge in edges},
     )
 
 
@@ -111,12 +122,12 @@ class Window:
     def add(self, start: float, end: float, block: Block) -> None:
         """Take one piece, and drop what lies before the window that ends with it."""
         self.pieces.append((start, end, block))
+        self.forget(end)
+
+    def forget(self, end: float) -> None:
+        """Drop what lies before the window that ends then."""
         while self.pieces and self.pieces[0][1] <= end - self.seconds:
             self.pieces.popleft()
-
-    def clear(self) -> None:
-        """Forget everything: what is watched has changed."""
-        self.pieces.clear()
 
     @property
     def counted(self) -> Block:

@@ -204,6 +204,25 @@ ALIASES: dict[str, str] = {
 """Other names under which policies know a metric."""
 
 
+_FACTORS = {("ms", "s"): 1000.0, ("s", "ms"): 0.001}
+_FRACTIONS = {Kind.RATE, Kind.SHARE}
+
+
+def factor(metric: Metric, unit: str) -> float | None:
+    """What a value in a unit is multiplied with, so that it is in the one in which its metric is judged.
+
+    Args:
+        metric: rates and shares are fractions.
+        unit: in which it is read, "" for the metric's own.
+
+    Returns:
+        None: the metric is not measured in such a unit.
+    """
+    if metric.kind in _FRACTIONS:
+        return {"": 1.0, "%": 0.01}.get(unit)
+    return 1.0 if unit in {"", metric.unit} else _FACTORS.get((metric.unit, unit))
+
+
 def add(metrics: Iterable[Metric]) -> None:
     """Make the metrics of a check known.
 

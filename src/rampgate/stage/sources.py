@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from rampgate.io.guard import Guard
     from rampgate.probes.lighthouse import LighthouseProbe
 
-_SCORES = ("lighthouse_performance_score", "lighthouse_accessibility_score")
-
 
 @dataclass(frozen=True)
 class Doors:
@@ -72,13 +70,11 @@ def _probed(settings: Settings, doors: Doors, metric: str, subject: str) -> Sequ
         subject: a service, or a page of [[pages]]; "": all that there are.
 
     Raises:
-        ProbeError: it is no such metric, or it could not be measured.
+        ProbeError: it could not be measured.
     """
     if metric == "up":
         return list(_up(settings, doors, subject))
-    if metric in _SCORES:
-        return [each for each in _audits(settings, doors, subject) if each.metric == metric]
-    raise ProbeError(f"{metric} is none of our own; accepted are up, {', '.join(_SCORES)}")
+    return [each for each in _audits(settings, doors, subject) if each.metric == metric]
 
 
 def _up(settings: Settings, doors: Doors, subject: str) -> Iterator[Measurement]:

@@ -59,8 +59,8 @@ class Engine:
             name: schedule_of(entry, settings, policy.monitoring) for name, entry in self.entries.items()
         }
         self.metrics = {
-            name: MetricWatch(policy.metrics[name], entry.unit, self._window(name, settings))
-            for name, entry in self.entries.items()
+            name: MetricWatch(policy.metrics[name], self._window(name, settings), _edges(policy.of(name)))
+            for name in self.entries
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
         self.due = dict.fromkeys(self.entries, 0.0)
@@ -71,7 +71,8 @@ class Engine:
 
     def _window(self, name: str, settings: Settings) -> float:
         counts_failures = self.entries[name].counted and name == "database_connection_failures"
-        return settings.watch.failures_window if counts_failures else self.schedules[name].window
+        window = settings.watch.failures_window if counts_failures else self.schedules[name].window
+        return max(window, self.schedules[name].interval)
 
     def _rule(self, rule: WatchRule, settings: Settings, alpha: float) -> RuleWatch:
         metric = rule.threshold.metric
@@ -233,3 +234,7 @@ class Engine:
         self.position = Position(percentage, tuple(versions), frozenset(instances))
         self.at, self.observed = data["at"], data["observed"]
         self.changed_at = -math.inf if data["changed_at"] is None else data["changed_at"]
+
+
+def _edges(rules: Iterable[WatchRule]) -> frozenset[float]:
+    return frozenset(edge for rule in rules if (edge := rule.threshold.edge) is not None)

@@ -7,15 +7,29 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from rampgate.model.increments import Counters, Window, added, counters_of, increment
+from rampgate.model import formats
+from rampgate.model.increments import (
+    FAILED,
+    TOTAL,
+    Counters,
+    Window,
+    added,
+    counters_of,
+    increment,
+    remembered,
+)
 from rampgate.model.measurement import Block
-from rampgate.watch.values import Reading, canonical
+from rampgate.model.metrics import Kind
+from rampgate.watch.values import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rampgate.model.measurement import Measurement
     from rampgate.model.metrics import Metric
+
+_STRETCH = 1.5
+"""Counts over more than so many windows say nothing of one."""
 
 
 @dataclass
@@ -24,11 +38,11 @@ class MetricWatch:
 
     Args:
         metric: what is read.
-        unit: in which its source gives values.
         window_s: over which counters make a value.
+        edges: of a histogram, in ms: those that thresholds need.
         counters: labels as text -> what its counters said last.
         windows: labels as text -> what they have counted lately.
-        last: when it was read last, seconds since the epoch; None: not since the last change.
+        last: when its newest sample was taken, seconds since the epoch; None: none since the last change.
         reading: what is known now, None where nothing is.
         trouble: why nothing is, "" where something is.
         since: since when nothing is, seconds since the epoch.
@@ -38,8 +52,8 @@ class MetricWatch:
     """
 
     metric: Metric
-    unit: str
     window_s: float
+    edges: frozenset[float] = frozenset()
     counters: dict[str, Counters] = field(default_factory=dict)
     windows: dict[str, Window] = field(default_factory=dict)
     last: float | None = None
@@ -61,48 +75,80 @@ class MetricWatch:
         sampled = min((each.end for each in measurements if each.end), default=at)
         counted = [each for each in measurements if counters_of(each) is not None]
         if counted:
-            self._count(counted, sampled)
-        elif measurements and measurements[0].value is not None:
-            value = canonical(measurements[0].value, self.unit, self.metric)
-            self._known(Reading(sampled, value, n=measurements[0].details.get("responses")), at)
+            trouble = self._count(counted, sampled)
+            reading = Reading(sampled, counted=self.counted())
         else:
-            self.missed("the source gave nothing", at)
-        self.last = at
+            trouble = (
+                "" if any(each.value is not None for each in measurements) else "the source gave nothing"
+            )
+            reading = Reading(sampled, measurements[0].value, n=measurements[0].details.get("responses"))
+        if trouble:
+            self._unknown(trouble, at)
+        else:
+            self.reading, self.trouble, self.since = reading, "", at
 
     def missed(self, why: str, at: float) -> None:
         """Nothing could be read."""
+        self.increments, self.restarted = {}, False
+        self._unknown(why, at)
+
+    def _unknown(self, why: str, at: float) -> None:
         if self.reading is not None or not self.since:
             self.since = at
         self.reading, self.trouble = None, why
-        self.increments, self.restarted = {}, False
 
     def changed(self) -> None:
         """What is watched has changed: no window straddles that. Counters go on from where they are."""
-        for window in self.windows.values():
-            window.clear()
+        self.windows.clear()
+        self.increments = {}
         self.reading, self.trouble, self.last = None, "not read since the change", None
 
-    def _known(self, reading: Reading, at: float) -> None:
-        self.reading, self.trouble, self.since = reading, "", at
-
-    def _count(self, measurements: Sequence[Measurement], at: float) -> None:
-        start, restarts = self.last, []
+    def _count(self, measurements: Sequence[Measurement], at: float) -> str:
+        """Take counters, and say why they give no reading, "" where they do."""
+        start, restarts, counted = self.last, [], dict[str, Block]()
         for each in measurements:
             key, now = key_of(each.labels), counters_of(each) or {}
             # A cohort that is new began at 0, unless nothing was read before at all.
-            before = self.counters.get(key) or ({} if self.counters else None)
-            found = increment(before, now)
-            restarts.append(found.restarted)
-            if found.block is not None and start is not None:
-                self.increments[key] = found.block
-        self.counters = {key_of(each.labels): counters_of(each) or {} for each in measurements}
+            before = self.counters.get(key, {} if self.counters else None)
+            block, restarted = increment(before, now)
+            restarts += [] if restarted is None else [restarted]
+            counted |= {key: block} if block is not None else {}
         self.restarted = bool(restarts) and all(restarts)
-        if start is None:
-            self.missed("counters say something from their second reading on", at)
-            return
+        self._remember(measurements)
+        self.last = at
+        if missing := self._missing(measurements):
+            return missing
+        if start is None or self.restarted or at - start > _STRETCH * self.window_s:
+            self.windows.clear()
+            return "counters say something from their second reading on"
+        self.increments = counted if at > start else {}  # not the same sample once more
         for key, block in self.increments.items():
             self.windows.setdefault(key, Window(self.window_s)).add(start, at, block)
-        self._known(Reading(at, counted=self.counted()), at)
+        for window in self.windows.values():
+            window.forget(at)
+        if self.metric.kind is not Kind.COUNT and not self.counted().n:
+            return f"nothing was counted in {formats.duration(self.window_s)}"
+        return ""
+
+    def _remember(self, measurements: Sequence[Measurement]) -> None:
+        known = {} if self.restarted else self.counters
+        self.counters = known | {
+            key: remembered(known.get(key, {}), counters_of(each) or {})
+            for each in measurements
+            for key in [key_of(each.labels)]
+        }
+
+    def _missing(self, measurements: Sequence[Measurement]) -> str:
+        """Which edges that thresholds need some histogram has not."""
+        kinds = [{*(counters_of(each) or {})} - {TOTAL, FAILED} for each in measurements]
+        there = {float(kind) for kind in set.intersection(*kinds)} if kinds else set()
+        if self.edges <= there:
+            return ""
+        missing, known = (
+            ", ".join(f"{edge:g}" for edge in sorted({round(e, 6) for e in edges}))
+            for edges in (self.edges - there, there)
+        )
+        return f"no bucket ends at {missing} ms; accepted are the edges that there are: {known or 'none'}"
 
     def counted(self) -> Block:
         """All that the window holds, of all cohorts and endpoints."""

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from rampgate.judging.threshold import Aggregation
 from rampgate.model import formats
-from rampgate.model.metrics import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rampgate.judging.threshold import Threshold
     from rampgate.model.measurement import Block
-    from rampgate.model.metrics import Metric
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -26,7 +24,6 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 _PER_CENT = 100.0
-_MS_PER_SECOND = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +41,6 @@ class Reading:
     value: float | None = None
     counted: Block | None = None
     n: int | None = None
-
-
-def canonical(value: float, unit: str, metric: Metric) -> float:
-    """A value that was read in a unit, in the one in which its metric is judged.
-
-    Args:
-        value: as it was read.
-        unit: of the entry in [[metrics]]: "", %, ms or s.
-        metric: rates and shares are fractions, latencies milliseconds.
-    """
-    if metric.kind in {Kind.RATE, Kind.SHARE}:
-        return value / _PER_CENT if unit == "%" else value
-    if metric.unit == "ms" and unit == "s":
-        return value * _MS_PER_SECOND
-    if metric.unit == "s" and unit == "ms":
-        return value / _MS_PER_SECOND
-    return value
 
 
 def broken(threshold: Threshold, reading: Reading) -> bool | None:

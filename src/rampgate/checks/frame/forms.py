@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, model_validator
@@ -9,14 +10,15 @@ from pydantic import Field, model_validator
 from rampgate.checks.frame.source import MetricSettings, finite, refuse
 from rampgate.model.increments import COUNTERS, FAILED, TOTAL, Counters
 from rampgate.model.measurement import Measurement
-from rampgate.model.metrics import ALIASES, METRICS, Kind
+from rampgate.model.metrics import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+FEEDBACK = "user_feedback_score"
 _FORMS = (("value",), ("total", "failed"), ("total", "buckets"), ("count",))
-_OF_KIND = {Kind.RATE: {"failed"}, Kind.LATENCY: {"buckets"}, Kind.COUNT: {"count"}}
-INFINITY = "+Inf"
+_ACCEPTED = "accepted are value, total and failed, total and buckets, or count"
+_COHORTS = ("on", "off", "next", "later")
 
 
 class CountedSettings(MetricSettings):
@@ -50,28 +52,26 @@ class CountedSettings(MetricSettings):
     def _is_one_form(self) -> Self:
         given = tuple(name for name in self.expressions if name != "responses")
         if given not in _FORMS:
-            raise ValueError(
-                f"found {' and '.join(given) or 'nothing that is read'}; accepted are value, total and "
-                "failed, total and buckets, or count"
-            )
-        metric = METRICS.get(ALIASES.get(self.name, self.name))
-        of_value = {"failed"} if metric and metric.unit == "%" else set[str]()
-        wanted = _OF_KIND.get(metric.kind, of_value) if metric else None
-        if self.counted and wanted is not None and given[-1] not in wanted:
-            accepted = " or ".join(sorted({"value", *wanted}))
-            raise ValueError(f"{self.name} is no metric of {given[-1]}; accepted is {accepted}")
-        if self.responses and self.counted:
+            raise ValueError(f"found {' and '.join(given) or 'nothing that is read'}; {_ACCEPTED}")
+        if self.counted and self.responses:
             raise ValueError("found responses without value; accepted is value beside it")
+        if not self.counted and (self.cohort or self.endpoint):
+            raise ValueError("found cohort or endpoint beside value; accepted are they beside counters")
+        if self.name == FEEDBACK and not self.responses:
+            raise ValueError(f"{FEEDBACK} is a mean; accepted is responses beside it: of how many answers")
         return self
 
     @property
     def kind(self) -> Kind:
         """How a metric of the user's own is counted."""
-        if self.failed is not None:
-            return Kind.RATE
-        return (
-            Kind.LATENCY if self.buckets is not None else Kind.COUNT if self.count is not None else Kind.VALUE
-        )
+        kinds = {"failed": Kind.RATE, "buckets": Kind.LATENCY, "count": Kind.COUNT}
+        return next((kind for name, kind in kinds.items() if name in self.expressions), Kind.VALUE)
+
+
+def value_of(metric: CountedSettings, number: float, responses: float | None, at: float) -> Measurement:
+    """A value, with the number of answers that it is the mean of where that is known."""
+    n, details = (1, {}) if responses is None else (int(responses), {"responses": int(responses)})
+    return Measurement(metric.name, metric.unit, n=n, value=number, end=at, details=details)
 
 
 def measured(
@@ -85,14 +85,18 @@ def measured(
         at: when the samples were taken, seconds since the epoch.
 
     Raises:
-        ProbeError: there is none.
+        ProbeError: a cohort that is none, or a counter without the total that it is a part of.
     """
-    if not counters:
-        raise refuse(metric, metric.name, "no series", "counters")
+    for cohort, endpoint in counters:
+        of = " of " + " and ".join(filter(None, (cohort, endpoint))) if cohort or endpoint else ""
+        if cohort not in {"", *_COHORTS}:
+            raise refuse(metric, metric.cohort or "", f"the cohort {cohort!r}", ", ".join(_COHORTS))
+        if TOTAL not in counters[cohort, endpoint]:
+            raise refuse(metric, metric.total or "", f"no total{of}", "one beside every other counter")
     return [
         Measurement(
             metric.name,
-            n=round(sum(counted.get(TOTAL, {}).values())),
+            n=round(sum(counted[TOTAL].values())),
             failures=round(sum(counted[FAILED].values())) if FAILED in counted else None,
             labels={name: text for name, text in (("cohort", cohort), ("endpoint", endpoint)) if text},
             end=at,
@@ -102,7 +106,7 @@ def measured(
     ]
 
 
-def counter(metric: CountedSettings, place: str, found: Any, where: str = "") -> float:
+def counter(metric: MetricSettings, place: str, found: Any, where: str = "") -> float:
     """What was found, as the value of a counter.
 
     Raises:
@@ -114,38 +118,27 @@ def counter(metric: CountedSettings, place: str, found: Any, where: str = "") ->
     return number
 
 
-def edges(
-    metric: CountedSettings, place: str, bounds: Iterable[tuple[str, float]], scale: float
-) -> dict[str, float]:
-    """Buckets by their upper edge in milliseconds; the last one, without an edge, as the total is.
+def edges(metric: MetricSettings, place: str, text: str, scale: float = 1.0) -> tuple[str, ...]:
+    """The kinds of count of a bucket, by its upper edge in ms; none of the last one, which counts all.
 
-    A bucket counts what took at most so long; whether a time that equals a limit is good makes no difference
-    that a histogram could show, so both edges of a limit are there.
+    A bucket counts what took at most so long. Whether a time that equals a limit is good makes no difference
+    that a histogram could show, so the edges of ``<`` and of ``<=`` are both there.
 
     Args:
         metric: the entry.
-        place: where they were found, for messages.
-        bounds: upper edge as text, and the count at or below it.
-        scale: milliseconds of one unit of the edges.
+        place: where it was found, for messages.
+        text: its upper edge.
+        scale: milliseconds of one unit of the edge.
 
     Raises:
-        ProbeError: an edge that is no number.
+        ProbeError: it is no number.
     """
-    found: dict[str, float] = {}
-    for edge, count in bounds:
-        if edge == INFINITY:
-            continue
-        try:
-            limit = float(edge) * scale
-        except ValueError:
-            raise refuse(metric, place, f"the bucket {edge!r}", "edges that are numbers") from None
-        found |= {repr(each): count for each in both_edges(limit)}
-    return found
-
-
-def both_edges(limit: float) -> tuple[float, float]:
-    """The edges of ``<= limit`` and of ``< limit``, as thresholds have them."""
-    import math
-
-    limit = round(limit, 6)
-    return limit, math.nextafter(limit, -math.inf)
+    try:
+        limit = round(float(text) * scale, 6)
+    except ValueError:
+        limit = math.nan
+    if limit == math.inf:
+        return ()
+    if not limit >= 0:
+        raise refuse(metric, place, f"the bucket {text!r}", "edges that are numbers of 0 or more")
+    return repr(limit), repr(math.nextafter(limit, -math.inf))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from rampgate.checks.frame.table import Duration, Table
 from rampgate.errors import ProbeError
-from rampgate.model.metrics import Kind
+from rampgate.model.metrics import ALIASES, METRICS, Kind, factor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "a truth value"}
 _SHOWN = 40
+_SHARES = {"cache_hit_rate": Kind.RATE}
+"""Values that are a share of what can be counted."""
+_FORMS = (
+    "accepted are value of any, total and failed of a rate, total and buckets of a latency, count of a count"
+)
 
 
 class MetricSettings(Table):
-    """What an entry of [[metrics]] says whatever its source; each source adds its keys, and its name."""
+    """One metric, of those that rampgate knows or of your own. These keys go with every `source`."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case; thresholds may name it")
     source: str = ""
@@ -39,10 +44,40 @@ class MetricSettings(Table):
         default="mixed", description="`apart`: requests with X-Rampgate-Run are not counted in it"
     )
 
+    @field_validator("name")
+    @classmethod
+    def _is_no_alias(cls, name: str) -> str:
+        if name in ALIASES:
+            raise ValueError(f"accepted is {ALIASES[name]}, which this is another name of")
+        return name
+
+    @model_validator(mode="after")
+    def _fits_its_metric(self) -> Self:
+        """What is read is what the metric is, where rampgate knows it."""
+        metric = METRICS.get(self.name)
+        if metric and self.counted and self.kind not in {metric.kind, _SHARES.get(self.name)}:
+            raise ValueError(f"{self.name} is a {metric.kind}, and what is read is a {self.kind}; {_FORMS}")
+        if metric and factor(metric, self.unit) is None:
+            raise ValueError(
+                f"{self.name} is not measured in {self.unit!r}; accepted is {metric.unit or '%'}"
+            )
+        return self
+
     @property
     def counted(self) -> bool:
         """Whether counters are read, which say something over time alone."""
         return False
+
+    @property
+    def of_the_watch(self) -> bool:
+        """Whether the immediate stage does not measure it."""
+        metric = METRICS.get(self.name)
+        return self.watch_only or self.counted or (metric is not None and metric.kind is not Kind.VALUE)
+
+    @property
+    def needs(self) -> str:
+        """What else the settings must say, dotted; "" for nothing."""
+        return ""
 
     @property
     def kind(self) -> Kind:
@@ -103,5 +138,5 @@ def finite(metric: MetricSettings, place: str, found: Any, where: str = "") -> f
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise refuse(metric, place, f"a number too large{where}", "a finite number")
+        raise refuse(metric, place, f"{number:g}{where}", "a finite number")
     return number

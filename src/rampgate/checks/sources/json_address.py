@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from rampgate.checks.frame.forms import CountedSettings, counter, edges, measured
+from rampgate.checks.frame.forms import CountedSettings, counter, edges, measured, value_of
 from rampgate.checks.frame.source import Source, finite, refuse
 from rampgate.checks.frame.table import JMESPath, UrlPath
 from rampgate.io.http import ask, find
 from rampgate.model.increments import FAILED, TOTAL, Counters
 from rampgate.model.json_body import parsed
-from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from rampgate.checks.frame.check import Context
+    from rampgate.model.measurement import Measurement
 
 
 class JsonAddress(CountedSettings):
@@ -38,6 +38,12 @@ class JsonAddress(CountedSettings):
     time: JMESPath | None = Field(default=None, description="JMESPath of when it was measured")
     admin: bool = Field(default=False, description="asked with `target.admin_token`")
 
+    @model_validator(mode="after")
+    def _labels_are_of_a_list(self) -> Self:
+        if bool(self.each) is not bool(self.cohort or self.endpoint):
+            raise ValueError("found one of each, and cohort or endpoint; accepted are both, beside counters")
+        return self
+
 
 def measure(metric: JsonAddress, context: Context) -> list[Measurement]:
     """The number, or the counters.
@@ -57,9 +63,8 @@ def measure(metric: JsonAddress, context: Context) -> list[Measurement]:
     if metric.value is None:
         return measured(metric, _counters(metric, data), at)
     number = finite(metric, metric.path, find(metric.value, data), f" at {metric.value!r}")
-    responses = metric.responses and _number(metric, data, metric.responses)
-    details = {} if responses is None else {"responses": int(responses)}
-    return [Measurement(metric.name, metric.unit, n=1, value=number, end=at, details=details)]
+    responses = None if metric.responses is None else _number(metric, data, metric.responses)
+    return [value_of(metric, number, responses, at)]
 
 
 def _number(metric: JsonAddress, data: Any, expression: str) -> float:
@@ -70,12 +75,10 @@ def _counters(metric: JsonAddress, data: Any) -> dict[tuple[str, str], Counters]
     """Cohort and endpoint -> the counters of one object, or of each of a list."""
     objects = find(metric.each, data) if metric.each else [data]
     if not isinstance(objects, list) or not objects:
-        raise refuse(
-            metric, metric.path, f"no list at {metric.each!r}", "a list with an object for each cohort"
-        )
+        raise refuse(metric, metric.path, f"no list at {metric.each!r}", "a list, an object for each cohort")
     found: dict[tuple[str, str], Counters] = {}
     for each in objects:
-        key = _label(each, metric.cohort), _label(each, metric.endpoint)
+        key = _label(metric, each, metric.cohort), _label(metric, each, metric.endpoint)
         if key in found:
             labels = " and ".join(filter(None, key)) or "nothing that tells them apart"
             raise refuse(metric, metric.path, f"two objects of {labels}", "one for each cohort and endpoint")
@@ -91,20 +94,20 @@ def _of_object(metric: JsonAddress, data: Any) -> Counters:
     if metric.buckets:
         buckets = find(metric.buckets, data)
         if not isinstance(buckets, dict) or not buckets:
-            raise refuse(
-                metric, metric.path, f"no object at {metric.buckets!r}", "edges in ms with their counts"
-            )
-        bounds = (
-            (str(edge), counter(metric, metric.path, count, f" at {edge!r}"))
-            for edge, count in buckets.items()
-        )
-        counted |= {edge: {"": count} for edge, count in edges(metric, metric.path, bounds, 1.0).items()}
+            raise refuse(metric, metric.path, f"no object at {metric.buckets!r}", "edges in ms, with counts")
+        for edge, found in buckets.items():
+            count = counter(metric, metric.path, found, f" at {edge!r}")
+            counted |= {kind: {"": count} for kind in edges(metric, metric.path, edge)}
     return counted
 
 
-def _label(data: Any, key: str | None) -> str:
-    found = data.get(key) if key and isinstance(data, dict) else None
-    return found if isinstance(found, str) else ""
+def _label(metric: JsonAddress, data: Any, key: str | None) -> str:
+    if key is None:
+        return ""
+    found = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(found, str):
+        raise refuse(metric, metric.path, f"no text at {key!r}", "one in each object of the list")
+    return found
 
 
 def _time(metric: JsonAddress, data: Any) -> float:
@@ -118,11 +121,13 @@ def _time(metric: JsonAddress, data: Any) -> float:
     found = find(metric.time, data)
     if isinstance(found, str):
         try:
-            return datetime.fromisoformat(found).timestamp()
+            time = datetime.fromisoformat(found)
         except ValueError:
-            raise refuse(
-                metric, metric.path, f"{found[:40]!r} at {metric.time!r}", "a time of ISO 8601"
-            ) from None
+            time = None
+        if time is None or time.tzinfo is None:
+            at = f"{found[:40]!r} at {metric.time!r}"
+            raise refuse(metric, metric.path, at, "a time of ISO 8601 with its zone")
+        return time.timestamp()
     return finite(metric, metric.path, found, f" at {metric.time!r}")
 
 

@@ -26,6 +26,11 @@ class MongoFigure(MetricSettings):
     pool_size: int | None = Field(default=None, ge=1, description="connections that the application may have")
 
     @property
+    def needs(self) -> str:
+        """Where the server is."""
+        return "mongodb"
+
+    @property
     def lookback(self) -> float | None:
         """It is as of now."""
         return 0.0 if self.window is None else self.window

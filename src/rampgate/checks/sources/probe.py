@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rampgate.checks.frame.source import MetricSettings, Source
 from rampgate.errors import ProbeError
@@ -18,9 +18,23 @@ class OwnProbe(MetricSettings):
     """A probe of our own: `up` of a service, or a score of Lighthouse."""
 
     source: Literal["probe"] = "probe"
+    name: Literal["up", "lighthouse_performance_score", "lighthouse_accessibility_score"] = Field(
+        description="what is measured"
+    )
     of: str = Field(
         default="", description="`api` or `web`; of a score, one of [[pages]]; none: all that there are"
     )
+
+    @model_validator(mode="after")
+    def _is_a_service(self) -> Self:
+        if self.name == "up" and self.of not in {"", "api", "web"}:
+            raise ValueError(f"found {self.of!r}; accepted are api and web")
+        return self
+
+    @property
+    def of_the_watch(self) -> bool:
+        """The immediate stage has these checks of its own."""
+        return True
 
     @property
     def lookback(self) -> float | None:
@@ -34,9 +48,13 @@ def measure(metric: OwnProbe, context: Context) -> list[Measurement]:
     Raises:
         ProbeError: it could not be measured.
     """
-    found = [each for each in context.probe(metric.name, metric.of) if each.value is not None]
-    if not found:
-        raise ProbeError(f"metric {metric.name}: nothing was measured")
+    found = context.probe(metric.name, metric.of)
+    values = [each.value for each in found if each.value is not None]
+    if not found or len(values) < len(found):
+        notes = "; ".join(each.note for each in found if each.value is None and each.note)
+        raise ProbeError(
+            f"metric {metric.name}: nothing was measured of {metric.of or 'the target'} {notes}".rstrip()
+        )
     return [min(found, key=lambda each: each.value or 0.0)]
 
 

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections import defaultdict
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rampgate.checks.frame.forms import INFINITY, CountedSettings, counter, edges, measured
+from rampgate.checks.frame.forms import CountedSettings, counter, edges, measured, value_of
 from rampgate.checks.frame.secrets import Address, Headers
 from rampgate.checks.frame.source import Source, finite, refuse
-from rampgate.errors import ConfigurationError
-from rampgate.io.prometheus import Prometheus, sample
+from rampgate.errors import ConfigurationError, ProbeError
+from rampgate.io.prometheus import Prometheus
 from rampgate.model.increments import FAILED, TOTAL, Counters
-from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rampgate.checks.frame.check import Context
+    from rampgate.io.prometheus import Sample
+    from rampgate.model.measurement import Measurement
+
+    Ask = Callable[[str], list[Sample]]
 
 _PROMQL = "accepted is PromQL"
 _MS_PER_SECOND = 1000.0
 _NAME = "__name__"
-_STALE_S = 300
+_LOOKBACK = "5m"
 """Prometheus looks back so far for the newest sample of a series."""
+_INNER = ("expr", "lhs", "rhs", "args", "vector_selector", "param")
+_OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 
-def promql_of(expression: object) -> str:
-    """The expression.
+def _parsed(expression: object) -> Any:
+    """The expression as a tree.
 
     Raises:
         ValueError: it is no PromQL.
@@ -39,27 +46,35 @@ def promql_of(expression: object) -> str:
     if not isinstance(expression, str):
         raise ValueError(_PROMQL)  # noqa: TRY004  # pydantic wants a ValueError
     try:
-        promql_parser.parse(expression)
+        return promql_parser.parse(expression)
     except ValueError as error:
         raise ValueError(f"{_PROMQL}; {str(error).splitlines()[0]}") from None
+
+
+def promql_of(expression: object) -> object:
+    """The expression, which gives a number or an instant vector.
+
+    Raises:
+        ValueError: it gives something else, or is no PromQL.
+    """
+    if type(_parsed(expression)).__name__ in {"MatrixSelector", "SubqueryExpr", "StringLiteral"}:
+        raise ValueError("accepted is PromQL of one number; this gives a range or a text")
     return expression
 
 
-def selector_of(expression: object) -> str:
+def selector_of(expression: object) -> object:
     """The expression, which names series and does nothing with them: counters are read as they are.
 
     Raises:
         ValueError: it is something else.
     """
-    import promql_parser
-
-    text = promql_of(expression)
-    if not isinstance(promql_parser.parse(text), promql_parser.VectorSelector):
-        raise ValueError(  # noqa: TRY004  # pydantic wants a ValueError
+    found = _parsed(expression)
+    if type(found).__name__ != "VectorSelector" or found.offset or found.at:
+        raise ValueError(
             "accepted is a counter's name with labels, such as requests_total{status=~'5..'}; its rise is "
-            "counted here, so that no sum, rate or increase belongs around it"
+            "counted here, so that no sum, rate, increase or offset belongs around it"
         )
-    return text
+    return expression
 
 
 PromQL = Annotated[str, BeforeValidator(promql_of)]
@@ -84,136 +99,133 @@ class PromQLQuery(CountedSettings):
     headers: Headers = Field(default_factory=dict, description="sent to `url`; secret")
 
     @property
+    def needs(self) -> str:
+        """Where Prometheus is."""
+        return "" if self.url else "monitoring.prometheus"
+
+    @property
     def lookback(self) -> float | None:
-        """The longest range in the expression, which no window around a change may straddle."""
-        ranges = list(_ranges(self.value)) if self.value else []
-        return max(ranges, default=0.0) if self.window is None else self.window
+        """As far as the ranges in the expression reach, which no window around a change may straddle."""
+        return _reach(_parsed(self.value)) if self.value and self.window is None else self.window
 
 
-def _walk(node: Any) -> Iterator[Any]:
-    """An expression and all that is inside it."""
-    yield node
-    for name in ("expr", "lhs", "rhs", "args", "vector_selector", "vs", "param"):
+def _inside(node: Any) -> Iterator[Any]:
+    """The expressions that an expression is made of."""
+    for name in _INNER:
         inner = getattr(node, name, None)
-        for each in inner if isinstance(inner, list) else [inner]:
-            if each is not None and not isinstance(each, str | float | int):
-                yield from _walk(each)
+        yield from inner if isinstance(inner, list) else [] if inner is None else [inner]
 
 
-def _ranges(expression: str) -> Iterator[float]:
-    import promql_parser
-
-    for node in _walk(promql_parser.parse(expression)):
-        span = getattr(node, "range", None)
-        if span is not None and hasattr(span, "total_seconds"):
-            yield span.total_seconds()
+def _reach(node: Any) -> float:
+    """How many seconds an expression looks back."""
+    spans = (getattr(node, name, None) for name in ("range", "offset"))
+    own = sum(span.total_seconds() for span in spans if isinstance(span, timedelta))
+    return own + max(map(_reach, _inside(node)), default=0.0)
 
 
-def _selectors(expression: str) -> set[str]:
-    import promql_parser
+def _selectors(node: Any) -> Iterator[str]:
+    """The series that an expression reads, as of now."""
+    for each in _inside(node):
+        yield from _selectors(each)
+    if type(node).__name__ == "VectorSelector":
+        yield f"{node.name or ''}{{{','.join(map(_matcher, node.matchers.matchers))}}}"
 
-    nodes = _walk(promql_parser.parse(expression))
-    return {str(node) for node in nodes if isinstance(node, promql_parser.VectorSelector)}
+
+def _matcher(matcher: Any) -> str:
+    operator = _OPERATORS[str(matcher.op).rpartition(".")[2]]
+    return f"{matcher.name}{operator}{json.dumps(matcher.value, ensure_ascii=False)}"
 
 
 def measure(metric: PromQLQuery, context: Context) -> list[Measurement]:
     """The number, or the counters; ``end`` is when the oldest of its samples was taken.
 
     Raises:
-        ConfigurationError: nothing says where Prometheus is.
         ProbeError: there are none; one line says what was found and what is accepted.
     """
     url, headers = (metric.url, metric.headers) if metric.url else context.prometheus
-    if not url:
-        raise ConfigurationError(
-            f"metric {metric.name}: found no url; accepted are url, and monitoring.prometheus"
-        )
     with context.client("api", account="none", at=url) as http:
         http.headers.update(headers)
-        prometheus = Prometheus(http)
+        ask = partial(_samples, metric, Prometheus(http))
         if metric.value is None:
-            return measured(metric, *_counters(metric, prometheus))
-        number = finite(metric, metric.value, _one(metric, prometheus, metric.value))
-        at = min((_newest(metric, prometheus, each) for each in _selectors(metric.value)), default=0.0)
-        responses = metric.responses and _one(metric, prometheus, metric.responses)
-    details = {} if responses is None else {"responses": int(responses)}
-    return [Measurement(metric.name, metric.unit, n=1, value=number, end=at, details=details)]
+            return measured(metric, *_counters(metric, ask))
+        number = _one(metric, ask, metric.value)
+        responses = None if metric.responses is None else _one(metric, ask, metric.responses)
+        return [value_of(metric, number, responses, _oldest(metric, ask, metric.value))]
 
 
-def _one(metric: PromQLQuery, prometheus: Prometheus, query: str) -> float:
+def _samples(metric: PromQLQuery, prometheus: Prometheus, query: str) -> list[Sample]:
+    """What Prometheus gives.
+
+    Raises:
+        ProbeError: nothing that can be read, in one line.
+    """
+    try:
+        return prometheus.samples(query)
+    except (ConfigurationError, ProbeError) as error:
+        raise ProbeError(f"metric {metric.name}, {query}: {error}") from None
+
+
+def _one(metric: PromQLQuery, ask: Ask, query: str) -> float:
     """The one number that a query gives.
 
     Raises:
         ProbeError: none, two, or one that is no number.
     """
-    data = prometheus.query(query)
-    result = data.get("result")
-    found = [result] if data.get("resultType") == "scalar" else [each.get("value") for each in result or ()]
+    found = ask(query)
     if len(found) != 1:
         what = f"{len(found)} series" if found else "an empty vector"
         raise refuse(metric, query, what, "one number; an aggregation makes one of several")
-    number = sample(found[0])
-    if not math.isfinite(number):
-        raise refuse(metric, query, str(number), "a finite number")
-    return number
+    return finite(metric, query, found[0][2])
 
 
-def _newest(metric: PromQLQuery, prometheus: Prometheus, selector: str) -> float:
-    """When the newest sample behind a selector was taken."""
-    data = prometheus.query(f"max(timestamp({selector}))")
-    found = [sample(each.get("value")) for each in data.get("result") or ()]
-    if not found:
-        raise refuse(metric, selector, "no sample in the last 5 minutes", "a series that is scraped")
-    return found[0]
+def _oldest(metric: PromQLQuery, ask: Ask, query: str) -> float:
+    """When the newest sample was taken of the series that are oldest, of those in an expression; 0: of none.
+
+    Raises:
+        ProbeError: none of them is scraped any more.
+    """
+    selectors = sorted(set(_selectors(_parsed(query))))
+    newest = [value for each in selectors for *_, value in ask(f"max(timestamp({each}))")]
+    if selectors and not newest:
+        raise refuse(metric, query, "no sample that is not stale", "a series that is scraped")
+    return min(newest, default=0.0)
 
 
-def _counters(metric: PromQLQuery, prometheus: Prometheus) -> tuple[dict[tuple[str, str], Counters], float]:
-    """Cohort and endpoint -> counters, and when the oldest newest sample of them was taken."""
+def _counters(metric: PromQLQuery, ask: Ask) -> tuple[dict[tuple[str, str], Counters], float]:
+    """Cohort and endpoint -> counters, and when the newest sample was taken of the oldest kind of them."""
     found: dict[tuple[str, str], Counters] = defaultdict(dict)
     newest: list[float] = []
-    for key, kind in (("total", TOTAL), ("failed", FAILED), ("count", TOTAL), ("buckets", "")):
-        selector = metric.expressions.get(key)
-        series = list(_series(metric, prometheus, selector)) if selector else []
-        if selector and not series and key != "failed":  # without a failure there may be no series of them
+    for key, selector in metric.expressions.items():
+        series = ask(f"{selector}\n[{_LOOKBACK}]")  # as scraped, not as looked back for
+        if not series and key != "failed":  # without a failure there may be no series of them
             raise refuse(metric, selector, "an empty vector", "counters")
-        newest += [max(at for _, _, at in series)] if series else []
-        for labels, value, _ in series:
+        for label in filter(None, (metric.cohort, metric.endpoint)):
+            if series and not any(label in labels for labels, *_ in series):
+                raise refuse(metric, selector, f"no series with the label {label}", "the label's right name")
+        newest += [max(at for _, at, _ in series)] if series and key != "failed" else []
+        for labels, _, number in series:
+            count = counter(metric, selector, number)
             place = labels.get(metric.cohort or "", ""), labels.get(metric.endpoint or "", "")
-            for name, count in _kinds(metric, kind, labels, value):
-                own = found[place].setdefault(name, {})
-                text = _named(labels, without="le" if not kind else "")
-                own[text] = own.get(text, 0.0) + count
+            for kind in _kinds(metric, key, labels):
+                own = found[place].setdefault(kind, {})
+                name = _named(labels)
+                own[name] = own.get(name, 0.0) + count
     if metric.failed is not None:
         for counted in found.values():
             counted.setdefault(FAILED, {})
-    return dict(found), min(newest, default=0.0)
+    return dict(found), min(newest)
 
 
-def _kinds(
-    metric: PromQLQuery, kind: str, labels: Mapping[str, str], value: float
-) -> Iterator[tuple[str, float]]:
-    """Of a counter its kind; of a bucket its edges, and of the last one, which counts all, nothing."""
-    if kind:
-        yield kind, value
-    elif labels.get("le") != INFINITY:
-        yield from edges(
-            metric, metric.buckets or "", [(labels.get("le", ""), value)], _MS_PER_SECOND
-        ).items()
+def _kinds(metric: PromQLQuery, key: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Of a counter its kind; of a bucket its edges."""
+    if key == "buckets":
+        return edges(metric, metric.buckets or "", labels.get("le", ""), _MS_PER_SECOND)
+    return (FAILED,) if key == "failed" else (TOTAL,)
 
 
-def _series(
-    metric: PromQLQuery, prometheus: Prometheus, selector: str
-) -> Iterator[tuple[Mapping[str, str], float, float]]:
-    """Labels, value and time of the newest sample of each series: as scraped, not as looked back for."""
-    data = prometheus.query(f"{selector}[{_STALE_S}s]")
-    for each in data.get("result") or ():
-        values = each.get("values") or [[math.nan, math.nan]]
-        value = counter(metric, selector, sample(values[-1]))
-        yield each.get("metric", {}), value, float(values[-1][0])
-
-
-def _named(labels: Mapping[str, str], without: str) -> str:
-    return ",".join(f"{name}={text}" for name, text in sorted(labels.items()) if name not in {_NAME, without})
+def _named(labels: Mapping[str, str]) -> str:
+    """A series, and all buckets of a histogram as one."""
+    return ",".join(f"{name}={text}" for name, text in sorted(labels.items()) if name not in {_NAME, "le"})
 
 
 SOURCE = Source(PromQLQuery, measure)

@@ -35,6 +35,11 @@ class RedisFigure(MetricSettings):
         return self.value == "hit_rate"
 
     @property
+    def needs(self) -> str:
+        """Where the server is."""
+        return "redis"
+
+    @property
     def lookback(self) -> float | None:
         """It is as of now."""
         return 0.0 if self.window is None else self.window
