@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rampgate.config import locate
+from rampgate.config import locate, watch_pages
 from rampgate.config.loading import load
 from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
 from rampgate.evidence.lock import watch_lock
@@ -75,7 +75,9 @@ def settings_of(
     path = Path(source["path"]) if source["path"] else None
     settings, redactor = load(path, overrides=overrides, from_environment=source["from_environment"])
     logs.masked(redactor)
-    return settings, redactor, path.parent if path else Path(), tuple(source.get("notes", ()))
+    base = path.parent if path else Path()
+    settings = watch_pages.audited(settings, base, by_path=any(demos))
+    return settings, redactor, base, tuple(source.get("notes", ()))
 
 
 def run(settings: Settings, redactor: Redactor, base: Path, options: Options) -> ExitCode:
