@@ -9,6 +9,7 @@ from rampgate.cli.accept import accept
 from rampgate.cli.base import keep_lines
 from rampgate.cli.demo import demo
 from rampgate.cli.doctor import doctor
+from rampgate.cli.export import export
 from rampgate.cli.init import init
 from rampgate.cli.load import load
 from rampgate.cli.verdict import rejudge, verdict
@@ -33,11 +34,12 @@ def main() -> None:
       rampgate demo                check a reference deployment of our own, ramp load onto it
       rampgate init --api URL      write settings for a service of yours
       rampgate watch               watch a rollout against the policy files between its steps
+      rampgate export prometheus   hand its rules to Prometheus, with tests for promtool
       rampgate load                ramp users onto it; the exit code is the verdict's
     """
 
 
 main.help = keep_lines(main.help)
 
-for command in (verdict, rejudge, accept, doctor, demo, load, watch, init):
+for command in (verdict, rejudge, accept, doctor, demo, load, watch, export, init):
     main.add_command(command)

@@ -120,6 +120,10 @@ class Threshold:
         """Operator and limit of the good side: a bad one negated."""
         return (_NEGATED[self.operator] if self.bad else self.operator), self.limit
 
+    def broken(self) -> tuple[str, float]:
+        """Operator and limit of the bad side: a good one negated."""
+        return (self.operator if self.bad else _NEGATED[self.operator]), self.limit
+
     @property
     def allowed(self) -> float:
         """The fraction of observations that may fail (a rate) or lie above the edge (a quantile)."""
