@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rampgate.errors import RampgateError
 from rampgate.io.threads import each
 from rampgate.model.increments import added
+from rampgate.watch.cohorts import comparisons
 from rampgate.watch.metrics import MetricWatch
-from rampgate.watch.rounds import Position, Round, Transition
+from rampgate.watch.rounds import Position, Round, Transition, cohorts
 from rampgate.watch.rules import RuleWatch
 from rampgate.watch.schedule import schedule_of
 from rampgate.watch.values import Reading, broken
@@ -63,6 +64,7 @@ class Engine:
             for name in self.entries
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
+        self.cohorts = comparisons(self.entries, policy.metrics, settings.watch.margin, alpha)
         self.due = dict.fromkeys(self.entries, 0.0)
         self.position = Position()
         self.at: float | None = None
@@ -83,12 +85,13 @@ class Engine:
         """When the next metric is due, seconds since the epoch."""
         return min(self.due.values(), default=0.0)
 
-    def round(self, at: float, position: Position) -> Round:
+    def round(self, at: float, position: Position, *, measuring: bool = False) -> Round:
         """Read what is due, and see where every rule stands.
 
         Args:
             at: now, seconds since the epoch.
             position: what is watched, as far as it is known.
+            measuring: whether we measure the target beside the watch.
         """
         found = Round(at)
         due = [name for name, when in self.due.items() if when <= at and not self._puts_off(name)]
@@ -98,6 +101,7 @@ class Engine:
         self._move(position, found)
         for name in due:
             self._judge(name, found)
+            self._compare(name, found, measuring=measuring)
             self.due[name] = self.schedules[name].next(at)
         self._observe(found)
         return found
@@ -126,14 +130,17 @@ class Engine:
         restarted = [name for name in found.read if self.metrics[name].restarted]
         if restarted and not found.changed:
             found.changed = f"the deployment was restarted: the counters of {restarted[0]} began anew"
+        was = self.position
         self.position = Position(
-            self.position.percentage if position.percentage is None else position.percentage,
-            position.versions or self.position.versions,
-            position.instances or self.position.instances,
+            was.percentage if position.percentage is None else position.percentage,
+            position.versions or was.versions,
+            position.instances or was.instances,
             position.trouble,
         )
         if found.changed:
             self.changed_at = found.at
+            for comparison in self.cohorts.values():
+                comparison.changed(anew=self.position[:2] != was[:2])
             for watched in self.metrics.values():
                 watched.changed()
             for rule in self.rules.values():
@@ -163,6 +170,20 @@ class Engine:
             self._note(rule, before, found)
         if watched.increments:
             found.counted[name] = dict(watched.increments)
+
+    def _compare(self, name: str, found: Round, *, measuring: bool) -> None:
+        """Compare the cohorts of what one metric has counted, but for our own load and across a change."""
+        comparison = self.cohorts.get(name)
+        if comparison is None:
+            return
+        before = comparison.result
+        if found.changed or (measuring and self.entries[name].own_traffic == "mixed"):
+            comparison.skip(found.at)
+        elif self.metrics[name].increments:
+            comparison.add(found.at, cohorts(self.metrics[name].increments))
+        after = comparison.result
+        if (before.finding, before.may_roll_back) != (after.finding, after.may_roll_back):
+            found.compared[name] = after
 
     @staticmethod
     def _breaks(rules: Iterable[RuleWatch], reading: Reading) -> bool:
@@ -201,12 +222,19 @@ class Engine:
             self.observed += passed
         self.at = found.at
 
+    @property
+    def rolls_back(self) -> bool:
+        """Whether a rule that decides has fired, or the feature surely harms."""
+        fired = any(rule.fired and rule.decides for rule in self.rules.values())
+        return fired or any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of what the next process needs."""
         percentage, versions, instances, _ = self.position
         return {
             "metrics": {name: watched.to_json() for name, watched in self.metrics.items()},
             "rules": {name: watched.to_json() for name, watched in self.rules.items()},
+            "cohorts": {name: comparison.to_json() for name, comparison in self.cohorts.items()},
             "due": self.due,
             "position": [percentage, list(versions), sorted(instances)],
             "at": self.at,
@@ -230,10 +258,17 @@ class Engine:
                 rule.resume(data["rules"][name])
                 for block in blocks(name):
                     rule.count(block)
+        self.resume_cohorts(data)
         percentage, versions, instances = data["position"]
         self.position = Position(percentage, tuple(versions), frozenset(instances))
         self.at, self.observed = data["at"], data["observed"]
         self.changed_at = -math.inf if data["changed_at"] is None else data["changed_at"]
+
+    def resume_cohorts(self, data: Mapping[str, Any]) -> None:
+        """Go on with the comparisons that to_json wrote."""
+        for name, comparison in self.cohorts.items():
+            if name in data.get("cohorts", {}):
+                comparison.resume(data["cohorts"][name])
 
 
 def _edges(rules: Iterable[WatchRule]) -> frozenset[float]:

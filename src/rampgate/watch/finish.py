@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.config.plan import Plan, Planned
 from rampgate.evidence.run import Expect
 from rampgate.judging.episodes import State
 from rampgate.judging.threshold import Polarity
@@ -13,12 +14,18 @@ from rampgate.model import formats
 from rampgate.model.increments import added
 from rampgate.model.measurement import Block, Measurement
 from rampgate.outcome import Outcome, Severity
+from rampgate.watch.cohorts import TESTS, compared_in
+from rampgate.watch.cohorts import Finding as CohortFinding
 from rampgate.watch.messages import moment
+from rampgate.watch.rules import is_test
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from rampgate.checks.frame.source import MetricSettings
+    from rampgate.config.watch_policy import WatchPolicy
     from rampgate.evidence.run import Run
+    from rampgate.watch.cohorts import Comparison
     from rampgate.watch.engine import Engine
     from rampgate.watch.rules import RuleWatch
 
@@ -46,6 +53,27 @@ class Ending(NamedTuple):
 def check_of(name: str) -> str:
     """The check of a rule."""
     return f"{CHECK}/{name}"
+
+
+def plan_of(entries: Mapping[str, MetricSettings], rules: WatchPolicy) -> Plan:
+    """The checks of a watch: its rules, its comparisons of cohorts, and that enough was observed."""
+    return Plan(
+        (
+            *(Planned(check_of(rule.name), entries[rule.threshold.metric].required) for rule in rules.rules),
+            *(Planned(cohorts_of(each.name), required=False) for each in compared_in(entries, rules.metrics)),
+            Planned(OBSERVED),
+        ),
+        (),
+    )
+
+
+def number_of_tests(entries: Mapping[str, MetricSettings], rules: WatchPolicy) -> int:
+    """How many tests of chance a watch has."""
+    counted = {name for name, entry in entries.items() if entry.counted}
+    compared = compared_in(entries, rules.metrics)
+    return TESTS * len(compared) + sum(
+        is_test(rule, counted=rule.threshold.metric in counted) for rule in rules.rules
+    )
 
 
 def ending(watched: RuleWatch, trouble: str, *, decided: bool) -> Ending:
@@ -136,10 +164,29 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
             Expect(run, check_of(name))(seen, that=_limit(watched), severity=watched.severity)
         found = ending(watched, trouble, decided=metric in decided)
         _end(run, check_of(name), found, watched.kept_s)
+    for name, comparison in engine.cohorts.items():
+        _compared(run, name, comparison)
     missing = _ENOUGH * asked - engine.observed
     says = f"{formats.duration(engine.observed)} of {formats.duration(asked)} were observed"
     enough = Ending(Outcome.PASSED if missing <= 0 else Outcome.UNDECIDED, says, Severity.WARNING)
     _end(run, OBSERVED, enough, engine.observed)
+
+
+def cohorts_of(name: str) -> str:
+    """The check of the cohorts of a metric."""
+    return check_of(f"cohorts/{name}")
+
+
+def _compared(run: Run, name: str, comparison: Comparison) -> None:
+    """What a comparison came to: that it is undecided, or not to be trusted, is only shown."""
+    result, totals = comparison.result, comparison.totals
+    for cohort, n, failures in (("on", *totals[:2]), ("off", *totals[2:])):
+        seen = Measurement(name, n=n, failures=failures, labels={"cohort": cohort})
+        run.journal.write("measurement", check=cohorts_of(name), measurement=seen.to_json(), shown=True)
+    severity = Severity.CRITICAL if result.may_roll_back else Severity.WARNING
+    outcomes = {CohortFinding.HARMS: Outcome.FAILED, CohortFinding.HARMLESS: Outcome.PASSED}
+    outcome = outcomes.get(result.finding, Outcome.SKIPPED)
+    _end(run, cohorts_of(name), Ending(outcome, result.sentence, severity), 0.0)
 
 
 def _end(run: Run, check: str, found: Ending, seconds: float) -> None:

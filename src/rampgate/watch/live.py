@@ -92,4 +92,7 @@ def _table(watch: Watch, found: Round) -> Table:
             moment(rule.episode.since)[11:19] if rule.episode.since else "-",
             age,
         )
+    for name, comparison in watch.engine.cohorts.items():
+        result = comparison.result
+        shown.add_row(f"cohorts/{name}", "", clean(result.sentence, _LONGEST), result.finding, "-", "-")
     return shown

@@ -9,6 +9,7 @@ from rampgate.judging.episodes import State
 from rampgate.model import formats
 
 if TYPE_CHECKING:
+    from rampgate.watch.cohorts import Result
     from rampgate.watch.rounds import Transition
     from rampgate.watch.rules import RuleWatch
 
@@ -65,6 +66,17 @@ def of_metric(name: str, trouble: str, since: float, where: str) -> Message:
     if trouble:
         return Message(f"{name} cannot be read, {where}", f"since {moment(since)}: {trouble}")
     return Message(f"{name} is read again, {where}")
+
+
+def of_cohorts(name: str, result: Result, where: str) -> Message:
+    """What is said of a comparison of cohorts that has come to something else.
+
+    Args:
+        name: of the metric.
+        result: what it has come to.
+        where: environment and percentage.
+    """
+    return Message(f"the feature's {name}: {result.finding}, {where}", result.sentence)
 
 
 def place(environment: str, percentage: float | None) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rampgate.judging.episodes import Episode
     from rampgate.model.measurement import Block
+    from rampgate.watch.cohorts import Result
     from rampgate.watch.rules import RuleWatch
 
 
@@ -66,6 +67,7 @@ class Round:
         unread: names of metrics that have not been read for too long, and of those that can be read again.
         changed: what of the position has changed, "" where nothing has.
         counted: name of a metric -> labels -> what was counted since the round before.
+        compared: name of a metric -> what the comparison of its cohorts has come to, where that is new.
         observed: seconds since the round before, where they count as watched; else 0.
     """
 
@@ -75,6 +77,7 @@ class Round:
     unread: list[str] = field(default_factory=list)
     changed: str = ""
     counted: dict[str, dict[str, Block]] = field(default_factory=dict)
+    compared: dict[str, Result] = field(default_factory=dict)
     observed: float = 0.0
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.config import policy, watch_policy
-from rampgate.config.plan import Plan, Planned
 from rampgate.errors import ConfigurationError
 from rampgate.evidence import session, verdicts
 from rampgate.judging.episodes import State
@@ -20,7 +19,6 @@ from rampgate.outcome import Severity
 from rampgate.report import write_all
 from rampgate.watch import finish, messages, outbox, state
 from rampgate.watch.engine import Engine
-from rampgate.watch.rules import is_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,8 +123,8 @@ class Watch:
 
     @property
     def rolls_back(self) -> bool:
-        """Whether a rule that decides has fired."""
-        return any(rule.fired and rule.decides for rule in self.engine.rules.values())
+        """Whether what was observed is a reason to roll back."""
+        return self.engine.rolls_back
 
     @property
     def over(self) -> bool:
@@ -142,7 +140,7 @@ class Watch:
     def round(self) -> Round:
         """One round: read, judge, remember, say."""
         position, measuring = self.source.position(), self.source.measuring()
-        found = self.engine.round(self.clock.now(), position)
+        found = self.engine.round(self.clock.now(), position, measuring=bool(measuring))
         with self.remembered.transaction():
             self._remember(found)
             self._say(found, measuring)
@@ -169,6 +167,8 @@ class Watch:
             metric = self.engine.metrics[name]
             trouble = metric.trouble if metric.reading is None else ""
             self._tell(messages.of_metric(name, trouble, metric.since, where))
+        for name, result in found.compared.items():
+            self._tell(messages.of_cohorts(name, result, where))
         for transition in found.transitions:
             name, episode = transition.watched.rule.name, transition.watched.episode
             self._record("episode", rule=name, before=transition.before.state.value, **episode.to_json())
@@ -224,6 +224,8 @@ class Watch:
                 rule.changed(self.clock.now())
             elif before and before["fired"] and rule.severity is Severity.CRITICAL and self._same(kept):
                 rule.fired, rule.fired_at, rule.value = before["fired"], before["fired_at"], before["value"]
+        if self._same(kept):
+            self.engine.resume_cohorts(kept)
 
     def _same(self, kept: dict[str, Any]) -> bool:
         """Whether the watch before was about the same percentage and version."""
@@ -272,18 +274,13 @@ def _setup(
     settings: Settings, redactor: Redactor, base: Path, rules: WatchPolicy, asked: Asked
 ) -> session.Setup:
     entries = {entry.name: entry for entry in settings.table("metrics")}
-    counted = {name for name, entry in entries.items() if entry.counted}
-    planned = [
-        Planned(finish.check_of(rule.name), required=entries[rule.threshold.metric].required)
-        for rule in rules.rules
-    ]
     return session.Setup(
         stage=STAGE,
         settings=settings,
         redactor=redactor,
         policy=policy.build(settings, base),
-        plan=Plan((*planned, Planned(finish.OBSERVED)), ()),
-        tests=sum(is_test(rule, counted=rule.threshold.metric in counted) for rule in rules.rules),
+        plan=finish.plan_of(entries, rules),
+        tests=finish.number_of_tests(entries, rules),
         invocation=asked.invocation,
         notes=[*asked.notes, *(f"ignored by watch.ignore: {name}" for name in rules.ignored)],
         rehearsal=asked.rehearsal,

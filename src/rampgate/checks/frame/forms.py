@@ -36,6 +36,7 @@ class CountedSettings(MetricSettings):
     )
     cohort: str | None = Field(default=None, description="what names the cohort: on, off, next, later")
     endpoint: str | None = Field(default=None, description="what names the endpoint")
+    votes: bool = Field(default=False, description="one user counts once a minute; else requests are counted")
 
     @property
     def counted(self) -> bool:
