@@ -76,6 +76,8 @@ def _sentence(
         return f"{where}: missing; it must be given"
     if not place.keys:
         return f"{file}: {message}"
+    if message.startswith("found "):  # of a table as a whole, which names what of it is wrong
+        return f"{where}: {message}"
     if kind == "list_type" and place.keys[-1] == "command":
         message = 'accepted is a list of texts, such as ["npm", "run", "build"]'
     hint = near(found, re.findall(r"'([^']+)'", context.get("expected", context.get("expected_tags", ""))))

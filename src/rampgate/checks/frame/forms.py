@@ -59,7 +59,7 @@ class CountedSettings(MetricSettings):
         if not self.counted and (self.cohort or self.endpoint):
             raise ValueError("found cohort or endpoint beside value; accepted are they beside counters")
         if self.name == FEEDBACK and not self.responses:
-            raise ValueError(f"{FEEDBACK} is a mean; accepted is responses beside it: of how many answers")
+            raise ValueError(f"found {FEEDBACK}, a mean, without responses; accepted is value with responses")
         return self
 
     @property

@@ -56,11 +56,10 @@ class MetricSettings(Table):
         """What is read is what the metric is, where rampgate knows it."""
         metric = METRICS.get(self.name)
         if metric and self.counted and self.kind not in {metric.kind, _SHARES.get(self.name)}:
-            raise ValueError(f"{self.name} is a {metric.kind}, and what is read is a {self.kind}; {_FORMS}")
+            raise ValueError(f"found a {self.kind}, and {self.name} is a {metric.kind}; {_FORMS}")
         if metric and factor(metric, self.unit) is None:
-            raise ValueError(
-                f"{self.name} is not measured in {self.unit!r}; accepted is {metric.unit or '%'}"
-            )
+            accepted = metric.unit or "%"
+            raise ValueError(f"found the unit {self.unit!r} of {self.name}; accepted is {accepted}, or none")
         return self
 
     @property
@@ -112,7 +111,9 @@ class Source:
 
 def refuse(metric: MetricSettings, place: str, found: str, accepted: str) -> ProbeError:
     """The one line about a metric that is no number: which, where, what was found, what is accepted."""
-    return ProbeError(f"metric {metric.name}, {place}: found {found}; accepted is {accepted}")
+    return ProbeError(
+        f"metric {metric.name}, {' '.join(place.split())}: found {found}; accepted is {accepted}"
+    )
 
 
 def finite(metric: MetricSettings, place: str, found: Any, where: str = "") -> float:

@@ -49,12 +49,11 @@ def measure(metric: OwnProbe, context: Context) -> list[Measurement]:
         ProbeError: it could not be measured.
     """
     found = context.probe(metric.name, metric.of)
-    values = [each.value for each in found if each.value is not None]
-    if not found or len(values) < len(found):
-        notes = "; ".join(each.note for each in found if each.value is None and each.note)
-        raise ProbeError(
-            f"metric {metric.name}: nothing was measured of {metric.of or 'the target'} {notes}".rstrip()
-        )
+    missing = [each.note for each in found if each.value is None]
+    if missing or not found:
+        why = "; ".join(filter(None, missing))
+        of = metric.of or "the target"
+        raise ProbeError(f"metric {metric.name}: nothing was measured of {of}{why and ': '}{why}")
     return [min(found, key=lambda each: each.value or 0.0)]
 
 

@@ -162,7 +162,7 @@ def _samples(metric: PromQLQuery, prometheus: Prometheus, query: str) -> list[Sa
     try:
         return prometheus.samples(query)
     except (ConfigurationError, ProbeError) as error:
-        raise ProbeError(f"metric {metric.name}, {query}: {error}") from None
+        raise ProbeError(f"metric {metric.name}, {' '.join(query.split())}: {error}") from None
 
 
 def _one(metric: PromQLQuery, ask: Ask, query: str) -> float:
