@@ -126,6 +126,7 @@ async def fill(database: AsyncDatabase[Document]) -> bool:
         for start in range(0, len(documents), BATCH):
             await insert(database[name], documents[start : start + BATCH])
     await database.jobs.create_index([("state", 1), ("at", 1)])
+    await database.feedback.create_index("at")
     # Written last, so that an interrupted start is seen and begun again.
     await database.summaries.replace_one({"_id": "data"}, wanted, upsert=True)
     return True

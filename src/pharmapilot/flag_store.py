@@ -94,7 +94,7 @@ class FlagStore:
         return "on" if any(self.evaluate(flag.name, user_id, workspace_id) for flag in rollout) else "off"
 
     def group(self, user_id: str, workspace_id: str, cohort: str) -> str:
-        """The cohort in more detail: `override` of whom somebody enrolled; of `off`: `next` or `later`.
+        """The cohort in more detail: of `off` it is `next` or `later`; "" for whom somebody enrolled.
 
         Next are those whom the next percentage of the plan reaches.
         """
@@ -102,7 +102,7 @@ class FlagStore:
         if any(
             user_id in flag.user_overrides or workspace_id in flag.workspace_overrides for flag in rollout
         ):
-            return "override"
+            return ""
         if cohort == "on":
             return cohort
         kind = self._rules.hash_kind

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # The seed's buckets, 50 to 5000 ms, in seconds as Prometheus wants them.
 BUCKETS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SERVER_ERROR = 500
-NO_COHORT = "none"
+NO_COHORT = ""
 USER, RAMPGATE = "user", "rampgate"
 MAX_VOTES = 100_000
 _MINUTE_SECONDS = 60
@@ -26,7 +26,7 @@ _LABELS = ("endpoint", "cohort", "origin")
 
 
 class Asker(NamedTuple):
-    """Who asks: a user's id ("" of nobody's session), the cohort, and whether it is a gate that measures."""
+    """Who asks: the user's id and cohort, "" where there is none, and whether it is a gate that measures."""
 
     user_id: str = ""
     cohort: str = NO_COHORT
@@ -82,14 +82,14 @@ class Traffic:
         self.votes = Votes()
 
     def add(self, method: str, endpoint: str, status: int, asker: Asker, seconds: float) -> None:
-        """Count one request; a gate's own is no vote."""
+        """Count one request; a gate's own is no vote, nor that of a user in no cohort."""
         key = endpoint, asker.cohort, asker.origin
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series()
         series.answers[method if method in _METHODS else "other", status] += 1
         series.times.add(seconds)
-        if asker.user_id and asker.origin == USER:
+        if asker.cohort and asker.origin == USER:
             self.votes.cast(asker, endpoint, failed=status >= SERVER_ERROR)
 
     def to_json(self, origin: str) -> list[dict[str, Any]]:

@@ -60,17 +60,19 @@ def for_stage(demo: DemoSettings, stage: str) -> DemoSettings:
 
     Args:
         demo: [demo].
-        stage: a key of [demo.stages]; one that is not there changes nothing.
+        stage: a key of [demo.stages]; one that is not there changes nothing. What ``watch`` says holds of
+            ``watch-full``, too.
     """
-    further = demo.stages.get(stage)
-    if further is None:
-        return demo
-    more = {
-        "command": [*demo.command, *further.arguments],
-        "settings": {**demo.settings, **further.settings},
-        "values": {**demo.values, **further.values},
-    }
-    return demo.model_copy(update=more)
+    for name in dict.fromkeys((stage.partition("-")[0], stage)):
+        if further := demo.stages.get(name):
+            more = {
+                "command": [*demo.command, *further.arguments],
+                "settings": {**demo.settings, **further.settings},
+                "values": {**demo.values, **further.values},
+                "metrics": [*demo.metrics, *further.metrics],
+            }
+            demo = demo.model_copy(update=more)
+    return demo
 
 
 def with_stack(demo: DemoSettings, stack: str | None) -> DemoSettings:
@@ -152,7 +154,7 @@ def not_installed(ready: dict[str, Any]) -> list[str]:
     return [f"not installed: {', '.join(missing)}; as root: rampgate doctor --fix"] if missing else []
 
 
-def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
+def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, Any]:
     """Dotted setting -> value, as [demo.values] and [demo.settings] say; page content is kept unless they do.
 
     A value is a key of the ready file, or a text with its keys in braces: ``json://{inbox.netloc}/alerts``.
@@ -168,6 +170,7 @@ def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, str]:
         **_DEFAULTS,
         **demo.settings,
         **{setting: _filled(setting, value, ready) for setting, value in demo.values.items()},
+        **{f"metrics.{entry.get('name')}": entry for entry in demo.metrics},
     }
 
 

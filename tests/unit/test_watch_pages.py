@@ -84,6 +84,34 @@ def test_every_rule_of_the_seed_is_read_in_the_demo() -> None:
     assert policy.ignored == ()
 
 
+def test_with_prometheus_the_demo_reads_it_wherever_it_holds_a_metric() -> None:
+    """The same rules are read from the other source, each entry whole in the place of its namesake."""
+    full = demo.for_stage(demo.settings_of(demo.settings_file()), "watch-full")
+    ready = dict.fromkeys(
+        [
+            "web",
+            "api",
+            "admin_token",
+            "version",
+            "email",
+            "password",
+            "mongodb_uri",
+            "redis_url",
+            "inbox",
+            "smtp",
+            "prometheus",
+        ],
+        "http://127.0.0.1:1",
+    )
+    plain, _ = load(demo.settings_file(), from_environment=False)
+    found, _ = load(demo.settings_file(), overrides=demo.overrides(full, ready), from_environment=False)
+    assert len(watch_policy.build(found, demo.settings_file().parent).rules) == 19
+    names, others = ({entry.name for entry in each.table("metrics")} for each in (plain, found))
+    assert names == others
+    assert sum(entry.source == "promql" for entry in found.table("metrics")) == 8
+    assert {"--visits", "--stack"} <= set(full.command)
+
+
 def test_what_the_watch_reads_is_not_in_the_immediate_stage() -> None:
     """The stage after a deploy stays as short as it was: only what it judged before is in its plan."""
     found, _ = load(demo.settings_file(), from_environment=False)

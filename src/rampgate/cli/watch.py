@@ -20,6 +20,7 @@ from rampgate.cli.base import exits
 @click.option("--reports", help="The folder that runs are written to.")
 @click.option("--demo", is_flag=True, help="Watch the reference deployment, started for it.")
 @click.option("--demo-ready", metavar="FILE", help="Watch a reference deployment that is up.")
+@click.option("--stack", type=click.Choice(["full"]), help="Of a demo: read Prometheus, which it has then.")
 @exits
 def watch(**options: Any) -> int:
     r"""Watch the metrics of [[metrics]] against the policy files, until the time is over or a rule decides.

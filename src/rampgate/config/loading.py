@@ -34,7 +34,7 @@ _PREFIX = "rampgate_"
 def load(
     path: Path | None = None,
     *,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     from_environment: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[Settings, Redactor]:
@@ -182,8 +182,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: {error}") from None
 
 
-def _override(data: dict[str, Any], overrides: Mapping[str, str]) -> None:
-    """Set values by dotted settings; in a list, a key is the name of one of its tables."""
+def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Set values by dotted settings; in a list, a key is the name of one of its tables, or of a whole one."""
     for setting, value in overrides.items():
         *tables, last = setting.split(".")
         table: Any = data
@@ -193,6 +193,8 @@ def _override(data: dict[str, Any], overrides: Mapping[str, str]) -> None:
                 break  # the file is wrong there, which is reported below
         if isinstance(table, dict):
             table[last] = value
+        elif isinstance(table, list) and isinstance(value, dict):
+            data[tables[-1]] = [each for each in table if each is not _named(table, last)] + [value]
 
 
 def _named(tables: list[Any], name: str) -> Any:

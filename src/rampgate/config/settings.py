@@ -82,12 +82,15 @@ class EvidenceSettings(Table):
 class DemoStageSettings(Table):
     """[demo.stages.NAME]: what differs for a stage (``predeploy``) or a step (``deploy-backend``).
 
-    ``settings`` are dotted settings with their values; ``values`` come from the ready file as in [demo].
+    ``settings`` are dotted settings with their values; ``values`` come from the ready file as in [demo];
+    ``metrics`` are entries that take the place of those of [[metrics]] with their names. What a stage
+    ``watch`` says holds of ``watch-full``, too.
     """
 
     arguments: list[str] = Field(default_factory=list)
     settings: dict[str, str] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict)
+    metrics: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class DemoSettings(Table):
@@ -102,6 +105,7 @@ class DemoSettings(Table):
     ready_within: Duration = 60.0
     settings: dict[str, str] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict)
+    metrics: list[dict[str, Any]] = Field(default_factory=list)
     stages: dict[str, DemoStageSettings] = Field(default_factory=dict)
 
 

@@ -58,7 +58,7 @@ def settings_of(
     """The settings of a watch, what masks their secrets, the folder that they are relative to, and notes.
 
     Args:
-        given: the options config, demo, demo_ready and reports.
+        given: the options config, demo, demo_ready, stack and reports.
         stack: takes a demo down at the end.
         environ: where variables are looked up.
 
@@ -70,7 +70,8 @@ def settings_of(
     path = locate.settings_file("--config", given["config"], environ, *demos)
     source: dict[str, Any] = {"path": path and str(path), "overrides": {}, "from_environment": True}
     if any(demos):
-        source = demo_source(stack, given["demo_ready"], "watch")
+        kind = f"watch-{given['stack']}" if given.get("stack") else "watch"
+        source = demo_source(stack, given["demo_ready"], kind)
     overrides = {**source["overrides"], **({"reports": given["reports"]} if given["reports"] else {})}
     path = Path(source["path"]) if source["path"] else None
     settings, redactor = load(path, overrides=overrides, from_environment=source["from_environment"])
