@@ -43,10 +43,12 @@ class StageContext:
 
     Args:
         run: the run that they belong to.
+        skips: whether what depends on a service, or a sign-in, that failed is skipped from then on.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, skips: bool = True) -> None:
         self.run = run
+        self._skips = skips
         self._settings = run.settings
         self._stack = ExitStack()
         login = run.settings.login
@@ -78,8 +80,8 @@ class StageContext:
     def healthy_after(self, service: str) -> Measurement:
         """Seconds until the first healthy answer, of the same measurement."""
         up = self.health(service)
-        seconds = up.details.get("healthy_after_s")
-        return Measurement("time_to_healthy", "s", value=seconds, labels=up.labels, note=up.note)
+        value = up.details.get("healthy_after_s")
+        return Measurement("time_to_healthy", "s", value=value, labels=up.labels, note=up.note)
 
     def sign_in(self, login: subjects.LoginSettings) -> Measurement:
         """Whether the known-good account can sign in; this process keeps the session."""
@@ -180,9 +182,7 @@ class StageContext:
         if at:
             return self.elsewhere(at)
         self.need(service)
-        if account == "admin":
-            return self.admin()
-        return self.client(service, signed_in=account == "user")
+        return self.admin() if account == "admin" else self.client(service, signed_in=account == "user")
 
     def need(self, *dependencies: str) -> None:
         """Go on only if these answer.
@@ -191,7 +191,7 @@ class StageContext:
             UnreachableError: one does not; its own check says why.
         """
         for name in dependencies:
-            if not self._answers(name):
+            if self._skips and not self._answers(name):
                 raise UnreachableError(f"skipped because {name} does not answer")
 
     def _answers(self, name: str) -> bool:
@@ -285,11 +285,9 @@ class StageContext:
             UnreachableError: sign-in was refused, or what it needs does not answer.
         """
         login = self._settings.login
-        if login is None:
-            return
-        if not self._session.generation and self._refused < LOOKS:
+        if login and not self._session.generation and (self._refused < LOOKS or not self._skips):
             self._repeated(lambda: [self.sign_in(login)])
-        if not self._session.generation:
+        if login and not self._session.generation:
             raise UnreachableError("skipped because sign-in was refused")
 
     def _plain_get(self, page: PageSettings) -> int | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from rampgate.config.settings import Settings
     from rampgate.evidence.run import Run
     from rampgate.stage.context import StageContext
 
@@ -210,10 +211,16 @@ def prepare(
         tests=rules.statistical(settings),
         invocation=invocation,
         steps=steps,
-        notes=source.get("notes", ()),
+        notes=[*source.get("notes", ()), *_of_the_watch(stage, settings)],
         rehearsal=settings.latency.rehearsal and asks_so(planned.subjects),
     )
     return StageSession(setup, source)
+
+
+def _of_the_watch(stage: str, settings: Settings) -> list[str]:
+    """That some of [[metrics]] are not measured, though they are configured."""
+    names = [entry.name for entry in settings.table("metrics") if entry.of_the_watch]
+    return [f"read by rampgate watch alone: {', '.join(names)}"] if names and stage == "immediate" else []
 
 
 def demo_source(stack: ExitStack, ready_file: str | None, stage: str) -> dict[str, Any]:

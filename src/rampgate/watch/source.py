@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    import httpx
-
+    from rampgate.checks.frame.check import Context
     from rampgate.checks.frame.source import MetricSettings
     from rampgate.config.settings import Settings
     from rampgate.evidence.run import Run
@@ -58,8 +56,7 @@ class Reader:
         Raises:
             RampgateError: there is none; one line says why.
         """
-        context = replace(self._context().context(), client=self._open)
-        return metrics.measure(entry, context, self._settings.watch.max_age)
+        return metrics.measure(entry, self._context(), self._settings.watch.max_age)
 
     def position(self) -> Position:
         """Percentage and version, as far as they can be read now."""
@@ -90,26 +87,17 @@ class Reader:
             self._stage.close()
             self._stage = None
 
-    def _context(self) -> StageContext:
+    def _context(self) -> Context:
         if self._run is None:
             raise ProbeError("the watch has not begun")
-        self._stage = self._stage or StageContext(self._run)
-        return self._stage
-
-    def _open(
-        self, service: str, *, account: Literal["user", "admin", "none"] = "user", at: str = ""
-    ) -> httpx.Client:
-        """A client; whether the service answers is looked at each time, and never remembered."""
-        stage = self._context()
-        if at:
-            return stage.elsewhere(at)
-        return stage.admin() if account == "admin" else stage.client(service, signed_in=account == "user")
+        self._stage = self._stage or StageContext(self._run, skips=False)
+        return self._stage.context()
 
     def _percentage(self) -> float | None:
         where = self._settings.watch.percentage
         if where is None:
             return self._settings.percentage
-        with self._open("api", account="admin" if where.admin else "user") as http:
+        with self._context().client("api", account="admin" if where.admin else "user") as http:
             answer = ask(http, "GET", where.path)
         found = find(where.value, answer.json()) if answer.ok else None
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= _MOST:
@@ -125,7 +113,7 @@ class Reader:
             return set(), set()
         account: Literal["user", "none"] = "user" if version.sign_in else "none"
         service = "api" if self._settings.target.api else "web"
-        clients = partial(self._open, service, account=account, at=version.url or "")
+        clients = partial(self._context().client, service, account=account, at=version.url or "")
         found, _ = measure_few(version, clients, {})
         versions = set(found.details["versions"])
         instances = {name for each in found.details["instances"].values() for name in each}
