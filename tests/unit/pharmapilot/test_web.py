@@ -116,6 +116,24 @@ async def test_pages_are_drawn_while_the_api_is_away(path: str) -> None:
         assert (await client.get(path, headers=SESSION)).status_code == 200
 
 
+async def test_what_a_page_asks_the_api_for_a_gate_carries_its_mark() -> None:
+    """A page that a gate opens must not look like a user to the API behind it."""
+    asked: dict[str, str | None] = {}
+
+    def marked(request: httpx.Request) -> httpx.Response:
+        asked[request.url.path] = request.headers.get("X-Rampgate-Run")
+        return httpx.Response(200, json={"id": "u", "workspaceId": "w"})
+
+    mark = {"X-Rampgate-Run": "run"}
+    async with visiting(web(marked)) as client:
+        await client.get("/patients", headers=SESSION | mark)
+        await client.post("/signin", data={"email": "a", "password": "b"}, headers=mark)
+        await client.get("/api/patients", headers=mark)
+        assert (await client.get("/patients", headers=mark)).status_code == 303
+    paths = ("/api/auth/me", "/api/feature-flags/evaluate", "/api/auth/login", "/api/patients")
+    assert asked == dict.fromkeys(paths, "run")
+
+
 @pytest.mark.parametrize("path", ["/signin", "/nowhere", "/health", "/api/anything", "/favicon.ico"])
 async def test_every_answer_carries_the_security_headers(path: str) -> None:
     """Pages, errors, files and proxied answers all forbid inline scripts, sniffing and framing."""
