@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from rampgate.cli import main
 
 
-@pytest.mark.parametrize("name", ["verdict", "rejudge", "doctor", "demo", "load", "init", "accept", "export"])
+@pytest.mark.parametrize(
+    "name", ["verdict", "rejudge", "doctor", "demo", "load", "init", "accept", "export", "prune"]
+)
 def test_each_command_shows_examples_of_itself(name: str) -> None:
     """Whoever asks a command for help sees lines to type, one below the other."""
     said = CliRunner().invoke(main, [name, "--help"])

@@ -12,6 +12,7 @@ from rampgate.cli.doctor import doctor
 from rampgate.cli.export import export
 from rampgate.cli.init import init
 from rampgate.cli.load import load
+from rampgate.cli.prune import prune
 from rampgate.cli.verdict import rejudge, verdict
 from rampgate.cli.watch import watch
 
@@ -35,11 +36,12 @@ def main() -> None:
       rampgate init --api URL      write settings for a service of yours
       rampgate watch               watch a rollout against the policy files between its steps
       rampgate export prometheus   hand its rules to Prometheus, with tests for promtool
+      rampgate prune --keep 90d    remove old runs that nothing uses
       rampgate load                ramp users onto it; the exit code is the verdict's
     """
 
 
 main.help = keep_lines(main.help)
 
-for command in (verdict, rejudge, accept, doctor, demo, load, watch, export, init):
+for command in (verdict, rejudge, accept, doctor, demo, load, watch, export, prune, init):
     main.add_command(command)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from rampgate.checks.frame.table import Duration, Table
+from rampgate.checks.frame.table import Duration, Table, seconds
 from rampgate.config.problems import near, sentences
 from rampgate.io.text import read_text
 from rampgate.model.redact import Redactor
@@ -49,11 +49,15 @@ class AlertFile(Table):
     alerts: dict[str, list[AlertEntry]]
 
 
-def _days(text: object) -> object:
-    """A retention may be said in days."""
+def retention(text: object) -> float:
+    """Seconds of a duration, or of a text in days such as ``90d``.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if isinstance(text, str) and text.strip().endswith("d") and text.strip()[:-1].isdigit():
         return float(text.strip()[:-1]) * _DAYS
-    return text
+    return seconds(text)
 
 
 class WebVitalsPart(Table):
@@ -63,7 +67,10 @@ class WebVitalsPart(Table):
     aggregation_interval: Duration = Field(default=300.0, gt=0)
     retention: Duration = Field(default=90 * _DAYS, gt=0)
 
-    _in_days = field_validator("retention", mode="before")(_days)
+    @field_validator("retention", mode="before")
+    @classmethod
+    def _in_days(cls, given: object) -> float:
+        return retention(given)
 
 
 class LighthousePart(Table):

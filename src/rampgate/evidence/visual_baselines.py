@@ -84,6 +84,15 @@ class VisualBaselines:
         """The makers of other accepted pictures of a page."""
         return sorted(path.parent.name for path in self.folder.glob(f"*/{file_name(page)}"))
 
+    def runs(self) -> set[str]:
+        """The runs that the accepted pictures come from.
+
+        Raises:
+            ProbeError: the file of names cannot be read.
+        """
+        newest = {(entry["page"], entry["made_by"]): entry["run"] for entry in self._lines()}
+        return set(newest.values())
+
     def accept(self, png: bytes, picture: TakenPicture, *, run: str, by: str, now: float) -> Path:
         """Accept a picture: from now on the page must look so.
 
@@ -128,12 +137,15 @@ class VisualBaselines:
         return self.folder / made_by / file_name(page)
 
     def _entries(self) -> set[tuple[str, str, str]]:
-        path = self.folder / JOURNAL
+        return {(entry["page"], entry["made_by"], entry["sha256"]) for entry in self._lines()}
+
+    def _lines(self) -> list[dict[str, Any]]:
+        path, keys = self.folder / JOURNAL, {"page", "made_by", "sha256", "run"}
         try:
             entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-            return {(entry["page"], entry["made_by"], entry["sha256"]) for entry in entries}
+            return [{key: entry[key] for key in keys} for entry in entries]
         except FileNotFoundError:
-            return set()
+            return []
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ProbeError(f"{path}: cannot be read: {error}") from None
 
