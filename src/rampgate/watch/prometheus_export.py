@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.checks.sources.promql import PromQLQuery
 from rampgate.judging.grammar import plain
-from rampgate.model.metrics import Kind
+from rampgate.model.metrics import factor
 from rampgate.watch.engine import Engine
 from rampgate.watch.prometheus_rules import AlertingRule, Companion, Export
 from rampgate.watch.promql_selectors import Selector, selectors
@@ -83,12 +83,8 @@ def _rule(rule: WatchRule, engine: Engine, settings: Settings, policy: WatchPoli
 
 def _limit(threshold: Threshold, entry: PromQLQuery, metric: Metric) -> str:
     """The limit in the unit of the source."""
-    number = Decimal(repr(threshold.limit))
-    if metric.kind in {Kind.RATE, Kind.SHARE}:
-        number *= 100 if entry.unit == "%" and not entry.counted else 1
-    elif {metric.unit, entry.unit} == {"ms", "s"}:
-        number = number / 1000 if entry.unit == "s" else number * 1000
-    return plain(number)
+    scale = 1.0 if entry.counted else factor(metric, entry.unit) or 1.0
+    return plain(Decimal(repr(threshold.limit)) / Decimal(repr(scale)))
 
 
 def _edge(threshold: Threshold, buckets: list[float]) -> str:

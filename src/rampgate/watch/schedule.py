@@ -69,7 +69,8 @@ def schedule_of(entry: MetricSettings, settings: Settings, monitoring: Monitorin
     watch = settings.watch
     vitals = monitoring.web_vitals if entry.name.startswith(_VITALS) and monitoring.web_vitals else None
     cron = ""
-    if entry.name.startswith(_LIGHTHOUSE) and monitoring.lighthouse and not entry.interval:
+    audits = entry.name.startswith(_LIGHTHOUSE) and entry.source == "probe"
+    if audits and monitoring.lighthouse and not entry.interval:
         cron = monitoring.lighthouse.schedule
     interval = entry.interval or (vitals.collection_interval if vitals else watch.interval)
     if cron:
