@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --duratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-reach
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -102,6 +102,9 @@ prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound se
 
 prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.secrets $(ARGS)
+
+prove-rules: $(STAMP) ## What the watch does beside what promtool says of its exported rules (promtool; 10 minutes; resumable; not in CI)
+	$(BIN)/python -m proofs.rules $(ARGS)
 
 prove-reach: $(STAMP) ## Ways to a host outside of allowed_hosts, and the packets that took each (root; 20 minutes; not in CI)
 	$(BIN)/python -m proofs.reach $(ARGS)

@@ -1,0 +1,271 @@
+"""``make prove-rules``: what the watch does, and what Prometheus says of the rules that are exported from it.
+
+Each trigger, alert and limit of the policy files, with readings just under, at and just over its limit, for
+shorter and longer than its duration, with a gap, and with samples that end. The watch is its own engine on a
+clock of the proof; Prometheus is ``promtool test rules``, asked at every reading whether the alert fires.
+Appends raw rows to rules.jsonl, goes on where it was left, and writes the table in docs/prometheus.md.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from proofs.commit import commit
+from proofs.rows import complete, options, results
+from tests.unit.prometheus_settings import written
+
+from rampgate.checks.frame.forms import edges, measured
+from rampgate.config import watch_policy
+from rampgate.config.loading import load
+from rampgate.errors import ProbeError
+from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
+from rampgate.model.increments import FAILED, TOTAL
+from rampgate.model.measurement import Measurement
+from rampgate.model.metrics import factor
+from rampgate.watch.engine import Engine
+from rampgate.watch.prometheus_cases import CLEAN, OVER, Case, cases, sizes, value_at
+from rampgate.watch.prometheus_export import export
+from rampgate.watch.prometheus_tests import counted, input_series
+from rampgate.watch.rounds import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rampgate.checks.frame.source import MetricSettings
+    from rampgate.config.settings import Settings
+    from rampgate.watch.prometheus_rules import Export
+
+RESULTS = Path(__file__).parent / "results" / "rules.jsonl"
+PAGE = Path(__file__).parents[1] / "docs" / "prometheus.md"
+BEGIN, END = "<!-- proofs/rules.py begins -->", "<!-- proofs/rules.py ends -->"
+PROVED = ("src/rampgate", "monitoring", "proofs/rules.py", "tests/unit/prometheus_settings.py")
+BEGAN = 1_800_000_000.0
+FURTHER = {"1.1 times": 1.1, "1.6 times": 1.6, "twice": 2.0, "5 times": 5.0, "10 times": 10.0}
+"""Of a rule that a test of counts judges: how many times the limit."""
+SURE = 2.0
+"""At so many times the limit its test must decide within the hour."""
+LASTING = 120
+"""Readings of these: an hour."""
+_TIME = re.compile(r"time: (?P<time>\S+),")
+_PART = re.compile(r"(\d+)([hms])")
+
+
+@dataclass(frozen=True)
+class World:
+    """The settings of the proof, and what is exported from them."""
+
+    settings: Settings
+    policy: watch_policy.WatchPolicy
+    exported: Export
+
+
+@cache
+def world() -> World:
+    """Settings that read every metric of the policy files from Prometheus."""
+    with tempfile.TemporaryDirectory(prefix="rampgate-rules-") as folder:
+        settings, _ = load(written(Path(folder)), from_environment=False)
+    policy = watch_policy.build(settings)
+    return World(settings, policy, export(settings, policy))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case, by a name of its own; of further ones, how many times the limit."""
+
+    case: Case
+    times: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of its rule, and its own."""
+        return f"{self.case.rule.rule.name}: {self.case.name}"
+
+
+def rows() -> Iterator[Row]:
+    """Every case; of rules that a test judges, further ones."""
+    interval = world().exported.interval
+    for rule in world().exported.rules:
+        yield from map(Row, cases(rule, interval))
+        if rule.tested:
+            for name, times in FURTHER.items():
+                level = round(sizes(rule).bad * (times - 1))
+                if sizes(rule).bad + level <= sizes(rule).total:
+                    yield Row(
+                        Case(rule, f"{name} what its limit allows, an hour", (level,) * LASTING, ()), times
+                    )
+
+
+def watched(case: Case) -> dict[str, Any]:
+    """What a watch does with a case: at which seconds its alert is open, and what it comes to."""
+    here = world()
+    at = 0
+
+    def read(entry: MetricSettings) -> Sequence[Measurement]:
+        if entry.name != case.rule.entry.name:
+            raise ProbeError("is no part of this case")
+        if at and case.steps[at - 1] is None:
+            raise ProbeError("no sample")
+        return _measurements(case, at)
+
+    policy = replace(here.policy, rules=(case.rule.rule,))
+    counts = sum(rule.tested for rule in here.exported.rules)
+    engine = Engine(here.settings, policy, read, FALSE_FAIL_PER_RUN / counts)
+    rule, fires, states, tested = engine.rules[case.rule.rule.name], list[int](), list[str](), None
+    for at in range(len(case.steps) + 1):
+        now = BEGAN + at * here.exported.interval
+        engine.due = dict.fromkeys(engine.due, now)
+        engine.round(now, Position())
+        second = round(at * here.exported.interval)
+        fires += [second] if rule.episode.open else []
+        states += [rule.episode.state.value]
+        if tested is None and rule.test is not None and rule.test.fired_at is not None:
+            tested = second
+    return {"fires": fires, "states": states, "tested": tested, "rolls_back": bool(fires) and rule.decides}
+
+
+def _measurements(case: Case, at: int) -> list[Measurement]:
+    """What a source that reads Prometheus would give at a step."""
+    entry, when = case.rule.entry, BEGAN + at * world().exported.interval
+    if entry.value is None:
+        counters: dict[str, dict[str, float]] = {}
+        for kind, values in counted(case, world().exported.interval, world().exported.buckets).items():
+            names = {"total": (TOTAL,), "count": (TOTAL,), "failed": (FAILED,)}
+            for name in names.get(kind) or edges(entry, "buckets", kind):
+                counters[name] = {"": values[at]}
+        return measured(entry, {("", ""): counters}, when)
+    level = case.steps[at - 1] if at else CLEAN
+    value = value_at(case.rule, CLEAN if level is None else level)
+    metric = world().policy.metrics[entry.name]
+    details = {"responses": case.rule.rule.threshold.min_n} if entry.responses else {}
+    return [
+        Measurement(
+            entry.name, n=1, value=value * (factor(metric, entry.unit) or 1.0), end=when, details=details
+        )
+    ]
+
+
+def prometheus(row: Row, rules: Path) -> list[int]:
+    """At which seconds promtool says that the alert fires."""
+    case, interval = row.case, round(world().exported.interval)
+    seconds = [at * interval for at in range(len(case.steps) + 1)]
+    series = input_series(case, interval, world().exported.buckets)
+    content = {
+        "rule_files": [str(rules)],
+        "evaluation_interval": f"{interval}s",
+        "tests": [
+            {
+                "interval": f"{interval}s",
+                "input_series": [
+                    {"series": text, "values": " ".join(map(_sample, values))}
+                    for text, values in series.items()
+                ],
+                "alert_rule_test": [
+                    {"eval_time": f"{at}s", "alertname": case.rule.rule.name, "exp_alerts": []}
+                    for at in seconds
+                ],
+            }
+        ],
+    }
+    tests = rules.with_name("asked.yml")
+    tests.write_text(yaml.safe_dump(content, width=1_000_000), encoding="utf-8")
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(tests)], capture_output=True, text=True, check=False, timeout=120
+    )
+    said = done.stdout + done.stderr
+    if done.returncode and "FAILED" not in said:
+        raise AssertionError(f"promtool: {said}")
+    return sorted({_seconds(found["time"]) for found in _TIME.finditer(said)})
+
+
+def _sample(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.15g}"
+
+
+def _seconds(text: str) -> int:
+    return sum(int(count) * {"h": 3600, "m": 60, "s": 1}[unit] for count, unit in _PART.findall(text))
+
+
+def run(row: Row, rules: Path) -> dict[str, Any]:
+    """What both say of a case: a row.
+
+    Without gaps both must fire at the same seconds, unless the watch judges the rule by a test: that must be
+    silent up to the limit, and decide from twice the limit on. With gaps both do what they do.
+    """
+    case, watch, alerts = row.case, watched(row.case), prometheus(row, rules)
+    agrees = watch["fires"] == alerts
+    right = agrees or case.gaps
+    if case.rule.tested:
+        over = row.times > 1 or OVER in case.steps
+        right = (watch["tested"] is not None) if row.times >= SURE else over or not watch["fires"]
+    return {
+        "place": case.rule.rule.place.value,
+        "severity": case.rule.rule.threshold.severity.value,
+        "tested": case.rule.tested,
+        "gaps": case.gaps,
+        "watch": watch,
+        "prometheus": alerts,
+        "agrees": agrees,
+        "right": right,
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row as text."""
+    return f"{row['case']}: watch {fired(row['watch']['fires'])}, Prometheus {fired(row['prometheus'])}"
+
+
+def fired(seconds: Sequence[int]) -> str:
+    """When it fired."""
+    return f"{seconds[0]} to {seconds[-1]} s" if seconds else "silent"
+
+
+def page(found: Sequence[dict[str, Any]]) -> str:
+    """The table for people."""
+    lines = ["| rule | readings | watch fires | Prometheus fires | |", "|---|---|---|---|---|"]
+    names = {row.name: row.case for row in rows()}
+    for each in found:
+        if (case := names.get(each["case"])) is None:
+            continue
+        remark = "agree" if each["agrees"] else "a gap" if each["gaps"] else "a test of counts"
+        remark += ", rolls back" if each["watch"]["rolls_back"] else ""
+        cells = (
+            case.rule.rule.name,
+            case.name,
+            fired(each["watch"]["fires"]),
+            fired(each["prometheus"]),
+            remark,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    agree = sum(each["agrees"] for each in found)
+    head = f"{len(found)} rows; {agree} agree to the second; readings every 30 s, seconds since the first.\n"
+    return "\n".join((head, *lines))
+
+
+def main() -> int:
+    """Run what is missing, write the table, and fail where a row is not right."""
+    asked = options(__doc__)
+    if not shutil.which("promtool"):
+        sys.stderr.write("promtool is not installed; on Debian: apt-get install prometheus\n")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="rampgate-rules-") as folder:
+        rules = Path(folder) / "rules.yml"
+        rules.write_text(yaml.safe_dump(world().exported.to_json(), width=1_000_000), encoding="utf-8")
+        code = complete(asked, RESULTS, rows(), lambda row: run(row, rules), line, proved=PROVED)
+    known = {row["case"]: row for row in results(RESULTS, commit(*PROVED))}
+    text = PAGE.read_text(encoding="utf-8")
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{page(list(known.values()))}\n{END}{after}", encoding="utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
