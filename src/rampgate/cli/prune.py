@@ -14,6 +14,7 @@ from rampgate.model.text import clean
 
 if TYPE_CHECKING:
     from rampgate.config.settings import Settings
+    from rampgate.evidence.prune import Pruning
 
 _DAY_S = 86_400.0
 
@@ -39,7 +40,7 @@ def prune(keep: str | None, *, dry_run: bool, config: str | None, reports: Path 
     from rampgate.config import locate
     from rampgate.config.loading import load
     from rampgate.errors import ConfigurationError, ExitCode
-    from rampgate.evidence import prune as pruning
+    from rampgate.evidence.prune import plan
     from rampgate.evidence.visual_baselines import VisualBaselines
 
     path = locate.settings_file("--config", config, os.environ)
@@ -50,22 +51,25 @@ def prune(keep: str | None, *, dry_run: bool, config: str | None, reports: Path 
     visual = VisualBaselines(settings.visual.folder).runs() if settings.visual else set()
     in_use = dict.fromkeys(visual, "pictures of it are accepted")
     now = SystemClock().now()
-    found = pruning.plan(reports or settings.reports, now - seconds, in_use)
+    found = plan(reports or settings.reports, now - seconds, in_use)
+    _remove(found, now, dry_run=dry_run)
+    return ExitCode.PROMOTE
+
+
+def _remove(found: Pruning, now: float, *, dry_run: bool) -> None:
+    """Remove what may go, and say what became of what."""
+    from rampgate.evidence.prune import remove
+
     for folder, why in found.kept:
         click.echo(clean(f"kept {folder.name}: {why}"))
+    how = "would remove" if dry_run else "removed"
     for folder, ended in found.old:
         if not dry_run:
-            pruning.remove(folder)
-        day = time.strftime("%Y-%m-%d", time.gmtime(ended))
-        click.echo(
-            clean(
-                f"{'would remove' if dry_run else 'removed'} {folder.name}: ended {day}, "
-                f"{(now - ended) / _DAY_S:,.0f} days ago"
-            )
-        )
+            remove(folder)
+        day, age = time.strftime("%Y-%m-%d", time.gmtime(ended)), (now - ended) / _DAY_S
+        click.echo(clean(f"{how} {folder.name}: ended {day}, {age:,.0f} days ago"))
     done = "would be removed" if dry_run else "removed"
     click.echo(f"{len(found.old)} {done}, {len(found.kept)} old ones kept, {found.young} are younger")
-    return ExitCode.PROMOTE
 
 
 def _seconds(text: str) -> float:
