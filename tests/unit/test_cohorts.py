@@ -109,10 +109,10 @@ def test_stakes_are_one_at_most() -> None:
     assert evidence(test.split) <= 1e-12
 
 
-def test_a_block_lasts_as_long_as_a_bunch_of_votes() -> None:
-    """No bet on a block is settled before 20 minutes and 20 votes of each side, whatever fails."""
+def test_a_block_outlasts_a_bunch_of_votes() -> None:
+    """No bet on a block is settled before half an hour and 20 votes of each side, whatever fails."""
     test = PairTest(MARGIN)
-    for _ in range(19):
+    for _ in range(round(BLOCK_S / MINUTE) - 1):
         test.add(MINUTE, {ENDPOINT: Pair(1, 1, 100)})
     assert test.bets == [0.0] * len(BETS)
     test.add(MINUTE, {ENDPOINT: Pair(1, 1, 100)})

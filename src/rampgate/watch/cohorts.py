@@ -141,7 +141,8 @@ class Comparison:
             says = f"{self._allowed}; holds, for failures of one user in a row could explain it"
             return Result(Finding.HARMS, self._says(f"{says}{_more(more, ' rule that out')}"), more)
         if self._kept:
-            return Result(Finding.HARMLESS, self._says(self._allowed), need_s=0.0)
+            says = f"{self._allowed}, and are not used up if failures are independent"
+            return Result(Finding.HARMLESS, self._says(says), need_s=0.0)
         return self._undecided()
 
     def _undecided(self) -> Result:
