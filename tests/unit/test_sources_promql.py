@@ -94,7 +94,7 @@ def test_what_is_no_number_is_one_clear_line(status: int, result: Any, says: str
     with answering(status, lambda _: result) as url:
         assert says in trouble(url, FakeClock(NOW), value="x")
         if status != 200:
-            assert says.replace("own, x", "own, all [5m]") in trouble(url, FakeClock(NOW), **RATE)
+            assert says.replace("own, x", "own, all [300s]") in trouble(url, FakeClock(NOW), **RATE)
 
 
 def test_who_does_not_answer_is_one_clear_line() -> None:
@@ -116,8 +116,14 @@ def test_who_does_not_answer_is_one_clear_line() -> None:
         (
             {"all": [series("9", e="/a")], "bad": [series("9")]},
             {**RATE, "endpoint": "e"},
-            "bad: found no series with the label e; accepted is the label's right name",
+            "all: found no total; accepted is one beside every other counter",
         ),
+        (
+            {"all": [series("9")]},
+            {**RATE, "endpoint": "e"},
+            "all: found no series with the label e; accepted is the label's right name",
+        ),
+        ({"all": [series("5")], "bad": [series("9")]}, RATE, "bad: found 9 failed of 5; accepted is a part"),
         (
             {"all": [series("9", c="true")]},
             {**RATE, "cohort": "c"},
@@ -147,6 +153,19 @@ def test_the_age_is_that_of_the_oldest_of_its_parts() -> None:
     with answering(200, answer) as url:
         expression = "rate(x{a='say \"b\"'}[5m] offset 1h) / rate(y[1m])"
         assert read(url, FakeClock(NOW), value=expression)[0].end == NOW - 100
+
+
+def test_counters_are_read_as_of_one_moment() -> None:
+    """What was scraped between two queries would be a failure of no request; one scrape later it is read."""
+    steps: list[list[Any]] = [[NOW - 30, "10"], [NOW - 15, "20"], [NOW, "30"]]
+    of = {"all": steps[:2], "bad": [[at, str(int(float(n)) // 2)] for at, n in steps]}
+
+    def answer(query: str) -> Any:
+        return [{"metric": {}, "values": of[query.partition("\n")[0]]}]
+
+    with answering(200, answer) as url:
+        (found,) = read(url, FakeClock(NOW), **RATE)
+        assert (found.n, found.failures, found.end) == (20, 10, NOW - 15)
 
 
 METRICS = """

@@ -14,8 +14,8 @@ from rampgate.io.http import Answer, ask, unusable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Sample = tuple[dict[str, str], float, float]
-"""Labels of a series, when it was sampled in seconds since the epoch, and its value."""
+Series = tuple[dict[str, str], list[tuple[float, float]]]
+"""Labels, and samples in order: when each was taken in seconds since the epoch, and its value."""
 ERROR_CHARS = 160
 """What Prometheus says of an error is cut to this length."""
 
@@ -39,8 +39,8 @@ class Prometheus:
         """
         return self._ask("/api/v1/query", {"query": query})
 
-    def samples(self, query: str) -> list[Sample]:
-        """Labels, time and value of each sample that a query gives now; of a range the newest of each series.
+    def samples(self, query: str) -> list[Series]:
+        """Each series that a query gives now: its labels, and its samples in order, of a range several.
 
         Raises:
             ConfigurationError: it is no PromQL.
@@ -50,10 +50,10 @@ class Prometheus:
         result = data.get("result")
         series: Any = [{"value": result}] if data.get("resultType") == "scalar" else result
         try:
-            pairs = [
-                (each.get("metric", {}), each.get("value") or each["values"][-1]) for each in series or ()
+            pairs = [(each.get("metric", {}), each.get("values") or [each["value"]]) for each in series or ()]
+            return [
+                (dict(labels), [(float(at), float(text)) for at, text in found]) for labels, found in pairs
             ]
-            return [(dict(labels), float(at), float(text)) for labels, (at, text) in pairs]
         except (AttributeError, LookupError, TypeError, ValueError):
             raise _refused(query, "what are no samples") from None
 

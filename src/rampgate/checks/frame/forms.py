@@ -94,6 +94,9 @@ def measured(
             raise refuse(metric, metric.cohort or "", f"the cohort {cohort!r}", ", ".join(_COHORTS))
         if TOTAL not in counters[cohort, endpoint]:
             raise refuse(metric, metric.total or "", f"no total{of}", "one beside every other counter")
+        total, failed = (sum(counters[cohort, endpoint].get(kind, {}).values()) for kind in (TOTAL, FAILED))
+        if failed > total:
+            raise refuse(metric, metric.failed or "", f"{failed:g} failed of {total:g}{of}", "a part of them")
     return [
         Measurement(
             metric.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from datetime import timedelta
 from functools import partial
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rampgate.checks.frame.check import Context
-    from rampgate.io.prometheus import Sample
+    from rampgate.io.prometheus import Series
     from rampgate.model.measurement import Measurement
 
-    Ask = Callable[[str], list[Sample]]
+    Ask = Callable[[str], list[Series]]
 
 _PROMQL = "accepted is PromQL"
 _MS_PER_SECOND = 1000.0
 _NAME = "__name__"
-_LOOKBACK = "5m"
+_LOOKBACK_S = 300
 """Prometheus looks back so far for the newest sample of a series."""
 _INNER = ("expr", "lhs", "rhs", "args", "vector_selector", "param")
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
@@ -153,7 +154,7 @@ def measure(metric: PromQLQuery, context: Context) -> list[Measurement]:
         return [value_of(metric, number, responses, _oldest(metric, ask, metric.value))]
 
 
-def _samples(metric: PromQLQuery, prometheus: Prometheus, query: str) -> list[Sample]:
+def _samples(metric: PromQLQuery, prometheus: Prometheus, query: str) -> list[Series]:
     """What Prometheus gives.
 
     Raises:
@@ -175,7 +176,7 @@ def _one(metric: PromQLQuery, ask: Ask, query: str) -> float:
     if len(found) != 1:
         what = f"{len(found)} series" if found else "an empty vector"
         raise refuse(metric, query, what, "one number; an aggregation makes one of several")
-    return finite(metric, query, found[0][2])
+    return finite(metric, query, found[0][1][-1][1])
 
 
 def _oldest(metric: PromQLQuery, ask: Ask, query: str) -> float:
@@ -185,35 +186,44 @@ def _oldest(metric: PromQLQuery, ask: Ask, query: str) -> float:
         ProbeError: none of them is scraped any more.
     """
     selectors = sorted(set(_selectors(_parsed(query))))
-    newest = [value for each in selectors for *_, value in ask(f"max(timestamp({each}))")]
+    newest = [pairs[-1][1] for each in selectors for _, pairs in ask(f"max(timestamp({each}))")]
     if selectors and not newest:
         raise refuse(metric, query, "no sample that is not stale", "a series that is scraped")
     return min(newest, default=0.0)
 
 
 def _counters(metric: PromQLQuery, ask: Ask) -> tuple[dict[tuple[str, str], Counters], float]:
-    """Cohort and endpoint -> counters, and when the newest sample was taken of the oldest kind of them."""
+    """Cohort and endpoint -> counters, all as of one moment, and when that was.
+
+    They are read as scraped, not as looked back for; what was scraped between two queries is left for later.
+    """
+    reach = max(_LOOKBACK_S, math.ceil(metric.max_age or 0))
+    read = {key: ask(f"{selector}\n[{reach}s]") for key, selector in metric.expressions.items()}
+    needed = {key: series for key, series in read.items() if key != "failed"}  # there may be no failure yet
+    for key, series in needed.items():
+        if not series:
+            raise refuse(metric, metric.expressions[key], "an empty vector", "counters")
+    for label in filter(None, (metric.cohort, metric.endpoint)):
+        if not any(label in labels for labels, _ in next(iter(needed.values()))):
+            selector = next(iter(metric.expressions.values()))
+            raise refuse(metric, selector, f"no series with the label {label}", "the label's right name")
+    at = min(max(pairs[-1][0] for _, pairs in series) for series in needed.values())
     found: dict[tuple[str, str], Counters] = defaultdict(dict)
-    newest: list[float] = []
-    for key, selector in metric.expressions.items():
-        series = ask(f"{selector}\n[{_LOOKBACK}]")  # as scraped, not as looked back for
-        if not series and key != "failed":  # without a failure there may be no series of them
-            raise refuse(metric, selector, "an empty vector", "counters")
-        for label in filter(None, (metric.cohort, metric.endpoint)):
-            if series and not any(label in labels for labels, *_ in series):
-                raise refuse(metric, selector, f"no series with the label {label}", "the label's right name")
-        newest += [max(at for _, at, _ in series)] if series and key != "failed" else []
-        for labels, _, number in series:
-            count = counter(metric, selector, number)
-            place = labels.get(metric.cohort or "", ""), labels.get(metric.endpoint or "", "")
-            for kind in _kinds(metric, key, labels):
-                own = found[place].setdefault(kind, {})
-                name = _named(labels)
-                own[name] = own.get(name, 0.0) + count
-    if metric.failed is not None:
-        for counted in found.values():
-            counted.setdefault(FAILED, {})
-    return dict(found), min(newest)
+    for key, series in read.items():
+        for labels, pairs in series:
+            if numbers := [number for time, number in pairs if time <= at]:
+                count = counter(metric, metric.expressions[key], numbers[-1])
+                for kind in _kinds(metric, key, labels):
+                    own = found[_place(metric, labels)].setdefault(kind, {})
+                    own[_named(labels)] = own.get(_named(labels), 0.0) + count
+    for counted in found.values() if metric.failed else ():
+        counted.setdefault(FAILED, {})
+    return dict(found), at
+
+
+def _place(metric: PromQLQuery, labels: Mapping[str, str]) -> tuple[str, str]:
+    """Cohort and endpoint of a series."""
+    return labels.get(metric.cohort or "", ""), labels.get(metric.endpoint or "", "")
 
 
 def _kinds(metric: PromQLQuery, key: str, labels: Mapping[str, str]) -> tuple[str, ...]:
