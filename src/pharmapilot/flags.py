@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pharmapilot.errors import BadRequestError
@@ -92,6 +93,7 @@ class Flag:
         )
 
 
+@lru_cache(maxsize=16_384)
 def bucket(kind: HashKind, flag_name: str, user_id: str, workspace_id: str) -> int:
     """The place of a user in 0..99: the first 32 bits of an MD5, modulo 100 (the seed's `hashUser`)."""
     key = f"{user_id}:{workspace_id}"

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from rampgate import demo
+from rampgate.cli import main
 from rampgate.config import plan, watch_policy
 from rampgate.config.loading import load
 from rampgate.config.settings import Settings
@@ -116,3 +118,10 @@ def test_what_the_watch_reads_is_not_in_the_immediate_stage() -> None:
     """The stage after a deploy stays as short as it was: only what it judged before is in its plan."""
     found, _ = load(demo.settings_file(), from_environment=False)
     assert list(plan.subjects(found)["metric"]) == ["reported_error_rate"]
+
+
+def test_a_stack_without_a_demo_is_refused() -> None:
+    """What a demo alone can bring up must not be left out without a word."""
+    result = CliRunner().invoke(main, ["watch", "--stack", "full"])
+    assert result.exit_code == 2
+    assert "--stack: found without a demo; accepted is it beside --demo" in result.output

@@ -40,6 +40,8 @@ def watch(**options: Any) -> int:
         lasting = seconds(options["lasting"])
     except ValueError as error:
         raise ConfigurationError(f"--for: found {options['lasting']!r}; {error}") from None
+    if options["stack"] and not (options["demo"] or options["demo_ready"]):
+        raise ConfigurationError("--stack: found without a demo; accepted is it beside --demo")
     with ExitStack() as stack:
         settings, redactor, base, notes = command.settings_of(options, stack)
         wanted = command.Options(lasting, options["once"], options["on_critical"], notes)
