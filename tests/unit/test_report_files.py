@@ -184,6 +184,16 @@ def test_what_is_only_compared_has_no_bar() -> None:
     assert charts.position(judgement("error_rate < 2%", Measurement("error_rate"))) == ""
 
 
+def test_the_bars_of_a_spread_end_where_the_policy_says() -> None:
+    """With latency_buckets there is one bar for each, and what is slower than the last has one of its own."""
+    found = Histogram.of([20.0] * 30 + [70.0] * 20 + [90.0] * 10 + [700.0])
+    svg = charts.spread(found, {"100 ms": 100.0}, "ms", bins=(50.0, 100.0, 200.0, 500.0))
+    fast, usual, slow = drawn(svg, "count")
+    assert fast["height"] == usual["height"] > slow["height"]
+    assert usual["x"] + usual["width"] < drawn(svg, "limit")[0]["x1"] < slow["x"]
+    assert usual["x"] + usual["width"] + 1 == pytest.approx(drawn(svg, "limit")[0]["x1"], abs=0.2)
+
+
 def test_the_spread_shows_every_limit_and_every_answer() -> None:
     """A lone slow answer among a thousand has its bar, and limits beyond all answers are drawn."""
     svg = charts.spread(Histogram.of([10.0] * 999 + [700.0]), {"500 ms": 500, "5,000 ms": 5000}, "ms")

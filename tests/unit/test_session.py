@@ -126,6 +126,13 @@ def test_the_header_names_steps_and_is_followed_by_what_a_reader_must_know(tmp_p
     assert (event["type"], event["text"]) == ("event", "not installed: prometheus")
 
 
+def test_the_header_says_where_the_bars_of_a_report_end(tmp_path: Path) -> None:
+    """latency_buckets of production-monitoring.yml, which a report cannot read where it is made."""
+    (tmp_path / "m.yml").write_text("monitoring: {api_performance: {latency_buckets: [50, 100]}}", "utf-8")
+    run = session.start(setup(tmp_path, policy=tmp_path / "m.yml"), "a", "main", clock=FakeClock())
+    assert journal.read(run.folder)[0][0]["latency_buckets"] == [50.0, 100.0]
+
+
 @pytest.mark.parametrize("program", ["/venv/bin/pytest", "/venv/lib/pytest/__main__.py"])
 def test_what_was_typed_names_the_program_alone(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """``pytest`` and ``python -m pytest`` are both pytest, and no path of the machine is told."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
-from rampgate.config import plan
+from rampgate.config import plan, policy_files
 from rampgate.errors import EvidenceError, RampgateError, RefusedError
 from rampgate.evidence import journal, verdicts
 from rampgate.evidence.chance import FALSE_FAIL_OF_OWN, FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK
@@ -233,6 +233,7 @@ def _write_header(run: Run, setup: Setup) -> None:
         **({"within": setup.within} if setup.within else {}),
         **({"profile": setup.profile} if setup.profile else {}),
         settings=settings.to_json(),
+        **({"latency_buckets": bins} if (bins := _bins(settings)) else {}),
         require=settings.stage(setup.stage).require,
         budget_s=settings.stage(setup.stage).budget,
         chance={
@@ -250,6 +251,12 @@ def _write_header(run: Run, setup: Setup) -> None:
     )
     for note in setup.notes:
         run.journal.write("event", text=note)
+
+
+def _bins(settings: Settings) -> list[float]:
+    """Edges in ms of the bars that show how times are spread, as production-monitoring.yml has them."""
+    files = policy_files.read(policy_files.paths(settings.policy, Path(settings.file).parent), [])
+    return files.monitoring.api_performance.latency_buckets
 
 
 def process_name(kind: str) -> str:

@@ -6,6 +6,8 @@ Colours are classes of the page's style sheet. Each drawing says in words what i
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rampgate.model import formats
@@ -14,7 +16,7 @@ from rampgate.model.metrics import Kind
 from rampgate.report import sentences, svg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from rampgate.judging.judge import Judgement
@@ -68,6 +70,7 @@ def spread(
     unit: str,
     *,
     scale: tuple[float, float] | None = None,
+    bins: Sequence[float] = (),
 ) -> str:
     """A latency histogram on a logarithmic scale, a dashed line at each limit; "" of no values.
 
@@ -76,6 +79,7 @@ def spread(
         limits: what each limit is called -> where it is.
         unit: of both.
         scale: of scale_of, where several are compared; None: its own.
+        bins: where bars end; none: bars of one width.
     """
     counts = {index: count for index, count in histogram.counts.items() if count > 0}
     if not counts:
@@ -91,7 +95,7 @@ def spread(
     says = f"{total:,} answers from {formats.number(smallest)} to {formats.number(largest)} {unit}"
     says += "".join(f"; limit {name} at {formats.number(limit)} {unit}" for name, limit in lines.items())
     curve = svg.drawing(_WIDTH, _HEIGHT, "spread", says)
-    _bars(curve, counts, (low, high))
+    _bars(curve, counts, _edges((low, high), bins))
     svg.add(curve, "line", "axis", x1=_MARGIN, y1=_FLOOR, x2=_WIDTH - _MARGIN, y2=_FLOOR)
     for tick in _ticks(low, high):
         svg.add(curve, "line", "axis", x1=x(tick), y1=_FLOOR, x2=x(tick), y2=_FLOOR + 4)
@@ -104,15 +108,22 @@ def spread(
     return svg.source(curve)
 
 
-def _bars(curve: Element, counts: Mapping[int, int], scale: tuple[float, float]) -> None:
+def _edges(scale: tuple[float, float], bins: Sequence[float]) -> list[float]:
+    """Where bars end, as powers of ten: at the bins within the scale, and at its ends."""
     low, high = scale
-    width = (_WIDTH - 2 * _MARGIN) / _BINS
-    bins = [0] * _BINS
+    if not bins:
+        return [low + (high - low) * number / _BINS for number in range(_BINS + 1)]
+    inside = [math.log10(edge) for edge in bins if low < math.log10(edge) < high]
+    return [low, *inside, high]
+
+
+def _bars(curve: Element, counts: Mapping[int, int], edges: Sequence[float]) -> None:
+    bars = [0] * (len(edges) - 1)
     for index, count in counts.items():
-        place = (math.log10(GROWTH ** (index + 0.5)) - low) / (high - low)
-        bins[min(_BINS - 1, max(0, int(place * _BINS)))] += count
-    tallest = max(bins)
-    for number, count in enumerate(bins):
+        at = bisect_right(edges, math.log10(GROWTH ** (index + 0.5))) - 1
+        bars[min(len(bars) - 1, max(0, at))] += count
+    tallest, width = max(bars), (_WIDTH - 2 * _MARGIN) / (edges[-1] - edges[0])
+    for count, (start, end) in zip(bars, pairwise(edges), strict=True):
         if count:
             # One slow answer among thousands must still be seen.
             height = max(2.0, (_FLOOR - _TOP) * count / tallest)
@@ -120,9 +131,9 @@ def _bars(curve: Element, counts: Mapping[int, int], scale: tuple[float, float])
                 curve,
                 "rect",
                 "count",
-                x=_MARGIN + number * width,
+                x=_MARGIN + width * (start - edges[0]),
                 y=_FLOOR - height,
-                width=width - 1,
+                width=max(1.0, width * (end - start) - 1),
                 height=height,
             )
 

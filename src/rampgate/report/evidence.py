@@ -27,16 +27,18 @@ class Seen(NamedTuple):
         measurement: what was seen.
         judgements: what was held against it.
         role: JUDGED, SHOWN or EARLIER.
+        bins: in ms, where the bars of its spread end; none: bars of one width.
     """
 
     measurement: Measurement
     judgements: tuple[Judgement, ...]
     role: str
+    bins: tuple[float, ...] = ()
 
 
 def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]:
     """Check -> its measurements in the order of the journal; checks outside the plan come last."""
-    held = _held(verdict, records)
+    held, bins = _held(verdict, records), _bins(verdict)
     planned = {result.check for result in verdict.checks}
     found: dict[str, list[Seen]] = {result.check: [] for result in verdict.checks}
     for record in records:
@@ -47,8 +49,14 @@ def gather(verdict: Verdict, records: Sequence[Record]) -> dict[str, list[Seen]]
         # What was seen once for all checks of the run belongs to no check of the plan.
         shown = record.get("shown") or check not in planned
         role = JUDGED if judgements else SHOWN if shown else EARLIER
-        found.setdefault(check, []).append(Seen(_read(record), tuple(judgements), role))
+        found.setdefault(check, []).append(Seen(_read(record), tuple(judgements), role, bins))
     return found
+
+
+def _bins(verdict: Verdict) -> tuple[float, ...]:
+    """In ms, where the bars of a spread end, as the policy files of the run had it."""
+    found = verdict.headers[0].get("latency_buckets") if verdict.headers else None
+    return tuple(each for each in found or () if isinstance(each, int | float) and each > 0)
 
 
 def pictures(measurement: Measurement) -> list[tuple[str, str]]:

@@ -142,8 +142,8 @@ def _spreads(seen: Mapping[str, Sequence[Seen]]) -> list[tuple[str, str]]:
     return [
         (
             clean(", ".join(text for text in key if text), 200),
-            charts.spread(each.measurement.histogram, _limits([each]), each.measurement.unit, scale=scale)
-            if each.measurement.histogram
+            charts.spread(found, _limits([each]), each.measurement.unit, scale=scale, bins=each.bins)
+            if (found := each.measurement.histogram)
             else "",
         )
         for key, each in shown.items()

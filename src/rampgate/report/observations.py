@@ -80,7 +80,7 @@ def _curve(seen: evidence.Seen) -> Markup:
         for judgement in seen.judgements
         if judgement.limit > 0
     }
-    return markup(charts.spread(histogram, limits, unit))
+    return markup(charts.spread(histogram, limits, unit, bins=seen.bins))
 
 
 def markup(svg: str) -> Markup:
