@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from proofs.commit import commit
 from proofs.rows import complete, options, results
-from tests.unit.prometheus_settings import written
+from tests.unit.prometheus_settings import METRICS, written
 
 from rampgate.checks.frame.forms import edges, measured
 from rampgate.config import watch_policy
@@ -32,7 +32,7 @@ from rampgate.model.increments import FAILED, TOTAL
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import factor
 from rampgate.watch.engine import Engine
-from rampgate.watch.prometheus_cases import CLEAN, OVER, Case, cases, sizes, value_at
+from rampgate.watch.prometheus_cases import AT, CLEAN, OVER, UNDER, Case, cases, is_bad, sizes, value_at
 from rampgate.watch.prometheus_export import export
 from rampgate.watch.prometheus_tests import counted, input_series
 from rampgate.watch.rounds import Position
@@ -48,6 +48,7 @@ RESULTS = Path(__file__).parent / "results" / "rules.jsonl"
 PAGE = Path(__file__).parents[1] / "docs" / "prometheus.md"
 BEGIN, END = "<!-- proofs/rules.py begins -->", "<!-- proofs/rules.py ends -->"
 PROVED = ("src/rampgate", "monitoring", "proofs/rules.py", "tests/unit/prometheus_settings.py")
+AUDITED = "lighthouse_performance_score"
 BEGAN = 1_800_000_000.0
 FURTHER = {"1.1 times": 1.1, "1.6 times": 1.6, "twice": 2.0, "5 times": 5.0, "10 times": 10.0}
 """Of a rule that a test of counts judges: how many times the limit."""
@@ -69,20 +70,29 @@ class World:
 
 
 @cache
-def world() -> World:
-    """Settings that read every metric of the policy files from Prometheus."""
+def world(*, audited: bool = False) -> World:
+    """Settings that read every metric of the policy files from Prometheus; if wanted, scores by audits."""
+    read = f'source = "promql"\nvalue = "min({AUDITED})"'
+    metrics = METRICS.replace(read, 'source = "probe"') if audited else METRICS
     with tempfile.TemporaryDirectory(prefix="rampgate-rules-") as folder:
-        settings, _ = load(written(Path(folder)), from_environment=False)
+        settings, _ = load(written(Path(folder), metrics), from_environment=False)
     policy = watch_policy.build(settings)
     return World(settings, policy, export(settings, policy))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One case, by a name of its own; of further ones, how many times the limit."""
+    """One case, by a name of its own.
+
+    Args:
+        case: the readings.
+        times: of further ones, how many times the limit; else 0.
+        audited: whether the watch measures by itself, and Prometheus has nothing.
+    """
 
     case: Case
     times: float = 0.0
+    audited: bool = False
 
     @property
     def name(self) -> str:
@@ -95,6 +105,9 @@ def rows() -> Iterator[Row]:
     interval = world().exported.interval
     for rule in world().exported.rules:
         yield from map(Row, cases(rule, interval))
+        if rule.entry.name == AUDITED:
+            for level, where in ((UNDER, "just under"), (AT, "at"), (OVER, "just over")):
+                yield Row(Case(rule, f"an audit {where} its limit", (level,), ()), audited=True)
         if rule.tested:
             for name, times in FURTHER.items():
                 level = round(sizes(rule).bad * (times - 1))
@@ -104,27 +117,26 @@ def rows() -> Iterator[Row]:
                     )
 
 
-def watched(case: Case) -> dict[str, Any]:
+def watched(case: Case, *, audited: bool = False) -> dict[str, Any]:
     """What a watch does with a case: at which seconds its alert is open, and what it comes to."""
-    here = world()
-    at = 0
+    here, at = world(audited=audited), 0
 
     def read(entry: MetricSettings) -> Sequence[Measurement]:
         if entry.name != case.rule.entry.name:
             raise ProbeError("is no part of this case")
         if at and case.steps[at - 1] is None:
             raise ProbeError("no sample")
-        return _measurements(case, at)
+        return _measurements(case, at, interval)
 
     policy = replace(here.policy, rules=(case.rule.rule,))
     counts = sum(rule.tested for rule in here.exported.rules)
     engine = Engine(here.settings, policy, read, FALSE_FAIL_PER_RUN / counts)
     rule, fires, states, tested = engine.rules[case.rule.rule.name], list[int](), list[str](), None
+    interval = engine.schedules[case.rule.entry.name].interval
     for at in range(len(case.steps) + 1):
-        now = BEGAN + at * here.exported.interval
-        engine.due = dict.fromkeys(engine.due, now)
-        engine.round(now, Position())
-        second = round(at * here.exported.interval)
+        engine.due = dict.fromkeys(engine.due, BEGAN + at * interval)
+        engine.round(BEGAN + at * interval, Position())
+        second = round(at * interval)
         fires += [second] if rule.episode.open else []
         states += [rule.episode.state.value]
         if tested is None and rule.test is not None and rule.test.fired_at is not None:
@@ -132,9 +144,9 @@ def watched(case: Case) -> dict[str, Any]:
     return {"fires": fires, "states": states, "tested": tested, "rolls_back": bool(fires) and rule.decides}
 
 
-def _measurements(case: Case, at: int) -> list[Measurement]:
-    """What a source that reads Prometheus would give at a step."""
-    entry, when = case.rule.entry, BEGAN + at * world().exported.interval
+def _measurements(case: Case, at: int, interval: float) -> list[Measurement]:
+    """What the source would give at a step."""
+    entry, when = case.rule.entry, BEGAN + at * interval
     if entry.value is None:
         counters: dict[str, dict[str, float]] = {}
         for kind, values in counted(case, world().exported.interval, world().exported.buckets).items():
@@ -198,11 +210,15 @@ def run(row: Row, rules: Path) -> dict[str, Any]:
     """What both say of a case: a row.
 
     Without gaps both must fire at the same seconds, unless the watch judges the rule by a test: that must be
-    silent up to the limit, and decide from twice the limit on. With gaps both do what they do.
+    silent up to the limit, and decide from twice the limit on. With gaps both do what they do. An audit that
+    breaks its limit is confirmed at once.
     """
-    case, watch, alerts = row.case, watched(row.case), prometheus(row, rules)
-    agrees = watch["fires"] == alerts
+    case, watch = row.case, watched(row.case, audited=row.audited)
+    alerts = [] if row.audited else prometheus(row, rules)
+    agrees = watch["fires"] == alerts and not row.audited
     right = agrees or case.gaps
+    if row.audited:
+        right = bool(watch["fires"]) is is_bad(case.rule, case.steps[0] or 0)
     if case.rule.tested:
         over = row.times > 1 or OVER in case.steps
         right = (watch["tested"] is not None) if row.times >= SURE else over or not watch["fires"]
@@ -211,6 +227,7 @@ def run(row: Row, rules: Path) -> dict[str, Any]:
         "severity": case.rule.rule.threshold.severity.value,
         "tested": case.rule.tested,
         "gaps": case.gaps,
+        "audited": row.audited,
         "watch": watch,
         "prometheus": alerts,
         "agrees": agrees,
@@ -225,34 +242,41 @@ def line(row: dict[str, Any]) -> str:
 
 def fired(seconds: Sequence[int]) -> str:
     """When it fired."""
-    return f"{seconds[0]} to {seconds[-1]} s" if seconds else "silent"
+    return " to ".join(f"{each:,}" for each in dict.fromkeys((*seconds[:1], *seconds[-1:]))) or "silent"
 
 
 def page(found: Sequence[dict[str, Any]]) -> str:
-    """The table for people."""
-    lines = ["| rule | readings | watch fires | Prometheus fires | |", "|---|---|---|---|---|"]
-    names = {row.name: row.case for row in rows()}
+    """The table for people: the rows in which one of both fires."""
+    lines = ["| rule | readings | watch | Prometheus | |", "|---|---|---|---|---|"]
+    names, silent = {row.name: row.case for row in rows()}, 0
     for each in found:
-        if (case := names.get(each["case"])) is None:
+        case, fires = names.get(each["case"]), each["watch"]["fires"]
+        if case is None or not (fires or each["prometheus"]):
+            silent += case is not None
             continue
-        remark = "agree" if each["agrees"] else "a gap" if each["gaps"] else "a test of counts"
-        remark += ", rolls back" if each["watch"]["rolls_back"] else ""
-        cells = (
-            case.rule.rule.name,
-            case.name,
-            fired(each["watch"]["fires"]),
-            fired(each["prometheus"]),
-            remark,
-        )
+        cells = (case.rule.rule.name, case.name, fired(fires), fired(each["prometheus"]), _remark(each))
         lines.append(f"| {' | '.join(cells)} |")
-    agree = sum(each["agrees"] for each in found)
-    head = f"{len(found)} rows; {agree} agree to the second; readings every 30 s, seconds since the first.\n"
+    head = (
+        f"{len(found)} rows, a reading every 30 s; in which seconds since the first the alert fires. "
+        f"In {silent} rows both are silent, and these are left out: at the limit, on the good side of it, or "
+        "shorter than the duration.\n"
+    )
     return "\n".join((head, *lines))
+
+
+def _remark(row: dict[str, Any]) -> str:
+    remark = "agree" if row["agrees"] else "a gap" if row["gaps"] else "a test of counts"
+    if row["audited"]:
+        remark = "audited every 6 h: confirmed by two more; not exported"
+    elif row["tested"]:
+        decided = row["watch"]["tested"]
+        remark = f"the test decides after {decided} s" if decided else "the test does not decide"
+    return remark + (", rolls back" if row["watch"]["rolls_back"] else "")
 
 
 def main() -> int:
     """Run what is missing, write the table, and fail where a row is not right."""
-    asked = options(__doc__)
+    asked, at = options(__doc__), commit(*PROVED)
     if not shutil.which("promtool"):
         sys.stderr.write("promtool is not installed; on Debian: apt-get install prometheus\n")
         return 2
@@ -260,7 +284,7 @@ def main() -> int:
         rules = Path(folder) / "rules.yml"
         rules.write_text(yaml.safe_dump(world().exported.to_json(), width=1_000_000), encoding="utf-8")
         code = complete(asked, RESULTS, rows(), lambda row: run(row, rules), line, proved=PROVED)
-    known = {row["case"]: row for row in results(RESULTS, commit(*PROVED))}
+    known = {row["case"]: row for row in results(RESULTS, at)}
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n{page(list(known.values()))}\n{END}{after}", encoding="utf-8")

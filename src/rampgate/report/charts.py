@@ -16,7 +16,7 @@ from rampgate.model.metrics import Kind
 from rampgate.report import sentences, svg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from rampgate.judging.judge import Judgement
@@ -84,28 +84,31 @@ def spread(
     counts = {index: count for index, count in histogram.counts.items() if count > 0}
     if not counts:
         return ""
-    smallest, largest = GROWTH ** min(counts), GROWTH ** (max(counts) + 1)
+    ends = " to ".join(formats.number(GROWTH**at) for at in (min(counts), max(counts) + 1))
     lines = {name: limit for name, limit in limits.items() if math.isfinite(limit) and limit > 0}
     low, high = scale or scale_of([histogram], lines)
 
     def x(value: float) -> float:
         return _MARGIN + (_WIDTH - 2 * _MARGIN) * (math.log10(value) - low) / (high - low)
 
-    total = sum(counts.values())
-    says = f"{total:,} answers from {formats.number(smallest)} to {formats.number(largest)} {unit}"
+    says = f"{sum(counts.values()):,} answers from {ends} {unit}"
     says += "".join(f"; limit {name} at {formats.number(limit)} {unit}" for name, limit in lines.items())
     curve = svg.drawing(_WIDTH, _HEIGHT, "spread", says)
     _bars(curve, counts, _edges((low, high), bins))
-    svg.add(curve, "line", "axis", x1=_MARGIN, y1=_FLOOR, x2=_WIDTH - _MARGIN, y2=_FLOOR)
-    for tick in _ticks(low, high):
-        svg.add(curve, "line", "axis", x1=x(tick), y1=_FLOOR, x2=x(tick), y2=_FLOOR + 4)
-        svg.add(curve, "text", "tick", formats.number(tick), x=x(tick), y=_FLOOR + 15)
+    _axis(curve, x, _ticks(low, high))
     for number, (name, limit) in enumerate(lines.items()):
         svg.add(curve, "line", "limit", x1=x(limit), y1=_TOP - 6, x2=x(limit), y2=_FLOOR)
         side = "end" if x(limit) > _WIDTH / 2 else "start"
         svg.add(curve, "text", f"label {side}", name, x=x(limit), y=10 + 11 * (number % 2))
     svg.add(curve, "text", "label end", f"{unit}, logarithmic", x=_WIDTH - _MARGIN, y=_HEIGHT - 4)
     return svg.source(curve)
+
+
+def _axis(curve: Element, x: Callable[[float], float], ticks: Iterable[float]) -> None:
+    svg.add(curve, "line", "axis", x1=_MARGIN, y1=_FLOOR, x2=_WIDTH - _MARGIN, y2=_FLOOR)
+    for tick in ticks:
+        svg.add(curve, "line", "axis", x1=x(tick), y1=_FLOOR, x2=x(tick), y2=_FLOOR + 4)
+        svg.add(curve, "text", "tick", formats.number(tick), x=x(tick), y=_FLOOR + 15)
 
 
 def _edges(scale: tuple[float, float], bins: Sequence[float]) -> list[float]:
