@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +12,9 @@ from rampgate.errors import ConfigurationError
 from rampgate.model.metrics import Kind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rampgate.checks.frame.source import MetricSettings
 
+PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 PLACES = """
 [target]
 api = "http://127.0.0.1:9"
@@ -162,3 +163,13 @@ def test_an_expression_looks_back_as_far_as_its_ranges(
     """Until so long after a change its value is of before the change, too."""
     assert read(tmp_path, f"{PROMQL}name = 'a'\nvalue = '{expression}'").lookback == seconds
     assert read(tmp_path, f"{PROMQL}name = 'a'\nvalue = '{expression}'\nwindow = '7s'").lookback == 7.0
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+def test_the_examples_of_the_page_can_be_read(tmp_path: Path, example: str) -> None:
+    """docs/metrics.md shows what the settings take."""
+    file = tmp_path / "rampgate.toml"
+    for number, entry in enumerate(re.split(r"(?m)^\[\[metrics\]\]$", example)[1:]):
+        file.write_text(f"{PLACES}\n[[metrics]]\n{entry}", encoding="utf-8")
+        settings, _ = load(file, from_environment=False)
+        assert settings.table("metrics"), number
