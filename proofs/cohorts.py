@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results" / "cohorts.jsonl"
 PROVED = ("src/rampgate/model/cohorts.py", "src/rampgate/watch/cohorts.py", "proofs/cohorts.py")
 BACKGROUND, MARGIN, HOLD_ALPHA = 0.005, 0.003, 1e-3
-SOAKS, CHUNK, HOURS, POLL_S = 20_000, 500, 24, 60.0
-POWER_SOAKS, POWER_POLL_S = 200, 30.0
+SOAKS, CHUNK, HOURS, POLL_S = 5_000, 500, 24, 60.0
+PARTS, POWER_SOAKS, POWER_POLL_S = 4, 100, 30.0
 SURELY = 1e-3
 """A number of false calls is too high where it surely is, at this level."""
 
@@ -52,7 +52,8 @@ class Soak:
         extra: fraction of the votes with the feature that fails beyond the background.
         shocks: whether trouble meets everybody alike now and then.
         hours: that it lasts.
-        soaks: how many of them; a few are called by the watch's own class.
+        soaks: how many of them.
+        part: the same is simulated in several parts, each a row.
     """
 
     kind: str
@@ -64,11 +65,12 @@ class Soak:
     shocks: bool = False
     hours: int = HOURS
     soaks: int = SOAKS
+    part: int = 1
 
     @property
     def name(self) -> str:
         """What its row is found by."""
-        return f"{self.kind}, {self.rate:g}/s at {100 * self.share:g} %"
+        return f"{self.kind}, {self.rate:g}/s at {100 * self.share:g} %, part {self.part}"
 
     @property
     def one_side(self) -> bool:
@@ -97,9 +99,14 @@ HARMS = (
     (20.0, 0.05, 0.015),
     (20.0, 0.05, 0.005),
 )
-FALSE = [Soak(kind, *place, **given) for place in PLACES for kind, given in KINDS.items()]
+FALSE = [
+    Soak(kind, *place, **given, part=part + 1)
+    for part in range(PARTS)
+    for kind, given in KINDS.items()
+    for place in PLACES
+]
 POWER = [
-    Soak(f"errors of {100 * p:g} %", rate, share, extra=p - BACKGROUND, hours=48, soaks=POWER_SOAKS)
+    Soak(f"errors of {100 * p:g} %", rate, share, extra=p - BACKGROUND, hours=24, soaks=POWER_SOAKS)
     for rate, share, p in HARMS
 ]
 
@@ -253,7 +260,7 @@ def main() -> int:
     return complete(
         asked,
         RESULTS,
-        [*POWER, *FALSE],
+        [*FALSE[: len(FALSE) // PARTS], *POWER, *FALSE[len(FALSE) // PARTS :]],
         lambda soak: (power if soak in POWER else false_calls)(soak),
         line,
         proved=PROVED,
