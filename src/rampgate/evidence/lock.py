@@ -26,6 +26,7 @@ LOCK_VARIABLE = "RAMPGATE_LOCK"
 """Carries the token by which a run lets what it starts (the load run of a stage) measure under its lock."""
 _POLL_S = 0.5
 _SHARED = 0o1777
+_UNKNOWN = "another process"
 
 
 @contextmanager
@@ -102,19 +103,21 @@ def running(run_id: str) -> str:
 def measured_by(settings: Settings) -> str:
     """Who measures this target now, "" where nobody does."""
     for path in filter(Path.exists, _paths(settings)):
-        with opened_lock(path) as file:
-            if not _try_lock(file):
-                return _described(_owner(path))
+        owner = _owner(path)
+        # One that nobody holds is not tried: whoever wants it in that moment would be refused.
+        if owner and Path(f"/proc/{owner.get('pid')}").exists():
+            with opened_lock(path) as file:
+                if not _try_lock(file):
+                    return _described(owner)
     return ""
 
 
 @contextmanager
-def watch_lock(settings: Settings, run_id: str) -> Iterator[None]:
+def watch_lock(settings: Settings) -> Iterator[None]:
     """Hold the lock of the watches of a target: there is one at a time.
 
     Args:
         settings: name the target.
-        run_id: named to whoever is refused.
 
     Raises:
         RefusedError: another watch goes on, with its owner and age.
@@ -123,9 +126,9 @@ def watch_lock(settings: Settings, run_id: str) -> Iterator[None]:
         for path in (path.with_suffix(".watch.lock") for path in _paths(settings)):
             file = files.enter_context(opened_lock(path))
             if not _try_lock(file):
-                raise RefusedError(f"this target is watched by {_described(_owner(path))} already")
+                raise RefusedError(f"this target is watched already, by {_process(_owner(path))}")
             file.truncate(0)
-            json.dump({"pid": os.getpid(), "run": run_id, "since": time.time()}, file)
+            json.dump({"pid": os.getpid(), "since": time.time()}, file)
             file.flush()
             files.callback(file.truncate, 0)
         yield
@@ -204,8 +207,12 @@ def _owner(path: Path) -> dict[str, Any]:
 
 
 def _described(owner: dict[str, Any]) -> str:
+    known = _process(owner)
+    return f"run {owner['run']} ({known})" if "run" in owner and known != _UNKNOWN else "another run"
+
+
+def _process(owner: dict[str, Any]) -> str:
     try:
-        age = max(0, round(time.time() - owner["since"]))
-        return f"run {owner['run']} (process {owner['pid']}, since {age} s)"
+        return f"process {owner['pid']}, since {max(0, round(time.time() - owner['since']))} s"
     except (KeyError, TypeError):
-        return "another run"
+        return _UNKNOWN

@@ -17,7 +17,7 @@ _LOADED = ("predeploy", "extended")
 """The stages that have a load run of their own, each with what its settings under [load] begin with."""
 ROLLBACK, ROLLBACK_MARK = "rollback", "@pytest.mark.rollback"
 """A stage whose checks are a project's own, and the mark of such a one."""
-_DEPLOY = "deploy"
+_DEPLOY, _WATCH = "deploy", "watch"
 _PICTURE = "visual_difference"
 _VERSION = "wrong_version"
 _BASELINE_FIRST = "run pytest -m predeploy first"
@@ -216,6 +216,8 @@ def _command(verdict: Verdict, *, load: bool) -> str:
     stages = [stage for stage in verdict.stages if stage != "load"]
     if load and not set(_LOADED) & set(stages):
         return "rampgate demo" if demo else "rampgate load"
+    if stages == [_WATCH]:
+        return shlex.join(word for word in _typed(verdict) if word != "--once") or "rampgate watch"
     words = ["pytest", "-m", stages[0] if stages else "immediate"]
     words += [f"--step={step}" for step in _steps(verdict)]
     return " ".join([*words, "--demo"] if demo else words)

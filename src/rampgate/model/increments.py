@@ -136,17 +136,19 @@ class Window:
 
     def to_json(self) -> list[Any]:
         """Plain JSON."""
-        return [[start, end, list(_plain(block))] for start, end, block in self.pieces]
+        return [[start, end, list(plain(block))] for start, end, block in self.pieces]
 
     @classmethod
     def from_json(cls, seconds: float, data: list[Any]) -> Window:
         """Read back what to_json wrote."""
-        return cls(seconds, deque((start, end, _read(*block)) for start, end, block in data))
+        return cls(seconds, deque((start, end, read(*block)) for start, end, block in data))
 
 
-def _plain(block: Block) -> tuple[int, int, dict[str, int]]:
+def plain(block: Block) -> tuple[int, int, dict[str, int]]:
+    """Counts as plain JSON."""
     return block.n, block.failures, {repr(edge): count for edge, count in block.exceedances.items()}
 
 
-def _read(n: int, failures: int, exceedances: Mapping[str, int]) -> Block:
+def read(n: int, failures: int, exceedances: Mapping[str, int]) -> Block:
+    """Read back what plain wrote."""
     return Block(n, failures, {float(edge): count for edge, count in exceedances.items()})

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.config import locate, watch_pages
 from rampgate.config.loading import load
-from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
+from rampgate.config.watch_settings import ALERT
+from rampgate.errors import EvidenceError, ExitCode
 from rampgate.evidence.lock import watch_lock
 from rampgate.evidence.session import invocation
 from rampgate.io import logs
 from rampgate.report import table
 from rampgate.stage.stage_session import demo_source
+from rampgate.watch.asked import Asked
 from rampgate.watch.live import Display
-from rampgate.watch.session import Asked, Watch
+from rampgate.watch.session import Watch
 from rampgate.watch.source import Reader
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from rampgate.config.settings import Settings
-    from rampgate.judging.results import Verdict
     from rampgate.model.redact import Redactor
 
-_LONGEST_PAUSE_S = 5.0
-_COMMAND_S = 300.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
 
 
 @dataclass(frozen=True)
@@ -90,94 +88,90 @@ def run(settings: Settings, redactor: Redactor, base: Path, options: Options) ->
         EvidenceError: nothing can be remembered or written.
     """
     reader = Reader(settings)
-    asked = Asked(options.seconds, invocation(), options.notes, channels=_channels(settings))
+    words = command_of(settings, options.on_critical)
+    asked = Asked(options.seconds, options.once, words, invocation(), options.notes)
     display = Display(redactor)
-    with watch_lock(settings, "watch"), Watch(settings, redactor, base, reader.source, asked) as watch:
-        reader.begin(watch.run)
+    with watch_lock(settings), _interruptible(), closing(reader):
         try:
-            with _interruptible(), display:
-                _rounds(watch, display, once=options.once)
+            with Watch(settings, redactor, base, reader.source, asked) as watch:
+                return _watch(watch, display)
         except KeyboardInterrupt:
-            display.line("interrupted: what was observed is judged")
-            return _end(watch, options, early=True)
-        finally:
-            reader.close()
-        if options.once and not (watch.over or watch.rolls_back):
+            display.line("interrupted before anything was observed")
+            return ExitCode.HOLD
+
+
+def _watch(watch: Watch, display: Display) -> ExitCode:
+    """Rounds, and what they come to."""
+    early = False
+    try:
+        with display:
+            _rounds(watch, display)
+    except KeyboardInterrupt:
+        display.line("interrupted: what was observed is judged")
+        early = True
+    for number in (signal.SIGINT, signal.SIGTERM):  # from here on it comes to its end in any case
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        if watch.asked.once and not (watch.over or watch.rolls_back or early):
+            watch.pause()
             display.line(f"{watch.left}; not judged yet")
             return ExitCode.HOLD
-        return _end(watch, options, early=False)
+        verdict = watch.end(early=early)
+    except EvidenceError as error:
+        display.line(f"{error}; nothing was judged")
+        return ExitCode.HOLD
+    finally:
+        _say(watch, display)
+    table.render(verdict, table.console(), folder=watch.run.folder)
+    return verdict.decision.exit_code
 
 
-def _rounds(watch: Watch, display: Display, *, once: bool) -> None:
+def _rounds(watch: Watch, display: Display) -> None:
     """Rounds, each as something is due, until the watch is over."""
-    begun = watch.clock.monotonic()
+    once = watch.asked.once
     while True:
+        over = watch.over  # what takes long is waited for at the end
         try:
-            display.show(watch, watch.round())
+            display.show(watch, watch.round(wait=once or over))
         except EvidenceError as error:  # a full disk: this round does not count as observed
             display.line(str(error))
-        for trouble in watch.troubles:
-            display.line(trouble)
-        watch.troubles.clear()
-        lasted = watch.clock.monotonic() - begun
-        if once or watch.rolls_back or (watch.asked.seconds and lasted >= watch.asked.seconds):
+        _say(watch, display)
+        if once or over or watch.rolls_back:
             return
-        pause = watch.engine.next_due() - watch.clock.now()
-        watch.clock.sleep(min(max(pause, 0.05), _LONGEST_PAUSE_S))
+        while not watch.over and (pause := watch.engine.next_due() - watch.clock.now()) > 0:
+            watch.clock.sleep(min(pause, _LONGEST_PAUSE_S))
+            if watch.clock_jumped:
+                break
+        else:
+            watch.clock.sleep(_SHORTEST_PAUSE_S)
+
+
+def _say(watch: Watch, display: Display) -> None:
+    for trouble in watch.troubles:
+        display.line(trouble)
+    watch.troubles.clear()
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """SIGTERM ends a watch as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _end(watch: Watch, options: Options, *, early: bool) -> ExitCode:
-    for number in (signal.SIGINT, signal.SIGTERM):  # what was observed is judged in any case
-        signal.signal(number, signal.SIG_IGN)
-    verdict = watch.end(early=early)
-    table.render(verdict, table.console(), folder=watch.run.folder)
-    if watch.rolls_back:
-        _on_critical(watch, options, verdict)
-    return verdict.decision.exit_code
+def command_of(settings: Settings, typed: str | None) -> list[str]:
+    """The command that runs when the watch rolls back; empty for none.
 
-
-def _on_critical(watch: Watch, options: Options, verdict: Verdict) -> None:
-    """Run the command that was asked for, once; what it comes to changes no verdict."""
-    typed = options.on_critical
-    command = (
-        list(watch.settings.watch.on_critical)
-        if typed is None
-        else []
-        if typed == "alert"
-        else ["sh", "-c", typed]
-    )
-    if not command:
-        return
-    reason = verdict.reasons[0] if verdict.reasons else ""
-    with suppress(OSError, subprocess.TimeoutExpired):
-        environment = {**os.environ, "RAMPGATE_RUN": verdict.run, "RAMPGATE_REASON": reason}
-        code = subprocess.run(command, env=environment, timeout=_COMMAND_S, check=False).returncode
-        sys.stderr.write(f"rampgate: on_critical ended with exit code {code}\n")
-        return
-    sys.stderr.write("rampgate: on_critical could not be run, or took too long\n")
-
-
-def _channels(settings: Settings) -> tuple[tuple[str, str, float], ...]:
-    """Name, address and time of each channel that is told.
-
-    Raises:
-        ConfigurationError: a name that no channel has.
+    Args:
+        settings: have ``watch.on_critical``.
+        typed: a command, ``alert`` for none, None for what the settings say.
     """
-    known = {channel.name: channel for channel in settings.table("alerts")}
-    names = list(known) if settings.watch.alerts is None else settings.watch.alerts
-    if wrong := [name for name in names if name not in known]:
-        accepted = ", ".join(known) or "none, for there are no [[alerts]]"
-        raise ConfigurationError(
-            f"{settings.file}: watch.alerts: found {wrong[0]!r}; accepted are {accepted}"
-        )
-    return tuple((name, known[name].url.get_secret_value(), known[name].timeout) for name in names)
+    if typed is None:
+        return list(settings.watch.on_critical)
+    return [] if typed == ALERT else ["sh", "-c", typed]

@@ -7,30 +7,29 @@ from functools import reduce
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from rampgate.errors import RampgateError
-from rampgate.io.threads import each
 from rampgate.model.increments import added
 from rampgate.watch.cohorts import comparisons
 from rampgate.watch.metrics import MetricWatch
+from rampgate.watch.readers import Readers
 from rampgate.watch.rounds import Position, Round, Transition, cohorts
 from rampgate.watch.rules import RuleWatch
 from rampgate.watch.schedule import schedule_of
-from rampgate.watch.values import Reading, broken
+from rampgate.watch.values import broken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from rampgate.checks.frame.source import MetricSettings
     from rampgate.config.settings import Settings
     from rampgate.config.watch_policy import WatchPolicy, WatchRule
     from rampgate.judging.episodes import Episode
-    from rampgate.model.measurement import Block, Measurement
+    from rampgate.model.measurement import Block
+    from rampgate.watch.readers import Read, Result
 
-    Read = Callable[[MetricSettings], Sequence[Measurement]]
-
-_AT_ONCE = 8
 _INTERVALS = 2.0
 """After a change so many intervals pass, beside its window, until a value counts again."""
+_EARLY_S = 30.0
+"""A round that is started from outside may come so much too soon, and half an interval at most."""
 
 
 class Engine:
@@ -41,7 +40,8 @@ class Engine:
         policy: the rules.
         read: reads the metric of an entry; raises a RampgateError where there is none.
         alpha: the chance that one test may ever fire while its limit is kept.
-        puts_off: whether a metric is not read now, for something else is measured.
+        puts_off: whether the metric of an entry is not read now, for something else is measured.
+        pace: seconds between two rounds at least, where something else starts each.
     """
 
     def __init__(
@@ -50,14 +50,16 @@ class Engine:
         policy: WatchPolicy,
         read: Read,
         alpha: float,
-        puts_off: Callable[[str], bool] = lambda _: False,
+        puts_off: Callable[[Any], bool] = lambda _: False,
+        pace: float = 0.0,
     ) -> None:
-        self._read = read
         self._puts_off = puts_off
         self._confirmations = settings.watch.confirmations
+        self._early = pace and _EARLY_S
         self.entries = {entry.name: entry for entry in settings.table("metrics")}
         self.schedules = {
-            name: schedule_of(entry, settings, policy.monitoring) for name, entry in self.entries.items()
+            name: schedule_of(entry, settings, policy.monitoring, pace)
+            for name, entry in self.entries.items()
         }
         self.metrics = {
             name: MetricWatch(policy.metrics[name], self._window(name, settings), _edges(policy.of(name)))
@@ -65,6 +67,8 @@ class Engine:
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
         self.cohorts = comparisons(self.entries, policy.metrics, settings.watch.margin, alpha)
+        apart = {name for name, entry in self.entries.items() if self.schedules[name].slow or _is_ours(entry)}
+        self.readers = Readers(read, self.entries, apart, self._further)
         self.due = dict.fromkeys(self.entries, 0.0)
         self.position = Position()
         self.at: float | None = None
@@ -83,41 +87,53 @@ class Engine:
 
     def next_due(self) -> float:
         """When the next metric is due, seconds since the epoch."""
-        return min(self.due.values(), default=0.0)
+        if self.readers.ready:
+            return 0.0
+        return min((at for name, at in self.due.items() if name not in self.readers.running), default=0.0)
 
-    def round(self, at: float, position: Position, *, measuring: bool = False) -> Round:
+    def round(self, at: float, position: Position, *, measuring: bool = False, wait: bool = False) -> Round:
         """Read what is due, and see where every rule stands.
 
         Args:
             at: now, seconds since the epoch.
             position: what is watched, as far as it is known.
             measuring: whether we measure the target beside the watch.
+            wait: for what takes long, too.
         """
         found = Round(at)
-        due = [name for name, when in self.due.items() if when <= at and not self._puts_off(name)]
-        results = dict(each(self._try, due, _AT_ONCE))
-        for name in due:
-            self._take(name, results[name], found)
+        due = [name for name in self.due if self._is_due(name, found)]
+        results = self.readers.results(due, wait=wait)
+        for name, result in results.items():
+            self._take(name, result, found)
         self._move(position, found)
-        for name in due:
+        for name in results:
             self._judge(name, found)
             self._compare(name, found, measuring=measuring)
             self.due[name] = self.schedules[name].next(at)
         self._observe(found)
         return found
 
-    def _try(self, name: str) -> tuple[str, Sequence[Measurement] | str]:
-        try:
-            return name, self._read(self.entries[name])
-        except RampgateError as error:
-            return name, str(error)
+    def _is_due(self, name: str, found: Round) -> bool:
+        schedule, late = self.schedules[name], found.at - self.due[name]
+        if late < -min(self._early, schedule.interval / 2):
+            return False
+        if not self._puts_off(self.entries[name]):
+            return True
+        if late > schedule.max_age and not schedule.slow:
+            self.metrics[name].missed("put off while the target is measured", found.at)
+        return False
 
-    def _take(self, name: str, result: Sequence[Measurement] | str, found: Round) -> None:
-        watched = self.metrics[name]
-        if isinstance(result, str):
-            watched.missed(result, found.at)
-        else:
+    def _take(self, name: str, results: list[Result], found: Round) -> None:
+        watched, values = self.metrics[name], list[float | None]()
+        for result in results:  # the median of all where further ones confirm the first
+            if isinstance(result, str):
+                watched.missed(result, found.at)
+                break
             watched.read(result, found.at)
+            values.append(watched.reading.value if watched.reading else None)
+        known = [value for value in values if value is not None]
+        if len(results) > 1 and watched.reading and len(known) == len(results):
+            watched.confirm(median(known), len(known))
         found.read.append(name)
         blind = watched.reading is None and found.at - watched.since >= self.schedules[name].max_age
         if blind != watched.blind and (blind or watched.reading is not None):
@@ -158,15 +174,10 @@ class Engine:
     def _judge(self, name: str, found: Round) -> None:
         watched = self.metrics[name]
         reading = watched.reading if self._settled(name, found.at) else None
-        rules = [rule for rule in self.rules.values() if rule.rule.threshold.metric == name]
-        confirmed = bool(self.schedules[name].slow and reading and self._breaks(rules, reading))
-        if confirmed and reading:
-            reading = self._confirmed(name, reading)
-            watched.reading = reading
-        for rule in rules:
+        for rule in self._rules_of(name):
             if watched.increments:  # what fails at one moment may fail together: it is one block
                 rule.count(reduce(added, watched.increments.values()))
-            before = rule.read(reading, found.at, confirmed=confirmed)
+            before = rule.read(reading, found.at, confirmed=watched.confirmed)
             self._note(rule, before, found)
         if watched.increments:
             found.counted[name] = dict(watched.increments)
@@ -185,23 +196,15 @@ class Engine:
         if (before.finding, before.may_roll_back) != (after.finding, after.may_roll_back):
             found.compared[name] = after
 
-    @staticmethod
-    def _breaks(rules: Iterable[RuleWatch], reading: Reading) -> bool:
-        return any(not rule.episode.open and broken(rule.rule.threshold, reading) for rule in rules)
+    def _rules_of(self, name: str) -> Iterable[RuleWatch]:
+        return (rule for rule in self.rules.values() if rule.rule.threshold.metric == name)
 
-    def _confirmed(self, name: str, reading: Reading) -> Reading | None:
-        """The median of this and of further readings; None where one could not be read."""
-        values = [reading.value]
-        for _ in range(self._confirmations - 1):
-            _, result = self._try(name)
-            if isinstance(result, str):
-                self.metrics[name].missed(result, reading.at)
-                return None
-            self.metrics[name].read(result, reading.at)
-            further = self.metrics[name].reading
-            values.append(further.value if further else None)
-        known = [value for value in values if value is not None]
-        return Reading(reading.at, median(known), n=len(known)) if len(known) == len(values) else None
+    def _further(self, name: str, result: Result) -> int:
+        """How many more readings of a slow metric confirm one that breaks a rule which does not fire yet."""
+        if isinstance(result, str) or (reading := self.metrics[name].value_of(result)) is None:
+            return 0
+        new = (rule.rule.threshold for rule in self._rules_of(name) if not rule.episode.open)
+        return self._confirmations - 1 if any(broken(threshold, reading) for threshold in new) else 0
 
     @staticmethod
     def _note(rule: RuleWatch, before: Episode, found: Round) -> None:
@@ -210,14 +213,13 @@ class Engine:
 
     def _observe(self, found: Round) -> None:
         """Count the time since the round before, where there was a reading of all that is needed."""
-        shortest = min((each.interval for each in self.schedules.values()), default=0.0)
         passed = 0.0 if self.at is None else found.at - self.at
         blind = [
             name
             for name, watched in self.metrics.items()
             if self.entries[name].required and not self.schedules[name].slow and watched.reading is None
         ]
-        if 0 < passed <= _INTERVALS * shortest and not blind:
+        if 0 < passed <= self.longest_gap and not blind:
             found.observed = passed
             self.observed += passed
         self.at = found.at
@@ -227,6 +229,32 @@ class Engine:
         """Whether a rule that decides has fired, or the feature surely harms."""
         fired = any(rule.fired and rule.decides for rule in self.rules.values())
         return fired or any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+
+    @property
+    def fires_anew(self) -> bool:
+        """Whether it rolls back for more than what a watch before has rolled back for."""
+        new = any(rule.fired and rule.decides and not rule.latched for rule in self.rules.values())
+        return new or any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two rounds that still counts as observed."""
+        return _INTERVALS * min((each.interval for each in self.schedules.values()), default=0.0)
+
+    def jumped(self, seconds: float, at: float) -> None:
+        """The clock was set, or the machine slept: what is known begins anew, and nothing of it is observed.
+
+        Args:
+            seconds: how far the clock has jumped.
+            at: now, by the clock as it is.
+        """
+        self.at, self.due = None, dict.fromkeys(self.due, at)
+        if self.changed_at > -math.inf:
+            self.changed_at += seconds
+        for watched in self.metrics.values():
+            watched.changed()
+        for rule in self.rules.values():
+            rule.jumped()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of what the next process needs."""
@@ -255,9 +283,7 @@ class Engine:
                 self.due[name] = data["due"].get(name, 0.0)
         for name, rule in self.rules.items():
             if name in data["rules"]:
-                rule.resume(data["rules"][name])
-                for block in blocks(name):
-                    rule.count(block)
+                rule.resume(data["rules"][name], blocks(name))
         self.resume_cohorts(data)
         percentage, versions, instances = data["position"]
         self.position = Position(percentage, tuple(versions), frozenset(instances))
@@ -269,6 +295,11 @@ class Engine:
         for name, comparison in self.cohorts.items():
             if name in data.get("cohorts", {}):
                 comparison.resume(data["cohorts"][name])
+
+
+def _is_ours(entry: MetricSettings) -> bool:
+    """Whether it is measured by a probe of our own, which takes long."""
+    return entry.source == "probe"
 
 
 def _edges(rules: Iterable[WatchRule]) -> frozenset[float]:

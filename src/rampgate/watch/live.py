@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _COLOURS = {State.OK: "green", State.FIRING: "red", State.PENDING: "yellow", State.RECOVERING: "yellow"}
 _LONGEST = 300
+_EVERY_S = 60.0
+"""Where there is no terminal, a line is written so often when nothing has changed."""
 
 
 class Display:
@@ -32,6 +34,7 @@ class Display:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._console = Console(highlight=False)
+        self._said_at, self._said = 0.0, ""
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -45,7 +48,9 @@ class Display:
 
     def line(self, text: str) -> None:
         """Show one line."""
-        self._console.print(f"rampgate: {clean(self._redactor.text(text), _LONGEST)}", markup=False)
+        self._console.print(
+            f"rampgate: {clean(self._redactor.text(text), _LONGEST)}", markup=False, soft_wrap=True
+        )
 
     def show(self, watch: Watch, found: Round) -> None:
         """Show what a round came to."""
@@ -58,19 +63,30 @@ class Display:
             self.line(f"{moment(found.at)} {found.changed}")
         if self._live:
             self._live.update(_table(watch, found), refresh=True)
-        else:
-            self.line(_summary(watch, found))
+        elif self._is_due(watch, found):
+            self.line(f"{moment(found.at)} {_summary(watch)}")
+
+    def _is_due(self, watch: Watch, found: Round) -> bool:
+        """Whether a line is due: something has changed, or a minute is over."""
+        stands = _stands(watch)
+        due = stands != self._said or not 0 <= found.at - self._said_at < _EVERY_S
+        if due:
+            self._said, self._said_at = stands, found.at
+        return due
 
 
-def _summary(watch: Watch, found: Round) -> str:
-    """One line: how long, how many rules stand where, what cannot be read."""
+def _stands(watch: Watch) -> str:
+    """How many rules stand where, and what cannot be read."""
     states = [rule.episode.state for rule in watch.engine.rules.values()]
     counted = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
     blind = [name for name, metric in watch.engine.metrics.items() if metric.reading is None]
+    return counted + (f"; not read: {', '.join(blind)}" if blind else "")
+
+
+def _summary(watch: Watch) -> str:
+    """One line: where, how long, and where the rules stand."""
     where = place(watch.settings.environment, watch.engine.position.percentage)
-    return f"{moment(found.at)} {where}: {watch.left}; {counted}" + (
-        f"; not read: {', '.join(blind)}" if blind else ""
-    )
+    return f"{where}: {watch.left}; {_stands(watch)}"
 
 
 def _table(watch: Watch, found: Round) -> Table:

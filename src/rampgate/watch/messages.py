@@ -6,12 +6,16 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.judging.episodes import State
+from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
 
 if TYPE_CHECKING:
+    from rampgate.judging.results import Verdict
     from rampgate.watch.cohorts import Result
     from rampgate.watch.rounds import Transition
     from rampgate.watch.rules import RuleWatch
+
+_REASONS = 5
 
 
 class Message(NamedTuple):
@@ -39,7 +43,7 @@ def of_transition(transition: Transition, where: str) -> Message | None:
             f"{watched.rule.name} fires ({watched.severity}), {where}", _what(watched, transition.at)
         )
     if before.open and watched.episode.state is State.OK:
-        lasted = formats.duration(transition.at - watched.fired_at)
+        lasted = formats.duration(transition.at - watched.opened_at)
         return Message(
             f"{watched.rule.name} has recovered after {lasted}, {where}", _what(watched, transition.at)
         )
@@ -77,6 +81,25 @@ def of_cohorts(name: str, result: Result, where: str) -> Message:
         where: environment and percentage.
     """
     return Message(f"the feature's {name}: {result.finding}, {where}", result.sentence)
+
+
+def of_change(changed: str, at: float, where: str) -> Message:
+    """What is said when what is watched has changed."""
+    return Message(f"{changed}, {where}", f"at {moment(at)}; windows begin anew")
+
+
+def of_jump(seconds: float, at: float, where: str) -> Message:
+    """What is said when the clock has jumped."""
+    how = f"{formats.duration(abs(seconds))} {'forward' if seconds > 0 else 'back'}"
+    text = f"it is {moment(at)} now; windows begin anew, and what lies between is not observed"
+    return Message(f"the watch's clock went {how}, {where}", text)
+
+
+def of_end(verdict: Verdict, where: str) -> Message:
+    """What is said at the end of a watch."""
+    following = next_command(verdict)
+    lines = [*verdict.reasons[:_REASONS], *([f"next: {following}"] if following else [])]
+    return Message(f"the watch of {where} ended: {verdict.decision.name}", "\n".join([*lines, verdict.run]))
 
 
 def place(environment: str, percentage: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class MetricWatch:
         blind: whether nothing has been for too long.
         increments: what the newest reading has added, by labels.
         restarted: whether the newest reading shows that the deployment was restarted.
+        confirmed: whether further readings have confirmed the newest one, which is their median.
     """
 
     metric: Metric
@@ -63,6 +64,7 @@ class MetricWatch:
     blind: bool = False
     increments: dict[str, Block] = field(default_factory=dict)
     restarted: bool = False
+    confirmed: bool = False
 
     def read(self, measurements: Sequence[Measurement], at: float) -> None:
         """Take what the source gave.
@@ -71,25 +73,41 @@ class MetricWatch:
             measurements: of a value one; of counters one for each cohort and endpoint.
             at: when they were read, seconds since the epoch.
         """
-        self.increments, self.restarted = {}, False
+        self.increments, self.restarted, self.confirmed = {}, False, False
         sampled = min((each.end for each in measurements if each.end), default=at)
         counted = [each for each in measurements if counters_of(each) is not None]
         if counted:
             trouble = self._count(counted, sampled)
-            reading = Reading(sampled, counted=self.counted())
+            reading: Reading | None = Reading(sampled, counted=self.counted())
+        elif reading := self.value_of(measurements):
+            trouble, reading = "", replace(reading, at=sampled)
         else:
-            trouble = (
-                "" if any(each.value is not None for each in measurements) else "the source gave nothing"
-            )
-            reading = Reading(sampled, measurements[0].value, n=measurements[0].details.get("responses"))
+            trouble = "the source gave nothing"
         if trouble:
             self._unknown(trouble, at)
         else:
             self.reading, self.trouble, self.since = reading, "", at
 
+    def value_of(self, measurements: Sequence[Measurement]) -> Reading | None:
+        """What a source says that gives a value, None where it gives none."""
+        if not measurements or measurements[0].value is None:
+            return None
+        first = measurements[0]
+        return Reading(first.end or 0.0, first.value, n=first.details.get("responses"))
+
+    def confirm(self, value: float, n: int) -> None:
+        """Further readings have confirmed the newest one.
+
+        Args:
+            value: the median of all.
+            n: how many they are.
+        """
+        if self.reading:
+            self.reading, self.confirmed = replace(self.reading, value=value, n=n), True
+
     def missed(self, why: str, at: float) -> None:
         """Nothing could be read."""
-        self.increments, self.restarted = {}, False
+        self.increments, self.restarted, self.confirmed = {}, False, False
         self._unknown(why, at)
 
     def _unknown(self, why: str, at: float) -> None:
@@ -160,6 +178,7 @@ class MetricWatch:
             "counters": self.counters,
             "windows": {key: window.to_json() for key, window in self.windows.items()},
             "last": self.last,
+            "reading": self.reading and self.reading.to_json(),
             "trouble": self.trouble,
             "since": self.since,
             "blind": self.blind,
@@ -172,6 +191,7 @@ class MetricWatch:
             key: Window.from_json(self.window_s, window) for key, window in data["windows"].items()
         }
         self.last, self.trouble = data["last"], data["trouble"]
+        self.reading = Reading.from_json(data["reading"]) if data["reading"] else None
         self.since, self.blind = data["since"], data["blind"]
 
 

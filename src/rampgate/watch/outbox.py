@@ -1,8 +1,9 @@
-"""Works off what a watch has to say: lines of its journal, messages to the people on call.
+"""Works off what a watch has to say: lines of its journal, messages to the people on call, one command.
 
 A message is sent by a process of its own, in a session of its own, which claims it in the watch's file, sends
 it and notes what became of it. So a kill of the watch neither loses a message nor sends it twice. Where the
-sender itself is killed, nobody knows whether it was sent: it is sent once more, and says so.
+sender itself is killed, nobody knows whether it was sent: it is sent once more, and says so. The command of
+``on_critical`` runs in the same way, and is not run once more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +27,16 @@ if TYPE_CHECKING:
 
     from rampgate.clock import Clock
     from rampgate.model.redact import Redactor
+    from rampgate.watch.state import Entry
 
 ENTRY = "entry"
 """Of a record: its number in the outbox."""
+COMMAND, COMMAND_S = "on_critical", 300.0
+"""The channel that is the command, and how long that may take."""
 _REPEATED = "\n(This message may have been sent before: whoever sent it was killed.)"
+_NOTES_S = 600.0
+_WAITS_S = 90.0
+"""What is waited for a message beyond its own time: processes start for it on a machine that may be busy."""
 
 
 class WatchJournal(journal.Journal):
@@ -39,6 +47,9 @@ class WatchJournal(journal.Journal):
         process: the name of the writer, the same of all processes of a watch.
         redactor: takes secrets out of every record.
         clock: gives the time of a record.
+
+    Raises:
+        EvidenceError: it is not there, or cannot be read.
     """
 
     def __init__(self, folder: Path, process: str, redactor: Redactor, clock: Clock) -> None:
@@ -46,61 +57,120 @@ class WatchJournal(journal.Journal):
         self.folder, self.invocation, self.process = folder, "", process
         self._redactor, self._clock, self.trouble = redactor, clock, ""
         try:
-            lines = path.read_bytes().splitlines(keepends=True)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+            self.rewind(None)
+        except (OSError, ValueError) as error:
+            raise EvidenceError(f"{path}: cannot be read: {error}") from None
+
+    def rewind(self, size: int | None) -> None:
+        """Take back a torn line, and what lies beyond a size.
+
+        Raises:
+            EvidenceError: it cannot be read.
+        """
+        path = self.folder / f"journal-{self.process}.jsonl"
+        try:
+            whole = path.read_bytes()[:size]
         except OSError as error:
             raise EvidenceError(f"{path}: cannot be read: {error.strerror}") from None
-        if lines and not lines[-1].endswith(b"\n"):
-            self.cut(sum(map(len, lines[:-1])))
-            lines = lines[:-1]
+        lines = [line for line in whole.splitlines(keepends=True) if line.endswith(b"\n")]
+        self.cut(sum(map(len, lines)))
         self._sequence = len(lines)
-        entries = [json.loads(line).get(ENTRY, 0) for line in lines[-1:]]
-        self.entry = int(entries[0]) if entries else 0
+        self.entry = max((json.loads(line).get(ENTRY, 0) for line in lines), default=0)
         """The number in the outbox of the last record."""
 
 
-def write_records(remembered: WatchState, book: journal.Journal) -> None:
-    """Write what the journal still lacks, each record once.
-
-    Raises:
-        EvidenceError: it cannot be written.
-    """
-    written = getattr(book, "entry", 0)
-    for entry in remembered.unsaid(state.RECORD):
-        if entry.id != written:
-            fields = {**entry.body, ENTRY: entry.id}
-            book.write(fields.pop("type"), **fields)
-        with remembered.transaction():
-            remembered.mark(entry.id, state.DONE)
-
-
-def send_messages(remembered: WatchState, channels: Mapping[str, tuple[str, float]]) -> list[str]:
-    """Have every message sent that waits, and wait for none of them.
+class Outbox:
+    """What a watch has still to say.
 
     Args:
         remembered: the watch's file.
         channels: name -> address, a secret, and seconds for sending.
-
-    Returns:
-        A line for each message whose channel is not there any more.
+        command: of ``on_critical``, words that may be secrets; none: there is no command.
     """
-    troubles = []
-    for entry in remembered.unsaid(state.ALERT):
-        if entry.status == state.SENDING and entry.process is not None and _lives(entry.process):
-            continue
-        channel = channels.get(entry.body["channel"])
-        if channel is None:
-            troubles.append(f"the alert channel {entry.body['channel']!r} is not configured any more")
-            with remembered.transaction():
-                remembered.mark(entry.id, state.FAILED, why="no such channel")
-            continue
-        with remembered.transaction():
-            remembered.mark(entry.id, state.SENDING)
-        text = entry.body["text"] + (_REPEATED if entry.process is not None else "")
-        _start(
-            remembered.path, entry.id, {**entry.body, "text": text, "url": channel[0], "seconds": channel[1]}
+
+    def __init__(
+        self,
+        remembered: WatchState,
+        channels: Mapping[str, tuple[str, float]],
+        command: list[str] | None = None,
+    ) -> None:
+        self._remembered, self._channels, self._command = remembered, channels, command
+        self._children: dict[int, subprocess.Popen[str]] = {}
+        self.written = 0
+
+    def flush(self, book: journal.Journal) -> list[str]:
+        """Write what the journal still lacks, each record once, and have sent what waits, without waiting.
+
+        Args:
+            book: the journal.
+
+        Returns:
+            A line for each message whose channel is not there any more.
+
+        Raises:
+            EvidenceError: something cannot be written.
+        """
+        for entry in self._remembered.unsaid(state.RECORD):
+            if entry.id > self.written:
+                fields = {**entry.body, ENTRY: entry.id}
+                book.write(fields.pop("type"), **fields)
+                self.written = entry.id
+            with self._remembered.transaction():
+                self._remembered.mark(entry.id, state.DONE)
+        return [line for entry in self._remembered.unsaid(state.ALERT) if (line := self._send(entry))]
+
+    def _send(self, entry: Entry) -> str:
+        """Start the process that sends a message, unless one does; a line where that cannot be."""
+        ours = self._children.get(entry.id)
+        if (ours and ours.poll() is None) or (entry.process is not None and _lives(entry.process)):
+            return ""
+        name, repeated = entry.body["channel"], entry.process is not None
+        message = self._message(entry)
+        why = "" if message else "it is not configured any more"
+        if repeated and name == COMMAND:
+            why = "it was killed, and is not run once more"
+        with self._remembered.transaction():
+            if why:
+                self._remembered.mark(entry.id, state.FAILED, why=why)
+            elif not self._remembered.starts(entry):
+                return ""
+        if why or not message:
+            return f"{name}: {why}"
+        message["text"] += _REPEATED if repeated else ""
+        self._children[entry.id] = _start(self._remembered.path, entry.id, message)
+        return ""
+
+    def _message(self, entry: Entry) -> dict[str, Any] | None:
+        if entry.body["channel"] == COMMAND:
+            return {**entry.body, "command": self._command} if self._command else None
+        channel = self._channels.get(entry.body["channel"])
+        return {**entry.body, "url": channel[0], "seconds": channel[1]} if channel else None
+
+    def send_apart(self, title: str, text: str) -> None:
+        """Send a message that cannot be remembered, for the disk is full."""
+        for url, seconds in self._channels.values():
+            message = {"title": title, "text": text, "url": url, "seconds": seconds}
+            self._children[-len(self._children) - 1] = _start(None, 0, message)
+
+    def wait(self, book: journal.Journal | None = None) -> list[str]:
+        """Wait until what is sent is delivered, as long as that may take; a line for each that is not.
+
+        Args:
+            book: the journal, where it is still open.
+        """
+        longest = max((seconds for _, seconds in self._channels.values()), default=0.0) + _WAITS_S
+        for child in self._children.values():
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(longest if child.poll() is None else 0)
+        if book:
+            self.flush(book)
+        failed, waiting = self._remembered.failed(), self._remembered.unsaid(state.ALERT)
+        lines = [f"{name}: {'' if name == COMMAND else 'not delivered: '}{why}" for name, why in failed]
+        names = sorted({entry.body["channel"] for entry in waiting})
+        return lines + (
+            [f"{len(waiting)} messages are not delivered yet: {', '.join(names)}"] if names else []
         )
-    return troubles
 
 
 def _lives(process: int) -> bool:
@@ -110,9 +180,9 @@ def _lives(process: int) -> bool:
     return False
 
 
-def _start(path: Path, number: int, message: dict[str, Any]) -> None:
+def _start(path: Path | None, number: int, message: dict[str, Any]) -> subprocess.Popen[str]:
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__, str(path), str(number)],
+        [sys.executable, "-P", "-m", __name__, str(path or ""), str(number)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -122,24 +192,56 @@ def _start(path: Path, number: int, message: dict[str, Any]) -> None:
     if child.stdin:
         with suppress(OSError), child.stdin:
             child.stdin.write(json.dumps(message))
+    return child
 
 
 def main(path: str, number: str) -> None:
     """Send one message of the outbox, unless another process does; note what became of it."""
-    from rampgate.io.apprise_sender import deliver
-
     message = json.load(sys.stdin)
+    if not path:
+        _deliver(message)
+        return
     with WatchState(Path(path)) as remembered:
         with remembered.transaction():
             if not remembered.claim(int(number), os.getpid()):
                 return
-        try:
-            result = deliver(message["url"], message["title"], message["text"], message["seconds"])
-            status, why = (state.DONE, "") if result.sent else (state.FAILED, result.why)
-        except RampgateError as error:
-            status, why = state.FAILED, str(error)
-        with remembered.transaction():
-            remembered.mark(int(number), status, os.getpid(), why)
+        why = _run(message) if "command" in message else _deliver(message)
+        status, until = state.FAILED if why else state.DONE, time.monotonic() + _NOTES_S
+        while True:  # as long as this process lives nobody sends it once more
+            try:
+                with remembered.transaction():
+                    remembered.mark(int(number), status, os.getpid(), why)
+            except EvidenceError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1.0)
+            else:
+                return
+
+
+def _deliver(message: dict[str, Any]) -> str:
+    """Send a message; why that failed, "" where it did not."""
+    from rampgate.io.apprise_sender import deliver
+
+    try:
+        result = deliver(message["url"], message["title"], message["text"], message["seconds"])
+    except RampgateError as error:
+        return str(error)
+    return "" if result.sent else result.why
+
+
+def _run(message: dict[str, Any]) -> str:
+    """Run the command; how it failed, "" where it did not."""
+    environment = {**os.environ, "RAMPGATE_RUN": message["run"], "RAMPGATE_REASON": message["title"]}
+    try:
+        done = subprocess.run(
+            message["command"], env=environment, stdin=subprocess.DEVNULL, timeout=COMMAND_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {COMMAND_S:g} s"
+    except OSError as error:
+        return f"it cannot be started: {error.strerror}"
+    return f"it ended with exit code {done.returncode}" if done.returncode else ""
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rampgate.config.watch_policy import Place
@@ -14,7 +15,7 @@ from rampgate.outcome import Severity
 from rampgate.watch.values import broken, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rampgate.config.watch_policy import WatchRule
     from rampgate.model.measurement import Block
@@ -41,7 +42,10 @@ class RuleWatch:
         episode: where it stands.
         fired: how often an episode began.
         fired_at: when the first one began, seconds since the epoch.
+        opened_at: when the newest one began, seconds since the epoch.
+        latched: whether it fired in a watch before, of the same release, and has not since.
         value: what was read last, for a person.
+        fired_value: what was read when the first one began.
         kept_s: observed seconds in which it was kept, since it was broken last.
         kept: how many readings kept it.
         test: of counts; None where the episode alone decides.
@@ -54,11 +58,15 @@ class RuleWatch:
     episode: Episode = field(default_factory=Episode)
     fired: int = 0
     fired_at: float = 0.0
+    opened_at: float = 0.0
+    latched: bool = False
     value: str = ""
+    fired_value: str = ""
     kept_s: float = 0.0
     kept: int = 0
     test: AlwaysValidTest | None = None
     _blocks: int = 0
+    _first: int = 0
 
     def __post_init__(self) -> None:
         if is_test(self.rule, counted=self.counted):
@@ -97,11 +105,15 @@ class RuleWatch:
         confirmed = confirmed or (self.test is not None and bool(bad))
         self._keep(before, at, bad=bad)
         self.episode = episodes.step(before, at, self.timing, bad=bad, confirmed=confirmed)
-        if self.episode.number > before.number:
+        began = self.episode.number > before.number
+        # One that another release began counts for this one, too, as soon as it is broken here.
+        if began or (bad and self.episode.state is State.FIRING and not self.fired):
             self.fired += 1
-            self.fired_at = self.fired_at or at
+            self.fired_at, self.latched = self.fired_at or at, False
+            self.opened_at = at if began else self.opened_at or at
+            self.fired_value = self.fired_value or self.value
         if before.open and self.episode.state is State.OK and self.test is not None:
-            self.test = AlwaysValidTest(self.rule.threshold.allowed, self.alpha)
+            self.test, self._first = AlwaysValidTest(self.rule.threshold.allowed, self.alpha), self._blocks
         return before
 
     def _keep(self, before: Episode, at: float, *, bad: bool | None) -> None:
@@ -116,19 +128,57 @@ class RuleWatch:
         """What is watched has changed."""
         self.episode = episodes.changed(self.episode, at)
 
+    def jumped(self) -> None:
+        """The clock has jumped: what was before is not observed together with what comes."""
+        self.episode = replace(self.episode, joined=False)
+
+    def latch(self, data: Mapping[str, Any], at: float, *, same: bool, ended: bool) -> None:
+        """Carry over what a watch before has left.
+
+        Args:
+            data: what to_json wrote.
+            at: now, seconds since the epoch.
+            same: whether that was about the same release: a critical failure stays one.
+            ended: whether that watch was judged.
+        """
+        episode = Episode.from_json(data["episode"])
+        if episode.open:
+            self.episode, self.opened_at = episodes.changed(episode, at), data["opened_at"]
+        if data["fired"] and same and self.severity is Severity.CRITICAL:
+            self.fired, self.fired_at, self.fired_value = (
+                data["fired"],
+                data["fired_at"],
+                data["fired_value"],
+            )
+            self.latched = ended
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of what the next process needs; its blocks are kept apart."""
         return {
             "episode": self.episode.to_json(),
             "fired": self.fired,
             "fired_at": self.fired_at,
+            "opened_at": self.opened_at,
+            "latched": self.latched,
+            "first": self._first,
             "value": self.value,
+            "fired_value": self.fired_value,
             "kept_s": self.kept_s,
             "kept": self.kept,
         }
 
-    def resume(self, data: Mapping[str, Any]) -> None:
-        """Go on from what to_json wrote."""
+    def resume(self, data: Mapping[str, Any], blocks: Iterable[Block] = ()) -> None:
+        """Go on from what to_json wrote.
+
+        Args:
+            data: what it wrote.
+            blocks: all that was counted for its test; what was before its last recovery counts no more.
+        """
         self.episode = Episode.from_json(data["episode"])
         self.fired, self.fired_at = data["fired"], data["fired_at"]
-        self.value, self.kept_s, self.kept = data["value"], data["kept_s"], data["kept"]
+        self.opened_at, self.latched = data["opened_at"], data["latched"]
+        self.value, self.fired_value = data["value"], data["fired_value"]
+        self.kept_s, self.kept = data["kept_s"], data["kept"]
+        self._first = self._blocks = data["first"]
+        for block in islice(blocks, self._first, None):
+            self.count(block)

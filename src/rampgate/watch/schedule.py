@@ -58,13 +58,16 @@ class Schedule:
         return Timing(duration, recovery, _LATE * self.interval, max(self.max_age, _LATE * self.interval))
 
 
-def schedule_of(entry: MetricSettings, settings: Settings, monitoring: Monitoring) -> Schedule:
+def schedule_of(
+    entry: MetricSettings, settings: Settings, monitoring: Monitoring, pace: float = 0.0
+) -> Schedule:
     """When the metric of an entry is read.
 
     Args:
         entry: of [[metrics]].
         settings: have [watch].
         monitoring: what production-monitoring.yml says of web vitals and of Lighthouse.
+        pace: seconds between two rounds at least.
     """
     watch = settings.watch
     vitals = monitoring.web_vitals if entry.name.startswith(_VITALS) and monitoring.web_vitals else None
@@ -75,6 +78,7 @@ def schedule_of(entry: MetricSettings, settings: Settings, monitoring: Monitorin
     interval = entry.interval or (vitals.collection_interval if vitals else watch.interval)
     if cron:
         interval = _longest(cron)
+    interval = max(interval, pace)
     window = entry.window or (vitals.aggregation_interval if vitals else watch.window)
     return Schedule(
         interval=interval,

@@ -3,74 +3,44 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from rampgate.clock import Clock, SystemClock
-from rampgate.config import policy, watch_policy
-from rampgate.errors import ConfigurationError
+from rampgate.errors import EvidenceError, ExitCode, RampgateError
 from rampgate.evidence import session, verdicts
-from rampgate.judging.episodes import State
 from rampgate.model import formats
-from rampgate.model.increments import added
-from rampgate.model.measurement import Block
-from rampgate.outcome import Severity
+from rampgate.model.increments import added, plain, read
+from rampgate.outcome import Decision
 from rampgate.report import write_all
-from rampgate.watch import finish, messages, outbox, state
+from rampgate.watch import asked as parts
+from rampgate.watch import finish, heartbeat, messages, state
 from rampgate.watch.engine import Engine
+from rampgate.watch.messages import Message
+from rampgate.watch.outbox import Outbox, WatchJournal
+from rampgate.watch.speaker import Speaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rampgate.config.settings import Settings
-    from rampgate.config.watch_policy import WatchPolicy
     from rampgate.evidence.run import Run
     from rampgate.judging.results import Verdict
+    from rampgate.model.measurement import Block
     from rampgate.model.redact import Redactor
-    from rampgate.watch.messages import Message
-    from rampgate.watch.rounds import Position, Round
+    from rampgate.watch.asked import Asked, Source
+    from rampgate.watch.rounds import Round
 
-STAGE = "watch"
 RESUMED_WITHIN_S = 3600.0
 """A watch that was stopped for longer begins anew: what was pending then is not known any more."""
+_LATEST, _LATEST_S = 1.5, 120.0
+"""A watch ends after so many times what it was to observe and so many seconds, whatever it could not read."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a watch reads.
+class RolledBackError(RampgateError):
+    """A watch before has shown that this release is bad, and one round more cannot change that."""
 
-    Args:
-        read: reads the metric of an entry of [[metrics]].
-        position: says what is watched.
-        puts_off: whether a metric is not read now.
-        measuring: who measures the target beside us, "" where nobody does.
-    """
-
-    read: Callable[[Any], Sequence[Any]]
-    position: Callable[[], Position]
-    puts_off: Callable[[str], bool] = lambda _: False
-    measuring: Callable[[], str] = lambda: ""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked of a watch.
-
-    Args:
-        seconds: how long it is to last, 0 for no time.
-        invocation: what was typed.
-        notes: what a reader must know from the beginning.
-        rehearsal: whether it takes less time than it should.
-        channels: name of an alert channel -> its address, and seconds for sending.
-    """
-
-    seconds: float
-    invocation: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    rehearsal: bool = False
-    channels: tuple[tuple[str, str, float], ...] = ()
+    exit_code = ExitCode.ROLLBACK
 
 
 class Watch:
@@ -87,6 +57,7 @@ class Watch:
     Raises:
         ConfigurationError: every problem of the rules.
         EvidenceError: what it remembers, or its run, cannot be read or written.
+        RolledBackError: one round was asked for of a release that a watch before was to roll back.
     """
 
     def __init__(
@@ -100,20 +71,17 @@ class Watch:
     ) -> None:
         self.settings, self.source, self.asked = settings, source, asked
         self.clock = clock or SystemClock()
-        self.policy = watch_policy.build(settings, base)
-        if not self.policy.rules:
-            raise ConfigurationError(
-                f"{settings.file}: nothing to watch: accepted are rules in policy files or watch.thresholds"
-            )
-        self.setup = _setup(settings, redactor, base, self.policy, asked)
-        self.engine = Engine(settings, self.policy, source.read, self.setup.alpha_fail, source.puts_off)
-        self.remembered = state.WatchState(state.file_of(settings))
-        self._stack = ExitStack()
-        self._stack.callback(self.remembered.close)
-        self.resumed = False
+        self.policy = parts.rules_of(settings, base)
+        self.setup = parts.setup_of(settings, redactor, base, self.policy, asked)
+        channels = parts.channels_of(settings)
+        self.engine = self._engine()
         self.troubles: list[str] = []
-        self.run = self._resume() or self._start()
-        self._flush()
+        with ExitStack() as stack:
+            self.remembered = stack.enter_context(state.WatchState(state.file_of(settings)))
+            self.speaker = Speaker(self.remembered, redactor, channels, settings.environment)
+            self._outbox = Outbox(self.remembered, channels, list(asked.command))
+            self._begin()
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -128,168 +96,217 @@ class Watch:
 
     @property
     def over(self) -> bool:
-        """Whether as much as was asked for has been observed."""
-        return 0 < self.asked.seconds <= self.engine.observed
+        """Whether as much as was asked for has been observed, or too much time went by for it."""
+        asked = self.asked.seconds
+        lasted = 0.0 if self.asked.once else self.clock.monotonic() - self._begun
+        return 0 < asked <= max(self.engine.observed, (lasted - _LATEST_S) / _LATEST)
 
     @property
     def left(self) -> str:
         """How long was observed, and of how much."""
-        observed = f"{formats.duration(self.engine.observed)} observed"
+        seconds = self.engine.observed
+        observed = f"{formats.duration(seconds) if seconds else 'nothing'} observed"
         return f"{observed} of {formats.duration(self.asked.seconds)}" if self.asked.seconds else observed
 
-    def round(self) -> Round:
-        """One round: read, judge, remember, say."""
-        position, measuring = self.source.position(), self.source.measuring()
-        found = self.engine.round(self.clock.now(), position, measuring=bool(measuring))
+    def _engine(self) -> Engine:
+        pace = parts.ONCE_S if self.asked.once else 0.0
+        source, alpha = self.source, self.setup.alpha_fail
+        return Engine(self.settings, self.policy, source.read, alpha, source.puts_off, pace)
+
+    def _begin(self) -> None:
+        """Go on with the watch that was killed, where that was not long ago, else begin anew."""
+        self._begun, self._times = self.clock.monotonic(), (0.0, 0.0)
+        self._full = False
+        self.before: dict[str, Any] = self.remembered.get("run") or {}
+        try:
+            self.run, how = self._resume() or (self._start(), "begins")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EvidenceError(
+                f"{self.remembered.path}: is damaged: {type(error).__name__} {error} (moved away, the watch "
+                "begins anew)"
+            ) from None
+        self.source.begin(self.run)
         with self.remembered.transaction():
-            self._remember(found)
-            self._say(found, measuring)
+            said = Message(f"the watch of {self._where} {how}", messages.moment(self.clock.now()))
+            self.speaker.tell(said) if how else None
         self._flush()
+
+    @property
+    def _where(self) -> str:
+        percentage = self.engine.position.percentage
+        known = self.settings.percentage if percentage is None else percentage
+        return messages.place(self.settings.environment, known)
+
+    def round(self, *, wait: bool = False) -> Round:
+        """One round: read, judge, remember, say.
+
+        Args:
+            wait: for what takes long, too.
+
+        Raises:
+            EvidenceError: it cannot be remembered, and is not: the next one sees what it has seen.
+        """
+        jump = self._jump()
+        position, measuring = self.source.position(), self.source.measuring()
+        now = self.clock.now()
+        found = self.engine.round(now, position, measuring=bool(measuring), wait=wait)
+        try:
+            with self.remembered.transaction():
+                self._remember(found)
+                if jump:
+                    self.speaker.tell(messages.of_jump(jump, now, self._where))
+                self.speaker.round(self.engine, found, measuring)
+        except EvidenceError as error:
+            self._restore(error)
+            raise
+        self._flush()
+        self._full = False
+        heartbeat.write(self.settings, self.engine, now)
         return found
+
+    @property
+    def clock_jumped(self) -> bool:
+        """Whether the clock was set since the round before, or the machine slept."""
+        return abs(self._ahead) > self.engine.longest_gap
+
+    @property
+    def _ahead(self) -> float:
+        """Seconds that passed by the clock beyond those that passed, since the round before."""
+        then, before = self._times
+        return (self.clock.now() - then) - (self.clock.monotonic() - before) if then else 0.0
+
+    def _jump(self) -> float:
+        """Seconds by which the clock was set since the round before, or the machine slept; 0 for none."""
+        jump, jumped = self._ahead, self.clock_jumped
+        self._times = self.clock.now(), self.clock.monotonic()
+        if not jumped:
+            return 0.0
+        self.engine.jumped(jump, self.clock.now())
+        return jump
 
     def _remember(self, found: Round) -> None:
         for name, rule in self.engine.rules.items():
             counted = found.counted.get(rule.rule.threshold.metric, {}) if rule.test is not None else {}
             if counted:
-                block = reduce(added, counted.values())
-                self.remembered.add_block(name, [block.n, block.failures, _edges(block)])
+                self.remembered.add_block(name, list(plain(reduce(added, counted.values()))))
         self.remembered.put("engine", self.engine.to_json())
         self.remembered.put("heartbeat", found.at)
 
-    def _say(self, found: Round, measuring: str) -> None:
-        readings = {name: self._reading(name) for name in found.read}
-        beside = {"measuring": measuring} if measuring else {}
-        self._record("reading", at=found.at, readings=readings, observed=found.observed, **beside)
-        where = messages.place(self.settings.environment, self.engine.position.percentage)
-        if found.changed:
-            self._record("event", text=f"{messages.moment(found.at)}: {found.changed}; windows begin anew")
-        for name in found.unread:
-            metric = self.engine.metrics[name]
-            trouble = metric.trouble if metric.reading is None else ""
-            self._tell(messages.of_metric(name, trouble, metric.since, where))
-        for name, result in found.compared.items():
-            self._tell(messages.of_cohorts(name, result, where))
-        for transition in found.transitions:
-            name, episode = transition.watched.rule.name, transition.watched.episode
-            self._record("episode", rule=name, before=transition.before.state.value, **episode.to_json())
-            if message := messages.of_transition(transition, where):
-                self._tell(message)
+    def _restore(self, error: EvidenceError) -> None:
+        """Go back to what is remembered, and say once that nothing more can be."""
+        self.engine = self._engine()
+        if kept := self.remembered.get("engine"):
+            self.engine.resume(kept, self.blocks)
+        self.engine.at = None  # what nobody remembers was not observed
+        if not self._full:
+            self._full = True
+            self._outbox.send_apart(f"rampgate: the watch of {self._where} cannot go on", str(error))
 
-    def _reading(self, name: str) -> dict[str, Any]:
-        metric = self.engine.metrics[name]
-        if metric.reading is None:
-            return {"trouble": metric.trouble}
-        block = metric.reading.counted
-        counted = {"n": block.n, "failures": block.failures, "exceedances": _edges(block)} if block else {}
-        return {"at": metric.reading.at, "value": metric.reading.value, **counted}
-
-    def _record(self, kind: str, **fields: Any) -> None:
-        self.remembered.say(state.RECORD, {"type": kind, **self.setup.redactor.data(fields)})
-
-    def _tell(self, message: Message) -> None:
-        """Send a message to every channel, and keep it in the journal."""
-        title, text = map(self.setup.redactor.text, message)
-        self._record("event", text=f"{title}: {text}".replace("\n", "; ").rstrip(": "))
-        for name, _, _ in self.asked.channels:
-            self.remembered.say(
-                state.ALERT, {"channel": name, "title": f"rampgate: {title}", "text": text or title}
-            )
+    def blocks(self, name: str) -> list[Block]:
+        """All that was counted for the test of a rule."""
+        return [read(*each) for each in self.remembered.blocks(name)]
 
     def _flush(self) -> None:
-        outbox.write_records(self.remembered, self.run.journal)
-        channels = {name: (url, seconds) for name, url, seconds in self.asked.channels}
-        self.troubles += outbox.send_messages(self.remembered, channels)
+        self.troubles += self._outbox.flush(self.run.journal)
 
     def _start(self) -> Run:
         kept = self.remembered.get("engine")
-        run = session.start(
-            self.setup, session.name_run(clock=self.clock), STAGE, clock=self.clock, latest=False
-        )
+        if kept:
+            self._carry_over(kept)
+        run_id = session.name_run(clock=self.clock)
+        run = session.start(self.setup, run_id, parts.STAGE, clock=self.clock, latest=False)
         with self.remembered.transaction():
             self.remembered.forget()
-            self.remembered.put(
-                "run", {"id": run.id, "process": run.journal.process, "asked": self.asked.seconds}
-            )
-            if kept:
-                self._carry_over(kept)
-            self._tell_start("begins")
+            subject = parts.subject_of(self.settings, self.policy)
+            self.remembered.put("run", {"id": run.id, "process": run.journal.process, "subject": subject})
+            self.remembered.put("engine", self.engine.to_json())
+            self.remembered.put("heartbeat", self.clock.now())
         return run
 
     def _carry_over(self, kept: dict[str, Any]) -> None:
         """Of a watch before, an episode that is open goes on, and a critical one is not forgotten."""
+        percentage, versions, _ = kept["position"]
+        before, now = (percentage, tuple(versions)), self._position_before()
+        same = all(known in {None, ()} or known == was for known, was in zip(now, before, strict=True))
+        if same and self.asked.once and self.before.get("decision") == Decision.ROLLBACK:
+            raise RolledBackError(
+                f"run {self.before['id']} has shown that this release must be rolled back: ROLLBACK until its "
+                "percentage or its version is another one"
+            )
         for name, rule in self.engine.rules.items():
-            before = kept["rules"].get(name)
-            if before and before["episode"]["state"] in {State.FIRING, State.RECOVERING}:
-                rule.resume(before)
-                rule.changed(self.clock.now())
-            elif before and before["fired"] and rule.severity is Severity.CRITICAL and self._same(kept):
-                rule.fired, rule.fired_at, rule.value = before["fired"], before["fired_at"], before["value"]
-        if self._same(kept):
+            if name in kept["rules"]:
+                ended = bool(self.before.get("ended"))
+                rule.latch(kept["rules"][name], self.clock.now(), same=same, ended=ended)
+        if same:
             self.engine.resume_cohorts(kept)
 
-    def _same(self, kept: dict[str, Any]) -> bool:
-        """Whether the watch before was about the same percentage and version."""
-        percentage, versions, _ = kept["position"]
-        now = self.source.position()
-        return percentage == now.percentage and tuple(versions) == now.versions
+    def _position_before(self) -> tuple[float | None, tuple[str, ...]]:
+        """Percentage and version now, asked under the name of the run before."""
+        try:
+            self.source.begin(self._opened())
+        except EvidenceError:  # somebody has tidied it up
+            return self.settings.percentage, ()
+        found = self.source.position()
+        return found.percentage, found.versions
 
-    def _tell_start(self, how: str) -> None:
-        where = messages.place(self.settings.environment, self.settings.percentage)
-        self._record("event", text=f"the watch of {where} {how} at {messages.moment(self.clock.now())}")
-
-    def _resume(self) -> Run | None:
-        """Go on with the watch that was killed, where it was not long ago; None where there is none."""
-        begun, kept = self.remembered.get("run"), self.remembered.get("engine")
-        if not begun or begun.get("ended") or not kept:
-            return None
-        gone = self.clock.now() - (self.remembered.get("heartbeat") or 0.0)
-        folder = (self.settings.reports / begun["id"]).resolve()
-        if not 0 <= gone <= RESUMED_WITHIN_S or not folder.is_dir():
-            return None
-        self.engine.resume(kept, lambda name: [_block(each) for each in self.remembered.blocks(name)])
-        self.resumed = True
-        book = outbox.WatchJournal(folder, begun["process"], self.setup.redactor, self.clock)
-        with self.remembered.transaction():
-            self._tell_start(f"goes on after {gone:.0f} s, which do not count as observed,")
+    def _opened(self) -> Run:
+        """The run before, to go on with."""
+        folder = (self.settings.reports / self.before["id"]).resolve()
+        book = WatchJournal(folder, self.before["process"], self.setup.redactor, self.clock)
         return session.opened(self.setup, folder, book, self.clock)
 
+    def _resume(self) -> tuple[Run, str] | None:
+        """The run that is gone on with, and how that is said; None where it begins anew."""
+        kept = self.remembered.get("engine")
+        gone = self.clock.now() - (self.remembered.get("heartbeat") or 0.0)
+        subject = parts.subject_of(self.settings, self.policy)
+        if not kept or self.before.get("ended") or self.before["subject"] != subject:
+            return None
+        if not 0 <= gone <= RESUMED_WITHIN_S:
+            return None
+        try:
+            run = self._opened()
+        except EvidenceError:  # somebody has tidied it up
+            return None
+        book = run.journal
+        if isinstance(book, WatchJournal):
+            if "ending" in self.before:  # it was killed while it was judged: that begins anew
+                book.rewind(self.before["ending"])
+                verdicts.withdraw(run.folder)
+            self._outbox.written = book.entry
+        self.engine.resume(kept, self.blocks)
+        how = "" if self.asked.once else f"goes on after {gone:.0f} s, which do not count as observed"
+        return run, how
+
     def end(self, *, early: bool = False) -> Verdict:
-        """Judge what was observed, and write the reports.
+        """Judge what was observed, write the reports, and wait until what was said is delivered.
 
         Args:
             early: whether it ends before the time that was asked for.
+
+        Raises:
+            EvidenceError: it cannot be written.
         """
-        blocks = {name: [_block(each) for each in self.remembered.blocks(name)] for name in self.engine.rules}
-        finish.write(self.run, self.engine, blocks, self.asked.seconds)
+        book, begun = self.run.journal, self.remembered.get("run")
+        for line in self._outbox.wait(book):
+            book.write("event", text=line)
         with self.remembered.transaction():
-            self.remembered.put("run", {**self.remembered.get("run"), "ended": True})
+            self.remembered.put("run", {**begun, "ending": book.size})
+        blocks = {name: self.blocks(name) for name in self.engine.rules}
+        finish.write(self.run, self.engine, blocks, self.asked.seconds)
         fields = {"early": True} if early else {}
-        verdict, trouble = verdicts.finish(self.run.journal, status=0, **fields)
+        verdict, trouble = verdicts.finish(book, status=0, **fields)
         self.troubles += [trouble] if trouble else []
         write_all(verdict, self.run.folder)
+        acts = verdict.decision is Decision.ROLLBACK and bool(self.asked.command)
+        with self.remembered.transaction():
+            self.remembered.put("run", {**begun, "ended": True, "decision": verdict.decision.value})
+            self.speaker.send(messages.of_end(verdict, self._where))
+            if acts and self.engine.fires_anew:
+                self.speaker.run(self.run.id, verdict.reasons[0] if verdict.reasons else "")
+        self.troubles += self._outbox.flush(book) + self._outbox.wait()
         return verdict
 
-
-def _setup(
-    settings: Settings, redactor: Redactor, base: Path, rules: WatchPolicy, asked: Asked
-) -> session.Setup:
-    entries = {entry.name: entry for entry in settings.table("metrics")}
-    return session.Setup(
-        stage=STAGE,
-        settings=settings,
-        redactor=redactor,
-        policy=policy.build(settings, base),
-        plan=finish.plan_of(entries, rules),
-        tests=finish.number_of_tests(entries, rules),
-        invocation=asked.invocation,
-        notes=[*asked.notes, *(f"ignored by watch.ignore: {name}" for name in rules.ignored)],
-        rehearsal=asked.rehearsal,
-    )
-
-
-def _edges(block: Block) -> dict[str, int]:
-    return {repr(edge): count for edge, count in block.exceedances.items()}
-
-
-def _block(data: list[Any]) -> Block:
-    return Block(data[0], data[1], {float(edge): count for edge, count in data[2].items()})
+    def pause(self) -> None:
+        """A round of many is over: wait until what was said is delivered."""
+        self.troubles += self._outbox.wait(self.run.journal)

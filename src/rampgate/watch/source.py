@@ -12,8 +12,8 @@ from rampgate.errors import ProbeError, RampgateError
 from rampgate.evidence import lock
 from rampgate.io.http import ask, find
 from rampgate.stage.context import StageContext
+from rampgate.watch.asked import Source
 from rampgate.watch.rounds import Position
-from rampgate.watch.session import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 _MOST = 100.0
-_HEAVY = "lighthouse_"
+_PROBE = "probe"
 
 
 class Reader:
@@ -43,12 +43,13 @@ class Reader:
 
     def begin(self, run: Run) -> None:
         """From now on requests carry this run's id."""
-        self._run, self._stage = run, None
+        self.close()
+        self._run = run
 
     @property
     def source(self) -> Source:
         """What a watch is made with."""
-        return Source(self.read, self.position, self.puts_off, self.measuring)
+        return Source(self.read, self.position, self.puts_off, self.measuring, self.begin)
 
     def read(self, entry: MetricSettings) -> Sequence[Measurement]:
         """Read the metric of an entry.
@@ -73,9 +74,9 @@ class Reader:
             troubles.append(str(error))
         return Position(percentage, tuple(sorted(versions)), frozenset(instances), "; ".join(troubles))
 
-    def puts_off(self, name: str) -> bool:
-        """Whether a metric is not read now: Lighthouse is never run beside other work."""
-        return name.startswith(_HEAVY) and bool(self.measuring())
+    def puts_off(self, entry: MetricSettings) -> bool:
+        """Whether an entry is not read now: probes of our own never run beside a run that measures."""
+        return entry.source == _PROBE and bool(self.measuring())
 
     def measuring(self) -> str:
         """Who measures the target now, "" where nobody does."""

@@ -86,7 +86,9 @@ class WatchState:
                         self._database.execute(statement)
                     self._database.execute(f"PRAGMA user_version = {VERSION}")
         except (OSError, sqlite3.Error) as error:
-            raise EvidenceError(f"{path}: cannot be read or written: {error}") from None
+            raise EvidenceError(
+                f"{path}: cannot be read or written: {error} (moved away, the watch begins anew)"
+            ) from None
         if version > VERSION:
             self.close()
             raise EvidenceError(f"{path}: is of a newer rampgate (version {version}, here {VERSION})")
@@ -138,6 +140,7 @@ class WatchState:
         """Begin anew: nothing is remembered but what is still to be sent."""
         self._database.execute("DELETE FROM state")
         self._database.execute("DELETE FROM blocks")
+        self._database.execute("DELETE FROM outbox WHERE status IN (?, ?)", (DONE, FAILED))
 
     def add_block(self, test: str, block: list[Any]) -> None:
         """Keep what one more round has counted for a test."""
@@ -171,6 +174,14 @@ class WatchState:
         )
         self._database.execute("DELETE FROM outbox WHERE status = ? AND kind = ?", (DONE, RECORD))
 
+    def starts(self, entry: Entry) -> bool:
+        """Mark a message as one that is sent now; False where its state is not what it was."""
+        found = self._database.execute(
+            "UPDATE outbox SET status = ?, process = NULL WHERE id = ? AND status = ? AND process IS ?",
+            (SENDING, entry.id, entry.status, entry.process),
+        )
+        return found.rowcount == 1
+
     def claim(self, number: int, process: int) -> bool:
         """Whether a process is the first that sends a message."""
         found = self._database.execute(
@@ -179,9 +190,7 @@ class WatchState:
         )
         return found.rowcount == 1
 
-    def failed_alerts(self) -> int:
-        """How many alerts no channel has taken."""
-        (count,) = self._database.execute(
-            "SELECT COUNT(*) FROM outbox WHERE status = ?", (FAILED,)
-        ).fetchone()
-        return int(count)
+    def failed(self) -> list[tuple[str, str]]:
+        """Of each message that was not delivered its channel, and why."""
+        found = self._database.execute("SELECT body, why FROM outbox WHERE status = ? ORDER BY id", (FAILED,))
+        return [(json.loads(body)["channel"], why) for body, why in found]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.threshold import Aggregation
 from rampgate.model import formats
+from rampgate.model.increments import plain, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,16 @@ class Reading:
     value: float | None = None
     counted: Block | None = None
     n: int | None = None
+
+    def to_json(self) -> list[Any]:
+        """Plain JSON."""
+        return [self.at, self.value, self.counted and plain(self.counted), self.n]
+
+    @classmethod
+    def from_json(cls, data: list[Any]) -> Reading:
+        """Read back what to_json wrote."""
+        at, value, counted, n = data
+        return cls(at, value, counted and read(*counted), n)
 
 
 def broken(threshold: Threshold, reading: Reading) -> bool | None:
