@@ -140,7 +140,7 @@ def _rounds(watch: Watch, display: Display) -> None:
             return
         while not watch.over and (pause := watch.engine.next_due() - watch.clock.now()) > 0:
             watch.clock.sleep(min(pause, _LONGEST_PAUSE_S))
-            if watch.clock_jumped:
+            if watch.jumps.seconds:
                 break
         else:
             watch.clock.sleep(_SHORTEST_PAUSE_S)

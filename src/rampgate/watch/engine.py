@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rampgate.model.increments import added
@@ -67,7 +66,7 @@ class Engine:
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
         self.cohorts = comparisons(self.entries, policy.metrics, settings.watch.margin, alpha)
-        apart = {name for name, entry in self.entries.items() if self.schedules[name].slow or _is_ours(entry)}
+        apart = {name for name, each in self.schedules.items() if each.slow} | _ours(self.entries)
         self.readers = Readers(read, self.entries, apart, self._further)
         self.due = dict.fromkeys(self.entries, 0.0)
         self.position = Position()
@@ -87,9 +86,8 @@ class Engine:
 
     def next_due(self) -> float:
         """When the next metric is due, seconds since the epoch."""
-        if self.readers.ready:
-            return 0.0
-        return min((at for name, at in self.due.items() if name not in self.readers.running), default=0.0)
+        left = (at for name, at in self.due.items() if name not in self.readers.running)
+        return 0.0 if self.readers.ready else min(left, default=0.0)
 
     def round(self, at: float, position: Position, *, measuring: bool = False, wait: bool = False) -> Round:
         """Read what is due, and see where every rule stands.
@@ -124,16 +122,8 @@ class Engine:
         return False
 
     def _take(self, name: str, results: list[Result], found: Round) -> None:
-        watched, values = self.metrics[name], list[float | None]()
-        for result in results:  # the median of all where further ones confirm the first
-            if isinstance(result, str):
-                watched.missed(result, found.at)
-                break
-            watched.read(result, found.at)
-            values.append(watched.reading.value if watched.reading else None)
-        known = [value for value in values if value is not None]
-        if len(results) > 1 and watched.reading and len(known) == len(results):
-            watched.confirm(median(known), len(known))
+        watched = self.metrics[name]
+        watched.take(results, found.at)
         found.read.append(name)
         blind = watched.reading is None and found.at - watched.since >= self.schedules[name].max_age
         if blind != watched.blind and (blind or watched.reading is not None):
@@ -157,8 +147,10 @@ class Engine:
             self.changed_at = found.at
             for comparison in self.cohorts.values():
                 comparison.changed(anew=self.position[:2] != was[:2])
-            for watched in self.metrics.values():
+            for name, watched in self.metrics.items():
                 watched.changed()
+                if self.schedules[name].slow:
+                    self.due[name] = found.at
             for rule in self.rules.values():
                 before = rule.episode
                 rule.changed(found.at)
@@ -167,8 +159,8 @@ class Engine:
     def _settled(self, name: str, at: float) -> bool:
         """Whether the value of a metric looks back on nothing that was before the last change."""
         schedule = self.schedules[name]
-        settles = 0.0 if self.entries[name].counted else schedule.lookback
-        settles += _INTERVALS * schedule.interval if settles else 0.0
+        lookback = 0.0 if self.entries[name].counted else schedule.lookback
+        settles = lookback + _INTERVALS * schedule.interval if lookback else 0.0
         return at - self.changed_at >= settles
 
     def _judge(self, name: str, found: Round) -> None:
@@ -227,14 +219,17 @@ class Engine:
     @property
     def rolls_back(self) -> bool:
         """Whether a rule that decides has fired, or the feature surely harms."""
-        fired = any(rule.fired and rule.decides for rule in self.rules.values())
-        return fired or any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+        return self._rolls_back(latched=True)
 
     @property
     def fires_anew(self) -> bool:
         """Whether it rolls back for more than what a watch before has rolled back for."""
-        new = any(rule.fired and rule.decides and not rule.latched for rule in self.rules.values())
-        return new or any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+        return self._rolls_back(latched=False)
+
+    def _rolls_back(self, *, latched: bool) -> bool:
+        fired = [rule for rule in self.rules.values() if rule.fired and rule.decides]
+        harm = any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+        return harm or any(latched or not rule.latched for rule in fired)
 
     @property
     def longest_gap(self) -> float:
@@ -249,8 +244,7 @@ class Engine:
             at: now, by the clock as it is.
         """
         self.at, self.due = None, dict.fromkeys(self.due, at)
-        if self.changed_at > -math.inf:
-            self.changed_at += seconds
+        self.changed_at += seconds
         for watched in self.metrics.values():
             watched.changed()
         for rule in self.rules.values():
@@ -297,9 +291,9 @@ class Engine:
                 comparison.resume(data["cohorts"][name])
 
 
-def _is_ours(entry: MetricSettings) -> bool:
-    """Whether it is measured by a probe of our own, which takes long."""
-    return entry.source == "probe"
+def _ours(entries: Mapping[str, MetricSettings]) -> set[str]:
+    """Names of those that are measured by a probe of our own, which takes long."""
+    return {name for name, entry in entries.items() if entry.source == "probe"}
 
 
 def _edges(rules: Iterable[WatchRule]) -> frozenset[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rampgate.model import formats
@@ -66,6 +67,23 @@ class MetricWatch:
     restarted: bool = False
     confirmed: bool = False
 
+    def take(self, results: Sequence[Sequence[Measurement] | str], at: float) -> None:
+        """Take a reading, and further ones that confirm it: what is known then is the median of all.
+
+        Args:
+            results: of each what the source gave, or why it gave nothing.
+            at: when they were read, seconds since the epoch.
+        """
+        values = []
+        for result in results:
+            if isinstance(result, str):
+                self.missed(result, at)
+                return
+            self.read(result, at)
+            values += [self.reading.value] if self.reading and self.reading.value is not None else []
+        if self.reading and len(values) == len(results) > 1:
+            self.reading, self.confirmed = replace(self.reading, value=median(values), n=len(values)), True
+
     def read(self, measurements: Sequence[Measurement], at: float) -> None:
         """Take what the source gave.
 
@@ -94,16 +112,6 @@ class MetricWatch:
             return None
         first = measurements[0]
         return Reading(first.end or 0.0, first.value, n=first.details.get("responses"))
-
-    def confirm(self, value: float, n: int) -> None:
-        """Further readings have confirmed the newest one.
-
-        Args:
-            value: the median of all.
-            n: how many they are.
-        """
-        if self.reading:
-            self.reading, self.confirmed = replace(self.reading, value=value, n=n), True
 
     def missed(self, why: str, at: float) -> None:
         """Nothing could be read."""

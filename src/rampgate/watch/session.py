@@ -16,6 +16,7 @@ from rampgate.report import write_all
 from rampgate.watch import asked as parts
 from rampgate.watch import finish, heartbeat, messages, state
 from rampgate.watch.engine import Engine
+from rampgate.watch.jumps import Jumps
 from rampgate.watch.messages import Message
 from rampgate.watch.outbox import Outbox, WatchJournal
 from rampgate.watch.speaker import Speaker
@@ -115,7 +116,7 @@ class Watch:
 
     def _begin(self) -> None:
         """Go on with the watch that was killed, where that was not long ago, else begin anew."""
-        self._begun, self._times = self.clock.monotonic(), (0.0, 0.0)
+        self._begun, self.jumps = self.clock.monotonic(), Jumps(self.clock, self.engine.longest_gap)
         self._full = False
         self.before: dict[str, Any] = self.remembered.get("run") or {}
         try:
@@ -146,7 +147,8 @@ class Watch:
         Raises:
             EvidenceError: it cannot be remembered, and is not: the next one sees what it has seen.
         """
-        jump = self._jump()
+        if jump := self.jumps.taken():
+            self.engine.jumped(jump, self.clock.now())
         position, measuring = self.source.position(), self.source.measuring()
         now = self.clock.now()
         found = self.engine.round(now, position, measuring=bool(measuring), wait=wait)
@@ -163,26 +165,6 @@ class Watch:
         self._full = False
         heartbeat.write(self.settings, self.engine, now)
         return found
-
-    @property
-    def clock_jumped(self) -> bool:
-        """Whether the clock was set since the round before, or the machine slept."""
-        return abs(self._ahead) > self.engine.longest_gap
-
-    @property
-    def _ahead(self) -> float:
-        """Seconds that passed by the clock beyond those that passed, since the round before."""
-        then, before = self._times
-        return (self.clock.now() - then) - (self.clock.monotonic() - before) if then else 0.0
-
-    def _jump(self) -> float:
-        """Seconds by which the clock was set since the round before, or the machine slept; 0 for none."""
-        jump, jumped = self._ahead, self.clock_jumped
-        self._times = self.clock.now(), self.clock.monotonic()
-        if not jumped:
-            return 0.0
-        self.engine.jumped(jump, self.clock.now())
-        return jump
 
     def _remember(self, found: Round) -> None:
         for name, rule in self.engine.rules.items():
@@ -230,8 +212,8 @@ class Watch:
         same = all(known in {None, ()} or known == was for known, was in zip(now, before, strict=True))
         if same and self.asked.once and self.before.get("decision") == Decision.ROLLBACK:
             raise RolledBackError(
-                f"run {self.before['id']} has shown that this release must be rolled back: ROLLBACK until its "
-                "percentage or its version is another one"
+                f"run {self.before['id']} has shown that this release must be rolled back: ROLLBACK until "
+                "another percentage or version is in force"
             )
         for name, rule in self.engine.rules.items():
             if name in kept["rules"]:
@@ -275,8 +257,8 @@ class Watch:
                 verdicts.withdraw(run.folder)
             self._outbox.written = book.entry
         self.engine.resume(kept, self.blocks)
-        how = "" if self.asked.once else f"goes on after {gone:.0f} s, which do not count as observed"
-        return run, how
+        lost = ", which do not count as observed" if gone > self.engine.longest_gap else ""
+        return run, "" if self.asked.once else f"goes on after {gone:.0f} s{lost}"
 
     def end(self, *, early: bool = False) -> Verdict:
         """Judge what was observed, write the reports, and wait until what was said is delivered.

@@ -39,12 +39,11 @@ class Reader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stage: StageContext | None = None
-        self._run: Run | None = None
 
     def begin(self, run: Run) -> None:
         """From now on requests carry this run's id."""
         self.close()
-        self._run = run
+        self._stage = StageContext(run, skips=False)
 
     @property
     def source(self) -> Source:
@@ -89,9 +88,8 @@ class Reader:
             self._stage = None
 
     def _context(self) -> Context:
-        if self._run is None:
+        if self._stage is None:
             raise ProbeError("the watch has not begun")
-        self._stage = self._stage or StageContext(self._run, skips=False)
         return self._stage.context()
 
     def _percentage(self) -> float | None:
