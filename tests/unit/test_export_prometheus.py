@@ -194,6 +194,23 @@ def test_bad_options_are_one_line(
     assert (said.exit_code, said.stderr.strip()) == (2, f"rampgate: {line}")
 
 
+def test_settings_without_rules_are_one_line(tmp_path: Path) -> None:
+    """A file of rules that holds none would look like a success."""
+    (tmp_path / "rampgate.toml").write_text('[target]\napi = "http://127.0.0.1:1"\n', encoding="utf-8")
+    said = exported(tmp_path)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "no rules: accepted are policy files, and watch.thresholds" in said.stderr
+
+
+def test_a_secret_is_masked_and_our_own_words_are_not(tmp_path: Path) -> None:
+    """What a variable has filled in reaches no file, not even where it is a word of the format."""
+    text = ONE.replace("the team on call", "tel. 5550100-secret")
+    login = '[login]\npath = "/l"\nbody = { a = "5550100-secret", b = "alert" }\ntoken = "t"\n'
+    written(tmp_path, login + text, policy=[])
+    rules = rules_of(tmp_path)
+    assert rules["errors"]["annotations"]["owner"] == "tel. ***"
+
+
 def test_samples_add_up_where_one_selector_is_part_of_another() -> None:
     """Failures are among all requests, so that the others are what is left of the total."""
     everything, failures = Selector.parse("r"), Selector.parse("r{status=~'5..'}")

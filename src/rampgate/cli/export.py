@@ -14,6 +14,8 @@ from rampgate.model.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rampgate.model.redact import Redactor
+
 _PATH = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -57,23 +59,32 @@ def prometheus(config: str | None, output: Path | None, tests: Path | None) -> i
     path = locate.settings_file("--config", config, os.environ)
     settings, redactor = load(path)
     found = exported(settings, watch_policy.build(settings, path.parent if path else Path()))
-    left = [f"not exported: {name}: {why}" for name, why in found.left_out]
-    notes = ["made by rampgate export prometheus, for Prometheus 2.42 or newer (keep_firing_for)", *left]
-    _write(output, redactor.text(_document(found.to_json(), notes)))
-    if tests and output:
-        here = os.path.relpath(output, tests.parent)
-        without = [
-            f"not tested: {rule.rule.name}: {why}"
-            for rule in found.rules
-            if (why := prometheus_tests.untested(rule, found.interval))
-        ]
-        content = prometheus_tests.test_file(found, here)
-        _write(tests, redactor.text(_document(content, ["for promtool test rules", *without])))
-        left += without
     total = len(found.rules) + len(found.left_out)
+    if not total:
+        raise ConfigurationError(
+            f"{settings.file}: no rules: accepted are policy files, and watch.thresholds"
+        )
+    left = [f"not exported: {redactor.text(f'{name}: {why}')}" for name, why in found.left_out]
+    notes = ["made by rampgate export prometheus, for Prometheus 2.42 or newer (keep_firing_for)", *left]
+    _write(output, _document(_masked(found.to_json(), redactor), notes))
+    if tests and output:
+        names = {rule.rule.name: prometheus_tests.untested(rule, found.interval) for rule in found.rules}
+        without = [f"not tested: {redactor.text(f'{name}: {why}')}" for name, why in names.items() if why]
+        content = prometheus_tests.test_file(found, os.path.relpath(output, tests.parent))
+        _write(tests, _document(_masked(content, redactor), ["for promtool test rules", *without]))
+        left += without
     for line in (*left, f"{len(found.rules)} of {total} rules exported"):
-        click.echo(f"rampgate: {clean(redactor.text(line))}", err=True)
+        click.echo(f"rampgate: {clean(line)}", err=True)
     return ExitCode.PROMOTE
+
+
+def _masked(data: Any, redactor: Redactor) -> Any:
+    """Plain JSON whose texts, but not its keys, are without secrets."""
+    if isinstance(data, dict):
+        return {key: _masked(value, redactor) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_masked(each, redactor) for each in data]
+    return redactor.text(data) if isinstance(data, str) else data
 
 
 def _document(content: dict[str, Any], notes: Iterable[str]) -> str:
