@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate.config.loading import load
+from rampgate.config.policy_files import Monitoring
 from rampgate.errors import ConfigurationError
 from rampgate.model.metrics import Kind
+from rampgate.watch.schedule import schedule_of
 
 if TYPE_CHECKING:
     from rampgate.checks.frame.source import MetricSettings
@@ -163,6 +165,28 @@ def test_an_expression_looks_back_as_far_as_its_ranges(
     """Until so long after a change its value is of before the change, too."""
     assert read(tmp_path, f"{PROMQL}name = 'a'\nvalue = '{expression}'").lookback == seconds
     assert read(tmp_path, f"{PROMQL}name = 'a'\nvalue = '{expression}'\nwindow = '7s'").lookback == 7.0
+
+
+@pytest.mark.parametrize(
+    ("entry", "window", "lookback"),
+    [
+        (PROMQL + "name = 'a'\ncount = 'x'", 600.0, 600.0),
+        (PROMQL + "name = 'a'\ncount = 'x'\nwindow = '1m'", 60.0, 60.0),
+        (PROMQL + "name = 'a'\ntotal = 'x'\nfailed = 'y'", 300.0, 300.0),
+        (PROMQL + "name = 'a'\ntotal = 'x'\nfailed = 'y'\nwindow = '10s'", 30.0, 10.0),
+        (JSON + "name = 'a'\nvalue = 'x'", 300.0, 300.0),
+        (PROMQL + "name = 'a'\nvalue = 'rate(x[2m])'", 300.0, 120.0),
+        ("source = 'redis'\nname = 'a'\nvalue = 'memory'", 300.0, 0.0),
+    ],
+)
+def test_a_window_is_that_of_what_is_read(tmp_path: Path, entry: str, window: float, lookback: float) -> None:
+    """A count has one of its own, its entry's goes first, and none is shorter than the interval."""
+    places = PLACES + "[watch]\nfailures_window = '10m'"
+    file = tmp_path / "rampgate.toml"
+    file.write_text(f"{places}\n[[metrics]]\n{entry}", encoding="utf-8")
+    settings, _ = load(file, from_environment=False)
+    found = schedule_of(settings.table("metrics")[0], settings, Monitoring())
+    assert (found.window, found.lookback) == (window, lookback)
 
 
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))

@@ -61,7 +61,7 @@ class Engine:
             for name, entry in self.entries.items()
         }
         self.metrics = {
-            name: MetricWatch(policy.metrics[name], self._window(name, settings), _edges(policy.of(name)))
+            name: MetricWatch(policy.metrics[name], self.schedules[name].window, _edges(policy.of(name)))
             for name in self.entries
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
@@ -73,11 +73,6 @@ class Engine:
         self.at: float | None = None
         self.observed = 0.0
         self.changed_at = -math.inf
-
-    def _window(self, name: str, settings: Settings) -> float:
-        counts_failures = self.entries[name].counted and name == "database_connection_failures"
-        window = settings.watch.failures_window if counts_failures else self.schedules[name].window
-        return max(window, self.schedules[name].interval)
 
     def _rule(self, rule: WatchRule, settings: Settings, alpha: float) -> RuleWatch:
         metric = rule.threshold.metric

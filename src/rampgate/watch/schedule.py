@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.judging.episodes import Timing
 from rampgate.judging.threshold import Polarity
+from rampgate.model.metrics import Kind
 
 if TYPE_CHECKING:
     from rampgate.checks.frame.source import MetricSettings
@@ -79,7 +80,9 @@ def schedule_of(
     if cron:
         interval = _longest(cron)
     interval = max(interval, pace)
-    window = entry.window or (vitals.aggregation_interval if vitals else watch.window)
+    usual = watch.failures_window if entry.counted and entry.kind is Kind.COUNT else watch.window
+    window = entry.window or (vitals.aggregation_interval if vitals else usual)
+    window = max(window, interval) if entry.counted else window
     return Schedule(
         interval=interval,
         window=window,

@@ -85,8 +85,8 @@ class MetricSettings(Table):
 
     @property
     def lookback(self) -> float | None:
-        """Seconds over which a value looks back, a window that may straddle no change; None: as others."""
-        return self.window
+        """Seconds over which a value looks back, which may straddle no change; None: as others."""
+        return 0.0 if self.window is None else self.window
 
 
 @dataclass(frozen=True)

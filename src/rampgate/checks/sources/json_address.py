@@ -38,6 +38,11 @@ class JsonAddress(CountedSettings):
     time: JMESPath | None = Field(default=None, description="JMESPath of when it was measured")
     admin: bool = Field(default=False, description="asked with `target.admin_token`")
 
+    @property
+    def lookback(self) -> float | None:
+        """As others: how it came about is not known."""
+        return self.window
+
     @model_validator(mode="after")
     def _labels_are_of_a_list(self) -> Self:
         if bool(self.each) is not bool(self.cohort or self.endpoint):

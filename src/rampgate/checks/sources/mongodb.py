@@ -30,11 +30,6 @@ class MongoFigure(MetricSettings):
         """Where the server is."""
         return "mongodb"
 
-    @property
-    def lookback(self) -> float | None:
-        """It is as of now."""
-        return 0.0 if self.window is None else self.window
-
     @model_validator(mode="after")
     def _has_a_pool(self) -> Self:
         if self.value == "connections" and not self.pool_size:

@@ -36,11 +36,6 @@ class OwnProbe(MetricSettings):
         """The immediate stage has these checks of its own."""
         return True
 
-    @property
-    def lookback(self) -> float | None:
-        """It is as of now."""
-        return 0.0 if self.window is None else self.window
-
 
 def measure(metric: OwnProbe, context: Context) -> list[Measurement]:
     """The value; of several services or pages the worst.

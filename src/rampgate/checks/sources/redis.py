@@ -39,11 +39,6 @@ class RedisFigure(MetricSettings):
         """Where the server is."""
         return "redis"
 
-    @property
-    def lookback(self) -> float | None:
-        """It is as of now."""
-        return 0.0 if self.window is None else self.window
-
 
 def measure(metric: RedisFigure, context: Context) -> list[Measurement]:
     """``up``: 1 or 0; ``hit_rate``: counters of look-ups and misses; ``memory``: per cent.
