@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from rampgate.config import watch_policy
@@ -131,3 +132,28 @@ def test_cohorts_are_in_the_plan_where_the_source_names_them(tmp_path: Path) -> 
     planned = {each.check: each.required for each in plan_of(entries, deployment.policy).checks}
     assert planned == {"watch/errors": True, cohorts_of("error_rate"): False, OBSERVED: True}
     assert number_of_tests(entries, deployment.policy) == 3
+
+
+def test_a_release_that_was_rolled_back_for_harm_stays_so_in_the_next_watch(tmp_path: Path) -> None:
+    """What a watch before has shown still rolls back, and is nothing new, also after a kill."""
+    deployment = Deployment(tmp_path, on_failed=6)
+    deployment.rounds(240)
+    assert deployment.engine.fires_anew
+    following = deployment.new_engine()
+    following.cohorts.carry_over(json.loads(json.dumps(deployment.engine.to_json()))["cohorts"])
+    killed = deployment.new_engine()
+    killed.resume(json.loads(json.dumps(following.to_json())), lambda _: [])
+    for engine in (following, killed):
+        assert engine.rolls_back
+        assert not engine.fires_anew
+
+
+def test_a_jump_of_the_clock_is_no_time_of_a_block(tmp_path: Path) -> None:
+    """An hour by which the clock is set makes no block of half an hour complete."""
+    deployment = Deployment(tmp_path, on_failed=6)
+    deployment.rounds(10)
+    before = deployment.engine.cohorts["error_rate"].to_json()["tests"][0]["seconds"]
+    deployment.engine.jumped(3600.0, 3900.0)
+    deployment.engine.at = 3900.0
+    deployment.rounds(3)
+    assert deployment.engine.cohorts["error_rate"].to_json()["tests"][0]["seconds"] - before <= 60.0

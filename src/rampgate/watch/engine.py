@@ -7,10 +7,10 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from rampgate.model.increments import added
-from rampgate.watch.cohorts import comparisons
+from rampgate.watch.compared import Compared
 from rampgate.watch.metrics import MetricWatch
 from rampgate.watch.readers import Readers
-from rampgate.watch.rounds import Position, Round, Transition, cohorts
+from rampgate.watch.rounds import Position, Round, Transition
 from rampgate.watch.rules import RuleWatch
 from rampgate.watch.schedule import schedule_of
 from rampgate.watch.values import broken
@@ -65,7 +65,7 @@ class Engine:
             for name in self.entries
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
-        self.cohorts = comparisons(self.entries, policy.metrics, settings.watch.margin, alpha)
+        self.cohorts = Compared(self.entries, policy.metrics, settings.watch.margin, alpha)
         apart = {name for name, each in self.schedules.items() if each.slow} | _ours(self.entries)
         self.readers = Readers(read, self.entries, apart, self._further)
         self.due = dict.fromkeys(self.entries, 0.0)
@@ -101,7 +101,7 @@ class Engine:
         self._move(position, found)
         for name in results:
             self._judge(name, found)
-            self._compare(name, found, measuring=measuring)
+            self.cohorts.read(self.metrics[name], name, found, measuring=measuring)
             self.due[name] = self.schedules[name].next(at)
         self._observe(found)
         return found
@@ -140,8 +140,7 @@ class Engine:
         )
         if found.changed:
             self.changed_at = found.at
-            for comparison in self.cohorts.values():
-                comparison.changed(anew=self.position[:2] != was[:2])
+            self.cohorts.changed(anew=self.position[:2] != was[:2])
             for name, watched in self.metrics.items():
                 watched.changed()
                 if self.schedules[name].slow:
@@ -168,20 +167,6 @@ class Engine:
             self._note(rule, before, found)
         if watched.increments:
             found.counted[name] = dict(watched.increments)
-
-    def _compare(self, name: str, found: Round, *, measuring: bool) -> None:
-        """Compare the cohorts of what one metric has counted, but for our own load and across a change."""
-        comparison = self.cohorts.get(name)
-        if comparison is None:
-            return
-        before = comparison.result
-        if found.changed or (measuring and self.entries[name].own_traffic == "mixed"):
-            comparison.skip(found.at)
-        elif self.metrics[name].increments:
-            comparison.add(found.at, cohorts(self.metrics[name].increments))
-        after = comparison.result
-        if (before.finding, before.may_roll_back) != (after.finding, after.may_roll_back):
-            found.compared[name] = after
 
     def _rules_of(self, name: str) -> Iterable[RuleWatch]:
         return (rule for rule in self.rules.values() if rule.rule.threshold.metric == name)
@@ -223,7 +208,7 @@ class Engine:
 
     def _rolls_back(self, *, latched: bool) -> bool:
         fired = [rule for rule in self.rules.values() if rule.fired and rule.decides]
-        harm = any(comparison.result.may_roll_back for comparison in self.cohorts.values())
+        harm = self.cohorts.harm(latched=latched)
         return harm or any(latched or not rule.latched for rule in fired)
 
     @property
@@ -244,6 +229,7 @@ class Engine:
             watched.changed()
         for rule in self.rules.values():
             rule.jumped()
+        self.cohorts.skip(at)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of what the next process needs."""
@@ -251,7 +237,7 @@ class Engine:
         return {
             "metrics": {name: watched.to_json() for name, watched in self.metrics.items()},
             "rules": {name: watched.to_json() for name, watched in self.rules.items()},
-            "cohorts": {name: comparison.to_json() for name, comparison in self.cohorts.items()},
+            "cohorts": self.cohorts.to_json(),
             "due": self.due,
             "position": [percentage, list(versions), sorted(instances)],
             "at": self.at,
@@ -273,17 +259,11 @@ class Engine:
         for name, rule in self.rules.items():
             if name in data["rules"]:
                 rule.resume(data["rules"][name], blocks(name))
-        self.resume_cohorts(data)
+        self.cohorts.resume(data.get("cohorts", {}))
         percentage, versions, instances = data["position"]
         self.position = Position(percentage, tuple(versions), frozenset(instances))
         self.at, self.observed = data["at"], data["observed"]
         self.changed_at = -math.inf if data["changed_at"] is None else data["changed_at"]
-
-    def resume_cohorts(self, data: Mapping[str, Any]) -> None:
-        """Go on with the comparisons that to_json wrote."""
-        for name, comparison in self.cohorts.items():
-            if name in data.get("cohorts", {}):
-                comparison.resume(data["cohorts"][name])
 
 
 def _ours(entries: Mapping[str, MetricSettings]) -> set[str]:

@@ -220,7 +220,7 @@ class Watch:
                 ended = bool(self.before.get("ended"))
                 rule.latch(kept["rules"][name], self.clock.now(), same=same, ended=ended)
         if same:
-            self.engine.resume_cohorts(kept)
+            self.engine.cohorts.carry_over(kept.get("cohorts", {}))
 
     def _position_before(self) -> tuple[float | None, tuple[str, ...]]:
         """Percentage and version now, asked under the name of the run before."""
