@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from tests.unit.prometheus_settings import written
 
 from rampgate.cli import main
-from rampgate.watch.promql_selectors import Selector, samples
+from rampgate.model.promql_selectors import Selector, samples
 
 if TYPE_CHECKING:
     from pathlib import Path

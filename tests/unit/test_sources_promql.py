@@ -145,7 +145,7 @@ def test_counters_that_are_none_are_one_clear_line(of: dict[str, Any], entry: An
 
 def test_the_age_is_that_of_the_oldest_of_its_parts() -> None:
     """A quotient is as old as the older of the two, whatever looks back how far."""
-    ages = {'max(timestamp(x{a="say \\"b\\""}))': "1699999900", "max(timestamp(y{}))": "1699999990"}
+    ages = {'max(timestamp(x{a="say \\"b\\""}))': "1699999900", "max(timestamp(y))": "1699999990"}
 
     def answer(query: str) -> Any:
         return [series(ages[query])] if query in ages else [series("0.5")]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rampgate.checks.sources.promql import PromQLQuery
 from rampgate.judging.grammar import plain
 from rampgate.model.metrics import factor
+from rampgate.model.promql_selectors import Selector, selectors
 from rampgate.watch.engine import Engine
 from rampgate.watch.prometheus_rules import AlertingRule, Companion, Export
-from rampgate.watch.promql_selectors import Selector, selectors
 from rampgate.watch.rules import is_test
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.grammar import Aggregation
 from rampgate.model import formats
+from rampgate.model.promql_selectors import Selector, is_scalar
 from rampgate.outcome import Severity
-from rampgate.watch.promql_selectors import Selector, is_scalar
 
 if TYPE_CHECKING:
     from rampgate.checks.sources.promql import PromQLQuery

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from rampgate.model.promql_selectors import Selector, labels_of, plain, samples, series_text
 from rampgate.outcome import Severity
 from rampgate.watch.prometheus_cases import (
     CLEAN,
@@ -16,7 +17,6 @@ from rampgate.watch.prometheus_cases import (
     value_at,
 )
 from rampgate.watch.prometheus_rules import DEAD_MAN, HEARTBEAT, span
-from rampgate.watch.promql_selectors import Selector, labels_of, plain, samples, series_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

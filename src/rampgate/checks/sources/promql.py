@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from datetime import timedelta
@@ -17,6 +16,7 @@ from rampgate.checks.frame.source import Source, finite, refuse
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.io.prometheus import Prometheus
 from rampgate.model.increments import FAILED, TOTAL, Counters
+from rampgate.model.promql_selectors import selectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,6 @@ _NAME = "__name__"
 _LOOKBACK_S = 300
 """Prometheus looks back so far for the newest sample of a series."""
 _INNER = ("expr", "lhs", "rhs", "args", "vector_selector", "param")
-_OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 
 def _parsed(expression: object) -> Any:
@@ -124,19 +123,6 @@ def _reach(node: Any) -> float:
     return own + max(map(_reach, _inside(node)), default=0.0)
 
 
-def _selectors(node: Any) -> Iterator[str]:
-    """The series that an expression reads, as of now."""
-    for each in _inside(node):
-        yield from _selectors(each)
-    if type(node).__name__ == "VectorSelector":
-        yield f"{node.name or ''}{{{','.join(map(_matcher, node.matchers.matchers))}}}"
-
-
-def _matcher(matcher: Any) -> str:
-    operator = _OPERATORS[str(matcher.op).rpartition(".")[2]]
-    return f"{matcher.name}{operator}{json.dumps(matcher.value, ensure_ascii=False)}"
-
-
 def measure(metric: PromQLQuery, context: Context) -> list[Measurement]:
     """The number, or the counters; ``end`` is when the oldest of its samples was taken.
 
@@ -185,9 +171,9 @@ def _oldest(metric: PromQLQuery, ask: Ask, query: str) -> float:
     Raises:
         ProbeError: none of them is scraped any more.
     """
-    selectors = sorted(set(_selectors(_parsed(query))))
-    newest = [pairs[-1][1] for each in selectors for _, pairs in ask(f"max(timestamp({each}))")]
-    if selectors and not newest:
+    read = selectors(query)
+    newest = [pairs[-1][1] for each in read for _, pairs in ask(f"max(timestamp({each}))")]
+    if read and not newest:
         raise refuse(metric, query, "no sample that is not stale", "a series that is scraped")
     return min(newest, default=0.0)
 
