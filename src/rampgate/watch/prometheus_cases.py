@@ -83,7 +83,7 @@ def value_at(rule: AlertingRule, level: int) -> float:
     near = abs(limit) * _NEAR or 1.0
     if level != CLEAN:
         return limit + level * near
-    return next(v for v in (limit - near, limit + near, limit) if not COMPARE[rule.operator](v, limit))
+    return next(v for v in (limit + near, limit - near, limit) if not COMPARE[rule.operator](v, limit))
 
 
 def failed_at(rule: AlertingRule, level: int) -> int:
