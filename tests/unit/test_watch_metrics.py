@@ -143,6 +143,15 @@ def test_an_edge_that_a_threshold_needs_and_no_bucket_has_is_no_reading() -> Non
     assert found.trouble == "no bucket ends at 500 ms; accepted are the edges that there are: 100, 1000"
 
 
+def test_an_edge_that_one_instance_lacks_is_no_reading() -> None:
+    """Its requests above the limit would be counted as none."""
+    limit = parse("response_time_p95 <= 500ms", metrics=KNOWN)
+    found = watched(TIME, edges=frozenset({limit.edge or 0.0}))
+    kinds = {"total": {"a": 5.0, "b": 5.0}, "100.0": {"a": 5.0, "b": 0.0}, "500.0": {"a": 5.0}}
+    found.read([Measurement("response_time", details={"counters": kinds})], 0.0)
+    assert found.trouble == "no bucket ends at 500 ms; accepted are the edges that there are: 100"
+
+
 @pytest.mark.parametrize(
     ("text", "bad", "block", "breaks"),
     [

@@ -77,6 +77,11 @@ def remembered(before: Counters, now: Counters) -> Counters:
     return {kind: {**before.get(kind, {}), **now.get(kind, {})} for kind in {**before, **now}}
 
 
+def edges_of(now: Counters) -> set[float]:
+    """The edges in ms that all of the histograms have."""
+    return {float(kind) for kind in _comparable(now) if kind not in {TOTAL, FAILED}}
+
+
 def _comparable(now: Counters) -> Counters:
     """Without the edges that only some of the histograms have: nothing can be said of all at these."""
     edges = {kind: values for kind, values in now.items() if kind not in {TOTAL, FAILED}}

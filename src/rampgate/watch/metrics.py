@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.model import formats
 from rampgate.model.increments import (
-    FAILED,
-    TOTAL,
     Counters,
     Window,
     added,
     counters_of,
+    edges_of,
     increment,
     remembered,
 )
@@ -166,8 +165,7 @@ class MetricWatch:
 
     def _missing(self, measurements: Sequence[Measurement]) -> str:
         """Which edges that thresholds need some histogram has not."""
-        kinds = [{*(counters_of(each) or {})} - {TOTAL, FAILED} for each in measurements]
-        there = {float(kind) for kind in set.intersection(*kinds)} if kinds else set()
+        there = set.intersection(*(edges_of(counters_of(each) or {}) for each in measurements))
         if self.edges <= there:
             return ""
         missing, known = (
