@@ -201,7 +201,7 @@ def after(
 
 def test_harm_first_holds_then_rolls_back() -> None:
     """Errors of 10 % at the 5 % stage hold within minutes, and roll back after bunches are ruled out."""
-    comparison, findings = Comparison(0.3, 1e-3), []
+    comparison, findings = Comparison(0.3, 1e-3, votes=True), []
     for minute in range(120):
         result = after(comparison, 1, counted((60, 6), (1140, 6)), start=minute).result
         findings.append((result.finding, result.may_roll_back))
@@ -214,7 +214,7 @@ def test_harm_first_holds_then_rolls_back() -> None:
 
 def test_undecided_names_its_need() -> None:
     """While it is undecided the sentence says how much longer it takes at this traffic."""
-    result = after(Comparison(0.3, 1e-3), 3, counted((60, 1), (1140, 6))).result
+    result = after(Comparison(0.3, 1e-3, votes=True), 3, counted((60, 1), (1140, 6))).result
     assert result.finding is Finding.UNDECIDED
     assert result.need_s is not None
     assert "more at this traffic decide" in result.sentence
@@ -222,7 +222,7 @@ def test_undecided_names_its_need() -> None:
 
 def test_a_feature_without_harm_is_called_harmless() -> None:
     """Where both sides fail alike for long enough, it is harmless, and never rolls back."""
-    result = after(Comparison(0.3, 1e-3), 1440, counted((600, 1), (600, 1))).result
+    result = after(Comparison(0.3, 1e-3, votes=True), 1440, counted((600, 1), (600, 1))).result
     assert result.finding is Finding.HARMLESS
     assert not result.may_roll_back
 
@@ -234,7 +234,7 @@ def test_buckets_that_differ_anyway_are_not_trusted() -> None:
         (ENDPOINT, "next", Block(600, 60)),
         (ENDPOINT, "later", Block(600, 1)),
     ]
-    comparison = after(Comparison(0.3, 1e-3), 600, read)
+    comparison = after(Comparison(0.3, 1e-3, votes=True), 600, read)
     assert comparison.result.finding is Finding.UNTRUSTED
     assert "next" in comparison.result.sentence
     assert not comparison.result.may_roll_back
@@ -242,23 +242,30 @@ def test_buckets_that_differ_anyway_are_not_trusted() -> None:
 
 def test_a_source_without_next_and_later_is_named() -> None:
     """The sentence says where the other buckets could not be compared, and not where they were."""
-    without = after(Comparison(0.3, 1e-3), 3, counted((60, 1), (600, 3)))
+    without = after(Comparison(0.3, 1e-3, votes=True), 3, counted((60, 1), (600, 3)))
     assert "no next and later" in without.result.sentence
-    compared = after(Comparison(0.3, 1e-3), 3, counted((60, 1), (600, 3), split=True))
+    compared = after(Comparison(0.3, 1e-3, votes=True), 3, counted((60, 1), (600, 3), split=True))
     assert "no next and later" not in compared.result.sentence
 
 
-def test_requests_are_named_as_such() -> None:
-    """A source that counts requests, and not users, is said to."""
-    read = counted((60, 1), (600, 3))
-    assert "requests are counted" in after(Comparison(0.3, 1e-3), 3, read).result.sentence
-    assert "requests are counted" not in after(Comparison(0.3, 1e-3, votes=True), 3, read).result.sentence
+def test_requests_are_named_as_such_and_hold_nothing() -> None:
+    """A source that counts requests, many of one user, is said to; its split is shown, and is no failure."""
+    read = counted((60, 6), (600, 3))
+    requests, votes = (after(Comparison(0.3, 1e-3, votes=each), 10, read).result for each in (False, True))
+    assert requests.finding is Finding.UNDECIDED
+    assert "surely more, if failures are independent" in requests.sentence
+    assert "requests are counted, not users" in requests.sentence
+    assert votes.finding is Finding.HARMS
+    assert "requests are counted" not in votes.sentence
+    assert after(Comparison(0.3, 1e-3), 120, read).result.may_roll_back
 
 
 def test_other_cohorts_do_not_count() -> None:
     """Users without a cohort, enrolled ones or own traffic, are on neither side."""
     comparison = after(
-        Comparison(0.3, 1e-3), 60, [(ENDPOINT, "enrolled", Block(100, 100)), (ENDPOINT, "", Block(9, 9))]
+        Comparison(0.3, 1e-3, votes=True),
+        60,
+        [(ENDPOINT, "enrolled", Block(100, 100)), (ENDPOINT, "", Block(9, 9))],
     )
     assert comparison.totals == Pair()
     assert comparison.result.finding is Finding.UNDECIDED
@@ -266,7 +273,7 @@ def test_other_cohorts_do_not_count() -> None:
 
 def test_what_is_skipped_does_not_count() -> None:
     """Minutes with our own load, and the reading after them, are left out."""
-    comparison = Comparison(0.3, 1e-3)
+    comparison = Comparison(0.3, 1e-3, votes=True)
     comparison.skip(0.0)
     after(comparison, 2, counted((60, 60), (600, 3)), counted((50, 0), (500, 0)), start=1)
     assert comparison.totals == Pair(50, 0, 500, 0)
@@ -274,7 +281,7 @@ def test_what_is_skipped_does_not_count() -> None:
 
 def test_a_change_of_percentage_begins_anew() -> None:
     """No evidence straddles a change of percentage or version; a rollback that was due stays due."""
-    comparison = after(Comparison(0.3, 1e-3), 15, counted((60, 6), (1140, 6)))
+    comparison = after(Comparison(0.3, 1e-3, votes=True), 15, counted((60, 6), (1140, 6)))
     findings = [comparison.result.finding]
     comparison.changed(anew=True)
     findings.append(comparison.result.finding)
@@ -286,7 +293,7 @@ def test_a_change_of_percentage_begins_anew() -> None:
 
 def test_a_restart_drops_the_block_alone() -> None:
     """A restart of the deployment drops the block that it lies in, and nothing that was shown before."""
-    comparison = after(Comparison(0.3, 1e-3), 30, counted((60, 1), (1140, 6)))
+    comparison = after(Comparison(0.3, 1e-3, votes=True), 30, counted((60, 1), (1140, 6)))
     totals = comparison.totals
     comparison.changed(anew=False)
     assert comparison.totals == totals
@@ -295,8 +302,8 @@ def test_a_restart_drops_the_block_alone() -> None:
 def test_it_goes_on_after_a_kill() -> None:
     """What was written as JSON and read back goes on as if nothing had happened."""
     reads = [counted((60, 2), (570, 3), split=True), counted((55, 0), (600, 2), split=True)]
-    whole = after(Comparison(0.3, 1e-3), 50, *reads)
-    first = after(Comparison(0.3, 1e-3), 30, *reads)
-    second = Comparison(0.3, 1e-3)
+    whole = after(Comparison(0.3, 1e-3, votes=True), 50, *reads)
+    first = after(Comparison(0.3, 1e-3, votes=True), 30, *reads)
+    second = Comparison(0.3, 1e-3, votes=True)
     second.resume(json.loads(json.dumps(first.to_json())))
     assert after(second, 20, *reads, start=30).to_json() == whole.to_json()

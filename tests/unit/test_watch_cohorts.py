@@ -3,18 +3,25 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.unit.fakes import FakeClock
+
 from rampgate.config import watch_policy
 from rampgate.config.loading import load
 from rampgate.model.increments import COUNTERS
 from rampgate.model.measurement import Measurement
+from rampgate.outcome import Decision
+from rampgate.watch.asked import Asked, Source
 from rampgate.watch.cohorts import Finding
 from rampgate.watch.engine import Engine
 from rampgate.watch.finish import OBSERVED, cohorts_of, number_of_tests, plan_of
 from rampgate.watch.rounds import Position
+from rampgate.watch.session import Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rampgate.judging.results import Verdict
     from rampgate.watch.rounds import Round
 
 SETTINGS = """
@@ -31,6 +38,7 @@ total = "requests"
 failed = "failures"
 cohort = "cohort"
 endpoint = "endpoint"
+votes = true
 """
 AT_5 = Position(5.0, ("1.0",))
 
@@ -45,7 +53,7 @@ class Deployment:
 
     def __init__(self, folder: Path, on_failed: int = 0, settings: str = SETTINGS) -> None:
         (folder / "rampgate.toml").write_text(settings, encoding="utf-8")
-        self.settings, _ = load(folder / "rampgate.toml")
+        self.settings, self.redactor = load(folder / "rampgate.toml")
         self.policy = watch_policy.build(self.settings, folder)
         self.on_failed, self.reads = on_failed, 0
         self.engine = self.new_engine()
@@ -157,3 +165,31 @@ def test_a_jump_of_the_clock_is_no_time_of_a_block(tmp_path: Path) -> None:
     deployment.engine.at = 3900.0
     deployment.rounds(3)
     assert deployment.engine.cohorts["error_rate"].to_json()["tests"][0]["seconds"] - before <= 60.0
+
+
+def watched(deployment: Deployment, folder: Path, rounds: int) -> Verdict:
+    """What a watch of so many rounds, half a minute apart, comes to."""
+    clock = FakeClock()
+    source = Source(deployment.read, lambda: AT_5)
+    settings = deployment.settings.model_copy(update={"reports": folder / "reports"})
+    with Watch(settings, deployment.redactor, folder, source, Asked(0), clock) as watch:
+        while rounds and not watch.rolls_back:
+            watch.round()
+            clock.sleep(30.0)
+            rounds -= 1
+        return watch.end()
+
+
+@pytest.mark.parametrize(
+    ("on_failed", "rounds", "decision"),
+    [(0, 20, Decision.PROMOTE), (6, 20, Decision.HOLD), (6, 240, Decision.ROLLBACK)],
+)
+def test_harm_is_in_the_verdict_and_undecided_is_not(
+    tmp_path: Path, on_failed: int, rounds: int, decision: Decision
+) -> None:
+    """Undecided cohorts change no verdict, their split holds, and paired betting rolls back."""
+    verdict = watched(Deployment(tmp_path, on_failed), tmp_path, rounds)
+    result = next(each for each in verdict.checks if each.check == cohorts_of("error_rate"))
+    assert verdict.decision is decision
+    assert "votes failed" in result.message
+    assert [seen.labels["cohort"] for seen in result.shown] == ["on", "off"]

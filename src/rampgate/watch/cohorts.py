@@ -23,6 +23,7 @@ TRUST_ALPHA = 1e-2
 TESTS = 2
 """Tests of chance in one comparison: the one that holds, and the one that rolls back."""
 ON, OFF, NEXT, LATER = "on", "off", "next", "later"
+VOTES = "votes"
 _PERCENT = 100
 
 
@@ -58,7 +59,8 @@ class Comparison:
         margin: points that those who have it may fail more.
         alpha: the chance that the split may ever hold a feature that keeps the margin.
         alpha_rollback: the same of a rollback.
-        votes: whether the source counts one vote per user and minute; else it counts requests.
+        votes: whether the source counts one vote per user and minute; else it counts requests, and the split,
+            which needs failures that are independent, is only shown.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Comparison:
     ) -> None:
         self._margin = margin
         self._alpha, self._alpha_rollback = alpha, min(alpha_rollback, alpha)
-        self._unit = "votes" if votes else "requests"
+        self._unit = VOTES if votes else "requests"
         self._begin()
         self._rolls_back = self._skipped = False
         self._last: float | None = None
@@ -137,13 +139,20 @@ class Comparison:
             says += f"unlike those who get it later ({later})"
             return Result(Finding.UNTRUSTED, says)
         if self._holds:
-            more = self._need(self._test.paired, self._alpha_rollback)
-            says = f"{self._allowed}; holds, for failures of one user in a row could explain it"
-            return Result(Finding.HARMS, self._says(f"{says}{_more(more, ' rule that out')}"), more)
+            return self._split()
         if self._kept:
             says = f"{self._allowed}, and are not used up if failures are independent"
             return Result(Finding.HARMLESS, self._says(says), need_s=0.0)
         return self._undecided()
+
+    def _split(self) -> Result:
+        """Harm, if failures are independent; requests are not, where one user has many."""
+        more = self._need(self._test.paired, self._alpha_rollback)
+        if self._unit == VOTES:
+            says = f"{self._allowed}; holds, for failures of one user in a row could explain it"
+            return Result(Finding.HARMS, self._says(f"{says}{_more(more, ' rule that out')}"), more)
+        says = self._says(f"{self._allowed}, and surely more, if failures are independent")
+        return Result(Finding.UNDECIDED, f"undecided: {says}{_more(more, ' decide')}", more)
 
     def _undecided(self) -> Result:
         total = self.totals
@@ -167,7 +176,7 @@ class Comparison:
         with_it = self._failed(*total[:2])
         without = self._failed(*total[2:])
         checked = "" if any(pair.on for pair in self._sooner.total.values()) else _UNCHECKED
-        counts = "" if self._unit == "votes" else "; requests are counted, not users"
+        counts = "" if self._unit == VOTES else "; requests are counted, not users"
         return f"with the feature {with_it} failed, without it {without}; {more}{checked}{counts}"
 
     def _failed(self, n: int, failures: int) -> str:
