@@ -103,6 +103,9 @@ prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound se
 prove-cohorts: $(STAMP) ## False calls and speed of the comparison of cohorts, simulated (40 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.cohorts $(ARGS)
 
+prove-watch: $(STAMP) ## The watch is killed 20 times, and so are rounds of --once: episodes and messages counted (15 minutes; resumable; not in CI)
+	$(BIN)/python -m proofs.watch $(ARGS)
+
 prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.secrets $(ARGS)
 

@@ -214,7 +214,7 @@ class Engine:
     @property
     def longest_gap(self) -> float:
         """Seconds between two rounds that still counts as observed."""
-        return _INTERVALS * min((each.interval for each in self.schedules.values()), default=0.0)
+        return min((each.longest_gap for each in self.schedules.values()), default=0.0)
 
     def jumped(self, seconds: float, at: float) -> None:
         """The clock was set, or the machine slept: what is known begins anew, and nothing of it is observed.

@@ -33,6 +33,7 @@ class Schedule:
         max_age: seconds after which a sample is none any more.
         slow: whether it is read so seldom that further readings confirm a bad one.
         cron: of a Lighthouse schedule, "" where there is none.
+        pace: seconds between two rounds at least, where something else starts each.
     """
 
     interval: float
@@ -41,6 +42,12 @@ class Schedule:
     max_age: float
     slow: bool
     cron: str = ""
+    pace: float = 0.0
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two readings that still follow one another."""
+        return _LATE * max(self.interval, self.pace)
 
     def next(self, at: float) -> float:
         """When it is read next, after a reading at this time; seconds since the epoch."""
@@ -56,7 +63,7 @@ class Schedule:
         What is good for a time is broken at once; what is bad for a time when it has been so.
         """
         duration = threshold.duration_s if threshold.polarity is Polarity.BAD else 0.0
-        return Timing(duration, recovery, _LATE * self.interval, max(self.max_age, _LATE * self.interval))
+        return Timing(duration, recovery, self.longest_gap, max(self.max_age, self.longest_gap))
 
 
 def schedule_of(
@@ -79,10 +86,9 @@ def schedule_of(
     interval = entry.interval or (vitals.collection_interval if vitals else watch.interval)
     if cron:
         interval = _longest(cron)
-    interval = max(interval, pace)
     usual = watch.failures_window if entry.counted and entry.kind is Kind.COUNT else watch.window
     window = entry.window or (vitals.aggregation_interval if vitals else usual)
-    window = max(window, interval) if entry.counted else window
+    window = max(window, interval, pace) if entry.counted else window
     return Schedule(
         interval=interval,
         window=window,
@@ -90,6 +96,7 @@ def schedule_of(
         max_age=entry.max_age or watch.max_age,
         slow=interval > watch.window and not entry.counted,
         cron=cron,
+        pace=pace,
     )
 
 
