@@ -75,7 +75,10 @@ class Readers:
     def _read_apart(self, name: str, result: Future[list[Result]]) -> None:
         try:
             found = [self._try(name)]
-            found += [self._try(name) for _ in range(self._further(name, found[0]))]
+            for _ in range(self._further(name, found[0])):
+                if isinstance(found[-1], str):
+                    break
+                found.append(self._try(name))
             result.set_result(found)
         except BaseException as error:  # noqa: BLE001  # raised where the result is taken
             result.set_exception(error)

@@ -118,8 +118,8 @@ class Watch:
         """Go on with the watch that was killed, where that was not long ago, else begin anew."""
         self._begun, self.jumps = self.clock.monotonic(), Jumps(self.clock, self.engine.longest_gap)
         self._full = False
-        self.before: dict[str, Any] = self.remembered.get("run") or {}
         try:
+            self.before: dict[str, Any] = self.remembered.get("run") or {}
             self.run, how = self._resume() or (self._start(), "begins")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvidenceError(
@@ -193,7 +193,7 @@ class Watch:
 
     def _start(self) -> Run:
         kept = self.remembered.get("engine")
-        if kept:
+        if kept is not None:
             self._carry_over(kept)
         run_id = session.name_run(clock=self.clock)
         run = session.start(self.setup, run_id, parts.STAGE, clock=self.clock, latest=False)
@@ -242,7 +242,7 @@ class Watch:
         kept = self.remembered.get("engine")
         gone = self.clock.now() - (self.remembered.get("heartbeat") or 0.0)
         subject = parts.subject_of(self.settings, self.policy)
-        if not kept or self.before.get("ended") or self.before["subject"] != subject:
+        if kept is None or self.before.get("ended") or self.before["subject"] != subject:
             return None
         if not 0 <= gone <= RESUMED_WITHIN_S:
             return None

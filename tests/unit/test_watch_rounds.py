@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.watching import COUNTED, SETTINGS, World
+
+from rampgate.config.policy_files import Monitoring
+from rampgate.watch import asked
+from rampgate.watch.engine import Engine
+from rampgate.watch.rounds import Position
+from rampgate.watch.schedule import schedule_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.model.measurement import Measurement
+
+SLOW = SETTINGS.replace('unit = "%"', 'unit = "%"\ninterval = "1h"')
+PROBE = """
+[[metrics]]
+name = "up"
+source = "probe"
+"""
+
+
+def engine(world: World, pace: float = 0.0) -> Engine:
+    """An engine of its own."""
+    rules = asked.rules_of(world.settings, world.folder)
+    puts_off = lambda entry: bool(world.measuring) and entry.source == "probe"  # noqa: E731
+    return Engine(world.settings, rules, world.read, 1e-3, puts_off, pace)
+
+
+@pytest.mark.parametrize(
+    ("settings", "pace", "after", "reads"),
+    [
+        (SETTINGS, 0.0, 29.0, 1),
+        (SETTINGS, 0.0, 30.0, 2),
+        (SETTINGS, 60.0, 14.0, 1),  # cron is never exact: half an interval too soon is due
+        (SETTINGS, 60.0, 15.0, 2),
+        (SLOW, 60.0, 3_569.0, 1),
+        (SLOW, 60.0, 3_570.0, 2),
+    ],
+)
+def test_a_metric_is_read_at_its_own_interval(
+    tmp_path: Path, settings: str, pace: float, after: float, reads: int
+) -> None:
+    """Not sooner, but for rounds that something else starts."""
+    world = World(tmp_path, settings)
+    found = engine(world, pace)
+    found.round(1_000.0, world.position, wait=True)
+    found.round(1_000.0 + after, world.position, wait=True)
+    assert world.reads == reads
+
+
+@pytest.mark.parametrize(
+    ("pace", "gap", "observed"),
+    [(0.0, 60.0, 60.0), (0.0, 61.0, 0.0), (60.0, 119.0, 119.0), (60.0, 121.0, 0.0)],
+)
+def test_a_gap_of_more_than_two_rounds_is_not_observed(
+    tmp_path: Path, pace: float, gap: float, observed: float
+) -> None:
+    """Of a round by cron a minute counts whatever the interval, and what nobody watched never does."""
+    world = World(tmp_path)
+    found = engine(world, pace)
+    found.round(1_000.0, world.position)
+    found.round(1_000.0 + gap, world.position)
+    assert found.observed == observed
+
+
+def test_time_without_a_reading_is_not_observed(tmp_path: Path) -> None:
+    """A required metric that cannot be read leaves a hole in the observed time."""
+    world = World(tmp_path)
+    found = engine(world)
+    for at, value in ((0, 0.5), (30, None), (60, 0.5), (90, 0.5)):
+        world.value = value
+        found.round(1_000.0 + at, world.position)
+    assert found.observed == 60.0
+
+
+@pytest.mark.parametrize(
+    "position",
+    [Position(50.0, ("1",)), Position(25.0, ("2",)), Position(25.0, ("1",), frozenset({"b"}))],
+    ids=["percentage", "version", "restart"],
+)
+def test_after_a_change_a_value_counts_once_its_window_lies_behind(
+    tmp_path: Path, position: Position
+) -> None:
+    """What it looks back on was before the change: five minutes and two intervals."""
+    world = World(tmp_path)
+    found = engine(world)
+    found.round(1_000.0, Position(25.0, ("1",), frozenset({"a"})))
+    assert states_of(found) == {"ok"}
+    world.value = 70.0
+    changed = found.round(1_030.0, position)
+    assert changed.changed
+    assert states_of(found) == {"unknown"}
+    found.round(1_030.0 + 359.0, position)
+    assert states_of(found) == {"unknown"}
+    found.round(1_030.0 + 390.0, position)
+    assert states_of(found) == {"firing"}
+
+
+def states_of(found: Engine) -> set[str]:
+    """Where the rules stand."""
+    return {rule.episode.state.value for rule in found.rules.values()}
+
+
+@pytest.mark.parametrize(
+    ("values", "state", "value"),
+    [
+        ([70.0, 70.0, 70.0], "firing", "70 % of 3"),
+        ([70.0, 0.5, 0.6], "ok", "0.6 % of 3"),
+        ([70.0, None], "unknown", ""),
+        ([0.5], "ok", "0.5 %"),
+    ],
+)
+def test_a_slow_metric_fires_when_the_median_of_further_readings_confirms_it(
+    tmp_path: Path, values: list[float | None], state: str, value: str
+) -> None:
+    """One bad audit in six hours fires nothing, and a confirmed one does not wait for the next."""
+    world = World(tmp_path, SLOW)
+    left = iter(values)
+    read = world.read
+
+    def next_value(entry: object) -> list[Measurement]:
+        world.value = next(left)
+        return read(entry)
+
+    world.read = next_value  # type: ignore[method-assign]
+    found = engine(world)
+    found.round(1_000.0, world.position, wait=True)
+    rule = found.rules["decides"]
+    assert (rule.episode.state.value, rule.value) == (state, value)
+    assert next(left, "none left") == "none left"
+
+
+def test_a_round_does_not_wait_for_what_takes_long(tmp_path: Path) -> None:
+    """An audit of a minute leaves no hole in what is observed of others, and its result is taken later."""
+    world = World(tmp_path, SETTINGS + PROBE)
+    go_on, read = threading.Event(), world.read
+
+    def slowly(entry: object) -> list[Measurement]:
+        if getattr(entry, "source", "") == "probe":
+            go_on.wait(60)
+        return read(entry)
+
+    world.read = slowly  # type: ignore[method-assign]
+    found = engine(world)
+    assert found.round(1_000.0, world.position).read == ["reported"]
+    assert found.next_due() == 1_030.0
+    go_on.set()
+    later = found.round(1_030.0, world.position, wait=True)
+    assert set(later.read) == {"reported", "up"}
+    assert found.metrics["up"].reading
+
+
+def test_an_own_probe_is_put_off_while_the_target_is_measured(tmp_path: Path) -> None:
+    """Nothing of ours disturbs a run that measures; what is not read for too long is not known."""
+    world = World(tmp_path, SETTINGS + PROBE)
+    found = engine(world)
+    found.round(1_000.0, world.position, wait=True)
+    world.measuring = "run r-1"
+    assert found.round(1_030.0, world.position, measuring=True, wait=True).read == ["reported"]
+    found.round(1_200.0, world.position, measuring=True, wait=True)
+    assert "put off" in found.metrics["up"].trouble
+    world.measuring = ""
+    assert "up" in found.round(1_230.0, world.position, wait=True).read
+
+
+def test_a_trigger_on_counts_waits_for_its_test_and_an_alert_for_its_duration(tmp_path: Path) -> None:
+    """One bad window is chance for a trigger; a critical alert on counts fires, and decides nothing."""
+    alert = "{name: Errors, condition: error_rate > 2%, severity: critical, duration: 30s}"
+    (tmp_path / "alerts.yml").write_text(f"alerts:\n  api:\n    - {alert}\n", encoding="utf-8")
+    settings = 'policy = "alerts.yml"\n' + SETTINGS.replace(
+        "[[metrics]]", 'trigger = { expect = "error_rate < 2%", severity = "critical" }\n[[metrics]]', 1
+    )
+    world = World(tmp_path, settings + COUNTED)
+    found = engine(world)
+    for number in range(3):
+        found.round(1_000.0 + 30 * number, world.position)
+        world.counters = {"total": world.counters["total"] + 40, "failed": world.counters["failed"] + 1}
+    assert (found.rules["trigger"].episode.state.value, found.rules["Errors"].episode.state.value) == (
+        "ok",
+        "firing",
+    )
+    assert not found.rolls_back
+    for number in range(3, 12):
+        found.round(1_000.0 + 30 * number, world.position)
+        world.counters = {"total": world.counters["total"] + 400, "failed": world.counters["failed"] + 200}
+    assert found.rules["trigger"].episode.state.value == "firing"
+    assert found.rolls_back
+
+
+def test_the_schedule_of_lighthouse_is_the_policy_files(tmp_path: Path) -> None:
+    """Five fields of cron in UTC, unless the entry has an interval of its own."""
+    world = World(
+        tmp_path, SETTINGS + '[[metrics]]\nname = "lighthouse_performance_score"\nsource = "probe"\n'
+    )
+    monitoring = Monitoring.model_validate({"lighthouse": {"schedule": "0 */6 * * *"}})
+    entry = world.settings.table("metrics")[1]
+    found = schedule_of(entry, world.settings, monitoring)
+    assert found.slow
+    for hour, due in ((0, 6), (5, 6), (6, 12), (23, 24)):
+        at = datetime(2026, 3, 1, hour, 1, tzinfo=UTC).timestamp()
+        assert found.next(at) == datetime(2026, 3, 1, tzinfo=UTC).timestamp() + due * 3_600
+
+
+def test_what_was_kept_is_known_in_the_next_process(tmp_path: Path) -> None:
+    """A value that is not due in this round of cron is known from the one before."""
+    world = World(tmp_path, SLOW + COUNTED)
+    before = engine(world, 60.0)
+    before.round(1_000.0, world.position, wait=True)
+    after = engine(world, 60.0)
+    after.resume(before.to_json(), lambda _: ())
+    after.round(1_060.0, world.position, wait=True)
+    assert states_of(after) == {"ok"}
+    assert world.reads == 3

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.watching import COUNTED, SETTINGS, World, states
+
+from rampgate.errors import ConfigurationError, EvidenceError
+from rampgate.evidence import verdicts
+from rampgate.judging.verdict import dumps
+from rampgate.outcome import Decision, Outcome
+from rampgate.watch import state
+from rampgate.watch.rounds import Position
+from rampgate.watch.session import RolledBackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.judging.results import Verdict
+    from rampgate.watch.session import Watch
+
+KEPT, WARNED, BAD = 0.5, 3.0, 70.0
+
+
+def outcomes(verdict: Verdict) -> dict[str, Outcome | None]:
+    """Name of each check of a watch -> how it ended."""
+    return {result.check.partition("/")[2]: result.outcome for result in verdict.checks}
+
+
+def events(watch: Watch) -> list[str]:
+    """What the journal says to its reader."""
+    (path,) = watch.run.folder.glob("journal-*.jsonl")
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [record["text"] for record in records if record["type"] == "event"]
+
+
+@pytest.mark.parametrize(
+    ("values", "decision", "warns", "decides", "observed"),
+    [
+        ([KEPT] * 11, Decision.PROMOTE, "passed", "passed", "passed"),
+        ([KEPT] * 5, Decision.HOLD, "passed", "passed", "undecided"),
+        ([*[KEPT] * 5, WARNED, *[KEPT] * 6], Decision.HOLD, "failed", "passed", "passed"),
+        ([*[KEPT] * 10, BAD], Decision.ROLLBACK, "failed", "failed", "passed"),
+        ([None] * 11, Decision.HOLD, "error", "error", "undecided"),
+        ([*[KEPT] * 10, None], Decision.HOLD, "error", "error", "passed"),
+    ],
+)
+def test_every_end_of_a_watch_is_a_verdict(  # one column each
+    tmp_path: Path, values: list[Any], decision: Decision, warns: str, decides: str, observed: str
+) -> None:
+    """Kept all the time promotes; a warning, blindness or too little time holds; a critical rolls back."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, values)
+        verdict = watch.end()
+    assert verdict.decision is decision
+    assert outcomes(verdict) == {"warns": warns, "decides": decides, "observed": observed}
+    assert dumps(verdicts.judge(watch.run.folder)) == dumps(verdict)
+
+
+def test_a_watch_never_moves_latest(tmp_path: Path) -> None:
+    """Whoever judges the latest run judges the one that measured, whatever watches beside it."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT])
+    assert not (tmp_path / "reports" / "latest").exists()
+
+
+@pytest.mark.parametrize(
+    ("gone", "same_run", "pending"),
+    [(45.0, True, "firing"), (3_500.0, True, "pending"), (4_000.0, False, "pending")],
+)
+def test_a_watch_goes_on_within_an_hour_and_begins_anew_later(
+    tmp_path: Path, *, gone: float, same_run: bool, pending: str
+) -> None:
+    """Time when nobody watched makes nothing older; after an hour what was pending is not known."""
+    world = World(
+        tmp_path, SETTINGS.replace('"reported < 2%"', '{ expect = "reported > 2% for 1m", bad = true }')
+    )
+    with world.watch() as first:
+        world.rounds(first, [WARNED, WARNED])
+    world.clock.sleep(gone - 30.0)
+    with world.watch() as second:
+        world.rounds(second, [WARNED])
+    assert (first.run.id == second.run.id) is same_run
+    assert states(second)["warns"] == pending
+    assert second.engine.observed == (first.engine.observed + gone if gone < 60 else same_run * 30.0)
+
+
+def test_what_fires_goes_on_in_the_next_watch_and_a_critical_failure_stays_one(tmp_path: Path) -> None:
+    """A critical failure is latched for its release, and another release begins without it."""
+    world = World(tmp_path)
+    with world.watch() as first:
+        world.rounds(first, [BAD])
+        first.end()
+    with world.watch() as second:
+        assert second.run.id != first.run.id
+        world.rounds(second, [KEPT])
+        assert states(second)["decides"] == "recovering"
+        assert second.rolls_back
+        assert not second.engine.fires_anew
+    world.position = Position(5.0, ("1",))
+    world.clock.sleep(4_000.0)
+    with world.watch() as third:
+        assert states(third)["decides"] == "firing"
+        world.rounds(third, [KEPT, KEPT, KEPT, KEPT])
+        assert not third.rolls_back
+        assert states(third)["decides"] == "ok"
+
+
+def test_another_release_that_is_as_bad_rolls_back_for_itself(tmp_path: Path) -> None:
+    """An episode that goes on over a change of percentage counts for the new one as soon as it is broken."""
+    world = World(tmp_path)
+    with world.watch() as first:
+        world.rounds(first, [BAD])
+        first.end()
+    world.position = Position(5.0, ("1",))
+    with world.watch() as second:
+        assert not second.rolls_back
+        world.rounds(second, [BAD])
+        world.clock.sleep(400)
+        world.rounds(second, [BAD])
+        assert second.engine.fires_anew
+
+
+def test_rounds_by_cron_after_a_rollback_say_so_and_start_nothing(tmp_path: Path) -> None:
+    """Cron goes on for hours: no run, no message and no command each minute."""
+    world = World(tmp_path)
+    with world.watch(once=True) as first:
+        world.rounds(first, [BAD])
+        first.end()
+    with pytest.raises(RolledBackError, match="another percentage or version"):
+        world.watch(once=True)
+    assert len(list((tmp_path / "reports").glob("2*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["rampgate.evidence.verdicts.finish", "rampgate.watch.session.write_all"],
+    ids=["journal", "verdict"],
+)
+def test_a_watch_that_is_killed_while_it_is_judged_is_judged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """What the killed process wrote of the end is taken back, and each check stands there once."""
+    world = World(tmp_path)
+    with world.watch() as first:
+        world.rounds(first, [KEPT] * 11)
+
+        def killed(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(place, killed)
+            with pytest.raises(KeyboardInterrupt):
+                first.end()
+    with world.watch() as second:
+        assert second.run.id == first.run.id
+        verdict = second.end()
+    assert verdict.decision is Decision.PROMOTE
+    assert [record["check"] for record in verdict.records if record["type"] == "check"] == [
+        "watch/warns",
+        "watch/decides",
+        "watch/observed",
+    ]
+
+
+@pytest.mark.parametrize("jump", [3_600.0, -3_600.0])
+def test_a_clock_that_jumps_is_noted_and_the_rounds_go_on(tmp_path: Path, jump: float) -> None:
+    """An hour forward or back is not observed, and the next reading does not wait for it."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT] * 3)
+        before, reads = watch.engine.observed, world.reads
+        world.clock.time += jump
+        world.clock.set_by += jump
+        world.rounds(watch, [KEPT, KEPT])
+        assert world.reads == reads + 2
+        assert watch.engine.observed == before + 30.0
+        assert any("clock went 1 h" in text for text in events(watch))
+        assert states(watch) == {"warns": "ok", "decides": "ok"}
+
+
+def test_a_round_that_cannot_be_remembered_is_seen_again(tmp_path: Path) -> None:
+    """On a full disk nothing of a round counts, and an episode that it began begins with the next."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT])
+        watch.remembered._database.execute(
+            "CREATE TEMP TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        )
+        with pytest.raises(EvidenceError, match="disk is full"):
+            world.rounds(watch, [WARNED])
+        assert states(watch)["warns"] == "ok"
+        watch.remembered._database.execute("DROP TRIGGER full")
+        world.clock.sleep(30)
+        world.rounds(watch, [WARNED])
+        assert watch.engine.rules["warns"].episode.number == 1
+        assert watch.engine.observed == 0.0
+        assert sum("warns fires" in text for text in events(watch)) == 1
+
+
+def test_other_rules_begin_a_run_of_their_own(tmp_path: Path) -> None:
+    """A plan is met by its own records: rules that are added or removed are no part of the run before."""
+    world = World(tmp_path)
+    with world.watch() as first:
+        world.rounds(first, [WARNED])
+    world.use(SETTINGS.replace("decides = {", "others = {"))
+    with world.watch() as second:
+        world.rounds(second, [KEPT])
+    assert first.run.id != second.run.id
+    assert states(second) == {"warns": "recovering", "others": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("PRAGMA user_version = 9", "newer rampgate"),
+        ("UPDATE state SET value = '{}' WHERE key = 'engine'", "is damaged"),
+        ("UPDATE state SET value = '[1' WHERE key = 'run'", "is damaged"),
+        (None, "moved away"),
+    ],
+)
+def test_a_state_file_that_cannot_be_used_is_named(tmp_path: Path, damage: str | None, says: str) -> None:
+    """Of a newer version, damaged, or something else: one line with the file, and nothing is lost of it."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT])
+    path = state.file_of(world.settings)
+    if damage:
+        with sqlite3.connect(path) as database:
+            database.execute(damage)
+        database.close()
+    else:
+        for each in path.parent.iterdir():
+            each.write_bytes(b"no database" * 100)
+    with pytest.raises(EvidenceError, match=says) as error:
+        world.watch()
+    assert str(path) in str(error.value)
+    assert path.exists()
+
+
+def test_an_unknown_channel_is_named_before_anything_begins(tmp_path: Path) -> None:
+    """watch.alerts names channels of [[alerts]]; a wrong one is an error of the settings."""
+    world = World(tmp_path, SETTINGS.replace("[watch]\n", '[watch]\nalerts = ["on-cal"]\n'))
+    with pytest.raises(ConfigurationError, match=r"watch\.alerts: found 'on-cal'"):
+        world.watch()
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_command_runs_once_and_its_failure_is_said(tmp_path: Path) -> None:
+    """A rollback runs the command with the run's name, once, also when the next watch rolls back again."""
+    ran = tmp_path / "ran"
+    world = World(tmp_path)
+    command = ["sh", "-c", f'echo "$RAMPGATE_RUN" >> {ran}; exit 3']
+    with world.watch(command=command) as watch:
+        world.rounds(watch, [BAD])
+        watch.end()
+    assert ran.read_text(encoding="utf-8").split() == [watch.run.id]
+    assert watch.troubles == ["on_critical: it ended with exit code 3"]
+    with world.watch(command=command) as second:
+        world.rounds(second, [KEPT])
+        assert second.end().decision is Decision.ROLLBACK
+    assert ran.read_text(encoding="utf-8").split() == [watch.run.id]
+
+
+def test_a_metric_that_cannot_be_read_is_said_and_so_is_its_return(tmp_path: Path) -> None:
+    """Once after max_age without a reading, and once when it is read again."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT, *[None] * 8, KEPT, KEPT])
+        said = [text for text in events(watch) if "read" in text]
+    assert [text.partition(",")[0] for text in said] == ["reported cannot be read", "reported is read again"]
+
+
+def test_counts_of_a_trigger_survive_the_process(tmp_path: Path) -> None:
+    """The test of a trigger goes on in the next process with all that was counted, and the journal has it."""
+    settings = SETTINGS.replace("[[metrics]]", 'errors = "error_rate < 2%"\n[[metrics]]') + COUNTED
+    world = World(tmp_path, settings)
+    evidence = []
+    for _ in range(4):
+        with world.watch(once=True) as watch:
+            world.counters = {"total": world.counters["total"] + 400, "failed": world.counters["failed"] + 4}
+            world.rounds(watch, [KEPT], every=60.0)
+            test = watch.engine.rules["errors"].test
+            assert test
+            evidence.append((test.seconds, test.log_evidence))
+    assert [seconds for seconds, _ in evidence] == [0, 1, 2, 3]
+    with world.watch(once=True) as watch:
+        verdict = watch.end()
+    (seen,) = [record["measurement"] for record in verdict.records if record["type"] == "measurement"]
+    assert (seen["n"], seen["failures"]) == (1200, 12)
+
+
+def test_an_own_probe_is_put_off_while_the_target_is_measured(tmp_path: Path) -> None:
+    """The minutes are marked in the journal, and other metrics are read on."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.measuring = "run r-1 (process 7, since 3 s)"
+        world.rounds(watch, [KEPT])
+        (path,) = watch.run.folder.glob("journal-*.jsonl")
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [record["measuring"] for record in records if record["type"] == "reading"] == [world.measuring]
