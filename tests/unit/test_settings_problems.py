@@ -116,7 +116,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
             (
                 "metrics[1].query: unknown key; accepted are admin, buckets, cohort, count, each, endpoint, "
                 "failed, interval, max_age, name, own_traffic, path, required, responses, show_only, source, "
-                "time, total, unit, value, watch_only, window"
+                "time, total, unit, value, votes, watch_only, window"
             ),
         ),
         ("source = 'query'\nquery = 5", "metrics[1].query: found 5; input should be a valid string"),

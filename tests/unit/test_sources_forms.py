@@ -84,7 +84,7 @@ def test_an_entry_says_what_is_read(
         (PROMQL + "name = 'a'\nvalue = 'x'\ncount = 'y'", "", "found value and count; accepted are"),
         (PROMQL + "name = 'a'\ntotal = 'x'", "", "found total; accepted are"),
         (PROMQL + "name = 'a'\ncount = 'x'\nresponses = 'y'", "", "found responses without value"),
-        (PROMQL + "name = 'a'\nvalue = 'x'\ncohort = 'c'", "", "found cohort or endpoint beside value"),
+        (PROMQL + "name = 'a'\nvalue = 'x'\ncohort = 'c'", "", "found cohort, endpoint or votes beside"),
         (PROMQL + "name = 'error_rate'\ntotal = 'x'\nbuckets = 'y'", "",
          "found a latency, and error_rate is a rate; accepted"),
         (PROMQL + "name = 'database_query_time'\ncount = 'x'", "",

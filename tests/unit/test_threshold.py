@@ -242,9 +242,9 @@ def test_source_and_metric_read_back(threshold: Threshold) -> None:
 
 def test_metrics_of_the_settings() -> None:
     """A metric that the settings declare is known, a whole name goes before a percentile, its unit counts."""
-    own = {"web_vitals_lcp_p75": Metric("web_vitals_lcp_p75", Kind.VALUE, "ms", "largest contentful paint")}
+    own = {"queue_wait_p75": Metric("queue_wait_p75", Kind.VALUE, "ms", "waiting for a worker")}
 
-    threshold = parse("web_vitals_lcp_p75 > 3s", bad=True, metrics={**METRICS, **own})
+    threshold = parse("queue_wait_p75 > 3s", bad=True, metrics={**METRICS, **own})
 
-    assert (threshold.metric, threshold.aggregation, threshold.limit) == ("web_vitals_lcp_p75", V, 3000)
+    assert (threshold.metric, threshold.aggregation, threshold.limit) == ("queue_wait_p75", V, 3000)
     assert "is no known metric" in validate(threshold)[0]

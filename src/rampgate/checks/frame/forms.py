@@ -56,8 +56,10 @@ class CountedSettings(MetricSettings):
             raise ValueError(f"found {' and '.join(given) or 'nothing that is read'}; {_ACCEPTED}")
         if self.counted and self.responses:
             raise ValueError("found responses without value; accepted is value beside it")
-        if not self.counted and (self.cohort or self.endpoint):
-            raise ValueError("found cohort or endpoint beside value; accepted are they beside counters")
+        if not self.counted and (self.cohort or self.endpoint or self.votes):
+            raise ValueError(
+                "found cohort, endpoint or votes beside value; accepted are they beside counters"
+            )
         if self.name == FEEDBACK and not self.responses:
             raise ValueError(f"found {FEEDBACK}, a mean, without responses; accepted is value with responses")
         return self

@@ -21,7 +21,7 @@ class MongoFigure(MetricSettings):
 
     source: Literal["mongodb"] = "mongodb"
     value: Literal["up", "connections"] = Field(
-        description="`connections`: in use, in per cent of `pool_size`"
+        description="`up`: 1 or 0; `connections`: in use, in per cent of `pool_size`"
     )
     pool_size: int | None = Field(default=None, ge=1, description="connections that the application may have")
 

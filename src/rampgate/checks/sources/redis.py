@@ -23,7 +23,7 @@ class RedisFigure(MetricSettings):
 
     source: Literal["redis"] = "redis"
     value: Literal["up", "hit_rate", "memory"] = Field(
-        description="`hit_rate`: of the look-ups in the window; `memory`: in per cent of what it may use"
+        description="`up`: 1 or 0; `hit_rate`: in the window; `memory`: in per cent of what it may use"
     )
     memory_limit: Size | None = Field(
         default=None, gt=0, description="what it may use, where its own maxmemory does not say so"
