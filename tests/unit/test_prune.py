@@ -85,9 +85,9 @@ def test_a_dry_run_removes_nothing(project: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        ({"version": "2"}, "of the release that e has now"),
+        ({"version": "2", "stage": "load"}, "the newest load of the release that e has now"),
         ({"stage": "predeploy", "version": "1"}, "a baseline of e"),
-        ({"environment": "other"}, "of the release that other has now"),
+        ({"environment": "other"}, "the newest immediate of the release that other has now"),
     ],
 )
 def test_a_run_that_is_used_stays(project: Path, told: dict[str, Any], reason: str) -> None:
@@ -97,6 +97,15 @@ def test_a_run_that_is_used_stays(project: Path, told: dict[str, Any], reason: s
     run(project, "young", YOUNG, version="2")
     assert f"kept used: {reason}" in prune().output
     assert left(project) == {"used", "young"}
+
+
+def test_of_the_current_release_the_newest_run_of_each_stage_stays(project: Path) -> None:
+    """A release that lasts for months, watched each day, does not keep every run of it."""
+    for name, days in (("first", OLD + 1), ("second", OLD)):
+        run(project, name, days, stage="watch")
+    run(project, "young", YOUNG)
+    prune()
+    assert left(project) == {"second", "young"}
 
 
 def test_the_baseline_of_the_version_before_stays(project: Path) -> None:

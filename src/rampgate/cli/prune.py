@@ -28,8 +28,8 @@ _DAY_S = 86_400.0
 def prune(keep: str | None, *, dry_run: bool, config: str | None, reports: Path | None) -> int:
     r"""Remove the runs that ended longer ago than --keep (default: retention of production-monitoring.yml).
 
-    The latest run stays, and so do those that go on, those of the release that an environment has now, and
-    those that baselines come from. A folder that is no run is left alone.
+    The latest run stays, and so do those that go on, the newest of each stage of the release that an
+    environment has now, and those that baselines come from. A folder that is no run is left alone.
 
     \b
     Examples:

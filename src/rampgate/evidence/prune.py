@@ -107,11 +107,14 @@ def _used(reports: Path, starts: Mapping[Path, list[dict[str, Any]]]) -> dict[st
     found = {run: f"a baseline of {name}" for name in environments for run in _baselines(reports, name)}
     for name in environments:
         mine = [each for each in headers if _release(each[1])[0] == name]
-        current = _release(max(mine, key=lambda each: float(each[1]["time"]))[1])
+        mine.sort(key=lambda each: float(each[1]["time"]))
+        current, newest = _release(mine[-1][1]), dict[tuple[str, ...], str]()
         for folder, start in mine:
             parts = 2 if start["stage"] == baseline.STAGE else 3
             if _release(start)[:parts] == current[:parts]:
-                found[folder.name] = f"of the release that {name} has now"
+                newest[start["stage"], *start.get("steps", ())] = folder.name
+        for (stage, *_), run in newest.items():
+            found[run] = f"the newest {stage} of the release that {name} has now"
     return {**found, latest.name: "the latest run"} if latest.is_dir() else found
 
 
