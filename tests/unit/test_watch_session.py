@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.watching import COUNTED, SETTINGS, World, states
 
-from rampgate.errors import ConfigurationError, EvidenceError
+from rampgate.errors import ConfigurationError, EvidenceError, RefusedError
 from rampgate.evidence import verdicts
+from rampgate.evidence.lock import measured_by, target_lock, watch_lock
 from rampgate.judging.verdict import dumps
 from rampgate.outcome import Decision, Outcome
 from rampgate.watch import state
+from rampgate.watch.prometheus_rules import HEARTBEAT
 from rampgate.watch.rounds import Position
 from rampgate.watch.session import RolledBackError
 
@@ -303,3 +307,46 @@ def test_an_own_probe_is_put_off_while_the_target_is_measured(tmp_path: Path) ->
         (path,) = watch.run.folder.glob("journal-*.jsonl")
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [record["measuring"] for record in records if record["type"] == "reading"] == [world.measuring]
+
+
+def test_a_second_watch_of_a_target_is_refused_by_name(tmp_path: Path) -> None:
+    """One watch per target: the other one's process is named, and its lock is free when it ends."""
+    world = World(tmp_path)
+    with watch_lock(world.settings):
+        says = rf"watched already, by process {os.getpid()}, since \d+ s"
+        with pytest.raises(RefusedError, match=says), watch_lock(world.settings):
+            pass
+        assert measured_by(world.settings) == ""
+    with watch_lock(world.settings):
+        pass
+
+
+def test_a_measuring_run_is_noticed_by_its_lock(tmp_path: Path) -> None:
+    """Whoever measures is named with its run, and looking does not take the lock from the next one."""
+    world = World(tmp_path)
+    assert measured_by(world.settings) == ""
+    with target_lock(world.settings, "run-7", wait=False, progress=print):
+        assert "run run-7 (process" in measured_by(world.settings)
+    assert measured_by(world.settings) == ""
+
+
+def test_a_channel_that_hangs_delays_no_round(tmp_path: Path) -> None:
+    """Rounds wait for no message; one that nobody takes is named at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"json://127.0.0.1:{silent.getsockname()[1]}/"
+        channel = f'[[alerts]]\nname = "on-call"\nurl = "{url}"\ntimeout = "1s"\n'
+        world = World(tmp_path, SETTINGS + channel)
+        with world.watch() as watch:
+            world.rounds(watch, [KEPT, KEPT])
+            watch.pause()
+    assert watch.troubles == ["on-call: not delivered: no answer within 1 s"]
+
+
+def test_the_heartbeat_is_a_metric_that_prometheus_collects(tmp_path: Path) -> None:
+    """After each round the file beside the watch's own says when that was."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT])
+    text = state.file_of(world.settings).with_suffix(".prom").read_text(encoding="utf-8")
+    labels = '{environment="test",target="deployment"}'
+    assert f"{HEARTBEAT}{labels} {world.clock.now() - 30.0:.3f}\n" in text

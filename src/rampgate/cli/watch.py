@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 from typing import Any
 
@@ -30,8 +31,10 @@ def watch(**options: Any) -> int:
       rampgate watch                         30 minutes
       rampgate watch --for 24h               a soak; Ctrl-C judges what was observed
       * * * * *  rampgate watch --once --for 24h      the same from cron: 10 until 24 h are observed
-      rampgate watch --on-critical "./page-somebody.sh"
+      rampgate watch --on-critical "./roll-back.sh"   runs once, when a critical rule fires
+      rampgate watch --demo --for 5m         the reference deployment, with visitors of its own
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, from the beginning
     from rampgate.checks.frame.table import seconds
     from rampgate.errors import ConfigurationError
     from rampgate.watch import command

@@ -128,13 +128,16 @@ def _watch(watch: Watch, display: Display) -> ExitCode:
 
 def _rounds(watch: Watch, display: Display) -> None:
     """Rounds, each as something is due, until the watch is over."""
-    once = watch.asked.once
+    once, said = watch.asked.once, ""
     while True:
         over = watch.over  # what takes long is waited for at the end
         try:
             display.show(watch, watch.round(wait=once or over))
+            said = ""
         except EvidenceError as error:  # a full disk: this round does not count as observed
-            display.line(str(error))
+            display.line(str(error)) if str(error) != said else None
+            said = str(error)
+            watch.clock.sleep(min(watch.engine.longest_gap / 2, _LONGEST_PAUSE_S))
         _say(watch, display)
         if once or over or watch.rolls_back:
             return

@@ -86,9 +86,11 @@ class WatchState:
                         self._database.execute(statement)
                     self._database.execute(f"PRAGMA user_version = {VERSION}")
         except (OSError, sqlite3.Error) as error:
-            raise EvidenceError(
-                f"{path}: cannot be read or written: {error} (moved away, the watch begins anew)"
-            ) from None
+            damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            )
+            hint = " (moved away, the watch begins anew)" if damaged else ""
+            raise EvidenceError(f"{path}: cannot be read or written: {error}{hint}") from None
         if version > VERSION:
             self.close()
             raise EvidenceError(f"{path}: is of a newer rampgate (version {version}, here {VERSION})")
