@@ -129,7 +129,24 @@ class Canaries:
     def _names(self, place: str) -> list[str]:
         return ["email", "password", "answer"] if place == "login.body" else [NAME]
 
+    def _sources(self, kind: Any, place: str) -> list[Any]:
+        """An entry of [[metrics]] for each source that can hold a secret."""
+        sources = [get_args(part)[0] for part in get_args(get_args(kind)[0])]
+        kept = [source for source in sources if self._secret(source)]
+        named = {"value": "up", "watch_only": True}
+        return [
+            {
+                **self._table(source, f"{place}.{number}"),
+                **named,
+                "source": source.model_fields["source"].default,
+                "name": f"{NAME}{number or ''}",
+            }
+            for number, source in enumerate(kept)
+        ]
+
     def _list(self, kind: Any, place: str) -> list[Any]:
+        if place == "metrics":
+            return self._sources(kind, place)
         made = [self._value(kind, place)]
         if CommandPart in get_args(kind):
             variable = f"CANARY_{len(self.environ)}"
