@@ -120,7 +120,7 @@ def refuse_another_root(config: pytest.Config) -> None:
     given = {
         "inifile": typed.inifilename,
         "override_ini": typed.override_ini,
-        "args": config.option.file_or_dir,
+        "args": getattr(config.option, "file_or_dir", typed.file_or_dir),  # of --help there is none
         "rootdir_cmd_arg": typed.rootdir,
         "invocation_dir": config.invocation_params.dir,
     }
