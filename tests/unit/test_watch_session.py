@@ -114,6 +114,26 @@ def test_what_fires_goes_on_in_the_next_watch_and_a_critical_failure_stays_one(t
         assert states(third)["decides"] == "ok"
 
 
+def test_a_trigger_on_counts_that_fired_fails_the_next_watch_too(tmp_path: Path) -> None:
+    """What its test has shown of a release stays shown, though the next watch counts nothing but good."""
+    critical = 'errors = { expect = "error_rate < 2%", severity = "critical" }\n[[metrics]]'
+    world = World(tmp_path, SETTINGS.replace("[[metrics]]", critical) + COUNTED)
+
+    def counted(failed: int, rounds: int) -> Decision:
+        with world.watch() as watch:
+            for _ in range(rounds):
+                total = world.counters["total"]
+                world.counters = {"total": total + 400, "failed": world.counters["failed"] + failed}
+                world.rounds(watch, [KEPT])
+            return watch.end().decision
+
+    assert counted(failed=200, rounds=12) is Decision.ROLLBACK
+    assert counted(failed=0, rounds=12) is Decision.ROLLBACK
+    world.position = Position(5.0, ("1",))
+    world.clock.sleep(4_000.0)
+    assert counted(failed=0, rounds=13) is Decision.PROMOTE
+
+
 def test_another_release_that_is_as_bad_rolls_back_for_itself(tmp_path: Path) -> None:
     """An episode that goes on over a change of percentage counts for the new one as soon as it is broken."""
     world = World(tmp_path)

@@ -102,8 +102,6 @@ def ending(watched: RuleWatch, trouble: str, *, decided: bool) -> Ending:
 
 def _fired(watched: RuleWatch, *, decided: bool) -> Ending:
     says = f"fired at {moment(watched.fired_at)}, {watched.rule.threshold}: {watched.fired_value}"
-    if watched.test is not None:
-        return Ending(None, says, watched.severity)
     if watched.severity is Severity.CRITICAL and not (watched.decides or decided):
         return Ending(Outcome.FAILED, f"{says}: holds until the test of the counts decides", Severity.WARNING)
     return Ending(Outcome.FAILED, says if watched.counted else f"{says} ({NO_CHANCE})", watched.severity)
