@@ -64,6 +64,17 @@ def test_every_end_of_a_watch_is_a_verdict(  # one column each
     assert dumps(verdicts.judge(watch.run.folder)) == dumps(verdict)
 
 
+def test_without_the_percentage_nothing_counts_as_observed(tmp_path: Path) -> None:
+    """Nobody knows then whether it has changed: the watch holds, and says why."""
+    world = World(tmp_path)
+    world.position = Position(None, ("1",), trouble="watch.percentage, /flags: found HTTP 503")
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT] * 20)
+        verdict = watch.end()
+    assert verdict.decision is Decision.HOLD
+    assert "watch.percentage, /flags: found HTTP 503" in verdict.reasons[0]
+
+
 def test_a_watch_never_moves_latest(tmp_path: Path) -> None:
     """Whoever judges the latest run judges the one that measured, whatever watches beside it."""
     world = World(tmp_path)

@@ -191,7 +191,8 @@ class Engine:
             for name, watched in self.metrics.items()
             if self.entries[name].required and not self.schedules[name].slow and watched.reading is None
         ]
-        if 0 < passed <= self.longest_gap and not blind:
+        # Where nobody knows the percentage or the version, nobody knows whether they have changed.
+        if 0 < passed <= self.longest_gap and not blind and not self.position.trouble:
             found.observed = passed
             self.observed += passed
         self.at = found.at
