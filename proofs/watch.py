@@ -239,6 +239,7 @@ def run(case: Case) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-watch-")))
         target = Target()
+        stack.callback(target.server.server_close)
         stack.callback(target.server.shutdown)
         world = World(folder, target, stack.enter_context(inbox()), once=case.once)
         stack.callback(world.kill)
