@@ -39,8 +39,8 @@ demo: python ## The whole story: reference deployment, checks, a load ramp, the 
 test: python ## All tests but the journeys, some at the same time; ARGS="-n 0": one by one (minutes)
 	$(PYTEST) $(TESTS) $(ARGS)
 
-test-long: python ## Journeys with a browser and the full stack, browsers one at a time (minutes)
-	$(PYTEST) $(JOURNEYS) $(ARGS)
+test-long: python ## Journeys with a browser and the full stack, one after the other: beside another a stage starves (minutes)
+	$(PYTEST) --numprocesses=1 $(JOURNEYS) $(ARGS)
 
 lint: python ## ruff, the layers contract, no long function or module, a promise in every test's docstring
 	$(BIN)/ruff check .

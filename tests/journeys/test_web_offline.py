@@ -74,7 +74,7 @@ def test_the_worker_keeps_no_answer_of_the_api(page: Page, api: FakeApi) -> None
     page.goto("/notes")
     expect(page.locator("#notes tbody tr")).to_have_count(20)
     kept = [path for path in page.evaluate(KEPT) if not path.startswith("/static/")]
-    assert sorted(kept) == ["/", "/notes", "/patients"]
+    assert sorted(kept) == ["/", "/dashboard", "/notes", "/patients"]
 
 
 def test_the_worker_shows_what_the_server_says_now(page: Page, api: FakeApi) -> None:
