@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rampgate.model.measurement import Measurement
 
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
+COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -24,6 +24,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+"""Operator of a threshold -> the comparison of a value with its limit."""
 
 
 class Ruling(NamedTuple):
@@ -176,8 +177,8 @@ def _median(case: Case) -> Ruling:
     good, limit = threshold.good()
     point = f"median {formats.number(middle)} of {len(scores)} scores ({listed}; "
     point += f"{formats.number(low)} to {formats.number(high)} by the model)"
-    passed = _COMPARE[good](low, limit)
-    if passed or not _COMPARE[good](high, limit):
+    passed = COMPARE[good](low, limit)
+    if passed or not COMPARE[good](high, limit):
         outcome = Outcome.PASSED if passed else Outcome.FAILED
         return Ruling(outcome, f"{point} {sentences.compared(threshold, passed=passed)}", middle, low, high)
     says = f"undecided: {point}, {sentences.wanted(threshold)}: needs more runs"
@@ -203,7 +204,7 @@ def _compared(case: Case, value: float, point: str) -> Ruling:
     """An exact comparison; with fewer observations than the threshold asks for only what is wrong counts."""
     threshold, n = case.threshold, case.seen.n
     good, limit = threshold.good()
-    passed = _COMPARE[good](value, limit)
+    passed = COMPARE[good](value, limit)
     if n < threshold.min_n and (passed or threshold.aggregation is Aggregation.VALUE):
         more = threshold.min_n - n
         says = f"undecided: {point}: {n:,} {sentences.noun(threshold)}, needs {more:,} more"

@@ -7,24 +7,17 @@ that ``promtool test rules`` hands to Prometheus, and what it must say of them.
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.judging.rules import COMPARE
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rampgate.watch.prometheus_rules import AlertingRule
 
-COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 UNDER, AT, OVER, CLEAN = -1, 0, 1, 2
 _WORDS = {UNDER: "just under its limit", AT: "at its limit", OVER: "just over its limit"}
 _NEAR = 0.001

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging.rules import COMPARE
 from rampgate.judging.threshold import Aggregation
 from rampgate.model import formats
 from rampgate.model.increments import plain, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rampgate.judging.threshold import Threshold
     from rampgate.model.measurement import Block
 
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 _PER_CENT = 100.0
 
 
@@ -69,7 +59,7 @@ def broken(threshold: Threshold, reading: Reading) -> bool | None:
         return None
     if threshold.quantile is not None and reading.counted is not None:
         return value > threshold.allowed
-    return not _COMPARE[good](value, limit)
+    return not COMPARE[good](value, limit)
 
 
 def measured(threshold: Threshold, reading: Reading) -> float | None:
