@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from proofs.cohorts import MARGIN, POLL_S, Soak, votes, wealth
+from proofs.cohort_soaks import MARGIN, POLL_S, Soak, votes, wealth
 
 from rampgate.model.cohorts import Pair, PairTest, evidence
 

@@ -14,6 +14,7 @@ from rampgate.model.cohorts import (
     BLOCK_S,
     BUNCH,
     LESS,
+    PRODUCTS,
     RATIOS,
     Pair,
     PairTest,
@@ -30,6 +31,7 @@ from rampgate.watch.cohorts import Comparison, Finding
 MARGIN = 0.003
 MINUTE = 60.0
 ENDPOINT = "/patients"
+UNTOUCHED = [[0.0] * len(BETS)] * PRODUCTS
 
 
 def binomial(n: int, p: float) -> list[float]:
@@ -110,21 +112,45 @@ def test_stakes_are_one_at_most() -> None:
 
 
 def test_a_block_outlasts_a_bunch_of_votes() -> None:
-    """No bet on a block is settled before half an hour and 20 votes of each side, whatever fails."""
+    """No bet on a block is settled before 20 minutes and 20 votes of each side, whatever fails."""
     test = PairTest(MARGIN)
-    for _ in range(round(BLOCK_S / MINUTE) - 1):
+    for _ in range(BUNCH - 1):
         test.add(MINUTE, {ENDPOINT: Pair(1, 1, 100)})
-    assert test.bets == [0.0] * len(BETS)
+    assert test.bets == UNTOUCHED
     test.add(MINUTE, {ENDPOINT: Pair(1, 1, 100)})
-    assert min(test.bets) > 0
+    assert min(test.bets[-1]) > 0
     assert test.block_s == 0.0
+
+
+def test_every_other_block_is_of_the_same_product() -> None:
+    """A block gains one of the two products something, and leaves the other as it is."""
+    test = PairTest(MARGIN)
+    test.add(BLOCK_S, {ENDPOINT: Pair(20, 20, 100)})
+    first = test.bets[-1]
+    test.add(BLOCK_S, {ENDPOINT: Pair(20, 0, 100, 20)})
+    assert test.bets[0] == first
+    assert max(test.bets[-1]) < 0
+
+
+@given(st.integers(0, 3 * BUNCH), st.integers(1, 19), st.integers(1, BUNCH))
+def test_a_bunch_across_blocks_gains_nothing_on_average(start: int, on: int, lasts: int) -> None:
+    """A user who fails for up to 20 minutes, whenever that begins, gains no product of blocks anything."""
+    wealth = []
+    for side in (Pair(on, 1, 20 - on, 0), Pair(on, 0, 20 - on, 1)):
+        test = PairTest(0.0)
+        for minute in range(6 * BUNCH):
+            within = start <= minute < start + lasts
+            test.add(MINUTE, {ENDPOINT: side if within else Pair(on, 0, 20 - on)})
+        wealth.append([math.exp(each) for product in test.bets for each in product])
+    means = [on / 20 * mine + (1 - on / 20) * its for mine, its in zip(*wealth, strict=True)]
+    assert max(means) <= 1 + 1e-9
 
 
 def test_few_votes_make_no_block() -> None:
     """A block with fewer than 20 votes of a side goes on."""
     test = PairTest(MARGIN)
     test.add(3 * BLOCK_S, {ENDPOINT: Pair(19, 19, 1000)})
-    assert test.bets == [0.0] * len(BETS)
+    assert test.bets == UNTOUCHED
 
 
 def test_a_mix_of_endpoints_is_no_harm() -> None:

@@ -157,7 +157,7 @@ def test_a_release_that_was_rolled_back_for_harm_stays_so_in_the_next_watch(tmp_
 
 
 def test_a_jump_of_the_clock_is_no_time_of_a_block(tmp_path: Path) -> None:
-    """An hour by which the clock is set makes no block of half an hour complete."""
+    """An hour by which the clock is set makes no block complete."""
     deployment = Deployment(tmp_path, on_failed=6)
     deployment.rounds(10)
     before = deployment.engine.cohorts["error_rate"].to_json()["tests"][0]["seconds"]
