@@ -1,13 +1,13 @@
 // The faults that a browser meets, as the server switched them on for this page.
-const { shift, themeBroken, error, everyRow } = document.currentScript.dataset;
+const { shift, themeShift, themeBroken, error, everyRow } = document.currentScript.dataset;
 
 function onTheme(event) {
   return event.target instanceof Element && event.target.closest("#theme") !== null;
 }
 
-function push() {
+function push(height) {
   const block = document.createElement("div");
-  block.style.height = `${shift}px`;
+  block.style.height = `${height}px`;
   document.getElementById("main").prepend(block);
 }
 
@@ -21,6 +21,8 @@ if (themeBroken) {
   addEventListener("click", (event) => onTheme(event) && event.stopImmediatePropagation(), { capture: true });
 }
 if (shift) {
-  addEventListener("load", () => setTimeout(push, 100));
-  addEventListener("click", (event) => onTheme(event) && push());
+  addEventListener("load", () => setTimeout(push, 100, shift));
+}
+if (shift || themeShift) {
+  addEventListener("click", (event) => onTheme(event) && push(shift ?? themeShift));
 }

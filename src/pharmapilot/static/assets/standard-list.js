@@ -51,6 +51,9 @@ export function standardList(table, source, { status, trouble, button }) {
   return () => {
     active = false;
     button.removeEventListener("click", more);
+    if (document.activeElement === button) {
+      status.focus({ preventScroll: true });
+    }
     button.hidden = true;
     body.replaceChildren();
   };
