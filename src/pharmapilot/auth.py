@@ -93,7 +93,7 @@ class Sessions:
     def __init__(self, connections: Connections, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._connections = connections
-        self._memory: OrderedDict[str, tuple[User, float]] = OrderedDict()
+        self._memory: OrderedDict[str, tuple[User | None, float]] = OrderedDict()
 
     async def create(self, user: User) -> str:
         """A new session's token."""
@@ -107,27 +107,27 @@ class Sessions:
 
     async def find(self, token: str) -> User | None:
         """Whose session it is, None for nobody's."""
-        user, expires = self._memory.get(token, (None, 0.0))
-        if user is not None and self._now() >= expires:
-            del self._memory[token]
-            return None
-        if user is None and token:
-            with suppress(StoreDownError):
-                text = await self._connections.redis_gate.call(
-                    lambda: self._connections.redis.get(_key(token))
-                )
-                if text:
-                    user = User(**json.loads(text))
-                    self._remember(token, user)
-        return user
+        if token in self._memory or not token:
+            return self._remembered(token)
+        with suppress(StoreDownError):
+            text = await self._connections.redis_gate.call(lambda: self._connections.redis.get(_key(token)))
+            if text and token not in self._memory:  # or it ended while Redis was asked
+                self._remember(token, User(**json.loads(text)))
+        return self._remembered(token)
 
     async def end(self, token: str) -> None:
-        """Sign out."""
-        self._memory.pop(token, None)
+        """Sign out; the end is remembered as long as the session would last, for Redis may not hear of it."""
+        if not token:
+            return
+        self._remember(token, None)
         with suppress(StoreDownError):
             await self._connections.redis_gate.call(lambda: self._connections.redis.delete(_key(token)))
 
-    def _remember(self, token: str, user: User) -> None:
+    def _remembered(self, token: str) -> User | None:
+        user, expires = self._memory.get(token, (None, 0.0))
+        return user if self._now() < expires else None
+
+    def _remember(self, token: str, user: User | None) -> None:
         self._memory[token] = (user, self._now() + SESSION_SECONDS)
         while len(self._memory) > _MAX_IN_MEMORY:
             self._memory.popitem(last=False)

@@ -142,6 +142,22 @@ def test_session_lives_in_memory_while_redis_is_down() -> None:
     asyncio.run(story())
 
 
+def test_a_session_that_ended_without_redis_stays_ended() -> None:
+    """Redis comes back with what it had; the user has signed out all the same."""
+
+    async def story() -> None:
+        connections = FakeConnections()
+        here = sessions(connections)
+        token = await here.create(ALICE)
+        connections.redis.alive = False
+        await here.end(token)
+        connections.redis.alive = True
+        assert connections.redis.kept
+        assert await here.find(token) is None
+
+    asyncio.run(story())
+
+
 def test_ended_and_expired_sessions_are_nobodys() -> None:
     """Signing out works at once, and no session is for ever."""
 
