@@ -51,9 +51,9 @@ class Times:
         """All of them."""
         return sum(self._counts)
 
-    def to_json(self) -> dict[str, int]:
-        """Edge in ms -> how many lay at or below it."""
-        return {f"{edge * 1000:g}": count for edge, count in self._at_most()}
+    def to_json(self, unit: float = 0.001) -> dict[str, int]:
+        """Edge in ms, or in another unit of so many seconds -> how many lay at or below it."""
+        return {f"{edge / unit:g}": count for edge, count in self._at_most()}
 
     def prometheus(self) -> list[tuple[str, float]]:
         """The buckets as Prometheus shows them."""

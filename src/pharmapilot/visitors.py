@@ -56,6 +56,7 @@ def requests(number: int) -> Iterator[Request]:
 def _vitals(page: str, random: Random) -> Request:
     lcp = random.uniform(400, 1600)
     vitals = {"LCP": lcp, "FCP": lcp / 2, "TTFB": lcp / 10, "INP": random.uniform(20, 90)}
+    vitals["CLS"] = random.uniform(0, 0.04)
     return Request("POST", "/api/vitals", {"page": page, "metrics": vitals})
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pharmapilot.errors import BadRequestError
+from pharmapilot.traffic import Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,7 @@ class Vitals:
     ) -> None:
         self._faults = faults
         self._now = now
+        self._times = {name: Times(buckets) for name, buckets in _BUCKETS.items()}
         self._kept: deque[tuple[float, Beacon]] = deque(maxlen=MAX_SAMPLES)
         self._received = Counter(
             "web_vitals_received", "Web vitals kept.", ("page", "metric"), registry=registry
@@ -111,11 +113,13 @@ class Vitals:
             self._received.labels(beacon.page, name).inc()
             unit = 1.0 if name == "CLS" else _MS_PER_SECOND
             self._series[name].labels(beacon.page, cohort).observe(value / unit)
+            self._times[name].add(value / unit)
 
     def figures(self, minutes: int) -> dict[str, Any]:
         """The beacons of the last minutes: how many, and of each metric the 75th percentile, None of nothing.
 
-        The percentile is the nearest rank: the least value that three quarters do not exceed.
+        The percentile is the nearest rank: the least value that three quarters do not exceed. Beside it are
+        counters that only rise: all beacons since the start, and how many lay at or below each edge, in ms.
         """
         since = self._now() - minutes * 60
         recent = [beacon.metrics for at, beacon in self._kept if at >= since]
@@ -123,7 +127,13 @@ class Vitals:
         for name in METRICS:
             values = sorted(metrics[name] for metrics in recent if name in metrics)
             p75 = values[math.ceil(0.75 * len(values)) - 1] if values else None
-            figures[name] = {"p75": p75, "count": len(values)}
+            counted = self._times[name]
+            figures[name] = {
+                "p75": p75,
+                "count": len(values),
+                "total": counted.total,
+                "buckets": counted.to_json(1.0 if name == "CLS" else 1 / _MS_PER_SECOND),
+            }
         return figures
 
 

@@ -8,7 +8,16 @@ from tests.unit.pharmapilot.asking import ADMIN, ask
 from pharmapilot import traffic, visitors
 from pharmapilot.auth import users
 from pharmapilot.flag_store import FlagStore
-from pharmapilot.flags import PLAN, Flag, HashKind, Rules, bucket, next_percentage
+from pharmapilot.flags import (
+    DEMO_PERCENTAGE,
+    PLAN,
+    Flag,
+    HashKind,
+    Rules,
+    bucket,
+    is_enabled,
+    next_percentage,
+)
 from pharmapilot.traffic import RAMPGATE, USER, Asker, Times, Traffic, Votes
 
 ON = Asker("user-1", "on")
@@ -146,7 +155,15 @@ def test_a_source_of_figures_can_answer_anything_but_figures() -> None:
 def test_every_visitor_leaves_feedback_and_vitals_first() -> None:
     """A watch finds enough of both from its first reading on."""
     for number in range(visitors.VISITORS):
-        assert [each.path for each in islice(visitors.requests(number), 2)] == [
-            "/api/feedback",
-            "/api/vitals",
-        ]
+        feedback, vitals = islice(visitors.requests(number), 2)
+        assert (feedback.path, vitals.path) == ("/api/feedback", "/api/vitals")
+        assert vitals.body
+        assert {"LCP", "CLS", "INP"} <= vitals.body["metrics"].keys()
+
+
+def test_visitors_are_on_both_sides_of_the_rollout() -> None:
+    """Cohorts can be compared from the visits of a demo: each side has five users at least."""
+    flag = Flag("virtualization", enabled=True, percentage=DEMO_PERCENTAGE)
+    ours = users()[-visitors.VISITORS :]
+    on = [user for user in ours if is_enabled(flag, user.id, user.workspace_id, Rules())]
+    assert 5 <= len(on) <= visitors.VISITORS - 5

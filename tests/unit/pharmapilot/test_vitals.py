@@ -25,10 +25,22 @@ def test_percentile_is_the_nearest_rank_of_the_last_minutes() -> None:
     for value in (400, 100, 300, 200):
         vitals.keep(Beacon("/", {"LCP": float(value)}), "on")
     figures = vitals.figures(5)
-    assert (figures["count"], figures["LCP"]) == (4, {"p75": 300.0, "count": 4})
-    assert figures["INP"] == {"p75": None, "count": 0}
+    assert (figures["count"], figures["LCP"]["p75"], figures["LCP"]["count"]) == (4, 300.0, 4)
+    assert (figures["INP"]["p75"], figures["INP"]["count"]) == (None, 0)
     assert vitals.figures(11)["LCP"]["p75"] == 400.0
     assert vitals.last_at == 600.0
+
+
+def test_each_vital_is_counted_by_the_limits_of_a_watch() -> None:
+    """How many visits lay within 3000 ms, 200 ms and 0.1 can be read, of all since the start."""
+    now = [0.0]
+    vitals, _ = collected(now)
+    vitals.keep(Beacon("/", {"LCP": 3000.0, "INP": 201.0, "CLS": 0.1}), "on")
+    now[0] = 600.0
+    vitals.keep(Beacon("/", {"LCP": 3001.0, "INP": 200.0, "CLS": 0.11}), "off")
+    found = vitals.figures(5)
+    for name, edge in (("LCP", "3000"), ("INP", "200"), ("CLS", "0.1")):
+        assert (found[name]["count"], found[name]["total"], found[name]["buckets"][edge]) == (1, 2, 1)
 
 
 def test_series_of_vitals_are_in_seconds_and_by_cohort() -> None:
