@@ -21,6 +21,7 @@ _MAX_LATENCY_MS = 60_000
 _MAX_BUNCH = 10_000
 _MAX_SLOW_MS = 900
 _MAX_TAKEN = 200
+_MAX_SCORE = 5
 SOURCE_ANSWERS = ("unauthorized", "html", "never", "huge")
 _SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
@@ -77,7 +78,10 @@ _FAULTS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Any]]] = {
         {"connections": 90},
     ),
     "cache_full": ({"mb": (lambda v: _is_whole(v, 1, _MAX_TAKEN), "megabytes, 1 to 200")}, {"mb": 56}),
-    "feedback_low": ({"score": (lambda v: _is_whole(v, 1, 5), "a whole number from 1 to 5")}, {"score": 1}),
+    "feedback_low": (
+        {"score": (lambda v: _is_number(v) and 1 <= v <= _MAX_SCORE, "a mean from 1 to 5")},
+        {"score": 1},
+    ),
     "vitals_slow": (
         {"ms": (lambda v: _is_number(v) and 0 < v <= _MAX_LATENCY_MS, "milliseconds, up to 60000")},
         {},
@@ -100,7 +104,14 @@ _FAULTS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Any]]] = {
         {},
     ),
     "flags_not_sticky": ({"flag": _FLAG}, {}),
-    "cache_never_hit": ({}, {}),
+    "flags_slow": (
+        {"ms": (lambda v: _is_number(v) and 0 < v <= _MAX_LATENCY_MS, "milliseconds, up to 60000")}
+        | {"share": _SHARE},
+        {"share": 1.0},
+    ),
+    "flags_fail": ({"share": _SHARE}, {"share": 1.0}),
+    "sign_out_broken": ({}, {}),
+    "cache_never_hit": ({"share": _SHARE}, {"share": 1.0}),
     "missing_index": ({}, {}),
     "paging_repeats": ({}, {}),
     "paging_gap": ({}, {}),

@@ -34,6 +34,7 @@ SOURCES: Mapping[str, Damage] = {
     "huge": Damage(raw=b'"' + 50_000_000 * b"x" + b'"'),
 }
 """What a source of figures answers in place of them."""
+_FLAGS, _ALL_FLAGS = "/api/feature-flags/", "/api/feature-flags/evaluate"
 _SUFFIXES = ("", "_total", "_created", "_bucket", "_sum", "_count", "_info")
 
 
@@ -95,6 +96,8 @@ class Faults:
         latency = self._active.get("latency")
         if latency and _selects(latency, path, cohort) and self._chance() < latency["share"]:
             harm = replace(harm, delay_seconds=latency["ms"] / 1000)
+        if path.startswith(_FLAGS) and path != _ALL_FLAGS:
+            harm = self._of_flags(harm)
         errors = self._active.get("errors")
         if errors and _selects(errors, path, cohort) and self._fails(errors):
             return replace(harm, status=errors["status"])
@@ -102,6 +105,14 @@ class Faults:
         if empty and path in EMPTY_BODIES and empty["endpoint"] in {None, path}:
             return replace(harm, body=EMPTY_BODIES[path])
         return harm
+
+    def score(self, given: int) -> int:
+        """What becomes of a user's score: at the most a whole number beside the mean that is wanted."""
+        low = self._active.get("feedback_low")
+        if low is None:
+            return given
+        mean: float = low["score"]
+        return min(given, int(mean) + (self._chance() < mean % 1))
 
     def flag(self, flag: Flag) -> Flag:
         """The flag as a broken flag service would see it; the store is untouched."""
@@ -135,6 +146,13 @@ class Faults:
         text = self.frozen("exposition", fresh)
         missing = self._active.get("metrics_missing")
         return _without(text, missing["name"]) if missing else text
+
+    def _of_flags(self, harm: Damage) -> Damage:
+        """What happens to a question for one flag."""
+        slow = self.struck("flags_slow")
+        if slow is not None:
+            harm = replace(harm, delay_seconds=harm.delay_seconds + slow["ms"] / 1000)
+        return harm if self.struck("flags_fail") is None else replace(harm, status=500)
 
     def _fails(self, errors: Mapping[str, Any]) -> bool:
         """Failures in bunches of b; to keep the share s, a bunch begins with chance s / (s + b (1 - s))."""

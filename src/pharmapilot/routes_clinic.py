@@ -150,8 +150,8 @@ async def _cached(request: Request, name: str, make: Callable[[], Awaitable[dict
     if not backend.flags.evaluate("apiCaching", user.id, user.workspace_id):
         return json_response(await make(), headers={"X-Cache": "off"})
     redis, gate, key = backend.connections.redis, backend.connections.redis_gate, f"{KEY_PREFIX}cache:{name}"
-    # The store itself must count a miss, where nothing is ever found.
-    wanted = f"{key}:lost" if backend.faults.is_on("cache_never_hit") else key
+    # The store itself must count a miss, where nothing is to be found.
+    wanted = f"{key}:lost" if backend.faults.struck("cache_never_hit") is not None else key
     try:
         body = await gate.call(lambda: redis.get(wanted))
     except StoreDownError:

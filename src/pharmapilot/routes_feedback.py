@@ -30,15 +30,18 @@ async def feedback(request: Request) -> Response:
     body = await json_body(request)
     score = body.get("score") if isinstance(body, dict) else None
     comment = body.get("comment", "") if isinstance(body, dict) else None
-    is_score = type(score) is int and 1 <= score <= MAX_SCORE
-    if not is_score or not isinstance(comment, str) or len(comment) > MAX_COMMENT:
+    if (
+        type(score) is not int
+        or not 1 <= score <= MAX_SCORE
+        or not isinstance(comment, str)
+        or len(comment) > MAX_COMMENT
+    ):
         raise BadRequestError(
             'accepted: {"score": whole number from 1 to 5, "comment": up to 1000 characters or left out}'
         )
     backend = backend_of(request)
-    connections, low = backend.connections, backend.faults.struck("feedback_low")
-    score = score if low is None else min(score, low["score"])
-    entry = {"userId": user.id, "score": score, "comment": comment, "at": time.time()}
+    connections = backend.connections
+    entry = {"userId": user.id, "score": backend.faults.score(score), "comment": comment, "at": time.time()}
     await connections.mongodb_gate.call(lambda: connections.database.feedback.insert_one(entry))
     return json_response({"stored": True}, 201)
 

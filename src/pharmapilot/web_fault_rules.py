@@ -12,6 +12,8 @@ FAULTS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "heavy_page": {"ms": (1, 10_000), "kb": (1, 20_000)},
     # Something of that height pushes in above the page, after loading and whenever the theme is switched.
     "layout_shift": {"px": (1, 2_000)},
+    # The same for the theme alone: loading the page moves nothing.
+    "theme_shift": {"px": (1, 2_000)},
     # The theme button does nothing.
     "theme_broken": {},
     "console_error": {},
@@ -20,11 +22,13 @@ FAULTS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     # One more script of that size, before compression, of which nothing is used.
     "bundle_bloat": {"kb": (1, 20_000)},
     "service_worker_missing": {},
+    # Signing out leads to the sign-in page, and ends nothing.
+    "sign_out_broken": {},
     # The service worker is there and keeps pages, but answers with none of them.
     "offline_broken": {},
 }
 # These strike the whole site; all others one page, or each page where none is named.
-SITE_FAULTS = frozenset({"service_worker_missing", "offline_broken"})
+SITE_FAULTS = frozenset({"service_worker_missing", "offline_broken", "sign_out_broken"})
 
 
 def accepted(pages: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -57,6 +57,7 @@ class PageFaults:
         heavy, bloat = (self.number(fault, "kb", path) for fault in ("heavy_page", "bundle_bloat"))
         mischief = {
             "data-shift": self.number("layout_shift", "px", path),
+            "data-theme-shift": self.number("theme_shift", "px", path),
             "data-theme-broken": self.strikes("theme_broken", path),
             "data-error": self.strikes("console_error", path),
             "data-every-row": self.strikes("list_not_virtual", path),

@@ -99,6 +99,8 @@ class Pages:
         if not _same_origin(request):
             return self.trouble(HTTPStatus.FORBIDDEN, "This form was sent from another site.")
         response: Response = RedirectResponse("/signin", HTTPStatus.SEE_OTHER)
+        if self._faults.strikes("sign_out_broken"):
+            return response
         for name in request.cookies.keys() - {THEME_COOKIE}:
             response.delete_cookie(name, httponly=True, samesite="lax")
         # Whether or not the API hears of it, this browser is signed out.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from tests.e2e.test_deployment import START_SECONDS, Deployment, set_flag, wait_for
+
+from pharmapilot.auth import COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,6 +224,41 @@ def test_cache_that_never_hits_is_seen_in_header_and_counters(
         assert series(advanced, "cache_misses_total") == misses + 3
 
 
+def test_cache_can_miss_a_share_of_what_it_holds(advanced: Deployment, on: httpx.Client) -> None:
+    """With a share of 0.6 the store itself counts four hits in ten look-ups of what it holds."""
+    states: Counter[str] = Counter()
+    with fault(advanced, cache_never_hit={"share": 0.6}):
+        for _ in range(200):
+            states[on.get("/api/patients?limit=34").headers["X-Cache"]] += 1
+    assert 0.2 < states["hit"] / 200 < 0.6
+    assert states["hit"] + states["miss"] == 200
+
+
+def test_a_session_that_ended_is_refused_unless_signing_out_is_broken(advanced: Deployment) -> None:
+    """Signing out ends the session for everybody who holds its token; with the fault it goes on."""
+    for broken, status in ((True, 200), (False, 401)):
+        with advanced.client() as client:
+            kept = {"Authorization": f"Bearer {client.cookies[COOKIE]}"}
+            with fault(advanced, **({"sign_out_broken": {}} if broken else {})):
+                answer = client.post("/api/auth/logout")
+        assert answer.json() == {"signedOut": True}
+        assert ("set-cookie" in answer.headers) is not broken
+        assert httpx.get(advanced.ready["api"] + "/api/auth/me", headers=kept).status_code == status
+
+
+def test_flag_service_can_be_late_or_fail_and_bulk_goes_on(advanced: Deployment, on: httpx.Client) -> None:
+    """Both strike the question for one flag: the page has its default, and the bulk goes on."""
+    one = "/api/feature-flags/virtualization?userId=u&workspaceId=w"
+    asked = {"users": [{"userId": "u", "workspaceId": "w"}], "flags": ["virtualization"]}
+    with fault(advanced, flags_slow={"ms": 700}):
+        assert on.get(one).elapsed.total_seconds() >= 0.7
+    with fault(advanced, flags_fail={}):
+        assert on.get(one).status_code == 500
+        assert on.post("/api/feature-flags/evaluate", json=asked).status_code == 200
+        assert advanced.admin.get("/api/admin/feature-flags").status_code == 200
+    assert on.get(one).status_code == 200
+
+
 def job_ends(client: httpx.Client, job_id: str) -> dict[str, Any]:
     """Wait until a job is neither queued nor running."""
     job: dict[str, Any] = {}
@@ -273,6 +311,9 @@ def test_feedback_and_population_are_aggregated(
         assert on.post("/api/feedback", json=wrong).status_code == 400
     told = read(advanced, "feedback/score?minutes=5")
     assert (told["average"], told["responses"], told["population"]) == (3.0, 3, {"on": 1, "off": 1})
+    with fault(advanced, feedback_low={"score": 2}):
+        assert on.post("/api/feedback", json={"score": 5}).status_code == 201
+    assert read(advanced, "feedback/score?minutes=5")["average"] == (5 + 2 + 2 + 2) / 4
     seen = read(advanced, "population")
     assert seen["users"] == 2
     assert seen["flags"]["apiCaching"] == {"on": 1, "off": 1}

@@ -160,6 +160,29 @@ def test_a_layout_shift_is_seen_after_loading_and_at_the_theme_switch(page: Page
     eventually(lambda: told_vitals(api, "/notes").get("CLS", 0) > 0.05, page)
 
 
+def test_a_shift_of_the_theme_leaves_loading_alone(page: Page, api: FakeApi) -> None:
+    """theme_shift: the page is pushed down when the theme is switched, and nothing moves before."""
+    api.features = frozenset({"themeOptimization"})
+    page.add_init_script(WATCH_SHIFTS)
+    open_signed_in(page, "/signin")
+    switch(page, theme_shift={"px": 200})
+    page.goto("/notes", wait_until="networkidle")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 250)))")
+    assert page.evaluate("window.shift") < 0.01
+    page.locator("#theme").click()
+    eventually(lambda: page.evaluate("window.shift") > 0.1, page)
+
+
+def test_a_broken_sign_out_leaves_the_session(page: Page) -> None:
+    """sign_out_broken: the visitor is led to the sign-in page, and is still signed in."""
+    open_signed_in(page, "/")
+    switch(page, sign_out_broken={})
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    page.goto("/notes")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clinical notes")
+
+
 def test_a_console_error_is_on_the_page_that_was_named(page: Page) -> None:
     """console_error: that page writes an error to the console, and no other page does."""
     errors: list[str] = []

@@ -58,6 +58,10 @@ def test_unknown_fault_names_all_that_are_accepted() -> None:
         ({"flag_percentage": {"flag": "apiCaching", "percentage": 101}}, "0 to 100"),
         ({"flags_not_sticky": {"flag": "nope"}}, "virtualization"),
         ({"old_version": {"version": ""}}, "0.9.0"),
+        ({"feedback_low": {"score": 5.5}}, "a mean from 1 to 5"),
+        ({"flags_slow": {}}, "needs ms"),
+        ({"flags_fail": {"share": 2}}, "above 0"),
+        ({"cache_never_hit": {"share": 0}}, "above 0"),
         ({"metrics_missing": {}}, "needs name"),
         ({"metrics_missing": {"name": "a b"}}, "web_vitals_lcp_seconds"),
         (["latency"], "a JSON object"),
@@ -157,6 +161,36 @@ def test_coin_is_tossed_for_the_named_flag_only() -> None:
     tosses = [switched.coin(Flag("apiCaching", percentage=25)) for _ in range(4_000)]
     assert sum(bool(toss) for toss in tosses) / 4_000 == pytest.approx(0.25, abs=0.03)
     assert switched.coin(Flag("virtualization", percentage=25)) is None
+
+
+def test_feedback_has_the_mean_of_the_fault() -> None:
+    """A mean between two whole scores comes of both, and what users gave below it stays."""
+    switched = faults({"feedback_low": {"score": 2.5}}, draws(5))
+    given = [switched.score(5) for _ in range(4_000)]
+    assert set(given) == {2, 3}
+    assert sum(given) / 4_000 == pytest.approx(2.5, abs=0.03)
+    assert switched.score(1) == 1
+    assert Faults().score(5) == 5
+    assert {faults({"feedback_low": {}}, never).score(n) for n in (1, 5)} == {1}
+
+
+@pytest.mark.parametrize(
+    ("path", "strikes"),
+    [
+        ("/api/feature-flags/virtualization", True),
+        ("/api/feature-flags/evaluate", False),
+        ("/api/admin/feature-flags/virtualization", False),
+        ("/api/patients", False),
+    ],
+)
+def test_flag_service_alone_is_late_or_fails(path: str, strikes: bool) -> None:
+    """The question of the page for one flag is struck, and nothing else."""
+    slow = faults({"flags_slow": {"ms": 6000}, "latency": {"ms": 100}}).damage(path, "on")
+    spared = 0.0 if path.startswith("/api/admin") else 0.1
+    assert slow.delay_seconds == pytest.approx(6.1 if strikes else spared)
+    failing = faults({"flags_fail": {}}).damage(path, "on")
+    assert failing.status == (500 if strikes else None)
+    assert faults({"flags_fail": {"share": 0.5}}, never).damage(path, "on") == UNHARMED
 
 
 def test_old_version_answers_its_share() -> None:
