@@ -55,3 +55,12 @@ def test_forecasts_are_rounded_up(count: int, text: str) -> None:
 def test_durations(seconds: float, text: str) -> None:
     """A duration is told in the unit that fits, rounded up."""
     assert formats.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.9, "59 s"), (71, "1 min 11 s"), (3600, "1 h"), (7_530, "2 h 5 min")],
+)
+def test_time_that_has_passed_is_never_rounded_up(seconds: float, text: str) -> None:
+    """A reader who is told that 2 min were observed can rely on it."""
+    assert formats.elapsed(seconds) == text

@@ -1,8 +1,8 @@
 """The door to people: sends one message through apprise, in a process of its own.
 
 So it ends in time whatever a channel does, and what apprise logs, addresses with their secrets among it,
-stays inside. That process reads ``{"url", "title", "body", "seconds"}`` from standard input, and writes an
-Outcome as JSON.
+stays inside. That process reads ``{"url", "title", "body", "seconds", "kind"}`` from standard input, and
+writes an Outcome as JSON.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Outcome:
     wrong_address: bool = False
 
 
-def deliver(url: str, title: str, body: str, seconds: float) -> Outcome:
+def deliver(url: str, title: str, body: str, seconds: float, kind: str = "info") -> Outcome:
     """Send one message, from a process of its own.
 
     Args:
@@ -66,6 +66,7 @@ def deliver(url: str, title: str, body: str, seconds: float) -> Outcome:
         title: of the message.
         body: of the message, plain text.
         seconds: for all of it.
+        kind: in apprise's words, ``info``, ``success``, ``warning`` or ``failure``.
 
     Raises:
         ConfigurationError: apprise is not installed.
@@ -80,7 +81,7 @@ def deliver(url: str, title: str, body: str, seconds: float) -> Outcome:
             [sys.executable, "-P", "-m", __name__],
             timeout_s=seconds + _START_S,
             env=_environment(),
-            text=json.dumps({"url": url, "title": title, "body": body, "seconds": seconds}),
+            text=json.dumps({"url": url, "title": title, "body": body, "seconds": seconds, "kind": kind}),
         )
         return Outcome(**json.loads(done.stdout))
     except subprocess.TimeoutExpired as error:
@@ -111,7 +112,7 @@ class _Log(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def send(url: str, title: str, body: str, seconds: float) -> Outcome:
+def send(url: str, title: str, body: str, seconds: float, kind: str = "info") -> Outcome:
     """Send one message.
 
     Args:
@@ -119,6 +120,7 @@ def send(url: str, title: str, body: str, seconds: float) -> Outcome:
         title: of the message.
         body: of the message, plain text.
         seconds: for connecting, and for each silence.
+        kind: as ``deliver`` takes it.
     """
     import apprise
 
@@ -133,7 +135,8 @@ def send(url: str, title: str, body: str, seconds: float) -> Outcome:
     channel.socket_connect_timeout = channel.socket_read_timeout = seconds
     sender = apprise.Apprise(asset=asset)
     sender.add(channel)
-    if sender.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+    notify_type = apprise.NotifyType(kind)
+    if sender.notify(title=title, body=body, notify_type=notify_type, body_format=apprise.NotifyFormat.TEXT):
         return Outcome(sent=True)
     return Outcome(sent=False, why=cause(log.lines, url, seconds))
 
@@ -221,7 +224,7 @@ def main() -> None:
     import apprise  # noqa: F401  # loading it is not the channel's time
 
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    outcome = send(message["url"], message["title"], message["body"], seconds)
+    outcome = send(message["url"], message["title"], message["body"], seconds, message["kind"])
     signal.setitimer(signal.ITIMER_REAL, 0)
     write(outcome)
 

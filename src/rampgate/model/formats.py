@@ -42,8 +42,17 @@ def ending(code: int) -> str:
     return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
+def elapsed(seconds: float) -> str:
+    """Seconds that have passed, rounded down: ``5 s``, ``1 min 11 s``, ``2 h 5 min``."""
+    whole = int(seconds)
+    units = ((whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    return (
+        " ".join(f"{count} {unit}" for count, unit in units[: 2 if whole >= _HOUR else 3] if count) or "0 s"
+    )
+
+
 def duration(seconds: float) -> str:
-    """Seconds in the unit that fits: ``5 s``, ``3 min``, ``2.5 h``."""
+    """Seconds in the unit that fits, rounded up: ``5 s``, ``3 min``, ``2.5 h``."""
     if seconds < _MINUTE:
         return f"{max(1, math.ceil(seconds))} s"
     if seconds < _HOUR:

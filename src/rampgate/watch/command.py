@@ -104,6 +104,7 @@ def _watch(watch: Watch, display: Display) -> ExitCode:
     """Rounds, and what they come to."""
     early = False
     try:
+        display.begin(watch) if not watch.asked.once else None
         with display:
             _rounds(watch, display)
     except KeyboardInterrupt:

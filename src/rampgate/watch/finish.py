@@ -165,7 +165,7 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
     for name, comparison in engine.cohorts.items():
         _compared(run, name, comparison)
     missing = _ENOUGH * asked - engine.observed
-    says = f"{formats.duration(engine.observed)} of {formats.duration(asked)} were observed"
+    says = f"{formats.elapsed(engine.observed)} of {formats.duration(asked)} were observed"
     says += f": {trouble}" if missing > 0 and (trouble := engine.position.trouble) else ""
     enough = Ending(Outcome.PASSED if missing <= 0 else Outcome.UNDECIDED, says, Severity.WARNING)
     _end(run, OBSERVED, enough, engine.observed)

@@ -12,6 +12,7 @@ from rampgate.judging.episodes import State
 from rampgate.model import formats
 from rampgate.model.text import clean
 from rampgate.watch.messages import moment, place
+from rampgate.watch.metrics import FIRST
 
 if TYPE_CHECKING:
     from rampgate.model.redact import Redactor
@@ -52,10 +53,24 @@ class Display:
             f"rampgate: {clean(self._redactor.text(text), _LONGEST)}", markup=False, soft_wrap=True
         )
 
+    def begin(self, watch: Watch) -> None:
+        """Say what is watched, how often, and for how long."""
+        intervals = sorted({each.interval for each in watch.engine.schedules.values() if not each.slow})
+        every = " to ".join(f"{seconds:g}" for seconds in dict.fromkeys(intervals[:1] + intervals[-1:]))
+        channels = ", ".join(watch.channels) or "no channel"
+        lasting = f", for {formats.duration(watch.asked.seconds)}" if watch.asked.seconds else ""
+        rules, metrics = len(watch.engine.rules), len(watch.engine.metrics)
+        self.line(
+            f"watching {rules} rules on {metrics} metrics, every {every} s{lasting}; messages to {channels}; "
+            f"run {watch.run.id}"
+        )
+
     def show(self, watch: Watch, found: Round) -> None:
         """Show what a round came to."""
         for transition in found.transitions:
             name, after = transition.watched.rule.name, transition.watched.episode.state
+            if {transition.before.state, after} == {State.UNKNOWN, State.OK}:
+                continue  # how many are ok, and what is not read, stands in the line of the round
             self.line(
                 f"{moment(found.at)} {name}: {transition.before.state} to {after}: {transition.watched.value}"
             )
@@ -79,18 +94,21 @@ def _stands(watch: Watch) -> str:
     """How many rules stand where, and what cannot be read."""
     states = [rule.episode.state for rule in watch.engine.rules.values()]
     counted = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
-    blind = [name for name, metric in watch.engine.metrics.items() if metric.reading is None]
-    return counted + (f"; not read: {', '.join(blind)}" if blind else "")
+    without = {name: metric for name, metric in watch.engine.metrics.items() if metric.reading is None}
+    first = [name for name, metric in without.items() if metric.trouble in FIRST]
+    waits = f"; first reading of {', '.join(first)} to come" if first else ""
+    blind = [name for name in without if name not in first]
+    return counted + waits + (f"; not read: {', '.join(blind)}" if blind else "")
 
 
 def _summary(watch: Watch) -> str:
     """One line: where, how long, and where the rules stand."""
-    where = place(watch.settings.environment, watch.engine.position.percentage)
+    where = place(watch.settings, watch.engine.position)
     return f"{where}: {watch.left}; {_stands(watch)}"
 
 
 def _table(watch: Watch, found: Round) -> Table:
-    where = place(watch.settings.environment, watch.engine.position.percentage)
+    where = place(watch.settings, watch.engine.position)
     shown = Table(title=f"{where}: {watch.left}", title_justify="left")
     for heading in ("rule", "limit", "value", "state", "since", "age"):
         shown.add_column(heading)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _STRETCH = 1.5
 """Counts over more than so many windows say nothing of one."""
+_NOT_READ = "not read yet"
+_SECOND = "counters say something from their second reading on"
+FIRST = frozenset({_NOT_READ, _SECOND})
+"""Why there is no reading as long as the first one is to come."""
 
 
 @dataclass
@@ -59,7 +63,7 @@ class MetricWatch:
     windows: dict[str, Window] = field(default_factory=dict)
     last: float | None = None
     reading: Reading | None = None
-    trouble: str = "not read yet"
+    trouble: str = _NOT_READ
     since: float = 0.0
     blind: bool = False
     increments: dict[str, Block] = field(default_factory=dict)
@@ -145,7 +149,7 @@ class MetricWatch:
             return missing
         if start is None or self.restarted or at - start > _STRETCH * self.window_s:
             self.windows.clear()
-            return "counters say something from their second reading on"
+            return _SECOND
         self.increments = counted if at > start else {}  # not the same sample once more
         for key, block in self.increments.items():
             self.windows.setdefault(key, Window(self.window_s)).add(start, at, block)

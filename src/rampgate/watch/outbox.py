@@ -223,8 +223,9 @@ def _deliver(message: dict[str, Any]) -> str:
     """Send a message; why that failed, "" where it did not."""
     from rampgate.io.apprise_sender import deliver
 
+    kind = message.get("kind", "failure")
     try:
-        result = deliver(message["url"], message["title"], message["text"], message["seconds"])
+        result = deliver(message["url"], message["title"], message["text"], message["seconds"], kind)
     except RampgateError as error:
         return str(error)
     return "" if result.sent else result.why

@@ -75,11 +75,12 @@ class Watch:
         self.policy = parts.rules_of(settings, base)
         self.setup = parts.setup_of(settings, redactor, base, self.policy, asked)
         channels = parts.channels_of(settings)
+        self.channels = tuple(channels)
         self.engine = self._engine()
         self.troubles: list[str] = []
         with ExitStack() as stack:
             self.remembered = stack.enter_context(state.WatchState(state.file_of(settings)))
-            self.speaker = Speaker(self.remembered, redactor, channels, settings.environment)
+            self.speaker = Speaker(self.remembered, redactor, channels, settings)
             self._outbox = Outbox(self.remembered, channels, list(asked.command))
             self._begin()
             self._stack = stack.pop_all()
@@ -106,7 +107,7 @@ class Watch:
     def left(self) -> str:
         """How long was observed, and of how much."""
         seconds = self.engine.observed
-        observed = f"{formats.duration(seconds) if seconds else 'nothing'} observed"
+        observed = f"{formats.elapsed(seconds)} observed" if seconds else "nothing observed"
         return f"{observed} of {formats.duration(self.asked.seconds)}" if self.asked.seconds else observed
 
     def _engine(self) -> Engine:
@@ -134,9 +135,7 @@ class Watch:
 
     @property
     def _where(self) -> str:
-        percentage = self.engine.position.percentage
-        known = self.settings.percentage if percentage is None else percentage
-        return messages.place(self.settings.environment, known)
+        return messages.place(self.settings, self.engine.position)
 
     def round(self, *, wait: bool = False) -> Round:
         """One round: read, judge, remember, say.

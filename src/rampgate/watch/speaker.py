@@ -11,6 +11,7 @@ from rampgate.watch.outbox import COMMAND
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rampgate.config.settings import Settings
     from rampgate.model.redact import Redactor
     from rampgate.watch.engine import Engine
     from rampgate.watch.messages import Message
@@ -25,14 +26,14 @@ class Speaker:
         remembered: the watch's file.
         redactor: takes secrets out of everything.
         channels: names of the alert channels.
-        environment: named in each message.
+        settings: name what is watched.
     """
 
     def __init__(
-        self, remembered: WatchState, redactor: Redactor, channels: Iterable[str], environment: str
+        self, remembered: WatchState, redactor: Redactor, channels: Iterable[str], settings: Settings
     ) -> None:
         self._remembered, self._redactor = remembered, redactor
-        self._channels, self._environment = list(channels), environment
+        self._channels, self._settings = list(channels), settings
 
     def record(self, kind: str, **fields: Any) -> None:
         """Put a record into the journal."""
@@ -40,15 +41,21 @@ class Speaker:
 
     def note(self, message: Message) -> None:
         """Put a message into the journal as an event."""
-        title, text = message
+        title, text, _ = message
         self.record("event", text=f"{title}: {text}".replace("\n", "; ").rstrip(": "))
 
     def send(self, message: Message) -> None:
         """Send a message to every channel."""
-        title, text = map(self._redactor.text, message)
+        title, text = map(self._redactor.text, message[:2])
         for name in self._channels:
             self._remembered.say(
-                state.ALERT, {"channel": name, "title": f"rampgate: {title}", "text": text or title}
+                state.ALERT,
+                {
+                    "channel": name,
+                    "title": f"rampgate: {title}",
+                    "text": text or title,
+                    "kind": message.kind.value,
+                },
             )
 
     def tell(self, message: Message) -> None:
@@ -67,7 +74,7 @@ class Speaker:
         beside = {"measuring": measuring} if measuring else {}
         if readings or beside:
             self.record("reading", at=found.at, readings=readings, observed=found.observed, **beside)
-        where = messages.place(self._environment, engine.position.percentage)
+        where = messages.place(self._settings, engine.position)
         if found.changed:
             self.tell(messages.of_change(found.changed, found.at, where))
         for name in found.unread:
