@@ -21,7 +21,6 @@ from rampgate.stage.items import (
     PARSER,
     PLANNED,
     STAGE_SESSION,
-    WORKER_KEY,
     UnmetError,
     attach,
     check_id,
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from rampgate.stage.stage_session import StageSession
 
 TERMINAL = "rampgate.stage.terminal"
-pytest_plugins = [TERMINAL, "rampgate.stage.program"]
+pytest_plugins = [TERMINAL, "rampgate.stage.program", "rampgate.stage.workers"]
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -64,6 +63,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         choices=plan.STEPS,
         default=[],
         help="with -m deploy: the step that was just deployed; may be given more than once",
+    )
+    group.addoption(
+        "--time-scale",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="with -m extended: a rehearsal, in which everything that waits goes N times faster",
     )
     group.addoption("--wait", action="store_true", help="wait for another run that measures the same target")
 
@@ -111,13 +117,14 @@ def _configure(config: pytest.Config) -> None:
     from rampgate.io import logs
     from rampgate.io.output import endure_readers_leaving
     from rampgate.stage import gate
-    from rampgate.stage.source import invocation, source_of, steps_of
+    from rampgate.stage.source import invocation, source_of, steps_of, time_scale_of
     from rampgate.stage.stage_session import prepare
 
     endure_readers_leaving()
     steps = steps_of(config, stage)
     stack = ExitStack()
     config.add_cleanup(stack.close)
+    time_scale_of(config, stage)
     source = source_of(config, stack, "-".join([stage, *steps[-1:]]))
     config.stash[STAGE_SESSION] = stage_session = prepare(stage, source, invocation(config), steps)
     stage_session.stack = stack
@@ -168,23 +175,6 @@ def _begin(pytest_session: pytest.Session, stage_session: StageSession) -> None:
     accompany(config, stage_session.run)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Hand an xdist worker the run that it joins. Settings travel through its pipe, never over the disk."""
-    stage_session: StageSession | None = node.config.stash.get(STAGE_SESSION, None)
-    if stage_session and stage_session.run:
-        if node.gateway.spec.popen:
-            pid = node.gateway.remote_exec("import os; channel.send(os.getpid())").receive()
-            stage_session.workers.append(pid)
-        node.workerinput[WORKER_KEY] = {
-            "source": stage_session.source,
-            "folder": str(stage_session.run.folder),
-            "deadline": stage_session.run.deadline,
-            "invocation": stage_session.run.journal.process,
-            "lock_token": stage_session.lock_token,
-        }
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
@@ -232,6 +222,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     own_checks.plan(session, stage_session)
     session.items[:0] = gate.checks(session, stage_session)
+    if worker_of(session.config) is None:
+        stage_session.watch([item.nodeid for item in session.items])
 
 
 @pytest.hookimpl(wrapper=True)

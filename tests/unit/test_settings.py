@@ -124,9 +124,9 @@ def test_a_stage_has_defaults_of_its_own() -> None:
     assert settings.stage("immediate").patience == 30
     assert settings.stage("deploy").budget == 900
     assert settings.stage("predeploy").budget == 1800
-    assert settings.stage("extended").budget == 3600
+    assert settings.stage("extended").budget == 4500
     told = Settings.model_validate({"stages": {"extended": {"patience": "1s"}}}).stage("extended")
-    assert (told.budget, told.patience) == (3600, 1)
+    assert (told.budget, told.patience) == (4500, 1)
 
 
 def test_settings_do_not_change() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.checks.frame.discovery import checks, once
+from rampgate.config import soak
 from rampgate.errors import ConfigurationError
 from rampgate.shipped import shipped
 
@@ -123,6 +124,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         "mongodb": _once(settings.mongodb),
         "redis": _once(settings.redis),
         "load": _once(settings.load if asked and (target.api or target.web) else None),
+        **soak.subjects(settings),
         **_before(settings),
         **_steps(settings),
     }

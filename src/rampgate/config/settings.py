@@ -29,7 +29,7 @@ from rampgate.config.subjects import (
     RedisSettings,
 )
 from rampgate.config.thresholds import ThresholdSettings
-from rampgate.config.watch_settings import WatchSettings
+from rampgate.config.watch_settings import SoakSettings, WatchSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ class TargetSettings(Table):
 
 StageName = Literal["predeploy", "deploy", "immediate", "extended", "rollback", "load"]
 
-_BUDGETS = {"predeploy": 1800.0, "extended": 3600.0, "load": 3600.0}
+_BUDGETS = {"predeploy": 1800.0, "extended": 4500.0, "load": 3600.0}
 """Time budgets that differ from the default of 15 minutes."""
 
 
@@ -137,6 +137,7 @@ class FixedSettings(BaseSettings):
     stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
     watch: WatchSettings = WatchSettings()
+    soak: SoakSettings = SoakSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     rollout: RolloutSettings = RolloutSettings()
     backups: BackupSettings | None = None

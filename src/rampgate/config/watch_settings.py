@@ -59,3 +59,12 @@ class WatchSettings(Table):
         if isinstance(given, str) and given != ALERT:
             raise ValueError('accepted is "alert", or a command as a list of texts')
         return [] if given == ALERT else given
+
+
+class SoakSettings(Table):
+    """[soak]: one watch of [[metrics]] by the rules of `rampgate watch`, begun with the extended stage."""
+
+    duration: Duration = Field(
+        default=1800.0, gt=0, description="that must be observed; the load of the stage comes on top of it"
+    )
+    required: bool = Field(default=True, description="whether the stage holds where a check of it is skipped")

@@ -60,7 +60,7 @@ def target_lock(
     with ExitStack() as files:
         locks = {path: files.enter_context(opened_lock(path)) for path in _paths(settings)}
         if any(not _try_lock(file) and _owner(path).get("token") == given for path, file in locks.items()):
-            within = [path.with_suffix(".within.lock") for path in locks]
+            within = map(_within, locks)
             locks = {path: files.enter_context(opened_lock(path)) for path in within}
         owner = {"pid": os.getpid(), "run": run_id, "since": time.time(), "token": _digest(token)}
         for path, file in locks.items():
@@ -100,9 +100,15 @@ def running(run_id: str) -> str:
     return ""
 
 
-def measured_by(settings: Settings) -> str:
-    """Who measures this target now, "" where nobody does."""
-    for path in filter(Path.exists, _paths(settings)):
+def measured_by(settings: Settings, *, within: bool = False) -> str:
+    """Who measures this target now, "" where nobody does.
+
+    Args:
+        settings: name the target.
+        within: whether only what a measuring run has started counts, such as its load.
+    """
+    paths = _paths(settings)
+    for path in filter(Path.exists, map(_within, paths) if within else paths):
         owner = _owner(path)
         # One that nobody holds is not tried: whoever wants it in that moment would be refused.
         if owner and Path(f"/proc/{owner.get('pid')}").exists():
@@ -132,6 +138,11 @@ def watch_lock(settings: Settings) -> Iterator[None]:
             file.flush()
             files.callback(file.truncate, 0)
         yield
+
+
+def _within(path: Path) -> Path:
+    """The lock of what a run has started that holds this one."""
+    return path.with_suffix(".within.lock")
 
 
 def _paths(settings: Settings) -> list[Path]:

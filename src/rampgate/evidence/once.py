@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import fcntl
 import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import EvidenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+BROWSER = "browser.lock"
+"""Held by whoever has a browser whose times count: a journey, an audit by Lighthouse."""
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process, or thread, is in here.
+
+    Args:
+        path: a file for this alone, made where it is not there.
+    """
+    path.touch(mode=0o600)
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def once(path: Path, make: Callable[[], Any], clean: Callable[[Any], Any]) -> Any:

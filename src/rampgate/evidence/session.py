@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 RUN_VARIABLE = "RAMPGATE_RUN"
 WITHIN_VARIABLE = "RAMPGATE_WITHIN"
-"""Names the stage that a load run belongs to."""
+"""Names the stage that a load run, or a watch, belongs to."""
+SOURCE_VARIABLE = "RAMPGATE_SOURCE"
+"""Where the settings of what a stage starts come from: JSON, the arguments of ``loading.load``."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Setup:
         steps: of the deploy stage, those that are checked.
         notes: what a reader must know from the beginning.
         rehearsal: whether it takes less time than it should, and so decides nothing for a release.
-        within: the stage whose load run it is, "" when it stands for itself.
+        time_scale: how many times faster than meant everything goes that waits; 1: not at all.
+        within: the stage whose load run or watch it is, "" when it stands for itself.
         profile: of a load run: how many users for how long.
     """
 
@@ -64,6 +67,7 @@ class Setup:
     steps: Sequence[str] = ()
     notes: Sequence[str] = ()
     rehearsal: bool = False
+    time_scale: float = 1.0
     within: str = ""
     profile: str = ""
 
@@ -229,7 +233,8 @@ def _write_header(run: Run, setup: Setup) -> None:
         vantage=platform.node(),
         invocation=list(setup.invocation),
         **_subject(settings),
-        **({"rehearsal": True} if setup.rehearsal else {}),
+        **({"rehearsal": True} if setup.rehearsal or setup.time_scale != 1 else {}),
+        **({"time_scale": setup.time_scale} if setup.time_scale != 1 else {}),
         **({"within": setup.within} if setup.within else {}),
         **({"profile": setup.profile} if setup.profile else {}),
         settings=settings.to_json(),

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 STAGE = "load"
 DEMO_VARIABLE = "RAMPGATE_DEMO_READY"
-SOURCE_VARIABLE = "RAMPGATE_SOURCE"
-"""Where the settings of a load run that a stage starts come from: JSON, the arguments of ``loading.load``."""
+SOURCE_VARIABLE = session.SOURCE_VARIABLE
 
 
 def locustfile() -> Path:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.config.rehearsal import said
 from rampgate.judging.invocations import moment
 from rampgate.model import formats, statistics
 from rampgate.model.metrics import METRICS, Kind
@@ -71,10 +72,16 @@ def stage(header: Record) -> str:
     """The stage of one header, with the steps that it names; of a load run what it was."""
     steps = header.get("steps", ())
     named = f", step{'s' if len(steps) > 1 else ''} {' and '.join(map(str, steps))}" if steps else ""
-    what = ["a rehearsal"] if header.get("rehearsal") else []
+    what = [rehearsal(header)] if header.get("rehearsal") else []
     what += [header["profile"]] if header.get("profile") else []
     named += f" ({', '.join(what)})" if what else ""
     return clean(f"{header.get('stage', '')}{named}", 200)
+
+
+def rehearsal(header: Record) -> str:
+    """What a header says of a rehearsal: ``rehearsal: time scale 30``, or no more than that it was one."""
+    scale = header.get("time_scale")
+    return said(scale) if isinstance(scale, int | float) else "a rehearsal"
 
 
 def subject(verdict: Verdict) -> str:

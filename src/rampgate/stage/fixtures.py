@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.evidence.run import Expect, Run
 
-OURS = {"check_context", "expect", "load_runner", "rampgate_run", "stage_context"}
+OURS = {"check_context", "expect", "load_runner", "rampgate_run", "stage_context", "stage_watch"}
 """Names that only rampgate's fixtures have."""
 _SHARED = {"rampgate_run", "settings", "stage_context"}
 _ALL = {*OURS, *_SHARED, "look"}
@@ -37,6 +37,7 @@ def values(node: Any, planned: plan.Planned | None = None) -> dict[str, Callable
         planned: the place in the plan of a check of the gate's, None for a user's own.
     """
     from rampgate.stage.load import LoadRunner
+    from rampgate.stage.stage_watch import StageWatch
 
     session = node.config.stash[STAGE_SESSION]
     run = session.run
@@ -50,6 +51,7 @@ def values(node: Any, planned: plan.Planned | None = None) -> dict[str, Callable
         "settings": lambda: run.settings,
         "stage_context": lambda: session.context,
         "check_context": lambda: session.context.context(),  # noqa: PLW0108  # made when it is asked for
+        "stage_watch": partial(StageWatch, run),
         "load_runner": partial(LoadRunner, session, run),
         "expect": partial(_expect, node, run),
         "look": _former,

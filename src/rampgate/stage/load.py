@@ -93,7 +93,7 @@ class LoadRunner:
         )
 
     def _follow(self, command: list[str], left: float) -> int:
-        source = {key: value for key, value in self._stage.source.items() if key != "notes"}
+        source = {key: self._stage.source[key] for key in ("path", "overrides", "from_environment")}
         # What is left of the stage's time is the load run's: a repeat that does not fit in does not begin.
         budget = f"{max(0.0, left - launch.STOP_WITHIN_S):.1f}s"
         flat = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,22 @@ def steps_of(config: pytest.Config, stage: str) -> list[str]:
     return [step for step in plan.STEPS if step in chosen]
 
 
+def time_scale_of(config: pytest.Config, stage: str) -> float:
+    """How many times faster everything goes that waits, 1 where nothing was typed.
+
+    Raises:
+        ConfigurationError: it is not 1 or more, or the stage has nothing that waits.
+    """
+    scale: float = config.getoption("time_scale")
+    if not 1 <= scale < math.inf:
+        raise ConfigurationError(f"--time-scale: found {scale:g}; accepted is a number of 1 or more")
+    if scale != 1 and stage != "extended":
+        raise ConfigurationError(
+            f"--time-scale: found {scale:g} with -m {stage}; accepted is -m extended, the stage that waits"
+        )
+    return scale
+
+
 def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, Any]:
     """Where the settings come from; brings the demo up when asked, once, in the controller.
 
@@ -97,6 +114,8 @@ def source_of(config: pytest.Config, stack: ExitStack, stage: str) -> dict[str, 
     else:
         notes = [] if path else [f"settings: {locate.source(path)}"]
         source = {"path": path and str(path), "overrides": {}, "from_environment": True, "notes": notes}
+    if (scale := config.getoption("time_scale")) != 1:
+        source["time_scale"] = scale
     if reports := config.getoption("rampgate_reports"):
         source["overrides"] = {**source["overrides"], "reports": reports}
     return source

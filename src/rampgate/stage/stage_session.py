@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate import demo
 from rampgate.checks.flags import refuse_short
-from rampgate.config import plan, policy
+from rampgate.config import plan, policy, rehearsal
 from rampgate.config.loading import load
 from rampgate.errors import CutOffError, EvidenceError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
 from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
 from rampgate.model.redact import argument_secrets
-from rampgate.stage import interrupt
+from rampgate.stage import interrupt, soak
 from rampgate.stage.latency import asks_so, refuse_undecidable
 
 _SLOWEST = 3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import pytest
 
@@ -53,6 +53,7 @@ class StageSession:
         collected: file and name, without parameters, of every test that was.
         unread: the modules that gave none: skipped, failed, or empty.
         ids: of tests, as they are shown, and as pytest had them.
+        soak: the process of the stage's watch, where this process has begun it.
     """
 
     setup: session.Setup
@@ -68,6 +69,7 @@ class StageSession:
     collected: set[tuple[Path, str]] = field(default_factory=set)
     unread: set[Path] = field(default_factory=set)
     ids: dict[str, str] = field(default_factory=dict)
+    soak: soak.Soak | None = None
 
     @cached_property
     def context(self) -> StageContext:
@@ -98,11 +100,26 @@ class StageSession:
         self.run = session.open_journal(self.setup, folder, name, deadline=until, invocation=invocation)
         self.lock_token = begun["lock_token"]
 
+    def watch(self, nodeids: Collection[str]) -> None:
+        """Begin the stage's watch, where a check that waits for it is among the tests that are going to run.
+
+        Args:
+            nodeids: of all tests that are, as pytest names them.
+        """
+        if self.run and not self.soak and (seconds := soak.asked(self.setup, nodeids)):
+            self.soak = soak.Soak(self.run, self.source, seconds)
+            self.stack.callback(self.soak.stop)
+
     def close(self) -> None:
         """Stop what checks share; what cannot be stopped says nothing about the deployment."""
         if "context" in vars(self):
             with suppress(Exception):
                 self.context.close()
+
+    def end_watch(self) -> None:
+        """End the stage's watch, which judges what it has observed; one that has ended is left alone."""
+        if self.soak:
+            self.soak.stop()
 
     def interrupt_workers(self) -> None:
         """Interrupt them: whoever interrupts this process may not know of them."""
@@ -194,14 +211,14 @@ def prepare(
     settings, redactor = load(
         path, overrides=source["overrides"], from_environment=source["from_environment"]
     )
+    time_scale = source.get("time_scale", 1.0)
+    settings = rehearsal.scaled(settings, time_scale)
     redactor.learn(*argument_secrets(invocation))
     base = path.parent if path else Path()
     rules = policy.build(settings, base)
     policy.load_rules(settings)  # what is wrong under [load] is said now, not when a load run begins
     planned = plan.make(stage, settings, steps=steps)
-    refuse_undecidable(settings, rules, planned.subjects)
-    if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
-        refuse_short(settings.flags, FALSE_FAIL_PER_RUN)
+    _refuse_impossible(settings, rules, planned, base)
     setup = session.Setup(
         stage=stage,
         settings=settings,
@@ -213,8 +230,22 @@ def prepare(
         steps=steps,
         notes=[*source.get("notes", ()), *_of_the_watch(stage, settings)],
         rehearsal=settings.latency.rehearsal and asks_so(planned.subjects),
+        time_scale=time_scale,
     )
     return StageSession(setup, source)
+
+
+def _refuse_impossible(settings: Settings, rules: policy.Policy, planned: plan.Plan, base: Path) -> None:
+    """Refuse what could not be decided in the time that there is.
+
+    Raises:
+        ConfigurationError: a setting asks for it.
+    """
+    refuse_undecidable(settings, rules, planned.subjects)
+    if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
+        refuse_short(settings.flags, FALSE_FAIL_PER_RUN)
+    if soak.planned(planned):
+        soak.refuse_impossible(settings, base, loaded="load" in planned.subjects)
 
 
 def _of_the_watch(stage: str, settings: Settings) -> list[str]:

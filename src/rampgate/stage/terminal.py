@@ -230,6 +230,7 @@ def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken
     from rampgate.stage import interrupt
 
     interrupt.ignore()
+    active.end_watch()
     try:
         status = pytest.ExitCode.INTERNAL_ERROR if broken else session.exitstatus
         verdict, unwritten = finish(run.journal, status=int(status))

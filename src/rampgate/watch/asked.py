@@ -57,6 +57,9 @@ class Asked:
         invocation: what was typed.
         notes: what a reader must know from the beginning.
         rehearsal: whether it takes less time than it should.
+        time_scale: how many times faster than meant everything goes that waits; 1: not at all.
+        within: the stage that it belongs to, "" when it stands for itself.
+        file: in which it remembers, None for the one of its target.
     """
 
     seconds: float
@@ -65,6 +68,9 @@ class Asked:
     invocation: Sequence[str] = ()
     notes: Sequence[str] = ()
     rehearsal: bool = False
+    time_scale: float = 1.0
+    within: str = ""
+    file: Path | None = None
 
 
 def rules_of(settings: Settings, base: Path) -> WatchPolicy:
@@ -94,6 +100,8 @@ def setup_of(settings: Settings, redactor: Redactor, base: Path, rules: WatchPol
         invocation=asked.invocation,
         notes=[*asked.notes, *(f"ignored by watch.ignore: {name}" for name in rules.ignored)],
         rehearsal=asked.rehearsal,
+        time_scale=asked.time_scale,
+        within=asked.within,
     )
 
 

@@ -91,7 +91,7 @@ def run(settings: Settings, redactor: Redactor, base: Path, options: Options) ->
     words = command_of(settings, options.on_critical)
     asked = Asked(options.seconds, options.once, words, invocation(), options.notes)
     display = Display(redactor)
-    with watch_lock(settings), _interruptible(), closing(reader):
+    with watch_lock(settings), interruptible(), closing(reader):
         try:
             with Watch(settings, redactor, base, reader.source, asked) as watch:
                 return _watch(watch, display)
@@ -106,7 +106,7 @@ def _watch(watch: Watch, display: Display) -> ExitCode:
     try:
         display.begin(watch) if not watch.asked.once else None
         with display:
-            _rounds(watch, display)
+            rounds(watch, display)
     except KeyboardInterrupt:
         display.line("interrupted: what was observed is judged")
         early = True
@@ -122,13 +122,17 @@ def _watch(watch: Watch, display: Display) -> ExitCode:
         display.line(f"{error}; nothing was judged")
         return ExitCode.HOLD
     finally:
-        _say(watch, display)
+        say(watch, display)
     table.render(verdict, table.console(), folder=watch.run.folder)
     return verdict.decision.exit_code
 
 
-def _rounds(watch: Watch, display: Display) -> None:
-    """Rounds, each as something is due, until the watch is over."""
+def rounds(watch: Watch, display: Display) -> None:
+    """Rounds, each as something is due, until the watch is over.
+
+    Raises:
+        KeyboardInterrupt: somebody interrupts.
+    """
     once, said = watch.asked.once, ""
     while True:
         over = watch.over  # what takes long is waited for at the end
@@ -139,7 +143,7 @@ def _rounds(watch: Watch, display: Display) -> None:
             display.line(str(error)) if str(error) != said else None
             said = str(error)
             watch.clock.sleep(min(watch.engine.longest_gap / 2, _LONGEST_PAUSE_S))
-        _say(watch, display)
+        say(watch, display)
         if once or over or watch.rolls_back:
             return
         while not watch.over and (pause := watch.engine.next_due() - watch.clock.now()) > 0:
@@ -150,14 +154,15 @@ def _rounds(watch: Watch, display: Display) -> None:
             watch.clock.sleep(_SHORTEST_PAUSE_S)
 
 
-def _say(watch: Watch, display: Display) -> None:
+def say(watch: Watch, display: Display) -> None:
+    """Show what could not be delivered or written."""
     for trouble in watch.troubles:
         display.line(trouble)
     watch.troubles.clear()
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """SIGTERM ends a watch as Ctrl-C does."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:

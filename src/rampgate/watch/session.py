@@ -7,6 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from rampgate.clock import Clock, SystemClock
+from rampgate.config.rehearsal import scaled_rules
 from rampgate.errors import EvidenceError, ExitCode, RampgateError
 from rampgate.evidence import session, verdicts
 from rampgate.model import formats
@@ -72,14 +73,14 @@ class Watch:
     ) -> None:
         self.settings, self.source, self.asked = settings, source, asked
         self.clock = clock or SystemClock()
-        self.policy = parts.rules_of(settings, base)
+        self.policy = scaled_rules(parts.rules_of(settings, base), asked.time_scale)
         self.setup = parts.setup_of(settings, redactor, base, self.policy, asked)
-        channels = parts.channels_of(settings)
+        channels = {} if asked.within else parts.channels_of(settings)  # a stage is attended
         self.channels = tuple(channels)
         self.engine = self._engine()
         self.troubles: list[str] = []
         with ExitStack() as stack:
-            self.remembered = stack.enter_context(state.WatchState(state.file_of(settings)))
+            self.remembered = stack.enter_context(state.WatchState(asked.file or state.file_of(settings)))
             self.speaker = Speaker(self.remembered, redactor, channels, settings)
             self._outbox = Outbox(self.remembered, channels, list(asked.command))
             self._begin()
@@ -162,7 +163,8 @@ class Watch:
             raise
         self._flush()
         self._full = False
-        heartbeat.write(self.settings, self.engine, now)
+        if not self.asked.within:
+            heartbeat.write(self.settings, self.engine, now)
         return found
 
     def _remember(self, found: Round) -> None:

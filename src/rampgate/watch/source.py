@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from rampgate.checks.running_version.settings import UNKNOWN
 from rampgate.checks.version import measure_few
 from rampgate.errors import ProbeError, RampgateError
 from rampgate.evidence import lock
+from rampgate.evidence.once import BROWSER, alone
 from rampgate.io.http import ask, find
 from rampgate.stage.context import StageContext
 from rampgate.watch.asked import Source
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 _MOST = 100.0
-_PROBE = "probe"
+_PROBE, _UP = "probe", "up"
 
 
 class Reader:
@@ -34,10 +36,11 @@ class Reader:
 
     Args:
         settings: name the target and [watch].
+        within: whether the watch belongs to a stage, which holds the target's lock all the time.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, within: bool = False) -> None:
+        self._settings, self._within = settings, within
         self._stage: StageContext | None = None
 
     def begin(self, run: Run) -> None:
@@ -56,7 +59,14 @@ class Reader:
         Raises:
             RampgateError: there is none; one line says why.
         """
-        return metrics.measure(entry, self._context(), self._settings.watch.max_age)
+        context = self._context()
+        with self._turn(entry):
+            return metrics.measure(entry, context, self._settings.watch.max_age)
+
+    def _turn(self, entry: MetricSettings) -> AbstractContextManager[None]:
+        """Within a stage, an audit waits until no journey has a browser, and the other way round."""
+        browsing = self._within and entry.source == _PROBE and entry.name != _UP
+        return alone(self._stage.run.folder / BROWSER) if browsing and self._stage else nullcontext()
 
     def position(self) -> Position:
         """Percentage and version, as far as they can be read now."""
@@ -74,12 +84,16 @@ class Reader:
         return Position(percentage, tuple(sorted(versions)), frozenset(instances), "; ".join(troubles))
 
     def puts_off(self, entry: MetricSettings) -> bool:
-        """Whether an entry is not read now: probes of our own never run beside a run that measures."""
-        return entry.source == _PROBE and bool(self.measuring())
+        """Whether an entry is not read now: probes of our own never run beside a run that measures.
+
+        Within a stage whether a service answers is asked all the same: its load goes on for minutes.
+        """
+        ours = entry.source == _PROBE and not (self._within and entry.name == _UP)
+        return ours and bool(self.measuring())
 
     def measuring(self) -> str:
-        """Who measures the target now, "" where nobody does."""
-        return lock.measured_by(self._settings)
+        """Who measures the target now, "" where nobody does; within a stage its load run alone counts."""
+        return lock.measured_by(self._settings, within=self._within)
 
     def close(self) -> None:
         """Stop what was started."""

@@ -1,0 +1,141 @@
+"""The watch of a stage: a process of its own, begun with the stage, which writes into the same run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import threading
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rampgate.config import soak, watch_policy
+from rampgate.errors import ConfigurationError
+from rampgate.evidence import journal, session
+from rampgate.evidence.verdicts import write_whole
+from rampgate.io.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+    from typing import TextIO
+
+    from rampgate.config.plan import Plan, Planned
+    from rampgate.config.settings import Settings
+    from rampgate.evidence.run import Run
+
+STAGE = "watch"
+LOG, STATE = "watch.log", "watch.json"
+"""In the run's folder: every line that the watch writes; what is known of its process."""
+_LOAD = "load"
+_ENDS_WITHIN_S, _KILLED_WITHIN_S = 20.0, 5.0
+"""How long the watch may take to judge what it has, once it is interrupted."""
+
+
+class Soak:
+    """The process of a stage's watch, in the process that began the stage.
+
+    Args:
+        run: that it writes into.
+        source: how it loads the same settings.
+        seconds: that it is to observe.
+    """
+
+    def __init__(self, run: Run, source: dict[str, Any], seconds: float) -> None:
+        self._run = run
+        self._state: dict[str, Any] = {"before": headers(run.folder), "seconds": seconds}
+        given = {key: value for key, value in source.items() if key != "notes"}
+        environ = {
+            **os.environ,
+            session.RUN_VARIABLE: run.id,
+            session.WITHIN_VARIABLE: run.stage,
+            session.SOURCE_VARIABLE: json.dumps(given),
+        }
+        command = [sys.executable, "-P", "-m", "rampgate.watch.within", f"{seconds:g}"]
+        self._process = Process(command, environ, patience_s=_ENDS_WITHIN_S)
+        self._write()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Interrupt it, if it has not ended: it judges what it has, or is killed. A second call is none."""
+        try:
+            if self._thread.is_alive():
+                self._process.interrupt()
+                self._thread.join(_ENDS_WITHIN_S)
+        finally:
+            if self._thread.is_alive():
+                self._process.kill()
+                self._thread.join(_KILLED_WITHIN_S)
+
+    def _follow(self) -> None:
+        """Keep what it says until it ends, and then how it ended."""
+        path = self._run.folder / LOG
+        path.touch(mode=0o600)
+        with path.open("w", encoding="utf-8") as log:
+            hear = partial(self._hear, log)
+            self._process.wait_for(math.inf, hear)
+            self._state["code"] = self._process.end(hear)
+        self._write()
+
+    def _hear(self, log: TextIO, line: str) -> None:
+        with suppress(OSError):  # what it says is no evidence: that is in its journal
+            if line:
+                log.write(f"{self._run.journal.clean(line)}\n")
+            log.flush()
+
+    def _write(self) -> None:
+        with suppress(OSError):  # whoever waits for it is then cut off
+            write_whole(self._run.folder / STATE, json.dumps(self._state))
+
+
+def headers(folder: Path) -> list[str]:
+    """The processes whose headers are those of a watch in this run."""
+    records = journal.read(folder)[0]
+    return [r["process"] for r in records if r["type"] == "header" and r["stage"] == STAGE]
+
+
+def planned(plan: Plan) -> list[Planned]:
+    """The checks of a plan that wait for the watch."""
+    return [each for each in plan.checks if each.subject.startswith("soak_")]
+
+
+def asked(setup: session.Setup, nodeids: Collection[str]) -> float:
+    """How long the watch of the stage is to observe in seconds; 0 where none of its checks is to run.
+
+    Args:
+        setup: of the stage.
+        nodeids: of the tests that are going to run.
+    """
+    if not any(_node(setup, each) in nodeids for each in planned(setup.plan)):
+        return 0.0
+    loads = [each for each in setup.plan.checks if each.subject == _LOAD]
+    return soak.seconds(setup.settings, loaded=any(_node(setup, each) in nodeids for each in loads))
+
+
+def _node(setup: session.Setup, check: Planned) -> str:
+    """A check of the gate's that is one of a kind, as pytest names it."""
+    return f"validation/{setup.stage}/{check.file.name}::{check.function}"
+
+
+def refuse_impossible(settings: Settings, base: Path, *, loaded: bool) -> None:
+    """Refuse a watch that could not begin, or that does not fit into the stage's time.
+
+    Args:
+        settings: in force.
+        base: the folder that policy files are relative to.
+        loaded: whether the stage makes its own load.
+
+    Raises:
+        ConfigurationError: every problem.
+    """
+    watch_policy.build(settings, base)
+    seconds, budget = soak.seconds(settings, loaded=loaded), settings.stage("extended").budget
+    if seconds >= budget:
+        own = " and load.extended.duration" if loaded else ""
+        raise ConfigurationError(
+            f"{settings.file}: soak.duration{own}: found {seconds:g} s; accepted is less than "
+            f"stages.extended.budget, {budget:g} s"
+        )

@@ -1,0 +1,92 @@
+"""What the checks of a stage's watch wait for and show: ``stage_watch``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rampgate.errors import ProbeError
+from rampgate.evidence import journal
+from rampgate.model import formats
+from rampgate.model.measurement import Measurement
+from rampgate.outcome import Decision
+from rampgate.stage.soak import LOG, STATE, headers
+
+if TYPE_CHECKING:
+    from rampgate.config.soak import Watched
+    from rampgate.evidence.run import Run
+    from rampgate.judging.results import Record
+
+_POLL_S = 0.5
+_LAST_LINES = 2
+
+
+class StageWatch:
+    """The watch of a stage, for whatever process of the run waits for it.
+
+    Args:
+        run: this process's part in the run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def over(self) -> bool:
+        """Whether there is nothing to wait for: the watch has ended, or there is none."""
+        state = self._state()
+        return state is None or "code" in state
+
+    def measured(self, watched: Watched) -> list[Measurement]:
+        """What the watch has read, over its whole time, of the metrics that a check shows.
+
+        Args:
+            watched: names them.
+
+        Raises:
+            ProbeError: it never began, came to no verdict, or has read none of them.
+        """
+        self._wait()
+        found = [Measurement.from_json(each) for each in self._observed()["measurements"]]
+        if mine := [each for each in found if each.metric in watched.metrics]:
+            return mine
+        raise ProbeError(f"the watch has read none of {', '.join(watched.metrics)}")
+
+    def _wait(self) -> None:
+        said = ""
+        while not self.over():
+            if (lines := self._lines()) and lines[-1] != said:
+                said = lines[-1]
+                self._run.progress(f"watch: {said}")
+            self._run.clock.sleep(_POLL_S)
+
+    def _observed(self) -> Record:
+        """What it wrote at its end.
+
+        Raises:
+            ProbeError: it came to none.
+        """
+        state = self._state()
+        if state is None:
+            raise ProbeError("the watch of this stage was never begun")
+        lines = self._lines()
+        last = f": {' | '.join(lines)}" if lines else ""
+        mine = set(headers(self._run.folder)) - set(state["before"])
+        records = [each for each in journal.read(self._run.folder)[0] if each["process"] in mine]
+        ended = any(each["type"] == "end" for each in records)
+        if (code := state["code"]) < 0:
+            raise ProbeError(f"the watch was {formats.ending(code)}{last}")
+        if not ended or code not in {int(decision.exit_code) for decision in Decision}:
+            raise ProbeError(f"the watch came to no verdict (exit code {code}){last}")
+        return next(each for each in records if each["type"] == "observed")
+
+    def _state(self) -> dict[str, Any] | None:
+        """What is known of its process, None where none was begun."""
+        path = self._run.folder / STATE
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def _lines(self) -> list[str]:
+        """The last lines that it wrote."""
+        path = self._run.folder / LOG
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        lines = [line.removeprefix("rampgate: ") for line in text.splitlines() if line.strip()]
+        return lines[-_LAST_LINES:]
