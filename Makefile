@@ -100,8 +100,9 @@ prove-foreign: $(STAMP) ## Three applications that others wrote, whole and broke
 prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound service at full length, 20 runs each (an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.latency $(ARGS)
 
-prove-cohorts: $(STAMP) ## False calls and speed of the comparison of cohorts, simulated (40 minutes; resumable; not in CI)
+prove-cohorts: $(STAMP) ## False calls and speed of the comparison of cohorts, simulated, and once for real (an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.cohorts $(ARGS)
+	$(BIN)/python -m proofs.dilution $(ARGS)
 
 prove-watch: $(STAMP) ## The watch is killed 20 times, and so are rounds of --once: episodes and messages counted (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.watch $(ARGS)
