@@ -8,8 +8,12 @@ import pytest
 from tests.unit.watching import COUNTED, SETTINGS, World
 
 from rampgate.config.policy_files import Monitoring
+from rampgate.judging.judge import judge
+from rampgate.judging.threshold import parse
+from rampgate.model.measurement import Block
 from rampgate.watch import asked
 from rampgate.watch.engine import Engine
+from rampgate.watch.finish import counts
 from rampgate.watch.rounds import Position
 from rampgate.watch.schedule import schedule_of
 
@@ -218,3 +222,61 @@ def test_what_was_kept_is_known_in_the_next_process(tmp_path: Path) -> None:
     after.round(1_060.0, world.position, wait=True)
     assert states_of(after) == {"ok"}
     assert world.reads == 3
+
+
+HITS = """
+[[metrics]]
+name = "cache_hit_rate"
+path = "/counters"
+total = "total"
+failed = "failed"
+"""
+
+
+def on_counts(world: World, misses: list[int], rule: str, n: int = 20) -> Engine:
+    """An engine after rounds of so many look-ups, of which so many were misses."""
+    found = engine(world)
+    for number, missed in enumerate([0, *misses]):
+        if number:
+            counters = world.counters
+            world.counters = {"total": counters["total"] + n, "failed": counters["failed"] + missed}
+        found.round(1_000.0 + 30 * number, world.position)
+    assert rule in found.rules
+    return found
+
+
+@pytest.mark.parametrize(
+    ("misses", "state", "outcome"),
+    [
+        ([5, *[0] * 20], "ok", "passed"),  # a cold cache: 75 % of the first 20
+        ([12] * 20, "firing", "failed"),
+        ([4] * 20, "ok", "undecided"),  # at its limit
+    ],
+)
+def test_a_share_of_hits_is_judged_by_the_test_of_its_misses(
+    tmp_path: Path, misses: list[int], state: str, outcome: str
+) -> None:
+    """A few misses are chance; many fire, and the journal's blocks judge it as the watch did."""
+    rule = 'hits = "cache_hit_rate >= 80%"\n[[metrics]]'
+    world = World(tmp_path, SETTINGS.replace("[[metrics]]", rule, 1) + HITS)
+    found = on_counts(world, misses, "hits")
+    hits = found.rules["hits"]
+    assert hits.episode.state.value == state
+    seen = counts(found, hits, [Block(20, each) for each in misses])
+    good = parse("cache_hit_rate >= 80%")
+    assert judge(good, seen, alpha_fail=1e-3, alpha_pass=1e-3).outcome.value == outcome
+
+
+@pytest.mark.parametrize("place", ["alert", "threshold"])
+def test_a_handful_of_counts_fires_nothing_that_has_no_duration(tmp_path: Path, place: str) -> None:
+    """An alert without a duration, or what must be good for one: 2 of 5 requests are chance."""
+    alert = "alerts:\n  api:\n    - {name: rule, condition: error_rate > 5%, severity: critical}\n"
+    (tmp_path / "alerts.yml").write_text(alert, encoding="utf-8")
+    settings = 'policy = "alerts.yml"\n' + SETTINGS
+    if place == "threshold":
+        settings = SETTINGS.replace("[[metrics]]", 'rule = "error_rate < 5% for 10m"\n[[metrics]]', 1)
+    world = World(tmp_path, settings + COUNTED)
+    few = on_counts(world, [2], "rule", n=5)
+    assert few.rules["rule"].episode.state.value == "ok"
+    assert few.rules["rule"].kept_s == 0.0
+    assert on_counts(world, [8] * 20, "rule").rules["rule"].episode.state.value == "firing"

@@ -325,7 +325,8 @@ def test_counts_of_a_trigger_survive_the_process(tmp_path: Path) -> None:
     assert [seconds for seconds, _ in evidence] == [0, 1, 2, 3]
     with world.watch(once=True) as watch:
         verdict = watch.end()
-    (seen,) = [record["measurement"] for record in verdict.records if record["type"] == "measurement"]
+    judged = next(record["measurement"] for record in verdict.records if record["type"] == "judgement")
+    (seen,) = [r["measurement"] for r in verdict.records if f"{r['process']}:{r['sequence']}" == judged]
     assert (seen["n"], seen["failures"]) == (1200, 12)
 
 
@@ -381,3 +382,35 @@ def test_the_heartbeat_is_a_metric_that_prometheus_collects(tmp_path: Path) -> N
     text = state.file_of(world.settings).with_suffix(".prom").read_text(encoding="utf-8")
     labels = '{environment="test",target="deployment"}'
     assert f"{HEARTBEAT}{labels} {world.clock.now() - 30.0:.3f}\n" in text
+
+
+@pytest.mark.parametrize("text", ["reported > 1%", "reported < 1%"])
+def test_a_rule_on_a_value_shows_its_worst_reading(tmp_path: Path, text: str) -> None:
+    """Evidence of what was kept, or was not, lies in the journal, with the last reading beside it."""
+    world = World(tmp_path, SETTINGS.replace('"reported < 2%"', f'{{ expect = "{text}", bad = true }}'))
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT, WARNED, 0.75])
+        verdict = watch.end()
+    shown = next(result for result in verdict.checks if result.check == "watch/warns").shown
+    assert [each.value for each in shown] == [WARNED if ">" in text else KEPT]
+    assert shown[0].note.endswith("the last: 0.75 %")
+
+
+def test_two_rules_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
+    """Else one of them would be judged by what the other one has read."""
+    alert = "alerts:\n  api:\n    - {name: warns, condition: reported > 5%}\n"
+    (tmp_path / "alerts.yml").write_text(alert, encoding="utf-8")
+    world = World(tmp_path, 'policy = "alerts.yml"\n' + SETTINGS)
+    with pytest.raises(ConfigurationError) as error:
+        world.watch()
+    assert "alerts.yml: alerts.api[1]" in str(error.value)
+    assert "watch.thresholds.warns: the name 'warns' stands in" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["cache_hit_rate <= 80%", "cache_hit_rate >= 100%", "cache_hit_rate > 0"])
+def test_a_limit_that_no_share_of_hits_can_be_tested_against_is_refused(tmp_path: Path, text: str) -> None:
+    """What is counted is judged by a test, which knows a least share between nothing and all."""
+    hits = COUNTED.replace("error_rate", "cache_hit_rate")
+    world = World(tmp_path, SETTINGS.replace("[[metrics]]", f'hits = "{text}"\n[[metrics]]', 1) + hits)
+    with pytest.raises(ConfigurationError, match=r"hits: found cache_hit_rate .* accepted is a least share"):
+        world.watch()

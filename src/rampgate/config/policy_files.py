@@ -215,7 +215,6 @@ def read(paths: Sequence[Path], problems: list[str]) -> PolicyFiles:
             found.alerts = file
         elif isinstance(file, MonitoringFile):
             found.monitoring = file.monitoring
-    _names_are_unique(found, problems)
     return found
 
 
@@ -242,12 +241,3 @@ def _read(path: Path, problems: list[str]) -> Table | None:
     except ValidationError as error:
         problems += sentences(error, str(path), {}, Redactor(), root=kind)
         return None
-
-
-def _names_are_unique(files: PolicyFiles, problems: list[str]) -> None:
-    names = [entry.name for entries in files.alerts.alerts.values() for entry in entries]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    problems.extend(
-        f"{files.paths['alerts']}: the alert {name!r} stands twice; accepted is a name of its own for each"
-        for name in twice
-    )

@@ -11,7 +11,7 @@ from rampgate.config import policy_files
 from rampgate.config.policy import known_metrics
 from rampgate.config.problems import near
 from rampgate.errors import ConfigurationError
-from rampgate.judging.threshold import parse
+from rampgate.judging.threshold import Aggregation, parse
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 FEEDBACK = "user_feedback_score"
+PER_CENT = 100
 
 
 class Place(StrEnum):
@@ -89,7 +90,7 @@ def build(settings: Settings, base: Path = Path()) -> WatchPolicy:
     files = policy_files.read(policy_files.paths(settings.policy, base), problems)
     metrics = known_metrics(settings)
     rules = tuple(_with_defaults(rule, settings) for rule in _rules(files, settings, metrics, problems))
-    problems += _unread(rules, settings)
+    problems += [*_unread(rules, settings), *_no_share(rules, settings)]
     if problems:
         raise ConfigurationError(problems)
     kept = tuple(rule for rule in rules if rule.name not in settings.watch.ignore)
@@ -106,7 +107,13 @@ def _with_defaults(rule: WatchRule, settings: Settings) -> WatchRule:
 def _rules(
     files: PolicyFiles, settings: Settings, metrics: Mapping[str, Metric], problems: list[str]
 ) -> Iterator[WatchRule]:
+    places: dict[str, str] = {}
     for key, rule in _named(files, settings):
+        if (first := places.setdefault(rule.name, key)) != key:
+            problems.append(
+                f"{key}: the name {rule.name!r} stands in {first} already; accepted is a name of its own for "
+                "each rule"
+            )
         try:
             threshold = parse(
                 rule.text, bad=rule.bad, name=rule.name, severity=rule.severity, metrics=metrics
@@ -175,6 +182,20 @@ def _named(files: PolicyFiles, settings: Settings) -> Iterator[tuple[str, _Writt
             owner=given.owner,
         )
         yield f"{settings.file}: watch.thresholds.{name}", written
+
+
+def _no_share(rules: Sequence[WatchRule], settings: Settings) -> Iterator[str]:
+    """A sentence for each rule on a share of what went well that no test of what did not can judge."""
+    counted = {entry.name for entry in settings.table("metrics") if entry.counted}
+    for rule in rules:
+        threshold = rule.threshold
+        if threshold.metric not in counted or threshold.aggregation is not Aggregation.VALUE:
+            continue
+        if threshold.good()[0] not in {">", ">="} or not 0 < threshold.limit < PER_CENT:
+            yield (
+                f"{rule.name}: found {threshold}; {threshold.metric} is counted, and a high share of what "
+                "went well is good: accepted is a least share above 0% and below 100%"
+            )
 
 
 def _unread(rules: Sequence[WatchRule], settings: Settings) -> Iterator[str]:

@@ -6,7 +6,8 @@ rate, quantile                             exact binomial, three-way at alpha_pa
 the same in blocks of time                 passed: exact binomial; failed: the always-valid test of the blocks
 share                                      failed when equality is rejected at alpha_fail, else passed
 median                                     the stated model at its own alpha, three-way
-count, value                               compared as they are
+count, value                               compared as they are; a value in blocks of time is a share of what
+                                           went well: judged as a rate, by what did not
 """
 
 from __future__ import annotations
@@ -189,11 +190,16 @@ def _judgement(threshold: Threshold, measurement: Measurement, ruling: Ruling) -
 
 def _nothing(threshold: Threshold, seen: Measurement) -> bool:
     """Did the look see nothing at all?"""
-    if threshold.aggregation is Aggregation.VALUE:
+    if threshold.aggregation is Aggregation.VALUE and not _is_counted(threshold, seen):
         return seen.value is None
     if threshold.aggregation is Aggregation.MEDIAN:
         return not seen.values
     return seen.n == 0
+
+
+def _is_counted(threshold: Threshold, seen: Measurement) -> bool:
+    """Is it a value that is a share of what went well, by what did not?"""
+    return threshold.aggregation is Aggregation.VALUE and bool(seen.blocks)
 
 
 def _flaw(threshold: Threshold, seen: Measurement) -> str:
@@ -217,7 +223,7 @@ def _counting_flaw(threshold: Threshold, seen: Measurement) -> str:
         if edge not in seen.exceedances:
             return f"the {sentences.noun(threshold)} above {edge!r} ms were not counted, for {threshold}"
         count: float | None = seen.exceedances[edge]
-    elif threshold.aggregation in {Aggregation.RATE, Aggregation.SHARE}:
+    elif threshold.aggregation in {Aggregation.RATE, Aggregation.SHARE} or _is_counted(threshold, seen):
         count = seen.failures
     elif threshold.aggregation is Aggregation.COUNT:
         count = count_of(seen)

@@ -193,11 +193,28 @@ def _counted(case: Case) -> Ruling:
 
 
 def _valued(case: Case) -> Ruling:
+    if case.seen.blocks:
+        return _well(case)
     value = case.seen.value or 0.0
     unit = f" {case.threshold.unit}" if case.threshold.unit else ""
     of = f" of {case.seen.n:,}" if case.seen.n > 1 else ""
     point = f"{sentences.subject(case.threshold)} {formats.number(value)}{unit}{of}"
     return _compared(case, value, point)
+
+
+def _well(case: Case) -> Ruling:
+    """A value that is a share of what went well, counted: judged by what did not, as a rate is."""
+    threshold, seen = case.threshold, case.seen
+    k, n = seen.failures or 0, seen.n
+    outcome, more = _exact(case, k)
+    value, low = 100 * (1 - k / n), 100 * (1 - statistics.upper(k, n, case.alpha_pass))
+    says = f"{sentences.subject(threshold)} {formats.percent(1 - k / n)} of {n:,}"
+    if outcome is Outcome.UNDECIDED:
+        needs = sentences.forecast(threshold, seen, more)
+        says = f"undecided: {says}, {sentences.wanted(threshold)}: {needs}"
+    else:
+        says += f" {sentences.compared(threshold, passed=outcome is Outcome.PASSED)}"
+    return Ruling(outcome, says, value, low, None, more)
 
 
 def _compared(case: Case, value: float, point: str) -> Ruling:

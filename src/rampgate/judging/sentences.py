@@ -171,7 +171,8 @@ def forecast(threshold: Threshold, seen: Measurement, more: int | None) -> str:
         return "over the limit, in too few blocks of time to be sure of it"
     if more is None:
         return "what was observed sits at the limit, where no number decides"
-    says = f"needs about {formats.about(more)} more {noun(threshold)}"
+    counted = "observations" if threshold.aggregation is Aggregation.VALUE else noun(threshold)
+    says = f"needs about {formats.about(more)} more {counted}"
     if seen.n and seen.end > seen.start:
         says += f", {formats.duration(more * (seen.end - seen.start) / seen.n)} at this rate"
     return says

@@ -126,7 +126,12 @@ class Threshold:
 
     @property
     def allowed(self) -> float:
-        """The fraction of observations that may fail (a rate) or lie above the edge (a quantile)."""
+        """The fraction of observations that may fail (a rate) or lie above the edge (a quantile).
+
+        Of a value, that may go wrong where it is a share of what goes well, in per cent.
+        """
+        if self.aggregation is Aggregation.VALUE:
+            return float(1 - Decimal(repr(self.limit)) / 100)
         return self.limit if self.quantile is None else float(1 - Decimal(repr(self.quantile)))
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rampgate.config.plan import Plan, Planned
 from rampgate.evidence.run import Expect
 from rampgate.judging.episodes import State
-from rampgate.judging.threshold import Polarity
+from rampgate.judging.threshold import Aggregation, Polarity
 from rampgate.model import formats
 from rampgate.model.increments import added
 from rampgate.model.measurement import Block, Measurement
@@ -18,6 +18,7 @@ from rampgate.watch.cohorts import TESTS, compared_in
 from rampgate.watch.cohorts import Finding as CohortFinding
 from rampgate.watch.messages import moment
 from rampgate.watch.rules import is_test
+from rampgate.watch.values import PER_CENT, Reading, measured, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rampgate.checks.frame.source import MetricSettings
     from rampgate.config.watch_policy import WatchPolicy
     from rampgate.evidence.run import Run
+    from rampgate.model.metrics import Metric
     from rampgate.watch.cohorts import Comparison
     from rampgate.watch.engine import Engine
     from rampgate.watch.rules import RuleWatch
@@ -118,19 +120,42 @@ def _kept(watched: RuleWatch) -> Ending:
 
 def counts(engine: Engine, watched: RuleWatch, blocks: Sequence[Block]) -> Measurement:
     """Everything that was counted for the test of a rule, by rounds."""
-    metric, edge = watched.rule.threshold.metric, watched.rule.threshold.edge
+    threshold = watched.rule.threshold
+    metric, edge = threshold.metric, threshold.edge
     total = reduce(added, blocks, Block(0))
     beyond = {} if edge is None else {edge: sum(block.beyond(edge) for block in blocks)}
     only = [
         block._replace(exceedances={key: block.beyond(key) for key in beyond}) for block in blocks if block.n
     ]
+    share = threshold.aggregation is Aggregation.VALUE
     return Measurement(
         metric,
         unit=engine.metrics[metric].metric.unit,
+        value=measured(threshold, Reading(0.0, counted=total)) if share else None,
         n=total.n,
         failures=total.failures,
         exceedances=beyond,
         blocks=tuple(only),
+    )
+
+
+def worst_of(watched: RuleWatch, metric: Metric) -> Measurement | None:
+    """The worst reading of a rule, to be shown, with the last beside it; None where there is none."""
+    threshold, reading = watched.rule.threshold, watched.worst
+    if reading is None:
+        return None
+    value, block, unit = measured(threshold, reading), reading.counted, metric.unit
+    if threshold.quantile is not None and block and value is not None:
+        value, unit = PER_CENT * value, "%"
+    rate = threshold.aggregation is Aggregation.RATE and block
+    return Measurement(
+        metric.name,
+        unit=unit,
+        n=(block.n if block else reading.n) or 1,
+        failures=block.failures if rate and block else None,
+        value=None if rate else value,
+        end=reading.at,
+        note=f"the worst, at {moment(reading.at)}: {shown(threshold, reading)}; the last: {watched.value}",
     )
 
 
@@ -160,6 +185,8 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         if watched.test is not None and blocks[name]:
             seen = counts(engine, watched, blocks[name])
             Expect(run, check_of(name))(seen, that=_limit(watched), severity=watched.severity)
+        elif worst := worst_of(watched, engine.metrics[metric].metric):
+            _show(run, check_of(name), worst)
         found = ending(watched, trouble, decided=metric in decided)
         _end(run, check_of(name), found, watched.kept_s)
     for name, comparison in engine.cohorts.items():
@@ -181,11 +208,15 @@ def _compared(run: Run, name: str, comparison: Comparison) -> None:
     result, totals = comparison.result, comparison.totals
     for cohort, n, failures in (("on", *totals[:2]), ("off", *totals[2:])):
         seen = Measurement(name, n=n, failures=failures, labels={"cohort": cohort})
-        run.journal.write("measurement", check=cohorts_of(name), measurement=seen.to_json(), shown=True)
+        _show(run, cohorts_of(name), seen)
     severity = Severity.CRITICAL if result.may_roll_back else Severity.WARNING
     outcomes = {CohortFinding.HARMS: Outcome.FAILED, CohortFinding.HARMLESS: Outcome.PASSED}
     outcome = outcomes.get(result.finding, Outcome.SKIPPED)
     _end(run, cohorts_of(name), Ending(outcome, result.sentence, severity), 0.0)
+
+
+def _show(run: Run, check: str, seen: Measurement) -> None:
+    run.journal.write("measurement", check=check, measurement=seen.to_json(), shown=True)
 
 
 def _end(run: Run, check: str, found: Ending, seconds: float) -> None:

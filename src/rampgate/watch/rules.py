@@ -6,28 +6,31 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rampgate.config.watch_policy import Place
 from rampgate.judging import episodes
 from rampgate.judging.episodes import Episode, State, Timing
-from rampgate.judging.threshold import Aggregation
+from rampgate.judging.threshold import Aggregation, Polarity
 from rampgate.model.always_valid import AlwaysValidTest
 from rampgate.outcome import Severity
-from rampgate.watch.values import broken, shown
+from rampgate.watch.values import Reading, broken, shown, worse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rampgate.config.watch_policy import WatchRule
     from rampgate.model.measurement import Block
-    from rampgate.watch.values import Reading
 
-_CHANCY = {Aggregation.RATE, Aggregation.QUANTILE}
+_CHANCY = {Aggregation.RATE, Aggregation.QUANTILE, Aggregation.VALUE}
 
 
 def is_test(rule: WatchRule, *, counted: bool) -> bool:
-    """Whether the always-valid test judges a rule: one on what is counted, without a duration, no alert."""
-    chancy = rule.threshold.aggregation in _CHANCY
-    return counted and chancy and rule.place is not Place.ALERT and not rule.threshold.duration_s
+    """Whether the always-valid test judges a rule: one on counts that a few of them could break at once.
+
+    What must be bad for a duration fires by its window's value alone; what must be good for one is broken at
+    once, and is judged by the test.
+    """
+    threshold = rule.threshold
+    at_once = threshold.polarity is Polarity.GOOD or not threshold.duration_s
+    return counted and at_once and threshold.aggregation in _CHANCY
 
 
 @dataclass
@@ -48,6 +51,7 @@ class RuleWatch:
         fired_value: what was read when the first one began.
         kept_s: observed seconds in which it was kept, since it was broken last.
         kept: how many readings kept it.
+        worst: the reading that was farthest on the bad side.
         test: of counts; None where the episode alone decides.
     """
 
@@ -64,6 +68,7 @@ class RuleWatch:
     fired_value: str = ""
     kept_s: float = 0.0
     kept: int = 0
+    worst: Reading | None = None
     test: AlwaysValidTest | None = None
     _blocks: int = 0
     _first: int = 0
@@ -98,12 +103,14 @@ class RuleWatch:
             confirmed: whether a bad value was confirmed by further ones.
         """
         before = self.episode
-        bad = None if reading is None else broken(self.rule.threshold, reading)
-        self.value = shown(self.rule.threshold, reading) if reading else self.value
+        bad = breaks = None if reading is None else broken(self.rule.threshold, reading)
+        if reading:
+            self.value = shown(self.rule.threshold, reading)
+            self.worst = reading if worse(self.rule.threshold, reading, self.worst) else self.worst
         if self.test is not None and bad is not None and not before.open:
             bad = self.test.fired_at is not None
         confirmed = confirmed or (self.test is not None and bool(bad))
-        self._keep(before, at, bad=bad)
+        self._keep(before, at, bad=bad, breaks=breaks)
         self.episode = episodes.step(before, at, self.timing, bad=bad, confirmed=confirmed)
         began = self.episode.number > before.number
         # One that another release began counts for this one, too, as soon as it is broken here.
@@ -116,13 +123,14 @@ class RuleWatch:
             self.test, self._first = AlwaysValidTest(self.rule.threshold.allowed, self.alpha), self._blocks
         return before
 
-    def _keep(self, before: Episode, at: float, *, bad: bool | None) -> None:
-        if bad is False:
-            self.kept += 1
+    def _keep(self, before: Episode, at: float, *, bad: bool | None, breaks: bool | None) -> None:
+        """Count what was kept; where that must last, a window that breaks the limit begins it anew."""
+        self.kept += bad is False
+        if bad or (breaks and self.rule.threshold.duration_s):
+            self.kept_s = 0.0
+        elif bad is False:
             passed = at - before.read_at if before.joined and before.read_at is not None else 0.0
             self.kept_s += passed if 0 <= passed <= self.timing.max_gap else 0.0
-        elif bad:
-            self.kept_s = 0.0
 
     def changed(self, at: float) -> None:
         """What is watched has changed."""
@@ -165,6 +173,7 @@ class RuleWatch:
             "fired_value": self.fired_value,
             "kept_s": self.kept_s,
             "kept": self.kept,
+            "worst": self.worst and self.worst.to_json(),
         }
 
     def resume(self, data: Mapping[str, Any], blocks: Iterable[Block] = ()) -> None:
@@ -179,6 +188,7 @@ class RuleWatch:
         self.opened_at, self.latched = data["opened_at"], data["latched"]
         self.value, self.fired_value = data["value"], data["fired_value"]
         self.kept_s, self.kept = data["kept_s"], data["kept"]
+        self.worst = Reading.from_json(data["worst"]) if data.get("worst") else None
         self._first = self._blocks = data["first"]
         for block in islice(blocks, self._first, None):
             self.count(block)

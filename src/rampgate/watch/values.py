@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rampgate.judging.threshold import Threshold
     from rampgate.model.measurement import Block
 
-_PER_CENT = 100.0
+PER_CENT = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,23 @@ def measured(threshold: Threshold, reading: Reading) -> float | None:
         edge = threshold.edge
         return None if edge is None or edge not in block.exceedances else block.exceedances[edge] / block.n
     if threshold.aggregation is Aggregation.VALUE:  # a share of what went well, in per cent
-        return _PER_CENT * (1 - block.failures / block.n)
+        return PER_CENT * (1 - block.failures / block.n)
     return block.failures / block.n
+
+
+def worse(threshold: Threshold, reading: Reading, than: Reading | None) -> bool:
+    """Whether a reading is farther on the bad side than another one, or breaks what that one keeps."""
+    if (value := measured(threshold, reading)) is None:
+        return False
+    if than is None or (other := measured(threshold, than)) is None:
+        return True
+    breaks, broke = bool(broken(threshold, reading)), bool(broken(threshold, than))
+    operator, _ = threshold.broken()
+    return breaks > broke or (breaks is broke and _farther(operator, value, other))
+
+
+def _farther(operator: str, value: float, other: float) -> bool:
+    return value < other if "<" in operator else ">" in operator and value > other
 
 
 def shown(threshold: Threshold, reading: Reading) -> str:
