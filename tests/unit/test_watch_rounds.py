@@ -8,6 +8,7 @@ import pytest
 from tests.unit.watching import COUNTED, SETTINGS, World
 
 from rampgate.config.policy_files import Monitoring
+from rampgate.errors import ConfigurationError
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
 from rampgate.model.measurement import Block
@@ -20,6 +21,7 @@ from rampgate.watch.schedule import schedule_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rampgate.checks.frame.source import MetricSettings
     from rampgate.model.measurement import Measurement
 
 SLOW = SETTINGS.replace('unit = "%"', 'unit = "%"\ninterval = "1h"')
@@ -28,12 +30,13 @@ PROBE = """
 name = "up"
 source = "probe"
 """
+AUDIT = PROBE.replace('"up"', '"lighthouse_performance_score"')
 
 
 def engine(world: World, pace: float = 0.0) -> Engine:
     """An engine of its own."""
     rules = asked.rules_of(world.settings, world.folder)
-    puts_off = lambda entry: bool(world.measuring) and entry.source == "probe"  # noqa: E731
+    puts_off = lambda entry: bool(world.measuring) and entry.puts_load  # noqa: E731
     return Engine(world.settings, rules, world.read, 1e-3, puts_off, pace)
 
 
@@ -161,17 +164,19 @@ def test_a_round_does_not_wait_for_what_takes_long(tmp_path: Path) -> None:
     assert found.metrics["up"].reading
 
 
-def test_an_own_probe_is_put_off_while_the_target_is_measured(tmp_path: Path) -> None:
-    """Nothing of ours disturbs a run that measures; what is not read for too long is not known."""
-    world = World(tmp_path, SETTINGS + PROBE)
-    found = engine(world)
+def test_an_audit_is_put_off_while_the_target_is_measured_and_up_is_not(tmp_path: Path) -> None:
+    """Nothing of ours disturbs a run that measures, and an outage beside it is seen; the audit comes once."""
+    world = World(tmp_path, SETTINGS + PROBE + AUDIT)
+    found, audit = engine(world), "lighthouse_performance_score"
     found.round(1_000.0, world.position, wait=True)
     world.measuring = "run r-1"
-    assert found.round(1_030.0, world.position, measuring=True, wait=True).read == ["reported"]
-    found.round(1_200.0, world.position, measuring=True, wait=True)
-    assert "put off" in found.metrics["up"].trouble
+    for at in (1_030.0, 1_200.0):
+        beside = found.round(at, world.position, measuring=True, wait=True).read
+        assert sorted(beside) == ["reported", "up"]
+    assert "put off" in found.metrics[audit].trouble
     world.measuring = ""
-    assert "up" in found.round(1_230.0, world.position, wait=True).read
+    assert audit in found.round(1_205.0, world.position, wait=True).read
+    assert found.round(1_210.0, world.position, wait=True).read == []
 
 
 def test_a_trigger_on_counts_waits_for_its_test_and_an_alert_for_its_duration(tmp_path: Path) -> None:
@@ -280,3 +285,54 @@ def test_a_handful_of_counts_fires_nothing_that_has_no_duration(tmp_path: Path, 
     assert few.rules["rule"].episode.state.value == "ok"
     assert few.rules["rule"].kept_s == 0.0
     assert on_counts(world, [8] * 20, "rule").rules["rule"].episode.state.value == "firing"
+
+
+def test_a_restart_of_a_store_alone_begins_anew_what_is_read_of_it(tmp_path: Path) -> None:
+    """The counters of Redis fell: its own rules begin anew, and all others go on as they were."""
+    hits = HITS.split("path", maxsplit=1)[0] + 'source = "redis"\nvalue = "hit_rate"\n'
+    rules = 'hits = { expect = "cache_hit_rate < 80% for 1m", bad = true }\n'
+    rules += 'errors = { expect = "error_rate > 5% for 1m", bad = true }\n[[metrics]]'
+    settings = (
+        SETTINGS.replace("[[metrics]]", rules, 1) + COUNTED + hits + '[redis]\nurl = "redis://127.0.0.1:1"'
+    )
+    world = World(tmp_path, settings)
+    counted = {"error_rate": (0.0, 0.0), "cache_hit_rate": (0.0, 0.0)}
+    read = world.read
+
+    def each_its_own(entry: MetricSettings) -> list[Measurement]:
+        if entry.name in counted:
+            world.counters = dict(zip(("total", "failed"), counted[entry.name], strict=True))
+        return read(entry)
+
+    world.read = each_its_own  # type: ignore[method-assign]
+    found = engine(world)
+    for number in range(3):
+        counted = dict.fromkeys(counted, (100.0 * number, 50.0 * number))
+        found.round(1_000.0 + 30 * number, world.position)
+    counted = {"error_rate": (300.0, 150.0), "cache_hit_rate": (1.0, 1.0)}
+    after = found.round(1_090.0, world.position)
+    assert (after.changed, after.restarted) == ("", ["cache_hit_rate"])
+    states = {name: rule.episode.state.value for name, rule in found.rules.items()}
+    assert states == {"warns": "ok", "decides": "ok", "errors": "firing", "hits": "unknown"}
+
+
+def test_whatever_a_source_raises_is_a_reading_that_is_missing(tmp_path: Path) -> None:
+    """A defect of one source ends no watch: its name and what it raised are why nothing was read."""
+    world = World(tmp_path)
+    found = engine(world)
+    world.defect = KeyError("keyspace")
+    found.round(1_000.0, world.position)
+    assert found.metrics["reported"].trouble == "metric reported: its source failed: KeyError: 'keyspace'"
+    world.defect = None
+    found.round(1_030.0, world.position)
+    assert states_of(found) == {"ok"}
+
+
+def test_a_limit_that_no_bucket_ends_at_is_refused_by_the_first_reading(tmp_path: Path) -> None:
+    """It is an error of the settings, which no time mends; the edges that there are are named."""
+    rule = 'slow = "api_response_time_p95 < 500ms"\n[[metrics]]'
+    histogram = COUNTED.replace("error_rate", "api_response_time").replace("failed", "buckets")
+    world = World(tmp_path, SETTINGS.replace("[[metrics]]", rule, 1) + histogram)
+    world.counters = {"total": 5.0, "100.0": 5.0, "1000.0": 5.0}
+    with pytest.raises(ConfigurationError, match=r"p95 < 500ms\): no bucket ends at 500 ms; .*: 100, 1000"):
+        engine(world).round(1_000.0, world.position)

@@ -414,3 +414,23 @@ def test_a_limit_that_no_share_of_hits_can_be_tested_against_is_refused(tmp_path
     world = World(tmp_path, SETTINGS.replace("[[metrics]]", f'hits = "{text}"\n[[metrics]]', 1) + hits)
     with pytest.raises(ConfigurationError, match=r"hits: found cache_hit_rate .* accepted is a least share"):
         world.watch()
+
+
+def test_a_short_watch_of_what_cannot_be_read_ends_after_two_rounds(tmp_path: Path) -> None:
+    """Half as long again as was asked for, and two rounds: nobody waits minutes for three seconds."""
+    world = World(tmp_path)
+    with world.watch(3.0) as watch:
+        over = []
+        for pause in (30.0, 35.0, 0.0):
+            over.append(watch.over)
+            world.rounds(watch, [None], every=pause)
+        assert over == [False, False, True]
+        assert watch.end().decision is Decision.HOLD
+
+
+def test_observed_time_is_never_more_than_was_observed(tmp_path: Path) -> None:
+    """71 seconds are not 2 minutes of 2."""
+    world = World(tmp_path)
+    with world.watch(120.0) as watch:
+        world.rounds(watch, [KEPT, KEPT, KEPT], every=35.5)
+        assert watch.left == "1 min 11 s observed of 2 min"

@@ -68,6 +68,7 @@ class World:
         self.value: float | None = 0.5
         self.counters = {"total": 0.0, "failed": 0.0}
         self.position, self.measuring, self.reads = Position(25.0, ("1",)), "", 0
+        self.defect: Exception | None = None
         self.use(settings)
 
     def use(self, text: str) -> None:
@@ -81,7 +82,7 @@ class World:
         source = Source(
             self.read,
             lambda: self.position,
-            lambda entry: entry.source == "probe" and bool(self.measuring),
+            lambda entry: entry.puts_load and bool(self.measuring),
             lambda: self.measuring,
         )
         return Watch(
@@ -91,6 +92,8 @@ class World:
     def read(self, entry: Any) -> list[Measurement]:
         """One reading."""
         self.reads += 1
+        if self.defect:
+            raise self.defect
         if self.value is None:
             raise ProbeError("metric reported, /rate: found HTTP 503; accepted is a number")
         if entry.counted:

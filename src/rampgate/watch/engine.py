@@ -6,6 +6,7 @@ import math
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from rampgate.errors import ConfigurationError
 from rampgate.model.increments import added
 from rampgate.watch.compared import Compared
 from rampgate.watch.metrics import MetricWatch
@@ -18,7 +19,6 @@ from rampgate.watch.values import broken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from rampgate.checks.frame.source import MetricSettings
     from rampgate.config.settings import Settings
     from rampgate.config.watch_policy import WatchPolicy, WatchRule
     from rampgate.judging.episodes import Episode
@@ -66,7 +66,8 @@ class Engine:
         }
         self.rules = {rule.name: self._rule(rule, settings, alpha) for rule in policy.rules}
         self.cohorts = Compared(self.entries, policy.metrics, settings.watch.margin, alpha)
-        apart = {name for name, each in self.schedules.items() if each.slow} | _ours(self.entries)
+        entries = self.entries.items()
+        apart = {name for name, each in entries if self.schedules[name].slow or each.source == "probe"}
         self.readers = Readers(read, self.entries, apart, self._further)
         self.due = dict.fromkeys(self.entries, 0.0)
         self.position = Position()
@@ -92,12 +93,16 @@ class Engine:
             position: what is watched, as far as it is known.
             measuring: whether we measure the target beside the watch.
             wait: for what takes long, too.
+
+        Raises:
+            ConfigurationError: a limit that no bucket of the source ends at.
         """
         found = Round(at)
         due = [name for name in self.due if self._is_due(name, found)]
         results = self.readers.results(due, wait=wait)
         for name, result in results.items():
             self._take(name, result, found)
+        self._refuse_misfits()
         self._move(position, found)
         for name in results:
             self._judge(name, found)
@@ -125,12 +130,28 @@ class Engine:
             watched.blind = blind
             found.unread.append(name)
 
+    def _refuse_misfits(self) -> None:
+        """A limit that the source's histogram cannot be held against is an error of the settings.
+
+        Raises:
+            ConfigurationError: each of them, found by the first reading.
+        """
+        wrong = {name: watched.misfit for name, watched in self.metrics.items() if watched.misfit}
+        if wrong:
+            limits = {
+                name: ", ".join(str(each.rule.threshold) for each in self._rules_of(name)) for name in wrong
+            }
+            raise ConfigurationError(
+                [f"metric {name} ({limits[name]}): {why}" for name, why in wrong.items()]
+            )
+
     def _move(self, position: Position, found: Round) -> None:
         """See whether what is watched has changed, which no window may straddle."""
         found.changed = position.differs(self.position)
         restarted = [name for name in found.read if self.metrics[name].restarted]
-        if restarted and not found.changed:
-            found.changed = f"the deployment was restarted: the counters of {restarted[0]} began anew"
+        found.restarted = [name for name in restarted if self.entries[name].of_a_store]
+        if (others := [name for name in restarted if name not in found.restarted]) and not found.changed:
+            found.changed = f"the deployment was restarted: the counters of {others[0]} began anew"
         was = self.position
         self.position = Position(
             was.percentage if position.percentage is None else position.percentage,
@@ -145,7 +166,8 @@ class Engine:
                 watched.changed()
                 if self.schedules[name].slow:
                     self.due[name] = found.at
-            for rule in self.rules.values():
+        for rule in self.rules.values():
+            if found.changed or rule.rule.threshold.metric in found.restarted:
                 before = rule.episode
                 rule.changed(found.at)
                 self._note(rule, before, found)
@@ -217,6 +239,11 @@ class Engine:
         """Seconds between two rounds that still counts as observed."""
         return min((each.longest_gap for each in self.schedules.values()), default=0.0)
 
+    @property
+    def longest_interval(self) -> float:
+        """Seconds between two readings of the metric that is read most seldom, audits left out."""
+        return max((each.interval for each in self.schedules.values() if not each.slow), default=0.0)
+
     def jumped(self, seconds: float, at: float) -> None:
         """The clock was set, or the machine slept: what is known begins anew, and nothing of it is observed.
 
@@ -265,11 +292,6 @@ class Engine:
         self.position = Position(percentage, tuple(versions), frozenset(instances))
         self.at, self.observed = data["at"], data["observed"]
         self.changed_at = -math.inf if data["changed_at"] is None else data["changed_at"]
-
-
-def _ours(entries: Mapping[str, MetricSettings]) -> set[str]:
-    """Names of those that are measured by a probe of our own, which takes long."""
-    return {name for name, entry in entries.items() if entry.source == "probe"}
 
 
 def _edges(rules: Iterable[WatchRule]) -> frozenset[float]:

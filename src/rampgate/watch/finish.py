@@ -136,6 +136,8 @@ def counts(engine: Engine, watched: RuleWatch, blocks: Sequence[Block]) -> Measu
         failures=total.failures,
         exceedances=beyond,
         blocks=tuple(only),
+        start=watched.counted_from,
+        end=engine.metrics[metric].last or engine.at or 0.0,
     )
 
 

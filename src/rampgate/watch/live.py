@@ -36,6 +36,7 @@ class Display:
         self._redactor = redactor
         self._console = Console(highlight=False)
         self._said_at, self._said = 0.0, ""
+        self._troubles: dict[str, str] = {}
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -76,6 +77,10 @@ class Display:
             )
         if found.changed:
             self.line(f"{moment(found.at)} {found.changed}")
+        for name, trouble in _troubles(watch).items():
+            if trouble != self._troubles.get(name):
+                self.line(f"{moment(found.at)} {name} is not read: {trouble}")
+        self._troubles = _troubles(watch)
         if self._live:
             self._live.update(_table(watch, found), refresh=True)
         elif self._is_due(watch, found):
@@ -97,8 +102,17 @@ def _stands(watch: Watch) -> str:
     without = {name: metric for name, metric in watch.engine.metrics.items() if metric.reading is None}
     first = [name for name, metric in without.items() if metric.trouble in FIRST]
     waits = f"; first reading of {', '.join(first)} to come" if first else ""
-    blind = [name for name in without if name not in first]
+    blind = _troubles(watch)
     return counted + waits + (f"; not read: {', '.join(blind)}" if blind else "")
+
+
+def _troubles(watch: Watch) -> dict[str, str]:
+    """Name of each metric that could not be read -> why."""
+    return {
+        name: metric.trouble
+        for name, metric in watch.engine.metrics.items()
+        if metric.reading is None and metric.trouble not in FIRST
+    }
 
 
 def _summary(watch: Watch) -> str:

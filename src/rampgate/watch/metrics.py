@@ -54,6 +54,7 @@ class MetricWatch:
         increments: what the newest reading has added, by labels.
         restarted: whether the newest reading shows that the deployment was restarted.
         confirmed: whether further readings have confirmed the newest one, which is their median.
+        misfit: why its very first counters can never be held against its thresholds, "" where they can.
     """
 
     metric: Metric
@@ -69,6 +70,7 @@ class MetricWatch:
     increments: dict[str, Block] = field(default_factory=dict)
     restarted: bool = False
     confirmed: bool = False
+    misfit: str = ""
 
     def take(self, results: Sequence[Sequence[Measurement] | str], at: float) -> None:
         """Take a reading, and further ones that confirm it: what is known then is the median of all.
@@ -143,9 +145,13 @@ class MetricWatch:
             restarts += [] if restarted is None else [restarted]
             counted |= {key: block} if block is not None else {}
         self.restarted = bool(restarts) and all(restarts)
+        first = not self.counters
         self._remember(measurements)
         self.last = at
         if missing := self._missing(measurements):
+            self.misfit = (
+                missing if first and any(edges_of(counters_of(e) or {}) for e in measurements) else ""
+            )
             return missing
         if start is None or self.restarted or at - start > _STRETCH * self.window_s:
             self.windows.clear()

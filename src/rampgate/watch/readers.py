@@ -86,5 +86,12 @@ class Readers:
     def _try(self, name: str) -> Result:
         try:
             return self._read(self._entries[name])
-        except RampgateError as error:
-            return str(error)
+        except Exception as error:  # noqa: BLE001  # whatever a source does not expect ends no watch
+            return trouble_of(f"metric {name}", error)
+
+
+def trouble_of(what: str, error: Exception) -> str:
+    """Why something was not read, in one line; a defect of its source by its type."""
+    if isinstance(error, RampgateError):
+        return str(error)
+    return f"{what}: its source failed: {type(error).__name__}: {error}".rstrip(": ")

@@ -66,6 +66,7 @@ class Round:
         transitions: rules that came into another state.
         unread: names of metrics that have not been read for too long, and of those that can be read again.
         changed: what of the position has changed, "" where nothing has.
+        restarted: names of metrics whose store was restarted, and not the deployment.
         counted: name of a metric -> labels -> what was counted since the round before.
         compared: name of a metric -> what the comparison of its cohorts has come to, where that is new.
         observed: seconds since the round before, where they count as watched; else 0.
@@ -76,6 +77,7 @@ class Round:
     transitions: list[Transition] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     changed: str = ""
+    restarted: list[str] = field(default_factory=list)
     counted: dict[str, dict[str, Block]] = field(default_factory=dict)
     compared: dict[str, Result] = field(default_factory=dict)
     observed: float = 0.0

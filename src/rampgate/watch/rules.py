@@ -52,6 +52,7 @@ class RuleWatch:
         kept_s: observed seconds in which it was kept, since it was broken last.
         kept: how many readings kept it.
         worst: the reading that was farthest on the bad side.
+        counted_from: when the first of all counts of its test was taken, seconds since the epoch.
         test: of counts; None where the episode alone decides.
     """
 
@@ -69,6 +70,7 @@ class RuleWatch:
     kept_s: float = 0.0
     kept: int = 0
     worst: Reading | None = None
+    counted_from: float = 0.0
     test: AlwaysValidTest | None = None
     _blocks: int = 0
     _first: int = 0
@@ -105,6 +107,7 @@ class RuleWatch:
         before = self.episode
         bad = breaks = None if reading is None else broken(self.rule.threshold, reading)
         if reading:
+            self.counted_from = self.counted_from or reading.at
             self.value = shown(self.rule.threshold, reading)
             self.worst = reading if worse(self.rule.threshold, reading, self.worst) else self.worst
         if self.test is not None and bad is not None and not before.open:
@@ -174,6 +177,7 @@ class RuleWatch:
             "kept_s": self.kept_s,
             "kept": self.kept,
             "worst": self.worst and self.worst.to_json(),
+            "counted_from": self.counted_from,
         }
 
     def resume(self, data: Mapping[str, Any], blocks: Iterable[Block] = ()) -> None:
@@ -188,6 +192,7 @@ class RuleWatch:
         self.opened_at, self.latched = data["opened_at"], data["latched"]
         self.value, self.fired_value = data["value"], data["fired_value"]
         self.kept_s, self.kept = data["kept_s"], data["kept"]
+        self.counted_from = data.get("counted_from", 0.0)
         self.worst = Reading.from_json(data["worst"]) if data.get("worst") else None
         self._first = self._blocks = data["first"]
         for block in islice(blocks, self._first, None):

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 RESUMED_WITHIN_S = 3600.0
 """A watch that was stopped for longer begins anew: what was pending then is not known any more."""
-_LATEST, _LATEST_S = 1.5, 120.0
-"""A watch ends after so many times what it was to observe and so many seconds, whatever it could not read."""
+_LATEST, _LATEST_ROUNDS = 1.5, 2.0
+"""A watch ends after so many times what it was to observe and so many rounds, whatever it could not read."""
 
 
 class RolledBackError(RampgateError):
@@ -102,7 +102,8 @@ class Watch:
         """Whether as much as was asked for has been observed, or too much time went by for it."""
         asked = self.asked.seconds
         lasted = 0.0 if self.asked.once else self.clock.monotonic() - self._begun
-        return 0 < asked <= max(self.engine.observed, (lasted - _LATEST_S) / _LATEST)
+        rounds = _LATEST_ROUNDS * self.engine.longest_interval
+        return 0 < asked <= max(self.engine.observed, (lasted - rounds) / _LATEST)
 
     @property
     def left(self) -> str:
@@ -146,6 +147,7 @@ class Watch:
 
         Raises:
             EvidenceError: it cannot be remembered, and is not: the next one sees what it has seen.
+            ConfigurationError: a limit that no bucket of its source ends at.
         """
         if jump := self.jumps.taken():
             self.engine.jumped(jump, self.clock.now())

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from rampgate.checks import metrics
 from rampgate.checks.running_version.settings import UNKNOWN
 from rampgate.checks.version import measure_few
-from rampgate.errors import ProbeError, RampgateError
+from rampgate.errors import ProbeError
 from rampgate.evidence import lock
 from rampgate.evidence.once import BROWSER, alone
 from rampgate.io.http import ask, find
 from rampgate.stage.context import StageContext
 from rampgate.watch.asked import Source
+from rampgate.watch.readers import trouble_of
 from rampgate.watch.rounds import Position
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 _MOST = 100.0
-_PROBE, _UP = "probe", "up"
 
 
 class Reader:
@@ -65,7 +65,7 @@ class Reader:
 
     def _turn(self, entry: MetricSettings) -> AbstractContextManager[None]:
         """Within a stage, an audit waits until no journey has a browser, and the other way round."""
-        browsing = self._within and entry.source == _PROBE and entry.name != _UP
+        browsing = self._within and entry.puts_load
         return alone(self._stage.run.folder / BROWSER) if browsing and self._stage else nullcontext()
 
     def position(self) -> Position:
@@ -74,22 +74,18 @@ class Reader:
         percentage, versions, instances = self._settings.percentage, set[str](), set[str]()
         try:
             percentage = self._percentage()
-        except RampgateError as error:
+        except Exception as error:  # noqa: BLE001  # as of a metric: a reading that is missing
             percentage = None
-            troubles.append(str(error))
+            troubles.append(trouble_of("watch.percentage", error))
         try:
             versions, instances = self._versions()
-        except RampgateError as error:
-            troubles.append(str(error))
+        except Exception as error:  # noqa: BLE001
+            troubles.append(trouble_of("the version", error))
         return Position(percentage, tuple(sorted(versions)), frozenset(instances), "; ".join(troubles))
 
     def puts_off(self, entry: MetricSettings) -> bool:
-        """Whether an entry is not read now: probes of our own never run beside a run that measures.
-
-        Within a stage whether a service answers is asked all the same: its load goes on for minutes.
-        """
-        ours = entry.source == _PROBE and not (self._within and entry.name == _UP)
-        return ours and bool(self.measuring())
+        """Whether an entry is not read now: audits of our own never run beside a run that measures."""
+        return entry.puts_load and bool(self.measuring())
 
     def measuring(self) -> str:
         """Who measures the target now, "" where nobody does; within a stage its load run alone counts."""

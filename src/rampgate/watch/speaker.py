@@ -77,6 +77,8 @@ class Speaker:
         where = messages.place(self._settings, engine.position)
         if found.changed:
             self.tell(messages.of_change(found.changed, found.at, where))
+        for name in found.restarted:
+            self.note(messages.of_change(f"the counters of {name} began anew", found.at, where))
         for name in found.unread:
             metric = engine.metrics[name]
             trouble = metric.trouble if metric.reading is None else ""

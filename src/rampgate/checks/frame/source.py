@@ -74,6 +74,16 @@ class MetricSettings(Table):
         return self.watch_only or self.counted or (metric is not None and metric.kind is not Kind.VALUE)
 
     @property
+    def puts_load(self) -> bool:
+        """Whether reading it disturbs a run that measures, beside which it is put off."""
+        return False
+
+    @property
+    def of_a_store(self) -> bool:
+        """Whether it counts for as long as a store runs, which may be restarted beside the deployment."""
+        return False
+
+    @property
     def needs(self) -> str:
         """What else the settings must say, dotted; "" for nothing."""
         return ""

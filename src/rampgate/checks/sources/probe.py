@@ -36,6 +36,11 @@ class OwnProbe(MetricSettings):
         """The immediate stage has these checks of its own."""
         return True
 
+    @property
+    def puts_load(self) -> bool:
+        """An audit does; to ask a health address does not."""
+        return self.name != "up"
+
 
 def measure(metric: OwnProbe, context: Context) -> list[Measurement]:
     """The value; of several services or pages the worst.

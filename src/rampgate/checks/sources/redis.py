@@ -35,6 +35,11 @@ class RedisFigure(MetricSettings):
         return self.value == "hit_rate"
 
     @property
+    def of_a_store(self) -> bool:
+        """It is not the deployment that begins anew with it."""
+        return True
+
+    @property
     def needs(self) -> str:
         """Where the server is."""
         return "redis"
