@@ -246,3 +246,56 @@ def test_the_command_says_each_stage_and_exits_with_the_verdict(reports: Reports
     assert wrong.exit_code == 2
     assert "--require: found 'immediat'; accepted are predeploy" in wrong.output
     assert "--max-age: found the duration '3'" in wrong.output
+
+
+def watched(reports: Reports, run: str, *moved: float, **more: Any) -> None:
+    """A watch from its header to its end, during which the percentage went to others."""
+    (reports.folder / run).mkdir()
+    written = Written(reports.folder / run)
+    written.clock = reports.clock
+    book = written.begin("watch-1", stage="watch", **more)
+    written.check(book, 1.0)
+    for percentage in moved:
+        reports.clock.time += 60
+        book.write("moved", release={**RELEASE, "percentage": percentage})
+    book.write("end", status=0)
+
+
+def test_a_watch_can_be_required(reports: Reports) -> None:
+    """As a stage: missing, a rehearsal, or of another percentage it holds; whole it promotes."""
+
+    def judge() -> ReleaseVerdict:
+        return judge_current(reports.folder, (*NEEDED, "watch"), reports.clock.time + 60)
+
+    assert reasons(judge()) == {"watch": "no run of it"}
+    watched(reports, "e", rehearsal=True)
+    assert "a rehearsal" in reasons(judge())["watch"]
+    watched(reports, "f")
+    assert (judge().decision.value, judge().stages[-1].run) == ("promote", "f")
+
+
+def test_a_watch_that_saw_another_percentage_counts_for_no_release(reports: Reports) -> None:
+    """It is about both, and what it saw is the last change: what was measured before it is too old."""
+    watched(reports, "e", 50.0)
+    verdict = judge_current(reports.folder, ("immediate", "watch"), reports.clock.time + 60)
+    assert verdict.release["percentage"] == 50.0
+    assert reasons(verdict) == {
+        "immediate": "no run of it",
+        "watch": "the percentage or the version changed while it watched: it counts for no release",
+    }
+    watched(reports, "f", 50.0, 25.0)
+    verdict = judge_current(reports.folder, ("immediate", "watch"), reports.clock.time + 60)
+    assert set(reasons(verdict)) == {"immediate", "watch"}
+
+
+def test_a_watch_of_the_percentage_before_that_goes_on_changes_nothing(tmp_path: Path) -> None:
+    """Its settings name the old percentage: that it still writes is no change."""
+    reports = Reports(tmp_path)
+    early = Written(tmp_path / "e")
+    early.folder.mkdir()
+    early.clock = reports.clock
+    book = early.begin("watch-1", stage="watch", release={**RELEASE, "percentage": 5})
+    reports.run("f", "immediate")
+    book.write("reading", readings={})
+    verdict = judge_current(tmp_path, ("immediate",), reports.clock.time + 60)
+    assert reasons(verdict) == {}

@@ -434,3 +434,18 @@ def test_observed_time_is_never_more_than_was_observed(tmp_path: Path) -> None:
     with world.watch(120.0) as watch:
         world.rounds(watch, [KEPT, KEPT, KEPT], every=35.5)
         assert watch.left == "1 min 11 s observed of 2 min"
+
+
+def test_the_header_names_the_percentage_in_force_and_a_change_is_recorded(tmp_path: Path) -> None:
+    """A release is of one percentage: that of the start, whatever the settings say, and then another one."""
+    world = World(tmp_path)
+    world.position = Position(5.0, ("1",))
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT, KEPT])
+        world.position = Position(50.0, ("1",))
+        world.rounds(watch, [KEPT])
+        verdict = watch.end()
+    assert verdict.start["release"]["percentage"] == 5.0
+    (moved,) = [record for record in verdict.records if record["type"] == "moved"]
+    assert moved["release"] == {"environment": "test", "version": "1", "percentage": 50.0}
+    assert any("5 to 50" in note and "counts for no release" in note for note in verdict.notes)

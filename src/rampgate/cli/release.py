@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-REQUIRABLE = (*STAGES, "load")
+REQUIRABLE = (*STAGES, "load", "watch")
 
 
 def judge_release(run: str | None, reports: Path, options: Mapping[str, Any], *, as_json: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-DEPLOY = "deploy"
+DEPLOY, WATCH = "deploy", "watch"
+MOVED = b'"moved"'
 _KINDS = ("main", "load", "refused")
 """What the processes are called that begin an invocation."""
 
@@ -78,7 +81,7 @@ def judge_current(
     mine = [start for start in headers if start.release[0] == current[0]]
     others = [start for start in mine if start.release != current]
     first = min((s.time for s in mine if s.release[1] == current[1] and _changes(s)), default=None)
-    changed = max(r["time"] for r in journal.read(others[-1].folder)[0]) if others else 0.0
+    changed = _last(others[-1]) if others else 0.0
     terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
     known = [*mine, *(start for start in starts if start.record["type"] == "refused")]
     runs = [run for stage in required for run in _runs(stage, known, current, first)]
@@ -97,6 +100,26 @@ def _starts(reports: Path) -> Iterator[Start]:
         record = journal.start_of(path)
         if record and not record.get("within"):
             yield Start(path.parent, record)
+            if record.get("stage") == WATCH:
+                yield from (Start(path.parent, each) for each in _moved(path, record))
+
+
+def _last(start: Start) -> float:
+    """When a run was last about its release; a watch may go on when that is no more."""
+    if start.record["stage"] == WATCH:
+        return start.time
+    return max(float(record["time"]) for record in journal.read(start.folder)[0])
+
+
+def _moved(path: Path, header: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a watch was about later, when the percentage or the version changed: as its header, of then."""
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):  # a broken line is named where the run is judged
+                record = json.loads(line) if MOVED in line else {}
+                if record.get("type") == "moved":
+                    then = {"time": record["time"], "not_before": None, "release": record["release"]}
+                    yield {**header, **then, "moved": True}
 
 
 def _not_before(runs: Sequence[StageRun], lost: float, name: str) -> list[StageRun]:
@@ -158,6 +181,9 @@ def _newest(stage: str, named: Sequence[Start], current: tuple[Any, ...], of: in
     if not counts:
         return StageRun(stage, reason="no run of it")
     start = counts[-1]
+    if start.record.get("moved"):
+        why = "the percentage or the version changed while it watched: it counts for no release"
+        return StageRun(stage, start.folder.name, reason=why, began=start.time)
     try:
         verdict = judge(start.folder)
     except RampgateError as error:

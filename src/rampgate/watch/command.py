@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.model.redact import Redactor
 
+USUAL_S = 1800.0
+"""A watch that is to observe less is a rehearsal: it decides nothing for a release."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
 
 
@@ -89,7 +91,8 @@ def run(settings: Settings, redactor: Redactor, base: Path, options: Options) ->
     """
     reader = Reader(settings)
     words = command_of(settings, options.on_critical)
-    asked = Asked(options.seconds, options.once, words, invocation(), options.notes)
+    short = 0 < options.seconds < USUAL_S
+    asked = Asked(options.seconds, options.once, words, invocation(), options.notes, rehearsal=short)
     display = Display(redactor)
     with watch_lock(settings), interruptible(), closing(reader):
         try:

@@ -161,7 +161,8 @@ class Engine:
         )
         if found.changed:
             self.changed_at = found.at
-            self.cohorts.changed(anew=self.position[:2] != was[:2])
+            found.moved = self.position[:2] != was[:2]
+            self.cohorts.changed(anew=found.moved)
             for name, watched in self.metrics.items():
                 watched.changed()
                 if self.schedules[name].slow:

@@ -111,9 +111,10 @@ def of_cohorts(name: str, result: Result, where: str) -> Message:
     return Message(f"the feature's {name}: {result.finding}, {where}", result.sentence, kind)
 
 
-def of_change(changed: str, at: float, where: str) -> Message:
-    """What is said when what is watched has changed."""
-    return Message(f"{changed}, {where}", f"at {moment(at)}; windows begin anew")
+def of_change(changed: str, at: float, where: str, *, moved: bool = False) -> Message:
+    """What is said when what is watched has changed, and whether it is another release now."""
+    counts = ", and this watch counts for no release" if moved else ""
+    return Message(f"{changed}, {where}", f"at {moment(at)}; windows begin anew{counts}")
 
 
 def of_jump(seconds: float, at: float, where: str) -> Message:

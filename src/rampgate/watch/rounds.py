@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.watch.metrics import labels_of
 
@@ -30,6 +30,11 @@ class Position(NamedTuple):
     versions: tuple[str, ...] = ()
     instances: frozenset[str] = frozenset()
     trouble: str = ""
+
+    def release(self, environment: str) -> dict[str, Any]:
+        """The release that it is, as a header says it; of several versions none is known."""
+        version = self.versions[0] if len(self.versions) == 1 else None
+        return {"environment": environment, "version": version, "percentage": self.percentage}
 
     def differs(self, before: Position) -> str:
         """What has changed since, in words; "" where nothing has, as far as both are known."""
@@ -66,6 +71,7 @@ class Round:
         transitions: rules that came into another state.
         unread: names of metrics that have not been read for too long, and of those that can be read again.
         changed: what of the position has changed, "" where nothing has.
+        moved: whether that makes it another release.
         restarted: names of metrics whose store was restarted, and not the deployment.
         counted: name of a metric -> labels -> what was counted since the round before.
         compared: name of a metric -> what the comparison of its cohorts has come to, where that is new.
@@ -77,6 +83,7 @@ class Round:
     transitions: list[Transition] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     changed: str = ""
+    moved: bool = False
     restarted: list[str] = field(default_factory=list)
     counted: dict[str, dict[str, Block]] = field(default_factory=dict)
     compared: dict[str, Result] = field(default_factory=dict)

@@ -199,7 +199,9 @@ class Watch:
         if kept is not None:
             self._carry_over(kept)
         run_id = session.name_run(clock=self.clock)
-        run = session.start(self.setup, run_id, parts.STAGE, clock=self.clock, latest=False)
+        run = session.start(
+            self.setup, run_id, parts.STAGE, clock=self.clock, latest=False, percentage=self.source.percentage
+        )
         with self.remembered.transaction():
             self.remembered.forget()
             subject = parts.subject_of(self.settings, self.policy)

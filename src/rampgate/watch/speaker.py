@@ -76,7 +76,9 @@ class Speaker:
             self.record("reading", at=found.at, readings=readings, observed=found.observed, **beside)
         where = messages.place(self._settings, engine.position)
         if found.changed:
-            self.tell(messages.of_change(found.changed, found.at, where))
+            self.tell(messages.of_change(found.changed, found.at, where, moved=found.moved))
+        if found.moved:
+            self.record("moved", release=engine.position.release(self._environment))
         for name in found.restarted:
             self.note(messages.of_change(f"the counters of {name} began anew", found.at, where))
         for name in found.unread:
