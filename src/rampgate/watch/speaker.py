@@ -78,7 +78,7 @@ class Speaker:
         if found.changed:
             self.tell(messages.of_change(found.changed, found.at, where, moved=found.moved))
         if found.moved:
-            self.record("moved", release=engine.position.release(self._environment))
+            self.record("moved", release=engine.position.release(self._settings.environment))
         for name in found.restarted:
             self.note(messages.of_change(f"the counters of {name} began anew", found.at, where))
         for name in found.unread:
