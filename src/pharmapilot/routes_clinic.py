@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pharmapilot.backend import Backend
 
-CACHE_SECONDS = 5
+CACHE_SECONDS = 30
 MAX_PAGE = 100_000
 _BY_ID = re.compile(r"p-(\d{1,9})")
 _BY_OFFSET = re.compile(r"\d{1,9}")
