@@ -6,8 +6,7 @@ point leaves at most one torn last line. Every record carries ``type``, ``time``
 A worker's records name in ``started_by`` the process whose header they belong to.
 
     refused      a start that was refused: stage, why; nothing was measured
-    header       what was asked: schema, tool, platform, target, release, settings (redacted),
-                 plan, chance
+    header       what was asked: schema, tool, target, release, redacted settings, plan, chance, rules
     plan         further checks of the plan, found while collecting (a user's own)
     measurement  what a probe saw, and for which check
     judgement    threshold, the measurement it was held against, the alphas; its outcome is only a remark;
@@ -15,6 +14,8 @@ A worker's records name in ``started_by`` the process whose header they belong t
     check        how a check ended by itself, apart from its judgements; cause: what kept it from a pass, in
                  a word
     timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
+    reading      a round of a watch: of each metric that was due its value, its counts or its trouble
+    episode      a rule of a watch that came into another state
     event        something that a reader must know; cut_short: the stage of which nothing more begins, for
                  its time is used up
     end          the writing process came to its end, with pytest's or Locust's own exit status; early: before

@@ -54,6 +54,7 @@ class Setup:
         time_scale: how many times faster than meant everything goes that waits; 1: not at all.
         within: the stage whose load run or watch it is, "" when it stands for itself.
         profile: of a load run: how many users for how long.
+        rules: of a watch: what it judges by, each as the header carries it.
     """
 
     stage: str
@@ -70,6 +71,7 @@ class Setup:
     time_scale: float = 1.0
     within: str = ""
     profile: str = ""
+    rules: Sequence[Mapping[str, object]] = ()
 
     @property
     def alpha_fail(self) -> float:
@@ -248,6 +250,7 @@ def _write_header(run: Run, setup: Setup) -> None:
         **({"time_scale": setup.time_scale} if setup.time_scale != 1 else {}),
         **({"within": setup.within} if setup.within else {}),
         **({"profile": setup.profile} if setup.profile else {}),
+        **({"rules": list(setup.rules)} if setup.rules else {}),
         settings=settings.to_json(),
         **({"latency_buckets": bins} if (bins := _bins(settings)) else {}),
         require=settings.stage(setup.stage).require,

@@ -16,7 +16,7 @@ from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
 from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import charts, details, evidence, findings, groups, load, observations, sentences
+from rampgate.report import charts, details, evidence, findings, groups, load, observations, sentences, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,7 @@ def dumps(verdict: Verdict) -> str:
         "drawn": any(row.bar for row in rows),
         "other_reasons": sentences.other_reasons(verdict),
         "load": load.section(verdict, verdict.records),
+        "watch": watch.section(verdict, verdict.records),
         "drawn_by_us": observations.markup,
         "not_configured": verdict.not_configured,
         "notes": verdict.notes,

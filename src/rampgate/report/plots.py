@@ -7,6 +7,7 @@ by its colour alone. Each drawing says in words what it shows.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +15,7 @@ from rampgate.model import formats
 from rampgate.report import svg
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from xml.etree.ElementTree import Element
 
 WIDTH, HEIGHT = 400.0, 178.0
@@ -24,22 +25,24 @@ _STEPS = (1, 2, 5, 10)
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 _MOST_TICKS, _MINUTE, _HOUR = 6, 60, 3600
 _LEAST_STAGE = 14.0
-"""Width below which a stage's number would lie over its neighbour's."""
+"""Width below which a stage's number would lie over its neighbour's, and a mark's over the one before."""
 
 
 class Line(NamedTuple):
-    """A name, a value per second (None: a gap), and the class of the style sheet."""
+    """A name, a value per second (None: a gap), the class of the style sheet, and what stands at its end."""
 
     name: str
     values: Sequence[float | None]
     kind: str
+    label: str | None = None
 
 
 class Limit(NamedTuple):
-    """A name, and where it is."""
+    """A name, where it is, and whether what lies below it is bad."""
 
     name: str
     at: float
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Axes:
         stages: of the ramp: the second at which each ends, and the users it leads to.
         unit: of the values, for the words.
         logarithmic: values of 0 and below are gaps.
+        most: the highest value that there can be.
+        begin: second 0 since the epoch, where the axis shows the time of day; None: it counts from 0:00.
+        last: the second until which it goes, where no value and no stage is that late.
+        beside: from which second to which something else went on.
+        marks: what happened: the second, and a letter or number for it.
     """
 
     says: str
@@ -59,11 +67,16 @@ class Axes:
     stages: Sequence[tuple[float, float]] = ()
     unit: str = ""
     logarithmic: bool = False
+    most: float = math.inf
+    begin: float | None = None
+    last: float = 1.0
+    beside: Sequence[tuple[float, float]] = ()
+    marks: Sequence[tuple[float, str]] = ()
 
     @property
     def end(self) -> float:
         """The last second that is drawn."""
-        return max([1.0, *self.seconds[-1:], *(end for end, _ in self.stages[-1:])])
+        return max([self.last, *self.seconds[-1:], *(end for end, _ in self.stages[-1:])])
 
 
 class _Scale:
@@ -80,7 +93,7 @@ class _Scale:
             self.high = max(self.low + 1.0, math.ceil(math.log10(1.1 * max(seen, default=10.0))))
             self.ticks = [10.0**power for power in range(int(self.low), int(self.high) + 1)]
         else:
-            top = 1.08 * max(seen, default=1.0) or 1.0
+            top = min(axes.most, 1.08 * max(seen, default=1.0) or 1.0)
             step = _round_step(top / 3)
             self.low, self.high = 0.0, math.ceil(top / step) * step
             self.ticks = [step * number for number in range(round(self.high / step) + 1)]
@@ -100,6 +113,7 @@ def over_time(axes: Axes, *, lines: Sequence[Line], limits: Sequence[Limit] = ()
     scale = _Scale(axes, lines, limits)
     plot = svg.drawing(WIDTH, HEIGHT, "plot", _words(axes, lines, limits))
     _frame(plot, axes, scale)
+    _happened(plot, axes)
     for limit in limits:
         if (height := scale.y(limit.at)) is not None:
             svg.add(plot, "line", "limit", x1=_LEFT, y1=height, x2=_RIGHT, y2=height)
@@ -112,9 +126,17 @@ def over_time(axes: Axes, *, lines: Sequence[Line], limits: Sequence[Limit] = ()
         if (height := scale.y(limit.at)) is not None:
             # Neighbours at different places: they may lie close together.
             inside = _LEFT + 4 if number % 2 == 0 else (_LEFT + _RIGHT) / 2
-            svg.add(plot, "text", "of-limit", limit.name, x=inside, y=height - 3)
+            y = height + 11 if limit.below and height + 11 < _FLOOR else height - 3
+            svg.add(plot, "text", "of-limit", limit.name, x=inside, y=y)
     for height, line in _spread(ends):
-        svg.add(plot, "text", f"name {line.kind}", line.name, x=_RIGHT + 4, y=height + 3.5)
+        svg.add(
+            plot,
+            "text",
+            f"name {line.kind}",
+            line.name if line.label is None else line.label,
+            x=_RIGHT + 4,
+            y=height + 3.5,
+        )
     return svg.source(plot)
 
 
@@ -124,11 +146,10 @@ def _frame(plot: Element, axes: Axes, scale: _Scale) -> None:
         assert height is not None  # noqa: S101  # ticks of a logarithmic scale are above 0
         svg.add(plot, "line", "grid", x1=_LEFT, y1=height, x2=_RIGHT, y2=height)
         svg.add(plot, "text", "tick end", formats.number(tick), x=_LEFT - 4, y=height + 3.5)
-    step = next((step for step in _TIMES if axes.end / step <= _MOST_TICKS), axes.end)
-    for number in range(int(axes.end / step) + 1):
-        x = _x(axes, number * step)
+    for second, text in _times(axes):
+        x = _x(axes, second)
         svg.add(plot, "line", "axis", x1=x, y1=_FLOOR, x2=x, y2=_FLOOR + 4)
-        svg.add(plot, "text", "tick", clock(number * step), x=x, y=_FLOOR + 15)
+        svg.add(plot, "text", "tick", text, x=x, y=_FLOOR + 15)
     svg.add(plot, "line", "axis", x1=_LEFT, y1=_FLOOR, x2=_RIGHT, y2=_FLOOR)
     begin = 0.0
     for number, (end, _) in enumerate(axes.stages, 1):
@@ -138,6 +159,34 @@ def _frame(plot: Element, axes: Axes, scale: _Scale) -> None:
         if right - left >= _LEAST_STAGE:
             svg.add(plot, "text", "of-stage", str(number), x=(left + right) / 2, y=_TOP - 8)
         begin = end
+
+
+def _times(axes: Axes) -> Iterator[tuple[float, str]]:
+    """Seconds at which the axis has a tick, and what is written there."""
+    step = next((step for step in _TIMES if axes.end / step <= _MOST_TICKS), axes.end)
+    if axes.begin is None:
+        for number in range(int(axes.end / step) + 1):
+            yield number * step, clock(number * step)
+        return
+    shown = "%H:%M:%S" if step < _MINUTE else "%H:%M"
+    for number in range(math.ceil(axes.begin / step), int((axes.begin + axes.end) / step) + 1):
+        yield number * step - axes.begin, time.strftime(shown, time.gmtime(number * step))
+
+
+def _happened(plot: Element, axes: Axes) -> None:
+    """What went on beside it, and what happened when."""
+    for start, end in axes.beside:
+        left, right = _x(axes, start), _x(axes, end)
+        width = max(1.0, right - left)
+        svg.add(plot, "rect", "beside", x=left, y=_TOP, width=width, height=_FLOOR - _TOP)
+    named: list[float] = []
+    for second, name in axes.marks:
+        x = _x(axes, second)
+        svg.add(plot, "line", "stage", x1=x, y1=_TOP - 6, x2=x, y2=_FLOOR)
+        # Of marks that lie side by side the first is named.
+        if all(abs(x - other) >= _LEAST_STAGE for other in named):
+            svg.add(plot, "text", "of-stage", name, x=x, y=_TOP - 8)
+            named.append(x)
 
 
 def _trace(plot: Element, line: Line, axes: Axes, scale: _Scale) -> float | None:
@@ -150,7 +199,7 @@ def _trace(plot: Element, line: Line, axes: Axes, scale: _Scale) -> float | None
             last = height
             continue
         if len(piece) == 1:
-            svg.add(plot, "circle", line.kind, cx=piece[0][0], cy=piece[0][1], r=1.6)
+            svg.add(plot, "circle", line.kind, cx=piece[0][0], cy=piece[0][1], r=2.2)
         elif piece:
             points = " ".join(f"{svg.pixels(x)},{svg.pixels(y)}" for x, y in piece)
             svg.add(plot, "polyline", line.kind, points=points)
@@ -174,7 +223,7 @@ def _words(axes: Axes, lines: Sequence[Line], limits: Sequence[Limit]) -> str:
         seen = [value for value in line.values if value is not None]
         if seen:
             between = f"{formats.number(min(seen))} to {formats.number(max(seen))}{unit}"
-            says.append(f"{line.name} {between}")
+            says.append(f"{line.name} {between}".lstrip())
     says += [f"limit {limit.name}" for limit in limits]
     if axes.stages:
         ends = ", ".join(clock(end) for end, _ in axes.stages)

@@ -107,6 +107,7 @@ def setup_of(settings: Settings, redactor: Redactor, base: Path, rules: WatchPol
         rehearsal=asked.rehearsal,
         time_scale=asked.time_scale,
         within=asked.within,
+        rules=[{**each.threshold.to_json(), "name": each.name} for each in rules.rules],
     )
 
 

@@ -72,6 +72,7 @@ class Speaker:
         """Say what a round came to."""
         readings = {name: _reading(engine, name) for name in found.read}
         beside = {"measuring": measuring} if measuring else {}
+        beside |= {"changed": found.changed} if found.changed else {}
         if readings or beside:
             self.record("reading", at=found.at, readings=readings, observed=found.observed, **beside)
         where = messages.place(self._settings, engine.position)
