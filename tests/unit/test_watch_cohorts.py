@@ -14,7 +14,7 @@ from rampgate.outcome import Decision
 from rampgate.watch.asked import Asked, Source
 from rampgate.watch.cohorts import Finding
 from rampgate.watch.engine import Engine
-from rampgate.watch.finish import OBSERVED, cohorts_of, number_of_tests, plan_of
+from rampgate.watch.finish import OBSERVED, RELEASE, cohorts_of, number_of_tests, plan_of
 from rampgate.watch.rounds import Position
 from rampgate.watch.session import Watch
 
@@ -95,7 +95,7 @@ def test_a_watch_finds_what_the_aggregate_hides(tmp_path: Path) -> None:
     found = deployment.rounds(240)
     said = [each.compared["error_rate"] for each in found if each.compared]
     assert [result.may_roll_back for result in said] == [False, True]
-    assert deployment.engine.rolls_back
+    assert deployment.engine.rolls_back()
     assert not any(rule.fired for rule in deployment.engine.rules.values())
 
 
@@ -138,7 +138,7 @@ def test_cohorts_are_in_the_plan_where_the_source_names_them(tmp_path: Path) -> 
     deployment = Deployment(tmp_path)
     entries = deployment.engine.entries
     planned = {each.check: each.required for each in plan_of(entries, deployment.policy).checks}
-    assert planned == {"watch/errors": True, cohorts_of("error_rate"): False, OBSERVED: True}
+    assert planned == {"watch/errors": True, cohorts_of("error_rate"): False, OBSERVED: True, RELEASE: True}
     assert number_of_tests(entries, deployment.policy) == 3
 
 
@@ -146,14 +146,14 @@ def test_a_release_that_was_rolled_back_for_harm_stays_so_in_the_next_watch(tmp_
     """What a watch before has shown still rolls back, and is nothing new, also after a kill."""
     deployment = Deployment(tmp_path, on_failed=6)
     deployment.rounds(240)
-    assert deployment.engine.fires_anew
+    assert deployment.engine.rolls_back(anew=True)
     following = deployment.new_engine()
     following.cohorts.carry_over(json.loads(json.dumps(deployment.engine.to_json()))["cohorts"])
     killed = deployment.new_engine()
     killed.resume(json.loads(json.dumps(following.to_json())), lambda _: [])
     for engine in (following, killed):
-        assert engine.rolls_back
-        assert not engine.fires_anew
+        assert engine.rolls_back()
+        assert not engine.rolls_back(anew=True)
 
 
 def test_a_jump_of_the_clock_is_no_time_of_a_block(tmp_path: Path) -> None:

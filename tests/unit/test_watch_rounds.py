@@ -195,12 +195,12 @@ def test_a_trigger_on_counts_waits_for_its_test_and_an_alert_for_its_duration(tm
         "ok",
         "firing",
     )
-    assert not found.rolls_back
+    assert not found.rolls_back()
     for number in range(3, 12):
         found.round(1_000.0 + 30 * number, world.position)
         world.counters = {"total": world.counters["total"] + 400, "failed": world.counters["failed"] + 200}
     assert found.rules["trigger"].episode.state.value == "firing"
-    assert found.rolls_back
+    assert found.rolls_back()
 
 
 def test_the_schedule_of_lighthouse_is_the_policy_files(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from rampgate.judging.verdict import dumps
 from rampgate.outcome import Decision, Outcome
 from rampgate.watch import state
 from rampgate.watch.prometheus_rules import HEARTBEAT
+from rampgate.watch.release import RolledBackError
 from rampgate.watch.rounds import Position
-from rampgate.watch.session import RolledBackError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,8 @@ def test_every_end_of_a_watch_is_a_verdict(  # one column each
         world.rounds(watch, values)
         verdict = watch.end()
     assert verdict.decision is decision
-    assert outcomes(verdict) == {"warns": warns, "decides": decides, "observed": observed}
+    expected = {"warns": warns, "decides": decides, "observed": observed, "release": "passed"}
+    assert outcomes(verdict) == expected
     assert dumps(verdicts.judge(watch.run.folder)) == dumps(verdict)
 
 
@@ -115,7 +116,7 @@ def test_what_fires_goes_on_in_the_next_watch_and_a_critical_failure_stays_one(t
         world.rounds(second, [KEPT])
         assert states(second)["decides"] == "recovering"
         assert second.rolls_back
-        assert not second.engine.fires_anew
+        assert not second.engine.rolls_back(anew=True)
     world.position = Position(5.0, ("1",))
     world.clock.sleep(4_000.0)
     with world.watch() as third:
@@ -157,7 +158,7 @@ def test_another_release_that_is_as_bad_rolls_back_for_itself(tmp_path: Path) ->
         world.rounds(second, [BAD])
         world.clock.sleep(400)
         world.rounds(second, [BAD])
-        assert second.engine.fires_anew
+        assert second.engine.rolls_back(anew=True)
 
 
 def test_rounds_by_cron_after_a_rollback_say_so_and_start_nothing(tmp_path: Path) -> None:
@@ -199,6 +200,7 @@ def test_a_watch_that_is_killed_while_it_is_judged_is_judged_once(
         "watch/warns",
         "watch/decides",
         "watch/observed",
+        "watch/release",
     ]
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import platform
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from rampgate.judging.invocations import about
 from rampgate.model.redact import Redactor, argument_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rampgate.config.policy import Policy
     from rampgate.config.settings import Settings
@@ -100,7 +100,6 @@ def start(
     *,
     clock: Clock | None = None,
     latest: bool = True,
-    percentage: Callable[[Run], float | None] = lambda _: None,
 ) -> Run:
     """Start an invocation, in a run of its own or in one that it joins: folder, journal, header.
 
@@ -112,7 +111,6 @@ def start(
         kind: of this process, for the name of its journal.
         clock: gives the time.
         latest: whether ``latest`` names it from now on.
-        percentage: that is in force, asked under the run's name; None: what the settings say.
 
     Raises:
         EvidenceError: the folder cannot be written.
@@ -121,8 +119,6 @@ def start(
     folder = journal.start_run(setup.settings.reports, run_id, latest=latest).resolve()
     verdicts.withdraw(folder)
     run = open_journal(setup, folder, process_name(kind), clock=clock)
-    if (found := percentage(run)) is not None:
-        setup = replace(setup, settings=setup.settings.model_copy(update={"percentage": found}))
     _write_header(run, setup)
     return run
 

@@ -45,11 +45,6 @@ class Source:
     measuring: Callable[[], str] = lambda: ""
     begin: Callable[[Run], None] = lambda _: None
 
-    def percentage(self, run: Run) -> float | None:
-        """The percentage that is in force when a run begins, None where it is not known."""
-        self.begin(run)
-        return self.position().percentage
-
 
 @dataclass(frozen=True)
 class Asked:

@@ -149,6 +149,12 @@ def rounds(watch: Watch, display: Display) -> None:
         say(watch, display)
         if once or over or watch.rolls_back:
             return
+        if watch.is_of_another and not watch.asked.within:
+            verdict = watch.end(early=True)
+            display.line(f"{verdict.decision.name} of run {verdict.run}, for it was about another release")
+            watch.renew()
+            display.begin(watch)
+            continue
         while not watch.over and (pause := watch.engine.next_due() - watch.clock.now()) > 0:
             watch.clock.sleep(min(pause, _LONGEST_PAUSE_S))
             if watch.jumps.seconds:

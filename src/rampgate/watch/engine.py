@@ -17,7 +17,7 @@ from rampgate.watch.schedule import schedule_of
 from rampgate.watch.values import broken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rampgate.config.settings import Settings
     from rampgate.config.watch_policy import WatchPolicy, WatchRule
@@ -71,6 +71,8 @@ class Engine:
         self.readers = Readers(read, self.entries, apart, self._further)
         self.due = dict.fromkeys(self.entries, 0.0)
         self.position = Position()
+        self.versions: set[str] = set()
+        self.before: Sequence[Mapping[str, Any]] = ()
         self.at: float | None = None
         self.observed = 0.0
         self.changed_at = -math.inf
@@ -159,6 +161,7 @@ class Engine:
             position.instances or was.instances,
             position.trouble,
         )
+        self.versions |= set(position.versions)
         if found.changed:
             self.changed_at = found.at
             found.moved = self.position[:2] != was[:2]
@@ -220,20 +223,15 @@ class Engine:
             self.observed += passed
         self.at = found.at
 
-    @property
-    def rolls_back(self) -> bool:
-        """Whether a rule that decides has fired, or the feature surely harms."""
-        return self._rolls_back(latched=True)
+    def rolls_back(self, *, anew: bool = False) -> bool:
+        """Whether a rule that decides has fired, or the feature surely harms.
 
-    @property
-    def fires_anew(self) -> bool:
-        """Whether it rolls back for more than what a watch before has rolled back for."""
-        return self._rolls_back(latched=False)
-
-    def _rolls_back(self, *, latched: bool) -> bool:
-        fired = [rule for rule in self.rules.values() if rule.fired and rule.decides]
-        harm = self.cohorts.harm(latched=latched)
-        return harm or any(latched or not rule.latched for rule in fired)
+        Args:
+            anew: whether what a run before has shown is left out.
+        """
+        fired = any(rule.fired and rule.decides for rule in self.rules.values())
+        before = not anew and any(each["rolls_back"] for each in self.before)
+        return fired or before or self.cohorts.harm(latched=not anew)
 
     @property
     def longest_gap(self) -> float:
@@ -269,6 +267,7 @@ class Engine:
             "cohorts": self.cohorts.to_json(),
             "due": self.due,
             "position": [percentage, list(versions), sorted(instances)],
+            "versions": sorted(self.versions),
             "at": self.at,
             "observed": self.observed,
             "changed_at": None if self.changed_at == -math.inf else self.changed_at,
@@ -291,6 +290,7 @@ class Engine:
         self.cohorts.resume(data.get("cohorts", {}))
         percentage, versions, instances = data["position"]
         self.position = Position(percentage, tuple(versions), frozenset(instances))
+        self.versions = set(data.get("versions", ()))
         self.at, self.observed = data["at"], data["observed"]
         self.changed_at = -math.inf if data["changed_at"] is None else data["changed_at"]
 

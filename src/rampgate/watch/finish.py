@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CHECK = "watch"
 OBSERVED = f"{CHECK}/observed"
+RELEASE = f"{CHECK}/release"
 NO_CHANCE = "a value without counts: no chance of being wrong can be stated"
 _ENOUGH = 0.9
 """Of the time that was asked for, so much must have been observed."""
@@ -64,6 +65,7 @@ def plan_of(entries: Mapping[str, MetricSettings], rules: WatchPolicy) -> Plan:
             *(Planned(check_of(rule.name), entries[rule.threshold.metric].required) for rule in rules.rules),
             *(Planned(cohorts_of(each.name), required=False) for each in compared_in(entries, rules.metrics)),
             Planned(OBSERVED),
+            Planned(RELEASE),
         ),
         (),
     )
@@ -167,7 +169,7 @@ def _limit(watched: RuleWatch) -> str:
     return str(replace(watched.rule.threshold, operator=good, polarity=Polarity.GOOD, duration_s=0.0))
 
 
-def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float) -> None:
+def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float, release: Ending) -> None:
     """Write what became of every rule, and whether enough was observed.
 
     Args:
@@ -175,6 +177,7 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         engine: everything that it knows.
         blocks: name of a rule -> what was counted for its test.
         asked: seconds that the watch was to last, 0 for no time.
+        release: whether it was one release, and is not known to be bad.
     """
     decided = {
         watched.rule.threshold.metric
@@ -198,6 +201,7 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
     says += f": {trouble}" if missing > 0 and (trouble := engine.position.trouble) else ""
     enough = Ending(Outcome.PASSED if missing <= 0 else Outcome.UNDECIDED, says, Severity.WARNING)
     _end(run, OBSERVED, enough, engine.observed)
+    _end(run, RELEASE, release, engine.observed)
 
 
 def cohorts_of(name: str) -> str:

@@ -113,7 +113,7 @@ def of_cohorts(name: str, result: Result, where: str) -> Message:
 
 def of_change(changed: str, at: float, where: str, *, moved: bool = False) -> Message:
     """What is said when what is watched has changed, and whether it is another release now."""
-    counts = ", and this watch counts for no release" if moved else ""
+    counts = ", and this run counts for no release" if moved else ""
     return Message(f"{changed}, {where}", f"at {moment(at)}; windows begin anew{counts}")
 
 

@@ -46,7 +46,6 @@ class RuleWatch:
         fired: how often an episode began.
         fired_at: when the first one began, seconds since the epoch.
         opened_at: when the newest one began, seconds since the epoch.
-        latched: whether it fired in a watch before, of the same release, and has not since.
         value: what was read last, for a person.
         fired_value: what was read when the first one began.
         kept_s: observed seconds in which it was kept, since it was broken last.
@@ -64,7 +63,6 @@ class RuleWatch:
     fired: int = 0
     fired_at: float = 0.0
     opened_at: float = 0.0
-    latched: bool = False
     value: str = ""
     fired_value: str = ""
     kept_s: float = 0.0
@@ -119,7 +117,7 @@ class RuleWatch:
         # One that another release began counts for this one, too, as soon as it is broken here.
         if began or (bad and self.episode.state is State.FIRING and not self.fired):
             self.fired += 1
-            self.fired_at, self.latched = self.fired_at or at, False
+            self.fired_at = self.fired_at or at
             self.opened_at = at if began else self.opened_at or at
             self.fired_value = self.fired_value or self.value
         if before.open and self.episode.state is State.OK and self.test is not None:
@@ -143,25 +141,16 @@ class RuleWatch:
         """The clock has jumped: what was before is not observed together with what comes."""
         self.episode = replace(self.episode, joined=False)
 
-    def latch(self, data: Mapping[str, Any], at: float, *, same: bool, ended: bool) -> None:
-        """Carry over what a watch before has left.
+    def carry_over(self, data: Mapping[str, Any], at: float) -> None:
+        """Go on with an episode that a run before has left open.
 
         Args:
             data: what to_json wrote.
             at: now, seconds since the epoch.
-            same: whether that was about the same release: a critical failure stays one.
-            ended: whether that watch was judged.
         """
         episode = Episode.from_json(data["episode"])
         if episode.open:
             self.episode, self.opened_at = episodes.changed(episode, at), data["opened_at"]
-        if data["fired"] and same and self.severity is Severity.CRITICAL:
-            self.fired, self.fired_at, self.fired_value = (
-                data["fired"],
-                data["fired_at"],
-                data["fired_value"],
-            )
-            self.latched = ended
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of what the next process needs; its blocks are kept apart."""
@@ -170,7 +159,6 @@ class RuleWatch:
             "fired": self.fired,
             "fired_at": self.fired_at,
             "opened_at": self.opened_at,
-            "latched": self.latched,
             "first": self._first,
             "value": self.value,
             "fired_value": self.fired_value,
@@ -189,7 +177,7 @@ class RuleWatch:
         """
         self.episode = Episode.from_json(data["episode"])
         self.fired, self.fired_at = data["fired"], data["fired_at"]
-        self.opened_at, self.latched = data["opened_at"], data["latched"]
+        self.opened_at = data["opened_at"]
         self.value, self.fired_value = data["value"], data["fired_value"]
         self.kept_s, self.kept = data["kept_s"], data["kept"]
         self.counted_from = data.get("counted_from", 0.0)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from rampgate.clock import Clock, SystemClock
 from rampgate.config.rehearsal import scaled_rules
-from rampgate.errors import EvidenceError, ExitCode, RampgateError
+from rampgate.errors import EvidenceError
 from rampgate.evidence import session, verdicts
 from rampgate.model import formats
 from rampgate.model.increments import added, plain, read
 from rampgate.outcome import Decision
 from rampgate.report import write_all
 from rampgate.watch import asked as parts
-from rampgate.watch import finish, heartbeat, messages, state
+from rampgate.watch import finish, heartbeat, messages, release, state
 from rampgate.watch.engine import Engine
 from rampgate.watch.jumps import Jumps
 from rampgate.watch.messages import Message
@@ -31,18 +32,12 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Block
     from rampgate.model.redact import Redactor
     from rampgate.watch.asked import Asked, Source
-    from rampgate.watch.rounds import Round
+    from rampgate.watch.rounds import Position, Round
 
 RESUMED_WITHIN_S = 3600.0
 """A watch that was stopped for longer begins anew: what was pending then is not known any more."""
 _LATEST, _LATEST_ROUNDS = 1.5, 2.0
 """A watch ends after so many times what it was to observe and so many rounds, whatever it could not read."""
-
-
-class RolledBackError(RampgateError):
-    """A watch before has shown that this release is bad, and one round more cannot change that."""
-
-    exit_code = ExitCode.ROLLBACK
 
 
 class Watch:
@@ -95,7 +90,7 @@ class Watch:
     @property
     def rolls_back(self) -> bool:
         """Whether what was observed is a reason to roll back."""
-        return self.engine.rolls_back
+        return self.engine.rolls_back()
 
     @property
     def over(self) -> bool:
@@ -117,13 +112,16 @@ class Watch:
         source, alpha = self.source, self.setup.alpha_fail
         return Engine(self.settings, self.policy, source.read, alpha, source.puts_off, pace)
 
-    def _begin(self) -> None:
+    def _begin(self, *, renewed: bool = False) -> None:
         """Go on with the watch that was killed, where that was not long ago, else begin anew."""
         self._begun, self.jumps = self.clock.monotonic(), Jumps(self.clock, self.engine.longest_gap)
         self._full = False
+        run_id = session.name_run({} if renewed else os.environ, clock=self.clock)
+        position = release.asked(self.source, self.setup, run_id, self.clock)
         try:
             self.before: dict[str, Any] = self.remembered.get("run") or {}
-            self.run, how = self._resume() or (self._start(), "begins")
+            self.run, how = self._resume(position) or (self._start(run_id, position), "begins")
+            self.engine.before = release.latched(self.remembered, position, self.run.id)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvidenceError(
                 f"{self.remembered.path}: is damaged: {type(error).__name__} {error} (moved away, the watch "
@@ -176,6 +174,7 @@ class Watch:
                 self.remembered.add_block(name, list(plain(reduce(added, counted.values()))))
         self.remembered.put("engine", self.engine.to_json())
         self.remembered.put("heartbeat", found.at)
+        release.latch(self.remembered, self.engine, self.run.id)
 
     def _restore(self, error: EvidenceError) -> None:
         """Go back to what is remembered, and say once that nothing more can be."""
@@ -194,47 +193,43 @@ class Watch:
     def _flush(self) -> None:
         self.troubles += self._outbox.flush(self.run.journal)
 
-    def _start(self) -> Run:
+    def _start(self, run_id: str, position: Position) -> Run:
         kept = self.remembered.get("engine")
+        if self.asked.once:
+            release.refuse_latched(self.remembered, position)
         if kept is not None:
-            self._carry_over(kept)
-        run_id = session.name_run(clock=self.clock)
-        run = session.start(
-            self.setup, run_id, parts.STAGE, clock=self.clock, latest=False, percentage=self.source.percentage
-        )
+            self._carry_over(kept, position)
+        if self.asked.within:  # its release is the stage's
+            position = position._replace(percentage=None)
+        setup = release.setup_of(self.setup, position)
+        run = session.start(setup, run_id, parts.STAGE, clock=self.clock, latest=False)
         with self.remembered.transaction():
-            self.remembered.forget()
+            self.remembered.forget(release.LATCHED)
             subject = parts.subject_of(self.settings, self.policy)
-            self.remembered.put("run", {"id": run.id, "process": run.journal.process, "subject": subject})
+            of_run = {"id": run.id, "process": run.journal.process, "subject": subject}
+            self.remembered.put("run", {**of_run, "release": [position.percentage, list(position.versions)]})
             self.remembered.put("engine", self.engine.to_json())
             self.remembered.put("heartbeat", self.clock.now())
         return run
 
-    def _carry_over(self, kept: dict[str, Any]) -> None:
-        """Of a watch before, an episode that is open goes on, and a critical one is not forgotten."""
-        percentage, versions, _ = kept["position"]
-        before, now = (percentage, tuple(versions)), self._position_before()
-        same = all(known in {None, ()} or known == was for known, was in zip(now, before, strict=True))
-        if same and self.asked.once and self.before.get("decision") == Decision.ROLLBACK:
-            raise RolledBackError(
-                f"run {self.before['id']} has shown that this release must be rolled back: ROLLBACK until "
-                "another percentage or version is in force"
-            )
+    def _carry_over(self, kept: dict[str, Any], position: Position) -> None:
+        """Of a run before, an episode that is open goes on; of the same release, what cohorts have shown."""
         for name, rule in self.engine.rules.items():
             if name in kept["rules"]:
-                ended = bool(self.before.get("ended"))
-                rule.latch(kept["rules"][name], self.clock.now(), same=same, ended=ended)
-        if same:
+                rule.carry_over(kept["rules"][name], self.clock.now())
+        if release.same((position.percentage, position.versions), kept["position"][:2]):
             self.engine.cohorts.carry_over(kept.get("cohorts", {}))
 
-    def _position_before(self) -> tuple[float | None, tuple[str, ...]]:
-        """Percentage and version now, asked under the name of the run before."""
-        try:
-            self.source.begin(self._opened())
-        except EvidenceError:  # somebody has tidied it up
-            return self.settings.percentage, ()
-        found = self.source.position()
-        return found.percentage, found.versions
+    @property
+    def is_of_another(self) -> bool:
+        """Whether another percentage is in force, or another version answers, than when the run began."""
+        percentage, versions, *_ = self.engine.position
+        return not release.same((percentage, versions), self.remembered.get("run")["release"])
+
+    def renew(self) -> None:
+        """Begin anew: a run is about one release."""
+        self.engine = self._engine()
+        self._begin(renewed=True)
 
     def _opened(self) -> Run:
         """The run before, to go on with."""
@@ -242,14 +237,15 @@ class Watch:
         book = WatchJournal(folder, self.before["process"], self.setup.redactor, self.clock)
         return session.opened(self.setup, folder, book, self.clock)
 
-    def _resume(self) -> tuple[Run, str] | None:
+    def _resume(self, position: Position) -> tuple[Run, str] | None:
         """The run that is gone on with, and how that is said; None where it begins anew."""
         kept = self.remembered.get("engine")
         gone = self.clock.now() - (self.remembered.get("heartbeat") or 0.0)
         subject = parts.subject_of(self.settings, self.policy)
         if kept is None or self.before.get("ended") or self.before["subject"] != subject:
             return None
-        if not 0 <= gone <= RESUMED_WITHIN_S:
+        now = (position.percentage, position.versions)
+        if not 0 <= gone <= RESUMED_WITHIN_S or not release.same(now, self.before["release"]):
             return None
         try:
             run = self._opened()
@@ -280,7 +276,8 @@ class Watch:
         with self.remembered.transaction():
             self.remembered.put("run", {**begun, "ending": book.size})
         blocks = {name: self.blocks(name) for name in self.engine.rules}
-        finish.write(self.run, self.engine, blocks, self.asked.seconds)
+        of_release = release.ending(self.settings, begun["release"][0], self.engine)
+        finish.write(self.run, self.engine, blocks, self.asked.seconds, of_release)
         fields = {"early": True} if early else {}
         verdict, trouble = verdicts.finish(book, status=0, **fields)
         self.troubles += [trouble] if trouble else []
@@ -289,7 +286,7 @@ class Watch:
         with self.remembered.transaction():
             self.remembered.put("run", {**begun, "ended": True, "decision": verdict.decision.value})
             self.speaker.send(messages.of_end(verdict, self._where))
-            if acts and self.engine.fires_anew:
+            if acts and self.engine.rolls_back(anew=True):
                 self.speaker.run(self.run.id, verdict.reasons[0] if verdict.reasons else "")
         self.troubles += self._outbox.flush(book) + self._outbox.wait()
         return verdict

@@ -13,8 +13,10 @@ import os
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from rampgate.errors import EvidenceError
+from rampgate.io.guard import addresses_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,8 +39,12 @@ PENDING, SENDING, DONE, FAILED = "pending", "sending", "done", "failed"
 
 def file_of(settings: Settings) -> Path:
     """The file in which a watch of this target and environment remembers."""
-    target = settings.target
-    place = f"{settings.environment} {target.web} {target.api}"
+    parts = urlsplit(settings.target.api or settings.target.web or "")
+    host = (parts.hostname or "").rstrip(".")
+    if any(address.is_loopback for address in addresses_of(host)):
+        host = "localhost"  # however it is spelt
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    place = f"{settings.environment} {host}:{port}{parts.path.rstrip('/')}"
     digest = hashlib.sha256(place.encode()).hexdigest()[:12]
     return settings.reports / "watch" / f"{digest}.sqlite"
 
@@ -138,9 +144,9 @@ class WatchState:
             (key, json.dumps(value)),
         )
 
-    def forget(self) -> None:
-        """Begin anew: nothing is remembered but what is still to be sent."""
-        self._database.execute("DELETE FROM state")
+    def forget(self, kept: str) -> None:
+        """Begin anew: nothing is remembered but what is still to be sent, and what lies under this key."""
+        self._database.execute("DELETE FROM state WHERE key != ?", (kept,))
         self._database.execute("DELETE FROM blocks")
         self._database.execute("DELETE FROM outbox WHERE status IN (?, ?)", (DONE, FAILED))
 
