@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from rampgate.checks.frame.discovery import checks
 from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText, is_token
 from rampgate.config import policy
 from rampgate.config.locate import FILE_NAME
@@ -67,10 +68,20 @@ def load(
         redactor = Redactor(value for _, _, value in filling.filled)
         problems = sentences(error, file, variables, redactor) + _of_thresholds(data, error, path)
         raise ConfigurationError(problems) from None
-    if problems := _empty(settings, file, filling.filled, variables):
+    problems = _empty(settings, file, filling.filled, variables)
+    if problems := problems + _of_files(settings, file, path.parent if path else Path()):
         raise ConfigurationError(problems)
     redactor = Redactor(_secrets(settings, filling.filled, variables))
     return settings.read_from(file if path else FILE_NAME), redactor
+
+
+def _of_files(settings: Settings, file: str, base: Path) -> list[str]:
+    """What is wrong with files that tables name, relative to the folder of rampgate.toml."""
+    return [
+        f"{file}: {problem}"
+        for check in checks()
+        for problem in check.problems(settings.table(check.table), base)
+    ]
 
 
 def _of_thresholds(data: dict[str, Any], error: ValidationError, path: Path | None) -> list[str]:

@@ -74,12 +74,14 @@ class Policy:
         return [rule.threshold for rule in self.rules if rule.threshold.metric == metric]
 
     def statistical(self, settings: Settings) -> int:
-        """How many tests of chance the immediate stage makes, which share its budget of false failures."""
+        """How many tests of chance a stage makes at most, which share its budget of false failures."""
         kinds = {Kind.RATE, Kind.LATENCY}
-        per_endpoint = sum(self.metrics[rule.threshold.metric].kind in kinds for rule in self.rules)
+        by_chance = [m for rule in self.rules if self.metrics[m := rule.threshold.metric].kind in kinds]
+        per_journey = sum(metric.startswith("journey_") for metric in by_chance)
+        per_endpoint = len(by_chance) - per_journey
         flags = settings.flags
         shares = len(flags.expected) if flags and flags.algorithm == "unknown" else 0
-        return per_endpoint * len(settings.endpoints) + shares
+        return per_endpoint * len(settings.endpoints) + per_journey * len(settings.journeys) + shares
 
 
 def build(settings: Settings, base: Path = Path()) -> Policy:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from rampgate.checks.endpoints import EndpointSettings, LatencySettings
     from rampgate.checks.flag_service.settings import FlagSettings
+    from rampgate.checks.journeys import JourneySettings
     from rampgate.checks.pages import PageSettings
     from rampgate.checks.running_version.settings import VersionSettings
 
@@ -254,6 +255,7 @@ if TYPE_CHECKING:
         pages: list[PageSettings] = []
         endpoints: list[EndpointSettings] = []
         latency: LatencySettings = LatencySettings()
+        journeys: list[JourneySettings] = []
 else:
     fields = {table: field for check in checks() for table, field in check.fields.items()}
     once("table", [*FixedSettings.model_fields, *fields])

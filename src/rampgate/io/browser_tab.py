@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,12 +29,9 @@ async def keep(page: Page, url: str, secrets: Mapping[str, str]) -> None:
     """
     session = await page.context.new_cdp_session(page)
     tree = await session.send("Page.getFrameTree")
-    guard = _TabGuard(session, site_of(url), secrets, str(tree["frameTree"]["frame"]["id"]))
-    session.on("Fetch.requestPaused", guard.paused)
-    # Only what may have to be stopped or changed waits for us: the rest is measured as it is.
-    patterns = [{"urlPattern": "*", "resourceType": "Document"}]
-    patterns += [{"urlPattern": f"{guard.site}/*"}] if secrets else []
-    await session.send("Fetch.enable", {"patterns": patterns})
+    rules = TabRules(site_of(url), secrets, str(tree["frameTree"]["frame"]["id"]))
+    session.on("Fetch.requestPaused", _TabGuard(session, rules).paused)
+    await session.send("Fetch.enable", {"patterns": rules.patterns})
 
 
 async def arrive(page: Page, path: str) -> None:
@@ -51,14 +49,46 @@ async def arrive(page: Page, path: str) -> None:
         raise ProbeError(f"after the sign-in form the browser is on {stayed}, not on {path}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class TabRules:
+    """What becomes of a request of a tab that the browser holds back.
+
+    Args:
+        site: the only one that the tab may go to.
+        secrets: headers that are added to requests to that site and to no other.
+        frame: the id of the tab's own frame.
+    """
+
+    site: str
+    secrets: Mapping[str, str]
+    frame: str
+
+    @property
+    def patterns(self) -> list[dict[str, str]]:
+        """What is held back: only what may have to be stopped or changed; the rest is measured as it is."""
+        patterns = [{"urlPattern": "*", "resourceType": "Document"}]
+        return patterns + ([{"urlPattern": f"{self.site}/*"}] if self.secrets else [])
+
+    def answer(self, event: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The command of the DevTools protocol that lets a request go on, or fails it, and its parameters."""
+        request, parameters = event["request"], {"requestId": event["requestId"]}
+        own = site_of(request["url"]) == self.site
+        of_the_tab = event["resourceType"] == "Document" and event["frameId"] == self.frame
+        if of_the_tab and not own:
+            return "Fetch.failRequest", {**parameters, "errorReason": "BlockedByClient"}
+        if own and self.secrets:
+            headers = {name.lower(): value for name, value in request["headers"].items()}
+            both = headers | {name.lower(): value for name, value in self.secrets.items()}
+            parameters["headers"] = [{"name": name, "value": value} for name, value in both.items()]
+        return "Fetch.continueRequest", parameters
+
+
 class _TabGuard:
     """Answers for each request that the browser holds back."""
 
-    def __init__(self, session: CDPSession, site: str, secrets: Mapping[str, str], frame: str) -> None:
-        self.site = site
+    def __init__(self, session: CDPSession, rules: TabRules) -> None:
         self._session = session
-        self._secrets = {name.lower(): value for name, value in secrets.items()}
-        self._frame = frame
+        self._rules = rules
         self._answers: set[asyncio.Task[None]] = set()
 
     def paused(self, event: dict[str, Any]) -> None:
@@ -70,17 +100,5 @@ class _TabGuard:
     async def _answer(self, event: dict[str, Any]) -> None:
         from playwright.async_api import Error
 
-        request, parameters = event["request"], {"requestId": event["requestId"]}
-        own = site_of(request["url"]) == self.site
-        of_the_tab = event["resourceType"] == "Document" and event["frameId"] == self._frame
         with contextlib.suppress(Error):  # the tab has been closed meanwhile, and the request with it
-            if of_the_tab and not own:
-                await self._session.send(
-                    "Fetch.failRequest", {**parameters, "errorReason": "BlockedByClient"}
-                )
-                return
-            if own and self._secrets:
-                headers = {name.lower(): value for name, value in request["headers"].items()}
-                both = (headers | self._secrets).items()
-                parameters["headers"] = [{"name": name, "value": value} for name, value in both]
-            await self._session.send("Fetch.continueRequest", parameters)
+            await self._session.send(*self._rules.answer(event))

@@ -47,7 +47,7 @@ def run(
 
     Raises:
         OSError: it cannot be started.
-        subprocess.TimeoutExpired: it was ended.
+        subprocess.TimeoutExpired: it was ended; with what it had written until then.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with _started(command, env, 0.0, **pipes) as process:
@@ -55,7 +55,8 @@ def run(
             out, err = process.communicate(text, timeout=timeout_s)
         except subprocess.TimeoutExpired:
             _end(process, 0.0)
-            raise subprocess.TimeoutExpired(list(command), timeout_s) from None
+            out, err = process.communicate()
+            raise subprocess.TimeoutExpired(list(command), timeout_s, out, err) from None
         except BaseException:
             _end(process, 0.0)
             raise

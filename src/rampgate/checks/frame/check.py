@@ -14,6 +14,7 @@ from rampgate.outcome import Severity
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import httpx
 
@@ -143,6 +144,11 @@ def no_metrics(_: Any) -> Iterable[Metric]:
     return ()
 
 
+def no_problems(*_: Any) -> Iterable[str]:
+    """Of a check whose settings name no file that must be there."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Check:
     """A check: a module of checks/ defines it as ``CHECK``, beside its ``measure(settings, context)``.
@@ -158,6 +164,7 @@ class Check:
         thresholds: in force when the settings say nothing.
         labels: its settings -> label -> values that its measurements can carry, for ``where``.
         declares: its settings -> further metrics, which thresholds may name.
+        problems: its settings, and the folder of rampgate.toml -> what is wrong with files that they name.
         extra: the optional dependency that it needs, "" for none.
         modules: of that extra, which must be importable.
         with_tables: further tables of rampgate.toml, by name, which say how it measures.
@@ -173,6 +180,7 @@ class Check:
     thresholds: tuple[DefaultThreshold, ...] = ()
     labels: Callable[[Any], Mapping[str, Sequence[str]]] = no_labels
     declares: Callable[[Any], Iterable[Metric]] = no_metrics
+    problems: Callable[[Any, Path], Iterable[str]] = no_problems
     extra: str = ""
     modules: tuple[str, ...] = ()
     with_tables: Mapping[str, type[Table]] = field(default_factory=dict)

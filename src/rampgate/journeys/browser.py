@@ -1,0 +1,208 @@
+"""The browser of one visit: it stays on its site, and reports what pages ask for, write and measure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from rampgate.errors import ProbeError
+from rampgate.io.browser_tab import TabRules
+from rampgate.io.http import RUN_HEADER, site_of
+from rampgate.io.page_load import place_of
+from rampgate.journeys import vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from playwright.sync_api import ConsoleMessage, Dialog, Download, Error, Page, Request, Response
+
+    from rampgate.journeys.spec import Spec
+
+STEP_MS = 10_000
+"""How long one action of a journey may take."""
+_KEPT = 200
+_TEXT = 160
+_SERVER_ERROR = 500
+_GIVEN_UP = "net::ERR_ABORTED"
+_LOADING = "Failed to load resource"
+"""How Chromium begins what it writes to the console of a request that failed, which is counted as one."""
+
+
+class Report(Protocol):
+    """Takes events of a visit."""
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """One event."""
+
+
+class VisitBrowser:
+    """Chromium with one context. A context manager.
+
+    Args:
+        spec: of the visit.
+        report: takes what happens.
+
+    Attributes:
+        page: the tab of the journey.
+        requests: how many were sent to the site itself.
+        entries: what pages measured of themselves.
+        in_the_way: dialogs that nobody answered.
+        crashed: whether a page crashed.
+    """
+
+    def __init__(self, spec: Spec, report: Report) -> None:
+        self._spec = spec
+        self._report = report
+        self._own = {site_of(url) for url in spec.own}
+        self._lines: deque[str] = deque(maxlen=_KEPT)
+        self._stack = contextlib.ExitStack()
+        self.requests = 0
+        self.entries: list[Mapping[str, Any]] = []
+        self.in_the_way: list[str] = []
+        self.crashed = False
+
+    def __enter__(self) -> Self:
+        """Start it.
+
+        Raises:
+            ProbeError: it does not start.
+        """
+        from playwright.sync_api import Error, sync_playwright
+
+        spec = self._spec
+        try:
+            playwright = self._stack.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(
+                executable_path=spec.chromium, args=list(spec.switches), env={**os.environ, **spec.environ}
+            )
+            self.context = self._browser.new_context(
+                base_url=spec.web, extra_http_headers={RUN_HEADER: spec.run_id}, accept_downloads=False
+            )
+            self.context.set_default_timeout(STEP_MS)
+            self.context.expose_function(vitals.BINDING, self._measured)
+            self.context.add_init_script(vitals.INIT_SCRIPT)
+            self._listen()
+            self.page = self.context.new_page()
+        except Error as error:
+            raise ProbeError(f"the browser does not start: {error.message.splitlines()[0]}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it; trouble with that says nothing about the visit."""
+        with contextlib.suppress(Exception):
+            self._browser.close()
+        with contextlib.suppress(Exception):
+            self._stack.close()
+
+    @property
+    def up(self) -> bool:
+        """Whether it still answers."""
+        return not self.crashed and self._browser.is_connected()
+
+    def settle(self) -> None:
+        """Let what was just changed be drawn, and take what was measured of it."""
+        for page in self.context.pages:
+            with contextlib.suppress(Exception):  # it is being left, or gone
+                page.evaluate(vitals.SETTLE)
+
+    def session(self) -> list[str]:
+        """Values of cookies and storage, which may carry a session."""
+        values: list[str] = []
+        with contextlib.suppress(Exception):  # it is gone
+            values += [str(cookie.get("value", "")) for cookie in self.context.cookies()]
+        for page in self.context.pages:
+            with contextlib.suppress(Exception):  # a page may have no storage
+                values += page.evaluate(
+                    "[...Object.values({...localStorage}), ...Object.values({...sessionStorage})]"
+                )
+        return values
+
+    def _measured(self, entry: Mapping[str, Any]) -> None:
+        self.entries.append(entry)
+
+    def _listen(self) -> None:
+        context = self.context
+        context.on("page", self._opened)
+        context.on("dialog", self._dialog)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self._write(str(error.error)))
+        context.on("request", self._request)
+        context.on("response", self._response)
+        context.on("requestfailed", self._request_failed)
+
+    def _opened(self, page: Page) -> None:
+        """A tab, the first or a popup, stays on the site."""
+        if len(self.context.pages) > 1:
+            self._report("note", text=f"a popup was opened: {place_of(page.url, self._spec.web) or 'empty'}")
+        page.on("crash", self._crash)
+        page.on("download", self._download)
+        with contextlib.suppress(_error()):  # it is closed already
+            session = self.context.new_cdp_session(page)
+            tree = session.send("Page.getFrameTree")
+            rules = TabRules(
+                site_of(self._spec.web), self._spec.headers, str(tree["frameTree"]["frame"]["id"])
+            )
+
+            def paused(event: dict[str, Any]) -> None:
+                with contextlib.suppress(_error()):  # the tab has been closed, and the request with it
+                    session.send(*rules.answer(event))
+
+            session.on("Fetch.requestPaused", paused)
+            session.send("Fetch.enable", {"patterns": rules.patterns})
+
+    def _crash(self, _: Page) -> None:
+        self.crashed = True
+
+    def _dialog(self, dialog: Dialog) -> None:
+        """Where the journey itself answers dialogs of the page, this one is its own."""
+        # Playwright's own interface does not say who listens; without it each dialog is in the way.
+        page: Any = getattr(dialog.page, "_impl_obj", None)
+        if page is not None and page.listeners("dialog"):
+            return
+        with contextlib.suppress(_error()):
+            dialog.dismiss()
+        text = f': "{" ".join(dialog.message.split())[:_TEXT]}"' if self._spec.page_content == "full" else ""
+        self.in_the_way.append(f"a dialog stood in the way ({dialog.type}){text}")
+        self._report("note", text=self.in_the_way[-1])
+
+    def _download(self, download: Download) -> None:
+        self._report("note", text=f"a download was cancelled: {download.suggested_filename[:_TEXT]}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(_LOADING):
+            self._write(message.text)
+
+    def _write(self, text: str) -> None:
+        if len(self._lines) < _KEPT:
+            self._lines.append(text)
+            self._report("console", text=" ".join(text.split())[:_TEXT])
+
+    def _place(self, request: Request) -> str:
+        """Method and path of a request to the site itself, "" of any other."""
+        if site_of(request.url) not in self._own:
+            return ""
+        return f"{request.method} {urlsplit(request.url).path[:_TEXT]}"
+
+    def _request(self, request: Request) -> None:
+        if place := self._place(request):
+            self.requests += 1
+            self._report("asked", place=place)
+
+    def _response(self, response: Response) -> None:
+        place = self._place(response.request)
+        if place and response.status >= _SERVER_ERROR:
+            self._report("request_failed", place=place, why=f"HTTP {response.status}")
+
+    def _request_failed(self, request: Request) -> None:
+        place, why = self._place(request), request.failure or "failed"
+        if place and why != _GIVEN_UP:  # the page itself did not want it any more
+            self._report("request_failed", place=place, why=f"no answer ({why[:_TEXT]})")
+
+
+def _error() -> type[Error]:
+    from playwright.sync_api import Error
+
+    return Error
