@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rampgate.journeys import Journey
 
 FLAGS = re.compile(r"/api/feature-flags/virtualization\?")
-ROWS = "#patients tbody tr"
+ROWS = "#patients tbody tr:not(.spacer)"
 
 
 def clinic(journey: Journey) -> None:
@@ -30,17 +30,18 @@ def clinic(journey: Journey) -> None:
     with journey.step("open a note"):
         page.get_by_role("link", name="Notes").click()
         expect(page.locator("#notes tbody tr")).to_have_count(20)
-    with journey.step("switch the theme"):
+    with journey.step("switch the theme", still=True):
         theme = page.locator("#theme")
         before = page.evaluate("getComputedStyle(document.body).backgroundColor")
         theme.click()
         expect(page.locator("body")).not_to_have_css("background-color", before)
     with journey.step("sign out"):
-        kept = page.context.storage_state()["cookies"]
+        kept = [(cookie["name"], cookie["value"]) for cookie in page.context.cookies()]
         page.get_by_role("button", name="Sign out").click()
         expect(page).to_have_url(re.compile("/signin$"))
     with journey.step("the old session is refused"):
-        page.context.add_cookies(kept)  # the browser has forgotten them: has the server, too?
+        # The browser has forgotten its cookies: has the server, too?
+        page.context.add_cookies([{"name": name, "value": value, "url": journey.web} for name, value in kept])
         page.goto("/")
         expect(page).to_have_url(re.compile("/signin$"))
 
@@ -52,6 +53,8 @@ def flags_loading(journey: Journey) -> None:
     _sign_in(journey)
     with journey.step("patients while the flag loads"):
         _standard(journey.page)
+        journey.page.get_by_role("button", name="Load more").click()
+        expect(journey.page.locator(ROWS)).to_have_count(40)
     for route in waiting:
         route.continue_()
 
@@ -62,6 +65,8 @@ def flags_failing(journey: Journey) -> None:
     _sign_in(journey)
     with journey.step("patients without the flag service"):
         _standard(journey.page)
+        journey.page.get_by_role("button", name="Load more").click()
+        expect(journey.page.locator(ROWS)).to_have_count(40)
 
 
 def flags_late(journey: Journey) -> None:
@@ -74,9 +79,10 @@ def flags_late(journey: Journey) -> None:
     page = journey.page
     page.route(FLAGS, late)
     _sign_in(journey)
-    with journey.step("patients"), page.expect_response(FLAGS):
+    with journey.step("patients", still=True), page.expect_response(FLAGS):
         _standard(page)
-    with journey.step("the flag is there"):
+    with journey.step("the flag is there", still=True):
+        page.wait_for_load_state("networkidle")
         _standard_or_virtualized(page)
 
 
@@ -91,11 +97,10 @@ def _sign_in(journey: Journey) -> None:
 
 
 def _standard(page: Page) -> None:
-    """The list that everybody gets who must not have the other; it can be read on."""
+    """The list that everybody gets who must not have the other."""
     page.goto("/patients")
     expect(page.locator('body[data-list="standard"]')).to_be_attached()
     expect(page.locator(ROWS)).not_to_have_count(0)
-    page.get_by_role("button", name="Load more").click()
 
 
 def _standard_or_virtualized(page: Page) -> None:

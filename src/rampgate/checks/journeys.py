@@ -148,7 +148,7 @@ CHECK = Check(
             "journey_layout_shift",
             Kind.VALUE,
             "",
-            "largest layout shift of a step, right after a click, too: median of the visits",
+            "largest layout shift of a step in which nothing may move: median of the visits",
         ),
     ),
     thresholds=(
@@ -216,11 +216,11 @@ def judged(journey: JourneySettings, visits: Sequence[Visit], edges: Edges) -> l
             if step.ok:
                 steps.setdefault(step.name, []).append(step)
     found = [_requests(journey, visits), *_console(journey, visits)]
-    if steps:
-        shifts = {name: median(step.shift for step in own) for name, own in steps.items()}
+    shifts = {name: median(step.shift for step in own) for name, own in steps.items() if own[-1].still}
+    if shifts:
         worst = max(shifts, key=lambda name: shifts[name])
-        shift, note = shifts[worst], f"in step {worst!r}"
-        found.append(_measured(journey, "journey_layout_shift", shift, n=len(visits), note=note))
+        note = f"in step {worst!r}"
+        found.append(_measured(journey, "journey_layout_shift", shifts[worst], n=len(visits), note=note))
     found += [
         _times(journey, "journey_step_time", [step.ms for step in own], edges, name)
         for name, own in steps.items()

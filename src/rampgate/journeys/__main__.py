@@ -68,11 +68,11 @@ class Watcher:
         self.steps = 0
         self.broken: tuple[str, BaseException] | None = None
 
-    def begun(self, name: str) -> None:
+    def begun(self, name: str, *, still: bool) -> None:
         """A step begins."""
         self.running = name
         self.steps += 1
-        self._report("step", name=name)
+        self._report("step", name=name, still=still)
 
     def ended(self, name: str, ms: float, error: BaseException | None) -> None:
         """It has ended; whatever broke it counts, though the journey goes on without it."""

@@ -46,7 +46,7 @@ class Watcher(Protocol):
 
     account_used: bool
 
-    def begun(self, name: str) -> None:
+    def begun(self, name: str, *, still: bool) -> None:
         """A step begins."""
 
     def ended(self, name: str, ms: float, error: BaseException | None) -> None:
@@ -89,11 +89,12 @@ class Journey:
         return self._account
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, *, still: bool = False) -> Iterator[None]:
         """A part of the journey: it is timed, and named where it breaks.
 
         Args:
             name: in a few words, ``sign in``.
+            still: whether nothing may move while it lasts, right after a click either.
 
         Raises:
             ProbeError: it has no name, or begins within another step.
@@ -102,7 +103,7 @@ class Journey:
             within = f"step {name!r} begins within step {self._running!r}"
             raise ProbeError(f"{within if name else 'a step has no name'}; accepted are names, one by one")
         self._running = name
-        self._watcher.begun(name)
+        self._watcher.begun(name, still=still)
         broken: BaseException | None = None
         began = _now()
         try:

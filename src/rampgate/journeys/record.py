@@ -20,12 +20,14 @@ class Step:
         ms: how long it took, up to its end or to what broke it; None: it never ended.
         shift: sum of its layout shifts, those right after a click included.
         ok: whether it came to its end.
+        still: whether nothing may move while it lasts.
     """
 
     name: str
     ms: float | None = None
     shift: float = 0.0
     ok: bool = False
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def read(events: Iterable[Mapping[str, Any]]) -> Visit:
 
 
 def _begun(visit: Visit, event: Mapping[str, Any]) -> Visit:
-    return replace(visit, steps=(*visit.steps, Step(str(event["name"]))))
+    return replace(visit, steps=(*visit.steps, Step(str(event["name"]), still=bool(event["still"]))))
 
 
 def _ended(visit: Visit, event: Mapping[str, Any]) -> Visit:

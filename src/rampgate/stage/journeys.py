@@ -106,8 +106,10 @@ def _judge(journey: JourneySettings, found: _Found, context: StageContext, expec
             expect.record(each)
         else:
             expect(each)
+    vitals = measure.vitals(journey, visits, edges)
+    expect(*(each for each in vitals if each.metric not in edges))
     expect.advisory, expect.unreliable = True, found.unreliable
-    expect(*measure.vitals(journey, visits, edges))
+    expect(*(each for each in vitals if each.metric in edges))
 
 
 def _shown(journey: JourneySettings, metric: str) -> bool:
