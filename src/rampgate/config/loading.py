@@ -68,17 +68,17 @@ def load(
         redactor = Redactor(value for _, _, value in filling.filled)
         problems = sentences(error, file, variables, redactor) + _of_thresholds(data, error, path)
         raise ConfigurationError(problems) from None
-    problems = _empty(settings, file, filling.filled, variables)
-    if problems := problems + _of_files(settings, file, path.parent if path else Path()):
+    if problems := _empty(settings, file, filling.filled, variables) + _of_files(settings, path):
         raise ConfigurationError(problems)
     redactor = Redactor(_secrets(settings, filling.filled, variables))
     return settings.read_from(file if path else FILE_NAME), redactor
 
 
-def _of_files(settings: Settings, file: str, base: Path) -> list[str]:
+def _of_files(settings: Settings, path: Path | None) -> list[str]:
     """What is wrong with files that tables name, relative to the folder of rampgate.toml."""
+    base = path.parent if path else Path()
     return [
-        f"{file}: {problem}"
+        f"{path or FILE_NAME}: {problem}"
         for check in checks()
         for problem in check.problems(settings.table(check.table), base)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.checks import journeys as measure
+from rampgate.checks.visits import measured as measure
 from rampgate.errors import ProbeError, RampgateError, UnreachableError
 from rampgate.evidence.repeated import BETWEEN_S, LOOKS
 from rampgate.evidence.run import Expect

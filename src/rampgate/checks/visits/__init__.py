@@ -1,0 +1,1 @@
+"""What the visits of a journey come to."""
