@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _ORDER: tuple[Outcome | None, ...] = (Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED, Outcome.SKIPPED, None)
 _SKIPPED_FOR = "skipped because "
 _REFUSED = "sign-in"
+_WATCH, _WITHIN = "watch", "extended"
 _ABORT, _PLATEAU = "load/abort", "load/plateau["
 _POOLED = ("load/whole run", "load/cohort[", "load/slices", _ABORT)
 """A load run's endpoints, each on its own; and what its other checks pool."""
@@ -87,8 +88,10 @@ def _cut(result: CheckResult, cut_short: Sequence[str]) -> str:
     if result.critical or result.outcome not in {None, Outcome.UNDECIDED}:
         return ""
     stage = _start(result)
-    mine = (why for why in cut_short if why.startswith(f"{stage}: "))
-    return next(mine, "") if result.outcome is None or stage == "load" else ""
+    # A watch of its own comes to no outcome then; the one of a stage is cut short together with that.
+    stages = (stage, _WITHIN) if stage == _WATCH else (stage,)
+    mine = (why for each in stages for why in cut_short if why.startswith(f"{each}: "))
+    return next(mine, "") if result.outcome is None or stage in {"load", _WATCH} else ""
 
 
 def _follows(result: CheckResult, known: Finding) -> bool:

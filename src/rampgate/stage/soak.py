@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rampgate.config import soak, watch_policy
+from rampgate.config import soak, watch_pages, watch_policy
 from rampgate.errors import ConfigurationError
 from rampgate.evidence import journal, session
 from rampgate.evidence.verdicts import write_whole
@@ -55,16 +55,22 @@ class Soak:
         }
         command = [sys.executable, "-P", "-m", "rampgate.watch.within", f"{seconds:g}"]
         self._process = Process(command, environ, patience_s=_ENDS_WITHIN_S)
+        self._interrupted = False
         self._write()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
+    def interrupt(self) -> None:
+        """Have it judge what it has, unless it has ended, or does so already."""
+        if self._thread.is_alive() and not self._interrupted:
+            self._interrupted = True
+            self._process.interrupt()
+
     def stop(self) -> None:
-        """Interrupt it, if it has not ended: it judges what it has, or is killed. A second call is none."""
+        """End it: it judges what it has, or is killed. A second call does nothing."""
         try:
-            if self._thread.is_alive():
-                self._process.interrupt()
-                self._thread.join(_ENDS_WITHIN_S)
+            self.interrupt()
+            self._thread.join(_ENDS_WITHIN_S)
         finally:
             if self._thread.is_alive():
                 self._process.kill()
@@ -120,17 +126,19 @@ def _node(setup: session.Setup, check: Planned) -> str:
     return f"validation/{setup.stage}/{check.file.name}::{check.function}"
 
 
-def refuse_impossible(settings: Settings, base: Path, *, loaded: bool) -> None:
+def refuse_impossible(settings: Settings, base: Path, *, loaded: bool, by_path: bool) -> None:
     """Refuse a watch that could not begin, or that does not fit into the stage's time.
 
     Args:
         settings: in force.
         base: the folder that policy files are relative to.
         loaded: whether the stage makes its own load.
+        by_path: whether pages to audit are found by their paths alone, as in a demo.
 
     Raises:
         ConfigurationError: every problem.
     """
+    watch_pages.audited(settings, base, by_path=by_path)
     watch_policy.build(settings, base)
     seconds, budget = soak.seconds(settings, loaded=loaded), settings.stage("extended").budget
     if seconds >= budget:

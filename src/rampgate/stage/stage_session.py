@@ -121,8 +121,10 @@ class StageSession:
         if self.soak:
             self.soak.stop()
 
-    def interrupt_workers(self) -> None:
-        """Interrupt them: whoever interrupts this process may not know of them."""
+    def interrupt_others(self) -> None:
+        """Interrupt workers and watch: whoever interrupts this process may not know of them."""
+        if self.soak:
+            self.soak.interrupt()
         for pid in self.workers:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -218,7 +220,7 @@ def prepare(
     rules = policy.build(settings, base)
     policy.load_rules(settings)  # what is wrong under [load] is said now, not when a load run begins
     planned = plan.make(stage, settings, steps=steps)
-    _refuse_impossible(settings, rules, planned, base)
+    _refuse_impossible(settings, rules, planned, base, by_path=not source["from_environment"])
     setup = session.Setup(
         stage=stage,
         settings=settings,
@@ -235,7 +237,9 @@ def prepare(
     return StageSession(setup, source)
 
 
-def _refuse_impossible(settings: Settings, rules: policy.Policy, planned: plan.Plan, base: Path) -> None:
+def _refuse_impossible(
+    settings: Settings, rules: policy.Policy, planned: plan.Plan, base: Path, *, by_path: bool
+) -> None:
     """Refuse what could not be decided in the time that there is.
 
     Raises:
@@ -245,7 +249,7 @@ def _refuse_impossible(settings: Settings, rules: policy.Policy, planned: plan.P
     if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
         refuse_short(settings.flags, FALSE_FAIL_PER_RUN)
     if soak.planned(planned):
-        soak.refuse_impossible(settings, base, loaded="load" in planned.subjects)
+        soak.refuse_impossible(settings, base, loaded="load" in planned.subjects, by_path=by_path)
 
 
 def _of_the_watch(stage: str, settings: Settings) -> list[str]:

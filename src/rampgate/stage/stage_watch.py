@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rampgate.judging.results import Record
 
 _POLL_S = 0.5
-_LAST_LINES = 2
 
 
 class StageWatch:
@@ -54,8 +53,8 @@ class StageWatch:
     def _wait(self) -> None:
         said = ""
         while not self.over():
-            if (lines := self._lines()) and lines[-1] != said:
-                said = lines[-1]
+            if (line := self._line()) and line != said:
+                said = line
                 self._run.progress(f"watch: {said}")
             self._run.clock.sleep(_POLL_S)
 
@@ -68,8 +67,7 @@ class StageWatch:
         state = self._state()
         if state is None:
             raise ProbeError("the watch of this stage was never begun")
-        lines = self._lines()
-        last = f": {' | '.join(lines)}" if lines else ""
+        last = f": {line}" if (line := self._line()) else ""
         mine = set(headers(self._run.folder)) - set(state["before"])
         records = [each for each in journal.read(self._run.folder)[0] if each["process"] in mine]
         ended = any(each["type"] == "end" for each in records)
@@ -84,9 +82,8 @@ class StageWatch:
         path = self._run.folder / STATE
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def _lines(self) -> list[str]:
-        """The last lines that it wrote."""
+    def _line(self) -> str:
+        """The last line that it wrote."""
         path = self._run.folder / LOG
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        lines = [line.removeprefix("rampgate: ") for line in text.splitlines() if line.strip()]
-        return lines[-_LAST_LINES:]
+        return next(reversed(list(filter(str.strip, text.splitlines()))), "").removeprefix("rampgate: ")

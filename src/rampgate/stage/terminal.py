@@ -186,7 +186,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     config, result, broken = session.config, None, False
     active = config.stash.get(STAGE_SESSION, None)
     if active and session.exitstatus == pytest.ExitCode.INTERRUPTED:
-        active.interrupt_workers()
+        active.interrupt_others()
     try:
         with for_its_owner() if active else nullcontext():
             result = yield
@@ -217,7 +217,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 def give_up(session: pytest.Session, active: StageSession) -> None:
     """Judge what was measured, and end this process whatever its main thread is doing."""
     session.exitstatus = pytest.ExitCode.INTERRUPTED
-    active.interrupt_workers()
+    active.interrupt_others()
     if active.run and not worker_of(session.config):
         active.record_late()
         _conclude(session, active, active.run)

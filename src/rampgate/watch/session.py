@@ -281,7 +281,8 @@ class Watch:
         fields = {"early": True} if early else {}
         verdict, trouble = verdicts.finish(book, status=0, **fields)
         self.troubles += [trouble] if trouble else []
-        write_all(verdict, self.run.folder)
+        if not self.asked.within:  # else the stage has more to say
+            write_all(verdict, self.run.folder)
         acts = verdict.decision is Decision.ROLLBACK and bool(self.asked.command)
         with self.remembered.transaction():
             self.remembered.put("run", {**begun, "ended": True, "decision": verdict.decision.value})
