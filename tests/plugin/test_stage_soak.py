@@ -105,7 +105,7 @@ def test_an_interrupt_ends_the_watch_in_order(
 
 
 def test_a_source_that_is_gone_holds(tmp_path: Path, reported: Reporting) -> None:
-    """Ctrl-C or not: what could not be read is an error of its own, and no check passes on it."""
+    """What could not be read is an error of its own that says why, and nothing passes on it."""
     reported.gone = True
     project = soaked(tmp_path, reported.url, "5m")
     with in_the_middle(project) as (process, _):

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
-from rampgate.evidence import journal
+from rampgate.evidence import baseline, journal
+from rampgate.evidence.before import beside
 from rampgate.model import formats
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision
@@ -36,7 +37,7 @@ class StageWatch:
         return state is None or "code" in state
 
     def measured(self, watched: Watched) -> list[Measurement]:
-        """What the watch has read, over its whole time, of the metrics that a check shows.
+        """What the watch has read over its whole time of a check's metrics, beside the baseline.
 
         Args:
             watched: names them.
@@ -47,7 +48,8 @@ class StageWatch:
         self._wait()
         found = [Measurement.from_json(each) for each in self._observed()["measurements"]]
         if mine := [each for each in found if each.metric in watched.metrics]:
-            return mine
+            settings = self._run.settings
+            return beside(mine, baseline.newest(settings.reports, settings.environment), settings)
         raise ProbeError(f"the watch has read none of {', '.join(watched.metrics)}")
 
     def _wait(self) -> None:

@@ -31,7 +31,10 @@ class Totals:
     Args:
         counted: name of a metric -> labels as text -> what was counted.
         values: name of a metric -> its readings, in order.
+        pages: names of those that are audited.
     """
+
+    pages: tuple[str, ...] = ()
 
     counted: dict[str, dict[str, Block]] = field(default_factory=dict)
     values: dict[str, list[Reading]] = field(default_factory=dict)
@@ -61,7 +64,8 @@ class Totals:
             if counted := self.counted.get(name):
                 found += _counted(watched.metric, counted)
             elif readings := self.values.get(name):
-                found.append(_value(watched.metric, readings))
+                of = getattr(engine.entries[name], "of", "")
+                found.append(_value(watched.metric, readings, (of,) if of else self.pages))
         return found
 
 
@@ -91,7 +95,7 @@ def _count(metric: Metric, block: Block, labels: dict[str, str]) -> Measurement:
     )
 
 
-def _value(metric: Metric, readings: list[Reading]) -> Measurement:
+def _value(metric: Metric, readings: list[Reading], pages: tuple[str, ...]) -> Measurement:
     """The last value of a number, the median of scores; all of them are kept."""
     values = tuple(each.value for each in readings if each.value is not None)
     last = readings[-1]
@@ -104,5 +108,10 @@ def _value(metric: Metric, readings: list[Reading]) -> Measurement:
         value=value,
         values=values if metric.kind is Kind.SCORE else (),
         note=f"read {len(values)} times, {formats.number(least)} to {formats.number(most)}",
-        details={"least": least, "most": most, "readings": len(values)},
+        details={
+            "least": least,
+            "most": most,
+            "readings": len(values),
+            **({"pages": list(pages)} if metric.kind is Kind.SCORE else {}),
+        },
     )

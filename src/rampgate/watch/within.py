@@ -87,7 +87,7 @@ def _main(seconds: float, environ: Mapping[str, str]) -> int:
         closing(reader),
         WatchWithin(settings, redactor, base, reader.source, asked) as watch,
     ):
-        watch.totals = Totals()
+        watch.totals = Totals(tuple(page.name for page in settings.pages if page.lighthouse))
         return _watch(watch, display)
 
 

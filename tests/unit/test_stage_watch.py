@@ -1,0 +1,104 @@
+"""What a check of the stage's watch comes to, by what the watch has left behind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.test_run import started
+
+from rampgate.config.soak import Watched
+from rampgate.errors import EvidenceError, ProbeError
+from rampgate.evidence.journal import Journal
+from rampgate.model.measurement import Measurement
+from rampgate.model.redact import Redactor
+from rampgate.stage.stage_watch import StageWatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.evidence.run import Run
+
+READ = Measurement("error_rate", n=1000, failures=2)
+ERRORS = Watched(("error_rate",), required=True)
+
+
+def left(folder: Path, state: dict[str, Any] | None, *kinds: str, log: str = "") -> Run:
+    """A run with what a watch has left there: what is known of its process, and records of its journal."""
+    run = started(folder)
+    run.journal.write("header", stage="extended", run="run-1")
+    if state is not None:
+        (folder / "watch.json").write_text(json.dumps({"before": [], **state}), encoding="utf-8")
+    (folder / "watch.log").write_text(log, encoding="utf-8")
+    book = Journal(folder, "watch-1", Redactor(), run.clock)
+    fields: dict[str, dict[str, Any]] = {
+        "header": {"stage": "watch", "run": "run-1"},
+        "observed": {"measurements": [READ.to_json()]},
+    }
+    for kind in kinds:
+        book.write(kind, **fields.get(kind, {}))
+    return run
+
+
+def test_what_it_read_is_shown(tmp_path: Path) -> None:
+    """Whatever it came to: its limits are judged in its own checks."""
+    watch = StageWatch(left(tmp_path, {"code": 10}, "header", "observed", "end"))
+    assert watch.over()
+    assert watch.measured(ERRORS) == [READ]
+
+
+@pytest.mark.parametrize(
+    ("state", "kinds", "says"),
+    [
+        (None, (), "the watch of this stage was never begun"),
+        ({"code": 2}, (), r"came to no verdict \(exit code 2\): rampgate.toml: target.api"),
+        ({"code": 70}, ("header", "observed", "end"), r"came to no verdict \(exit code 70\)"),
+        ({"code": 0}, ("header", "observed"), r"came to no verdict \(exit code 0\)"),
+        ({"code": 0}, (), r"came to no verdict \(exit code 0\)"),
+        ({"code": -9}, ("header", "observed", "end"), "was ended by SIGKILL"),
+        ({"code": 0, "before": ["watch-1"]}, ("header", "observed", "end"), "came to no verdict"),
+    ],
+)
+def test_whatever_did_not_end_in_order_is_an_error(
+    tmp_path: Path, state: dict[str, Any] | None, kinds: tuple[str, ...], says: str
+) -> None:
+    """Never begun, refused, killed, without an end, or of an earlier invocation: no check passes."""
+    watch = StageWatch(left(tmp_path, state, *kinds, log="rampgate: rampgate.toml: target.api: wrong\n"))
+    assert watch.over()
+    with pytest.raises(ProbeError, match=says):
+        watch.measured(ERRORS)
+
+
+def test_nothing_that_was_read_is_an_error(tmp_path: Path) -> None:
+    """A check that shows nothing has looked at nothing."""
+    watch = StageWatch(left(tmp_path, {"code": 10}, "header", "observed", "end"))
+    with pytest.raises(ProbeError, match="has read none of user_feedback_score"):
+        watch.measured(Watched(("user_feedback_score",), required=True))
+
+
+def test_a_journal_that_is_broken_is_an_error(tmp_path: Path) -> None:
+    """A line in its middle that is no record: what was there is not known."""
+    run = left(tmp_path, {"code": 0}, "header", "observed", "end")
+    path = tmp_path / "journal-watch-1.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text(lines[0] + lines[1][:20] + "\n" + lines[2], encoding="utf-8")
+    with pytest.raises(EvidenceError, match="line 2 is not a record"):
+        StageWatch(run).measured(ERRORS)
+
+
+def test_a_watch_that_goes_on_is_waited_for(tmp_path: Path) -> None:
+    """Until how it ended is known; its lines are shown meanwhile."""
+    said: list[str] = []
+    run = left(tmp_path, {}, "header", "observed", "end", log="rampgate: 3 of 4 ok\n")
+    run.progress = said.append
+    state = tmp_path / "watch.json"
+
+    def ended(_: float) -> None:
+        state.write_text(json.dumps({"before": [], "code": 0}), encoding="utf-8")
+
+    run.clock.sleep = ended  # type: ignore[method-assign,assignment]
+    watch = StageWatch(run)
+    assert not watch.over()
+    assert watch.measured(ERRORS) == [READ]
+    assert said == ["watch: 3 of 4 ok"]
