@@ -134,6 +134,16 @@ def test_the_same_sample_twice_counts_once() -> None:
     assert not found.increments
 
 
+def test_what_rose_while_a_sources_time_stood_still_or_went_back_is_not_lost() -> None:
+    """It is counted when time goes on: a minute's resolution, or two replicas whose clocks differ."""
+    found = watched()
+    for at, end, total in ((0.0, 1.0, 0.0), (10.0, 20.0, 5.0), (20.0, 20.0, 9.0), (30.0, 15.0, 12.0)):
+        found.read([Measurement("error_rate", end=end, details={"counters": {"total": {"": total}}})], at)
+    found.read([Measurement("error_rate", end=40.0, details={"counters": {"total": {"": 20.0}}})], 40.0)
+    assert found.reading == Reading(40.0, counted=Block(20))
+    assert found.increments == {"{}": Block(15)}
+
+
 def test_an_edge_that_a_threshold_needs_and_no_bucket_has_is_no_reading() -> None:
     """From the first reading on, with the edges that there are: a missing one is not 'nothing above it'."""
     limit = parse("response_time_p95 < 500ms", metrics=KNOWN)

@@ -451,3 +451,33 @@ def test_the_header_names_the_percentage_in_force_and_a_change_is_recorded(tmp_p
     (moved,) = [record for record in verdict.records if record["type"] == "moved"]
     assert moved["release"] == {"environment": "test", "version": "1", "percentage": 50.0}
     assert any("5 to 50" in note and "counts for no release" in note for note in verdict.notes)
+
+
+def test_readings_that_fail_often_hold(tmp_path: Path) -> None:
+    """A target that cannot be reached three tenths of the time is not made up for by watching longer."""
+    world = World(tmp_path)
+    with world.watch() as watch:
+        world.rounds(watch, [*[KEPT, KEPT, None] * 8, *[KEPT] * 3])
+        assert watch.engine.observed >= 300.0
+        verdict = watch.end()
+    assert verdict.decision is Decision.HOLD
+    assert "something was not read: metric reported, /rate: found HTTP 503" in verdict.reasons[0]
+
+
+def test_a_crash_loop_holds(tmp_path: Path) -> None:
+    """Counters that begin anew more than twice are no release to promote, whatever they count."""
+    world = World(tmp_path, SETTINGS + COUNTED)
+    with world.watch() as watch:
+        for number in range(24):
+            world.counters = {"total": 100.0 * (1 + number % 6), "failed": 0.0}
+            world.rounds(watch, [KEPT])
+        verdict = watch.end()
+    assert verdict.decision is Decision.HOLD
+    assert any("the deployment was restarted 3 times" in reason for reason in verdict.reasons)
+
+
+def test_a_metric_that_is_read_less_often_than_its_reading_counts_is_refused(tmp_path: Path) -> None:
+    """Between two readings nothing would be known of it, and the time would count as observed."""
+    world = World(tmp_path, SETTINGS.replace('unit = "%"', 'unit = "%"\ninterval = "10m"'))
+    with pytest.raises(ConfigurationError, match=r"metrics\.reported\.interval: found 10 min.*max_age"):
+        world.watch()

@@ -12,6 +12,7 @@ from rampgate.config.policy import known_metrics
 from rampgate.config.problems import near
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, parse
+from rampgate.model import formats
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def build(settings: Settings, base: Path = Path()) -> WatchPolicy:
     files = policy_files.read(policy_files.paths(settings.policy, base), problems)
     metrics = known_metrics(settings)
     rules = tuple(_with_defaults(rule, settings) for rule in _rules(files, settings, metrics, problems))
-    problems += [*_unread(rules, settings), *_no_share(rules, settings)]
+    problems += [*_unread(rules, settings), *_no_share(rules, settings), *_too_seldom(settings)]
     if problems:
         raise ConfigurationError(problems)
     kept = tuple(rule for rule in rules if rule.name not in settings.watch.ignore)
@@ -195,6 +196,18 @@ def _no_share(rules: Sequence[WatchRule], settings: Settings) -> Iterator[str]:
             yield (
                 f"{rule.name}: found {threshold}; {threshold.metric} is counted, and a high share of what "
                 "went well is good: accepted is a least share above 0% and below 100%"
+            )
+
+
+def _too_seldom(settings: Settings) -> Iterator[str]:
+    """A sentence for each metric that is read so seldom that its reading is none before the next one."""
+    for entry in settings.table("metrics"):
+        accepted = entry.max_age or settings.watch.max_age
+        if entry.interval and entry.interval > accepted and entry.source != "probe":
+            found, most = formats.duration(entry.interval), formats.duration(accepted)
+            yield (
+                f"{settings.file}: metrics.{entry.name}.interval: found {found}, and a reading counts for "
+                f"{most}: accepted is at most that, or a longer max_age beside it"
             )
 
 

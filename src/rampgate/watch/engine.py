@@ -6,10 +6,10 @@ import math
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from rampgate.errors import ConfigurationError
 from rampgate.model.increments import added
 from rampgate.watch.compared import Compared
-from rampgate.watch.metrics import MetricWatch
+from rampgate.watch.metrics import CHANGED, FIRST, MetricWatch, refuse_misfits
+from rampgate.watch.observed import Instances, Observed
 from rampgate.watch.readers import Readers
 from rampgate.watch.rounds import Position, Round, Transition
 from rampgate.watch.rules import RuleWatch
@@ -74,7 +74,7 @@ class Engine:
         self.versions: set[str] = set()
         self.before: Sequence[Mapping[str, Any]] = ()
         self.at: float | None = None
-        self.observed = 0.0
+        self.time, self._instances = Observed(), Instances()
         self.changed_at = -math.inf
 
     def _rule(self, rule: WatchRule, settings: Settings, alpha: float) -> RuleWatch:
@@ -104,7 +104,7 @@ class Engine:
         results = self.readers.results(due, wait=wait)
         for name, result in results.items():
             self._take(name, result, found)
-        self._refuse_misfits()
+        refuse_misfits(self.metrics, lambda name: (str(each.rule.threshold) for each in self._rules_of(name)))
         self._move(position, found)
         for name in results:
             self._judge(name, found)
@@ -132,24 +132,10 @@ class Engine:
             watched.blind = blind
             found.unread.append(name)
 
-    def _refuse_misfits(self) -> None:
-        """A limit that the source's histogram cannot be held against is an error of the settings.
-
-        Raises:
-            ConfigurationError: each of them, found by the first reading.
-        """
-        wrong = {name: watched.misfit for name, watched in self.metrics.items() if watched.misfit}
-        if wrong:
-            limits = {
-                name: ", ".join(str(each.rule.threshold) for each in self._rules_of(name)) for name in wrong
-            }
-            raise ConfigurationError(
-                [f"metric {name} ({limits[name]}): {why}" for name, why in wrong.items()]
-            )
-
     def _move(self, position: Position, found: Round) -> None:
         """See whether what is watched has changed, which no window may straddle."""
-        found.changed = position.differs(self.position)
+        anew = self._instances.restarted(position.instances)
+        found.changed = position.differs(self.position) or ("the deployment was restarted" if anew else "")
         restarted = [name for name in found.read if self.metrics[name].restarted]
         found.restarted = [name for name in restarted if self.entries[name].of_a_store]
         if (others := [name for name in restarted if name not in found.restarted]) and not found.changed:
@@ -158,13 +144,15 @@ class Engine:
         self.position = Position(
             was.percentage if position.percentage is None else position.percentage,
             position.versions or was.versions,
-            position.instances or was.instances,
+            self._instances.known,
             position.trouble,
         )
         self.versions |= set(position.versions)
         if found.changed:
             self.changed_at = found.at
             found.moved = self.position[:2] != was[:2]
+            self.time.restarts += not found.moved
+            self._instances = Instances(position.instances or self._instances.known)
             self.cohorts.changed(anew=found.moved)
             for name, watched in self.metrics.items():
                 watched.changed()
@@ -212,16 +200,22 @@ class Engine:
     def _observe(self, found: Round) -> None:
         """Count the time since the round before, where there was a reading of all that is needed."""
         passed = 0.0 if self.at is None else found.at - self.at
-        blind = [
-            name
+        without = {
+            name: watched.trouble
             for name, watched in self.metrics.items()
             if self.entries[name].required and not self.schedules[name].slow and watched.reading is None
-        ]
+        }
+        blind = {name: trouble for name, trouble in without.items() if trouble not in FIRST | {CHANGED}}
         # Where nobody knows the percentage or the version, nobody knows whether they have changed.
-        if 0 < passed <= self.longest_gap and not blind and not self.position.trouble:
-            found.observed = passed
-            self.observed += passed
+        blind |= {"": self.position.trouble} if self.position.trouble else {}
+        if 0 < passed <= self.longest_gap:
+            found.observed = self.time.add(passed, blind, waits=bool(without))
         self.at = found.at
+
+    @property
+    def observed(self) -> float:
+        """Seconds that were observed."""
+        return self.time.seconds
 
     def rolls_back(self, *, anew: bool = False) -> bool:
         """Whether a rule that decides has fired, or the feature surely harms.
@@ -269,7 +263,7 @@ class Engine:
             "position": [percentage, list(versions), sorted(instances)],
             "versions": sorted(self.versions),
             "at": self.at,
-            "observed": self.observed,
+            "time": self.time.to_json(),
             "changed_at": None if self.changed_at == -math.inf else self.changed_at,
         }
 
@@ -291,7 +285,8 @@ class Engine:
         percentage, versions, instances = data["position"]
         self.position = Position(percentage, tuple(versions), frozenset(instances))
         self.versions = set(data.get("versions", ()))
-        self.at, self.observed = data["at"], data["observed"]
+        self.at, self.time = data["at"], Observed(**data["time"])
+        self._instances = Instances(self.position.instances)
         self.changed_at = -math.inf if data["changed_at"] is None else data["changed_at"]
 
 

@@ -199,8 +199,10 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
     missing = _ENOUGH * asked - engine.observed
     says = f"{formats.elapsed(engine.observed)} of {formats.duration(asked)} were observed"
     says += f": {trouble}" if missing > 0 and (trouble := engine.position.trouble) else ""
-    enough = Ending(Outcome.PASSED if missing <= 0 else Outcome.UNDECIDED, says, Severity.WARNING)
-    _end(run, OBSERVED, enough, engine.observed)
+    holds = engine.time.holds
+    says += f"; {holds}" if holds else ""
+    enough = Outcome.PASSED if missing <= 0 and not holds else Outcome.UNDECIDED
+    _end(run, OBSERVED, Ending(enough, says, Severity.WARNING), engine.observed)
     _end(run, RELEASE, release, engine.observed)
 
 

@@ -8,6 +8,7 @@ from functools import reduce
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from rampgate.errors import ConfigurationError
 from rampgate.model import formats
 from rampgate.model.increments import (
     Counters,
@@ -23,7 +24,7 @@ from rampgate.model.metrics import Kind
 from rampgate.watch.values import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rampgate.model.measurement import Measurement
     from rampgate.model.metrics import Metric
@@ -34,6 +35,8 @@ _NOT_READ = "not read yet"
 _SECOND = "counters say something from their second reading on"
 FIRST = frozenset({_NOT_READ, _SECOND})
 """Why there is no reading as long as the first one is to come."""
+CHANGED = "not read since the change"
+"""The same after a change of what is watched."""
 
 
 @dataclass
@@ -132,7 +135,7 @@ class MetricWatch:
         """What is watched has changed: no window straddles that. Counters go on from where they are."""
         self.windows.clear()
         self.increments = {}
-        self.reading, self.trouble, self.last = None, "not read since the change", None
+        self.reading, self.trouble, self.last = None, CHANGED, None
 
     def _count(self, measurements: Sequence[Measurement], at: float) -> str:
         """Take counters, and say why they give no reading, "" where they do."""
@@ -145,9 +148,10 @@ class MetricWatch:
             restarts += [] if restarted is None else [restarted]
             counted |= {key: block} if block is not None else {}
         self.restarted = bool(restarts) and all(restarts)
-        first = not self.counters
-        self._remember(measurements)
-        self.last = at
+        first, same = not self.counters, start is not None and at <= start and not self.restarted
+        if not same:  # of one sample, or an older one, the rise is counted when time goes on
+            self._remember(measurements)
+            self.last = at
         if missing := self._missing(measurements):
             self.misfit = (
                 missing if first and any(edges_of(counters_of(e) or {}) for e in measurements) else ""
@@ -156,7 +160,7 @@ class MetricWatch:
         if start is None or self.restarted or at - start > _STRETCH * self.window_s:
             self.windows.clear()
             return _SECOND
-        self.increments = counted if at > start else {}  # not the same sample once more
+        self.increments = {} if same else counted
         for key, block in self.increments.items():
             self.windows.setdefault(key, Window(self.window_s)).add(start, at, block)
         for window in self.windows.values():
@@ -209,6 +213,23 @@ class MetricWatch:
         self.last, self.trouble = data["last"], data["trouble"]
         self.reading = Reading.from_json(data["reading"]) if data["reading"] else None
         self.since, self.blind = data["since"], data["blind"]
+
+
+def refuse_misfits(watched: Mapping[str, MetricWatch], limits: Callable[[str], Iterable[str]]) -> None:
+    """A limit that a source's histogram cannot be held against is an error of the settings.
+
+    Args:
+        watched: by name.
+        limits: of a metric.
+
+    Raises:
+        ConfigurationError: each of them, found by the first reading.
+    """
+    wrong = {name: each.misfit for name, each in watched.items() if each.misfit}
+    if wrong:
+        raise ConfigurationError(
+            [f"metric {name} ({', '.join(limits(name))}): {why}" for name, why in wrong.items()]
+        )
 
 
 def key_of(labels: Mapping[str, str]) -> str:

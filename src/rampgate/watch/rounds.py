@@ -42,8 +42,6 @@ class Position(NamedTuple):
             return f"the percentage went from {before.percentage:g} to {self.percentage:g}"
         if self.versions and before.versions and self.versions != before.versions:
             return f"the version went from {', '.join(before.versions)} to {', '.join(self.versions)}"
-        if self.instances and before.instances and not self.instances & before.instances:
-            return "the deployment was restarted"
         return ""
 
 
