@@ -16,7 +16,19 @@ from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
 from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import charts, details, evidence, findings, groups, load, observations, sentences, watch
+from rampgate.report import (
+    charts,
+    compared,
+    details,
+    evidence,
+    findings,
+    groups,
+    journeys,
+    load,
+    observations,
+    sentences,
+    watch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +96,7 @@ def dumps(verdict: Verdict) -> str:
     """report.html: the same journal gives the same bytes, for no time of writing is in it."""
     checks = _checks(verdict, verdict.records)
     rows = [row for check in checks for row in (*check.unmet, *check.rest)]
+    visited = journeys.section(verdict, verdict.records)
     page = {
         "verdict": verdict.decision.value,
         "symbol": _DECISIONS.get(verdict.decision, "\N{MULTIPLICATION X}"),
@@ -96,10 +109,14 @@ def dumps(verdict: Verdict) -> str:
         "checks": checks,
         "unmet": _unmet(verdict, checks),
         "passed": _passed(verdict, checks),
-        "pictured": any(row.pictures for row in rows),
+        "pictured": any(row.pictures for row in rows)
+        or any(j.failure and j.failure.picture for j in visited),
         "drawn": any(row.bar for row in rows),
         "other_reasons": sentences.other_reasons(verdict),
         "load": load.section(verdict, verdict.records),
+        "journeys": visited,
+        "vitals": compared.vitals(verdict, verdict.records),
+        "differences": compared.differences(verdict, verdict.records),
         "watch": watch.section(verdict, verdict.records),
         "drawn_by_us": observations.markup,
         "not_configured": verdict.not_configured,

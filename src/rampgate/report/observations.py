@@ -9,7 +9,7 @@ from rampgate.judging.sentences import unanswered
 from rampgate.model import formats
 from rampgate.model.metrics import Kind
 from rampgate.model.text import clean
-from rampgate.report import charts, details, load, sentences
+from rampgate.report import charts, details, journeys, load, sentences
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -39,13 +39,14 @@ def observation(seen: evidence.Seen, check: str) -> Observation:
         check: the id of its check.
     """
     measurement = seen.measurement
+    rest = {name: value for name, value in measurement.details.items() if name != journeys.VISITS}
     return Observation(
         title=sentences.title(measurement, check),
         role=seen.role,
         facts=_numbers(measurement),
         note=measurement.note,
         curve=_curve(seen),
-        details=details.node(measurement.details) if measurement.details else None,
+        details=details.node(rest) if rest else None,
     )
 
 
