@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rampgate.stage import soak
 from rampgate.stage.heartbeat import EVERY_S, IN_PLACE_EVERY_S, Heartbeat
 
 if TYPE_CHECKING:
@@ -72,3 +75,43 @@ def test_nothing_is_written_after_the_end(said: Said) -> None:
     said.heartbeat.begins(CHECK)
     said.heartbeat.stop()
     assert said.after(99) == ""
+
+
+def test_what_goes_on_beside_the_check_is_told_in_the_same_line(said: Said) -> None:
+    """In a log the parts of a stage share a line; one that has ended is told no more."""
+    said.heartbeat.begins(CHECK)
+    said.heartbeat.detail("load: 2:10 | 7:50 left")
+    said.heartbeat.beside("watch: 2 min observed of 30 min; 1 firing")
+    both = "  … load: 2:10 | 7:50 left | watch: 2 min observed of 30 min; 1 firing\n"
+    assert said.after(EVERY_S + 1) == both
+    said.heartbeat.beside("")
+    assert said.after(3 * EVERY_S) == "  … load: 2:10 | 7:50 left\n"
+
+
+@pytest.mark.parametrize("said", [True], indirect=True)
+def test_each_part_has_its_lines_on_a_terminal_and_all_are_taken_away(said: Said) -> None:
+    """As many lines as were written are erased, none wider than the terminal; a part has two at most."""
+    said.heartbeat.begins(CHECK)
+    said.heartbeat.detail("load: 2:10")
+    said.heartbeat.beside("watch: " + "not read, " * 40)
+    lines = said.after(IN_PLACE_EVERY_S + 1).removeprefix("\r\x1b[K").split("\n")
+    assert (len(lines), lines[0]) == (3, "  … load: 2:10")
+    assert all(len(line) < shutil.get_terminal_size().columns for line in lines)
+    said.heartbeat.say("watch: error_rate fires")
+    assert said.read() == "\r\x1b[K\x1b[1A\x1b[K\x1b[1A\x1b[K  … watch: error_rate fires\n"
+
+
+def test_how_far_a_watch_is_takes_its_own_place_and_what_happens_stays() -> None:
+    """Only lines about a round are shown, without the time and the place that the stage knows."""
+    shown = list[tuple[str, str]]()
+    run: Any = SimpleNamespace(
+        beside=lambda text: shown.append(("beside", text)), say=lambda text: shown.append(("say", text))
+    )
+    at = "rampgate: 2026-11-30 21:51:58 UTC"
+    soak.pass_on(f"{at} shop 1.0, production at 25 %: 27 s observed of 2 min; 18 ok, 3 unknown", run)
+    soak.pass_on(f"{at} high_error_rate: ok to firing: 7 % of 900", run)
+    soak.pass_on("rampgate: watching 19 rules on 14 metrics, every 5 s", run)
+    assert shown == [
+        ("beside", "watch: 27 s observed of 2 min; 18 ok, 3 unknown"),
+        ("say", "watch: high_error_rate: ok to firing: 7 % of 900"),
+    ]

@@ -17,7 +17,6 @@ from tests.unit.fakes import gone
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.load import launch
 from rampgate.load.plan import SOURCE_VARIABLE, settings_of
-from rampgate.stage.load import Throttle
 
 LONG = 60.0
 WAITS = "import signal, time\nprint('begun', flush=True)\ntime.sleep(60)\n"
@@ -135,22 +134,6 @@ def test_locust_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(importlib.util, "find_spec", find)
     with pytest.raises(ConfigurationError, match=r"locust and pycurl: .*pip install 'rampgate\[load\]'"):
         launch.command()
-
-
-def test_lines_are_shown_in_bursts() -> None:
-    """What a running load run says of itself is shown now and then, the lines of one moment together."""
-    throttle = Throttle()
-    seconds = [0.0, 0.1, 10.0, 29.9, 30.0, 30.5, 40.0, 100.0]
-    assert [throttle.lets(second) for second in seconds] == [
-        True,
-        True,
-        False,
-        False,
-        True,
-        True,
-        False,
-        True,
-    ]
 
 
 def test_the_load_run_reads_what_its_stage_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,8 @@ class Run:
         deadline: when the stage's time budget ends, on the clock's monotonic scale.
         progress: takes a line of progress, for whoever watches.
         often: the same, of lines that only somebody at a terminal wants.
+        beside: takes what goes on beside the checks, from any thread; "": nothing any more.
+        say: takes a line of progress, from any thread.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Run:
     deadline: float
     progress: Callable[[str], None] = field(default=lambda _: None)
     often: Callable[[str], None] = field(default=lambda _: None)
+    beside: Callable[[str], None] = field(default=lambda _: None)
+    say: Callable[[str], None] = field(default=lambda _: None)
 
     @property
     def invocation(self) -> str:

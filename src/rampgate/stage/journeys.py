@@ -167,6 +167,7 @@ class _Visiting:
             name = min(open_, key=lambda each: due[each])
             wait = due[name] - clock.monotonic()
             if wait > 0 and not over:
+                self._run.often(f"journeys: {sum(self._made.values())} visits; {name} again in {wait:.0f} s")
                 clock.sleep(min(wait, _WAITING_S))
                 continue
             due[name] = clock.monotonic() + journeys[name].every

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import re
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,23 +25,10 @@ if TYPE_CHECKING:
     from rampgate.judging.results import Record
     from rampgate.stage.stage_session import StageSession
 
-_SHOWN_EVERY_S = 30.0
-_MOMENT_S = 2.0
 _LAST_LINES = 3
 _OWN_LINE = "rampgate: "
-
-
-class Throttle:
-    """Lets lines through in bursts: those of one moment together, then none for a while."""
-
-    def __init__(self) -> None:
-        self._burst = -_SHOWN_EVERY_S
-
-    def lets(self, now: float) -> bool:
-        """Whether a line of this second (monotonic) is shown."""
-        if now - self._burst >= _SHOWN_EVERY_S:
-            self._burst = now
-        return now - self._burst < _MOMENT_S
+_AT, _SO_FAR = re.compile(r"\d+:\d\d \| "), "so far: "
+"""How lines of a load run begin: where it is, and what it comes to."""
 
 
 class LoadRunner:
@@ -57,6 +44,7 @@ class LoadRunner:
         self._run = run
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._own_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._at = ""
 
     def flat(self, users: int, seconds: float, key: str) -> Measurement:
         """A flat profile, all users at once; what they measure has checks, a header and an end of its own.
@@ -111,19 +99,24 @@ class LoadRunner:
         path = self._run.folder / f"{self._run.journal.process}-load.log"
         path.touch(mode=0o600)
         with path.open("w", encoding="utf-8") as log:
-            return launch.follow(command, environ, left, partial(self._hear, log, Throttle()))
+            return launch.follow(command, environ, left, partial(self._hear, log))
 
-    def _hear(self, log: TextIO, throttle: Throttle, line: str) -> None:
-        """Keep everything that the load test says; show what it says of itself, now and then."""
+    def _hear(self, log: TextIO, line: str) -> None:
+        """Keep everything that the load test says; show how far it is, and what it comes to so far."""
         if not line:
             return
         text = str(self._run.journal.clean(line))
         log.write(text + "\n")
         self._lines.append(text)
         if text.startswith(_OWN_LINE):
-            self._own_lines.append(text.removeprefix(_OWN_LINE))
-            if throttle.lets(time.monotonic()):
-                self._run.progress(f"load: {self._own_lines[-1]}")
+            own = text.removeprefix(_OWN_LINE)
+            self._own_lines.append(own)
+            if _AT.match(own):
+                self._at = own
+            elif own.startswith(_SO_FAR):
+                self._run.often(f"load: {self._at} | {own}")
+            elif not self._at:  # what is said before the first user
+                self._run.progress(f"load: {own}")
 
     def _require_verdict(self, begun: set[str], code: int) -> None:
         """Whoever exits without a run that began and ended has measured nothing that counts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import threading
 from contextlib import suppress
@@ -30,6 +31,8 @@ STAGE = "watch"
 LOG, STATE = "watch.log", "watch.json"
 """In the run's folder: every line that the watch writes; what is known of its process."""
 _LOAD = "load"
+_TIMED = re.compile(r"rampgate: [\d-]+ [\d:]+ UTC (?P<what>.+)")
+"""A line about a round of the watch."""
 _ENDS_WITHIN_S, _KILLED_WITHIN_S = 20.0, 5.0
 """How long the watch may take to judge what it has, once it is interrupted."""
 
@@ -84,17 +87,35 @@ class Soak:
             hear = partial(self._hear, log)
             self._process.wait_for(math.inf, hear)
             self._state["code"] = self._process.end(hear)
+        self._run.beside("")
         self._write()
 
     def _hear(self, log: TextIO, line: str) -> None:
         with suppress(OSError):  # what it says is no evidence: that is in its journal
             if line:
-                log.write(f"{self._run.journal.clean(line)}\n")
+                text = str(self._run.journal.clean(line))
+                log.write(f"{text}\n")
+                pass_on(text, self._run)
             log.flush()
 
     def _write(self) -> None:
         with suppress(OSError):  # whoever waits for it is then cut off
             write_whole(self._run.folder / STATE, json.dumps(self._state))
+
+
+def pass_on(line: str, run: Run) -> None:
+    """Show how far the watch is in place of what it said before, and what happens as a line of its own.
+
+    Args:
+        line: that the watch has written.
+        run: of the process that has the terminal.
+    """
+    if not (said := _TIMED.match(line)):
+        return
+    if " observed" in said["what"]:
+        run.beside(f"watch: {said['what'].partition(': ')[2]}")
+    else:
+        run.say(f"watch: {said['what']}")
 
 
 def headers(folder: Path) -> list[str]:
@@ -103,9 +124,14 @@ def headers(folder: Path) -> list[str]:
     return [r["process"] for r in records if r["type"] == "header" and r["stage"] == STAGE]
 
 
+def waits(subject: str) -> bool:
+    """Whether a check of this subject waits for the watch."""
+    return subject.startswith("soak_")
+
+
 def planned(plan: Plan) -> list[Planned]:
     """The checks of a plan that wait for the watch."""
-    return [each for each in plan.checks if each.subject.startswith("soak_")]
+    return [each for each in plan.checks if waits(each.subject)]
 
 
 def asked(setup: session.Setup, nodeids: Collection[str]) -> float:

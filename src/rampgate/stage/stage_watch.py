@@ -53,11 +53,7 @@ class StageWatch:
         raise ProbeError(f"the watch has read none of {', '.join(watched.metrics)}")
 
     def _wait(self) -> None:
-        said = ""
         while not self.over():
-            if (line := self._line()) and line != said:
-                said = line
-                self._run.progress(f"watch: {said}")
             self._run.clock.sleep(_POLL_S)
 
     def _observed(self) -> Record:

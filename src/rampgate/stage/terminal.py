@@ -15,7 +15,7 @@ from rampgate.config.plan import STAGES
 from rampgate.errors import ConfigurationError
 from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Decision
-from rampgate.stage.heartbeat import Heartbeat
+from rampgate.stage.heartbeat import EVERY_S, LONG_EVERY_S, Heartbeat
 from rampgate.stage.items import EXIT_CODE, LOAD, STAGE_SESSION, stage_meant, worker_of
 from rampgate.stage.masking import clean_report, for_its_owner, mask
 
@@ -54,6 +54,7 @@ def progress(config: pytest.Config) -> Callable[[str], None]:
 def accompany(config: pytest.Config, run: Run) -> None:
     """Show how a run goes on while it measures: what it says itself, and a line now and then."""
     from rampgate.stage.sign_ins import announcement
+    from rampgate.stage.soak import waits
 
     run.progress = progress(config)
     settings, planned = run.settings, config.stash[STAGE_SESSION].setup.plan
@@ -68,10 +69,11 @@ def accompany(config: pytest.Config, run: Run) -> None:
         return
     with suppress(OSError, ValueError):  # whoever runs pytest inside a program may give it no file
         file = os.dup(reporter._tw._file.fileno())  # noqa: SLF001  # as below
-        _TERMINAL.heartbeat = heartbeat = Heartbeat(file, in_place=bool(reporter.isatty))
+        every_s = LONG_EVERY_S if any(map(waits, planned.subjects)) else EVERY_S
+        _TERMINAL.heartbeat = heartbeat = Heartbeat(file, in_place=bool(reporter.isatty), every_s=every_s)
         config.add_cleanup(lambda: os.close(file))
         config.add_cleanup(heartbeat.stop)
-        run.often = heartbeat.detail
+        run.often, run.beside, run.say = heartbeat.detail, heartbeat.beside, heartbeat.say
 
 
 @pytest.hookimpl(wrapper=True)
