@@ -36,6 +36,8 @@ PROVED = (
 HOLD_ALPHA, CHUNK, PARTS, POWER_SOAKS, POWER_POLL_S = 1e-3, 500, 4, 100, 30.0
 SURELY = 1e-3
 """A number of false calls is too high where it surely is, at this level."""
+SEEN = 0.02
+"""So large a difference of next and later must be seen in most soaks; 24 h can be too short for less."""
 
 KINDS: dict[str, dict[str, Any]] = {
     "independent": {},
@@ -111,7 +113,7 @@ def trust(soak: Soak) -> dict[str, Any]:
         minutes += list(np.where(said.any(1), said.argmax(1) + 1, math.inf) * POLL_S / 60)
     differ, median = sum(map(math.isfinite, minutes)), _finite(statistics.median(minutes))
     least = beta.ppf(SURELY, differ, soak.soaks - differ + 1) if differ else 0.0
-    right = median is not None if soak.extra else bool(least <= TRUST_ALPHA)
+    right = bool(least <= TRUST_ALPHA) if not soak.extra else median is not None or soak.extra < SEEN
     return {**asdict(soak), "differ": differ, "median_minutes_differ": median, "right": right}
 
 
