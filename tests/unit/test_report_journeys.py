@@ -9,7 +9,7 @@ from tests.unit.test_report_html import ALLOWED, HOSTILE, Page, source
 from rampgate.evidence import journal
 from rampgate.judging import verdict
 from rampgate.model.measurement import Histogram, Measurement
-from rampgate.report import compared, html, journeys
+from rampgate.report import compared, html, journeys, markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,10 +110,19 @@ def test_a_step_is_counted_over_all_visits(tmp_path: Path) -> None:
     found = extended(tmp_path)
     steps = {journey.name: journey.steps for journey in journeys.section(found, found.records)}
     assert steps["clinic"] == [
-        ("sign in", "3", "802 ms", "803 ms", "0", ""),
-        ("patients", "3", "200 ms", "200 ms", "0.05", ""),
+        ("sign in", "3", "802 ms", "803 ms", "0", "", 803.0),
+        ("patients", "3", "200 ms", "200 ms", "0.05", "", 200.0),
     ]
-    assert steps["flags-late"][1] == ("patients", "1", "200 ms", "200 ms", "0.05", "3")
+    assert steps["flags-late"][1] == ("patients", "1", "200 ms", "200 ms", "0.05", "3", 200.0)
+
+
+def test_a_summary_has_a_row_for_each_journey_and_each_difference(tmp_path: Path) -> None:
+    """How often it works and its slowest step; before, now, and whether that is beyond noise."""
+    found = markdown.dumps(extended(tmp_path))
+    assert (
+        "| clinic | 3 rounds, 3 visits, 0 failed | sign in: median 802 ms, worst 803 ms | passed |" in found
+    )
+    assert "| api response time | 180 ms of 600 | p95 at most 500 ms of 6,000 | beyond noise |" in found
 
 
 def test_vitals_of_users_and_of_visits_stand_side_by_side(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Step(NamedTuple):
     worst: str
     shift: str
     failed: str
+    worst_ms: float
 
 
 class Failure(NamedTuple):
@@ -109,6 +110,7 @@ def _steps(visits: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
             _seconds(max(times)) if times else "",
             formats.number(median(shifts)) if shifts else "",
             f"{failed:,}" if failed else "",
+            max(times, default=0.0),
         )
 
 

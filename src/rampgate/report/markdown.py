@@ -12,14 +12,14 @@ from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import Verdict
 from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import findings, groups, sentences
+from rampgate.report import compared, findings, groups, journeys, sentences
 
 LARGEST = 64 * 1024
 """Bytes of summary.md at most."""
 ANNOTATIONS = 8
 """GitHub shows 10 errors of a step; two are left to others."""
-_SHARE = 18 * 1024
-"""Bytes of each of the three parts that grow with the run; the rest of LARGEST is for what does not."""
+_SHARE, _SMALL = 16 * 1024, 3 * 1024
+"""Bytes of each of the three parts that grow with the run, and of two more; the rest is for what does not."""
 _SENTENCE = 500
 _ACTIVE = re.compile(r"[\\`*_\[\]|~#!$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _ICONS = {
@@ -49,8 +49,38 @@ def dumps(verdict: Verdict) -> str:
         counted = f"{count:,} passed {'check' if count == 1 else 'checks'}"
         rows = [_row(group.name, group.summary, "", "", Outcome.PASSED.value) for group in passed]
         parts.append(_details(counted, _table(rows)))
-    parts += [*_remarks(verdict), _escaped(sentences.chance(verdict)), f"Run {_escaped(verdict.run)}"]
+    parts += [
+        _journeys(verdict),
+        _differences(verdict),
+        *_remarks(verdict),
+        _escaped(sentences.chance(verdict)),
+        f"Run {_escaped(verdict.run)}",
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _journeys(verdict: Verdict) -> str:
+    """How often each journey works, and its slowest step; "" without any."""
+    rows = []
+    for journey in journeys.section(verdict, verdict.records):
+        slow = max(
+            (step for step in journey.steps if step.worst_ms), key=lambda step: step.worst_ms, default=None
+        )
+        slowest = f"{slow.name}: median {slow.median}, worst {slow.worst}" if slow else ""
+        rows.append(_row(journey.name, journey.line, slowest, " ".join(journey.outcome)))
+    head = "| journey | visits | slowest step | outcome |\n|---|---|---|---|"
+    more = "| … {} more are in report.html | | | |"
+    return _details("Journeys", f"{head}\n{_fitting(rows, more, _SMALL)}") if rows else ""
+
+
+def _differences(verdict: Verdict) -> str:
+    """Each number beside the baseline's; "" without any."""
+    run, found = compared.differences(verdict, verdict.records)
+    rows = [_row(each.name, each.before, each.now, each.difference) for each in found]
+    head = "| what | before | now | difference |\n|---|---|---|---|"
+    more = "| … {} more are in report.html | | | |"
+    title = f"Before and after, beside run {_escaped(run)}"
+    return _details(title, f"{head}\n{_fitting(rows, more, _SMALL)}") if rows else ""
 
 
 def _table(rows: list[str]) -> str:
@@ -100,10 +130,9 @@ def _details(title: str, body: str, *, is_open: bool = False) -> str:
     return f"<details{' open' if is_open else ''}><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
-def _fitting(lines: list[str], more: str) -> str:
+def _fitting(lines: list[str], more: str, room: int = _SHARE) -> str:
     """The lines that fit into one part's share, and how many did not."""
     kept: list[str] = []
-    room = _SHARE
     for number, line in enumerate(lines):
         room -= len(line.encode()) + 1
         if room < 0:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {State.OK: "green", State.FIRING: "red", State.PENDING: "yellow", State.RECOVERING: "yellow"}
 _LONGEST = 300
-_EVERY_S = 60.0
-"""Where there is no terminal, a line is written so often when nothing has changed."""
 
 
 class Display:
@@ -30,10 +28,11 @@ class Display:
 
     Args:
         redactor: knows the secrets of the settings.
+        every_s: where there is no terminal, a line is written so often when nothing has changed.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, redactor: Redactor, every_s: float = 60.0) -> None:
+        self._redactor, self._every_s = redactor, every_s
         self._console = Console(highlight=False)
         self._said_at, self._said = 0.0, ""
         self._troubles: dict[str, str] = {}
@@ -87,9 +86,9 @@ class Display:
             self.line(f"{moment(found.at)} {_summary(watch)}")
 
     def _is_due(self, watch: Watch, found: Round) -> bool:
-        """Whether a line is due: something has changed, or a minute is over."""
+        """Whether a line is due: something has changed, or some time is over."""
         stands = _stands(watch)
-        due = stands != self._said or not 0 <= found.at - self._said_at < _EVERY_S
+        due = stands != self._said or not 0 <= found.at - self._said_at < self._every_s
         if due:
             self._said, self._said_at = stands, found.at
         return due

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from rampgate.watch.rounds import Round
 
 _FILE = "watch.sqlite"
+_LINE_EVERY_S = 10.0
+"""The stage shows the last line; its own log gets one a minute."""
 
 
 class WatchWithin(Watch):
@@ -81,7 +83,7 @@ def _main(seconds: float, environ: Mapping[str, str]) -> int:
         file=settings.reports.resolve() / run_id / _FILE,
     )
     reader = Reader(settings, within=True)
-    display = Display(redactor)
+    display = Display(redactor, _LINE_EVERY_S)
     with (
         interruptible(),
         closing(reader),
