@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --duratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -109,6 +109,9 @@ prove-watch: $(STAMP) ## The watch is killed 20 times, and so are rounds of --on
 
 prove-messages: $(STAMP) ## Seconds from a fault to the watch's message and to that of its recovery, five times (an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.messages $(ARGS)
+
+prove-extended: $(STAMP) ## Ten faults while a deployment is used, and 20 healthy rehearsals (two hours; resumable; not in CI)
+	$(BIN)/python -m proofs.extended $(ARGS)
 
 prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.secrets $(ARGS)
