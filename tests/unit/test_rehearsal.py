@@ -63,3 +63,20 @@ def test_rules_must_hold_for_less_time() -> None:
 def test_its_name_has_the_factor() -> None:
     """As the verdict line says it."""
     assert rehearsal.said(30.0) == "rehearsal: time scale 30"
+
+
+def test_what_comes_seldom_keeps_a_window_that_holds_some() -> None:
+    """Votes, one a user and minute, and visits."""
+    counters = {"each": "r", "total": "t", "failed": "f", "cohort": "c", "endpoint": "e"}
+    votes = {"name": "votes", "path": "/c", "votes": True, **counters}
+    found = rehearsal.scaled(Settings.model_validate({"metrics": [votes]}), 30)
+    assert found.table("metrics")[0].window == 120
+
+
+def test_a_rehearsal_audits_one_page() -> None:
+    """An audit takes as long as ever."""
+    pages = [{"name": name, "path": f"/{name}", "lighthouse": name != "a"} for name in "abc"]
+    meant = Settings.model_validate({"target": {"web": "http://127.0.0.1:9"}, "pages": pages})
+    found = rehearsal.with_one_audit(meant, 30)
+    assert [page.name for page in found.pages if page.lighthouse] == ["b"]
+    assert rehearsal.with_one_audit(meant, 1) is meant

@@ -12,7 +12,7 @@ from rampgate.config.load_settings import LOAD_THRESHOLDS
 from rampgate.config.thresholds import CRITICAL, defaults
 from rampgate.errors import ConfigurationError
 from rampgate.judging.threshold import Aggregation, Threshold, parse
-from rampgate.model.metrics import METRICS, Kind, Metric
+from rampgate.model.metrics import METRICS, Kind, Metric, percentiles
 from rampgate.outcome import Severity
 
 if TYPE_CHECKING:
@@ -141,8 +141,10 @@ def _unjudged(name: str, rule: Rule, default: Rule | None, settings: Settings) -
 
 def known_metrics(settings: Settings) -> dict[str, Metric]:
     """The metrics that thresholds may name: ours, and those that the settings declare."""
-    declared = (metric for check in checks() for metric in check.declares(settings.table(check.table)))
-    return {**{metric.name: metric for metric in declared}, **METRICS}
+    found = (metric for check in checks() for metric in check.declares(settings.table(check.table)))
+    declared = {metric.name: metric for metric in found}
+    counted = (name for name, metric in declared.items() if metric.kind is Kind.LATENCY)
+    return {**declared, **METRICS, **percentiles(counted)}
 
 
 def load_rules(settings: Settings) -> Policy:

@@ -15,6 +15,8 @@ _LOAD_S, _SOAK_S, _INTERVAL_S, _AGE_S = 30.0, 60.0, 2.0, 15.0
 """What is shorter than that decides nothing, or outlasts a busy machine's pause between two rounds."""
 _ENTRIES = ("metrics", "journeys")
 """The tables whose entries have times of their own."""
+_VISITS_S, _VOTES_S = 60.0, 120.0
+"""Visits come seldom, and a user votes once a minute, so that a shorter window may hold none."""
 _WINDOW = 2.0
 """A window holds so many intervals at least."""
 
@@ -48,7 +50,10 @@ def scaled(settings: Settings, factor: float) -> Settings:
             "watch": faster,
             "load": settings.load.model_copy(update={"extended": load}),
             "soak": soak,
-            **{name: [_entry(each, factor) for each in getattr(settings, name, ())] for name in _ENTRIES},
+            **{
+                name: [_entry(each, factor, watch.window) for each in getattr(settings, name, ())]
+                for name in _ENTRIES
+            },
         }
     )
 
@@ -69,10 +74,24 @@ def scaled_rules(policy: WatchPolicy, factor: float) -> WatchPolicy:
     monitoring, vitals = policy.monitoring, policy.monitoring.web_vitals
     if vitals:
         interval = _less(vitals.collection_interval, factor, _INTERVAL_S)
-        window = _less(vitals.aggregation_interval, factor, _WINDOW * interval)
+        window = _less(vitals.aggregation_interval, factor, _VISITS_S)
         faster = vitals.model_copy(update={"collection_interval": interval, "aggregation_interval": window})
         monitoring = monitoring.model_copy(update={"web_vitals": faster})
     return replace(policy, rules=rules, monitoring=monitoring)
+
+
+def with_one_audit(settings: Settings, factor: float) -> Settings:
+    """The settings with the first of the pages to audit alone: an audit takes as long in a rehearsal.
+
+    Args:
+        settings: name the pages.
+        factor: how many times faster; 1 changes nothing.
+    """
+    first = next((page for page in settings.pages if page.lighthouse), None)
+    if factor == 1 or first is None:
+        return settings
+    pages = [page.model_copy(update={"lighthouse": page is first}) for page in settings.pages]
+    return settings.model_copy(update={"pages": pages})
 
 
 def said(factor: float) -> str:
@@ -85,7 +104,7 @@ def _less(seconds: float, factor: float, least: float) -> float:
     return max(seconds / factor, min(least, seconds))
 
 
-def _entry(entry: Any, factor: float) -> Any:
+def _entry(entry: Any, factor: float, window: float) -> Any:
     """An entry with its own times."""
     least = {
         "every": _INTERVAL_S,
@@ -93,5 +112,8 @@ def _entry(entry: Any, factor: float) -> Any:
         "window": _WINDOW * _INTERVAL_S,
         "max_age": _AGE_S,
     }
+    if getattr(entry, "votes", False):
+        least["window"] = _VOTES_S
+        entry = entry.model_copy(update={"window": entry.window or window})
     given = {key: getattr(entry, key) for key in least if getattr(entry, key, None)}
     return entry.model_copy(update={key: _less(value, factor, least[key]) for key, value in given.items()})

@@ -135,6 +135,8 @@ def _named(text: str, metrics: Mapping[str, Metric]) -> Subject:
     """The metric that stands in the text, with or without a percentile; a whole name goes first."""
     if ALIASES.get(text, text) in metrics:
         found = _metric(text, metrics)
+        if found.kind is Kind.LATENCY and found.percentile:
+            return Subject(found, Aggregation.QUANTILE, found.percentile)
         if found.kind is Kind.LATENCY:
             raise ValueError(f"a latency needs a percentile; accepted is {text}_p95")
         return Subject(found, OF_KIND[found.kind])

@@ -44,6 +44,7 @@ class Metric:
             the measurement says it. Of a rate: what failed.
         sd_floor: of a score: the least standard deviation that it is judged with, in points.
         least: observations below which it cannot pass.
+        percentile: of a value that is one: which, as a fraction; where it is counted it is judged as such.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Metric:
     bad: str = ""
     sd_floor: float = SD_FLOOR
     least: int = 0
+    percentile: float = 0.0
 
 
 _ALL = (
@@ -118,11 +120,37 @@ _ALL = (
     Metric("list_reached_end", Kind.VALUE, "", "1 when a list can be read to its end, else 0"),
     Metric("job_done", Kind.VALUE, "", "1 when a queued job was done in time, else 0"),
     Metric("job_time", Kind.VALUE, "s", "seconds from queueing a job to its end"),
-    Metric("web_vitals_lcp", Kind.VALUE, "ms", "75th percentile of visits: largest contentful paint"),
-    Metric("web_vitals_cls", Kind.VALUE, "", "75th percentile of visits: cumulative layout shift"),
-    Metric("web_vitals_inp", Kind.VALUE, "ms", "75th percentile of visits: interaction to next paint"),
-    Metric("web_vitals_fcp", Kind.VALUE, "ms", "75th percentile of visits: first contentful paint"),
-    Metric("web_vitals_ttfb", Kind.VALUE, "ms", "75th percentile of visits: time to first byte"),
+    Metric(
+        "web_vitals_lcp",
+        Kind.VALUE,
+        "ms",
+        "75th percentile of visits: largest contentful paint",
+        percentile=0.75,
+    ),
+    Metric(
+        "web_vitals_cls",
+        Kind.VALUE,
+        "",
+        "75th percentile of visits: cumulative layout shift",
+        percentile=0.75,
+    ),
+    Metric(
+        "web_vitals_inp",
+        Kind.VALUE,
+        "ms",
+        "75th percentile of visits: interaction to next paint",
+        percentile=0.75,
+    ),
+    Metric(
+        "web_vitals_fcp",
+        Kind.VALUE,
+        "ms",
+        "75th percentile of visits: first contentful paint",
+        percentile=0.75,
+    ),
+    Metric(
+        "web_vitals_ttfb", Kind.VALUE, "ms", "75th percentile of visits: time to first byte", percentile=0.75
+    ),
     Metric("user_feedback_score", Kind.VALUE, "", "mean of the users' marks"),
     Metric("database_connection_failures", Kind.COUNT, "", "failed connections to the database"),
     Metric("database_connection_pool", Kind.VALUE, "%", "connections in use among those of the pool"),
@@ -236,5 +264,13 @@ def add(metrics: Iterable[Metric]) -> None:
 
 def registry(declared: Iterable[Mapping[str, Any]] = ()) -> dict[str, Metric]:
     """The built-in metrics and those that settings declare (tables with a name and a unit)."""
-    own = (Metric(m["name"], Kind.VALUE, m.get("unit", ""), "reported by the deployment") for m in declared)
-    return {**{metric.name: metric for metric in own}, **METRICS}
+    entries = list(declared)
+    own = (Metric(m["name"], Kind.VALUE, m.get("unit", ""), "reported by the deployment") for m in entries)
+    counted = (entry["name"] for entry in entries if entry.get("buckets"))
+    return {**{metric.name: metric for metric in own}, **METRICS, **percentiles(counted)}
+
+
+def percentiles(counted: Iterable[str]) -> dict[str, Metric]:
+    """Of metrics that are read as histograms, those that are a percentile, which counts can judge."""
+    known = (METRICS[name] for name in counted if name in METRICS)
+    return {each.name: replace(each, kind=Kind.LATENCY) for each in known if each.percentile}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
 
 _MOST = 100.0
+_LOAD = "the load of this stage"
 
 
 class Reader:
@@ -89,7 +90,8 @@ class Reader:
 
     def measuring(self) -> str:
         """Who measures the target now, "" where nobody does; within a stage its load run alone counts."""
-        return lock.measured_by(self._settings, within=self._within)
+        found = lock.measured_by(self._settings, within=self._within)
+        return _LOAD if found and self._within else found
 
     def close(self) -> None:
         """Stop what was started."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rampgate.watch.rounds import Round
     from rampgate.watch.values import Reading
 
-_P95 = 0.05
+_P95 = 0.95
 
 
 @dataclass
@@ -82,8 +82,11 @@ def _counted(metric: Metric, counted: dict[str, Block]) -> Iterator[Measurement]
 def _count(metric: Metric, block: Block, labels: dict[str, str]) -> Measurement:
     note = f"{formats.number(block.failures)} of {formats.number(block.n)} failed"
     if metric.kind is Kind.LATENCY:
-        edges = [edge for edge, beyond in block.exceedances.items() if beyond <= _P95 * block.n]
-        note = f"p95 at most {formats.number(min(edges))} ms" if edges else "p95 above every bucket"
+        quantile = metric.percentile or _P95
+        allowed = (1 - quantile) * block.n
+        edges = [edge for edge, beyond in block.exceedances.items() if beyond <= allowed]
+        at = f"at most {formats.number(min(edges))} {metric.unit}" if edges else "above every bucket"
+        note = f"p{formats.number(100 * quantile)} {at.strip()}"
     return Measurement(
         metric.name,
         metric.unit,

@@ -74,6 +74,7 @@ def _main(seconds: float, environ: Mapping[str, str]) -> int:
     logs.masked(redactor)
     base = path.parent if path else Path()
     settings = watch_pages.audited(rehearsal.scaled(settings, scale), base, by_path=not own)
+    settings = rehearsal.with_one_audit(settings, scale)
     within, run_id = environ[session.WITHIN_VARIABLE], session.name_run(environ)
     asked = Asked(
         seconds,

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "a truth value"}
 _SHOWN = 40
-_SHARES = {"cache_hit_rate": Kind.RATE}
-"""Values that are a share of what can be counted."""
+_COUNTED = {
+    "cache_hit_rate": Kind.RATE,
+    **{name: Kind.LATENCY for name, metric in METRICS.items() if metric.percentile},
+}
+"""Values that are a share, or a percentile, of what can be counted."""
 _FORMS = (
     "accepted are value of any, total and failed of a rate, total and buckets of a latency, count of a count"
 )
@@ -55,7 +58,7 @@ class MetricSettings(Table):
     def _fits_its_metric(self) -> Self:
         """What is read is what the metric is, where rampgate knows it."""
         metric = METRICS.get(self.name)
-        if metric and self.counted and self.kind not in {metric.kind, _SHARES.get(self.name)}:
+        if metric and self.counted and self.kind not in {metric.kind, _COUNTED.get(self.name)}:
             raise ValueError(f"found a {self.kind}, and {self.name} is a {metric.kind}; {_FORMS}")
         if metric and factor(metric, self.unit) is None:
             accepted = metric.unit or "%"
