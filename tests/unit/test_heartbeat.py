@@ -78,14 +78,15 @@ def test_nothing_is_written_after_the_end(said: Said) -> None:
 
 
 def test_what_goes_on_beside_the_check_is_told_in_the_same_line(said: Said) -> None:
-    """In a log the parts of a stage share a line; one that has ended is told no more."""
+    """In a log the parts of a stage share a line; what is old has its age, what has ended goes."""
     said.heartbeat.begins(CHECK)
     said.heartbeat.detail("load: 2:10 | 7:50 left")
     said.heartbeat.beside("watch: 2 min observed of 30 min; 1 firing")
     both = "  … load: 2:10 | 7:50 left | watch: 2 min observed of 30 min; 1 firing\n"
     assert said.after(EVERY_S + 1) == both
+    assert " ago) watch: 2 min observed" in said.after(3 * EVERY_S)
     said.heartbeat.beside("")
-    assert said.after(3 * EVERY_S) == "  … load: 2:10 | 7:50 left\n"
+    assert said.after(5 * EVERY_S) == "  … load: 2:10 | 7:50 left\n"
 
 
 @pytest.mark.parametrize("said", [True], indirect=True)

@@ -55,7 +55,10 @@ def section(verdict: Verdict, records: Sequence[Record]) -> dict[str, Any] | Non
         "cards": cards[:MOST_PLOTS],
         "left": max(0, len(cards) - MOST_PLOTS),
         "time": _time(found),
-        "beside": [f"{who}: {_between(found, start, end)}" for start, end, who in found.beside[:_MOST_LINES]],
+        "beside": [
+            f"{'load of this run' if who == f'run {verdict.run}' else who}: {_between(found, start, end)}"
+            for start, end, who in found.beside[:_MOST_LINES]
+        ],
         "changes": _numbered(found, found.changes, _letter),
     }
 

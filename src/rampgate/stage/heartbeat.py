@@ -11,11 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from rampgate.config import plan
+from rampgate.model import formats
 from rampgate.model.text import clean
 
 EVERY_S, IN_PLACE_EVERY_S, LONG_EVERY_S = 15.0, 5.0, 60.0
 """Seconds of silence until a log gets a line, a terminal does, and the log of a stage that is watched."""
 _LOOKS_EVERY_S = 1.0
+_OLD_S = 30.0
 _LINES = 2
 """Of a terminal, for each part."""
 _LONGEST = 400
@@ -38,7 +40,8 @@ class Heartbeat:
         self._running: dict[str, float] = {}
         self._names: dict[str, str] = {}
         self._detail = self._beside = ""
-        self._spoken_at, self._shown = time.monotonic(), 0
+        self._spoken_at = self._beside_at = time.monotonic()
+        self._shown = 0
         self._lock, self._ended = threading.Lock(), threading.Event()
         threading.Thread(target=self._beat, daemon=True).start()
 
@@ -62,7 +65,7 @@ class Heartbeat:
 
     def beside(self, text: str) -> None:
         """What goes on beside the tests; "": nothing any more."""
-        self._beside = clean(text, _LONGEST)
+        self._beside, self._beside_at = clean(text, _LONGEST), time.monotonic()
 
     def spoken(self) -> None:
         """Something else is written now: what is in its place goes."""
@@ -98,7 +101,7 @@ class Heartbeat:
                 return
             self._spoken_at = now
             running = (f"{self._names[each]} for {now - at:.0f} s" for each, at in self._running.items())
-            parts = [self._detail or ", ".join(running), *([self._beside] if self._beside else [])]
+            parts = [self._detail or ", ".join(running), *self._aged(now)]
             if self._in_place:
                 width = max(20, shutil.get_terminal_size().columns - 1)
                 lines = [line for part in parts for line in _wrapped(part, width)]
@@ -106,6 +109,13 @@ class Heartbeat:
                 self._shown = len(lines)
             else:
                 self._write(f"  … {' | '.join(parts)}\n")
+
+    def _aged(self, now: float) -> list[str]:
+        """What goes on beside the tests, and since when nothing else was heard of it."""
+        if not self._beside:
+            return []
+        age = now - self._beside_at
+        return [f"({formats.duration(age)} ago) {self._beside}" if age >= _OLD_S else self._beside]
 
     def _erased(self) -> str:
         """What takes the lines that are in place away."""

@@ -182,6 +182,7 @@ class _Visiting:
             if visits:
                 self._run.clock.sleep(BETWEEN_S)
             number = self._made[journey.name] = self._made.get(journey.name, 0) + 1
+            self._run.often(f"journeys: {journey.name}, visit {number}, after {sum(self._made.values()) - 1}")
             try:
                 made = visit(self._context, journey, number)
             except UnreachableError:
