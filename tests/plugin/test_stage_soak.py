@@ -165,3 +165,37 @@ def test_what_cannot_be_watched_is_refused_before_anything_is_asked(
     assert says in ran.told
     assert reported.asked == []
     assert ran.verdict["verdict"] == "hold"
+
+
+LOADED = """
+[[endpoints]]
+name = "items"
+path = "/api/items"
+body = "@"
+sign_in = false
+load = true
+[load]
+extended = { users = 2, duration = "5m" }
+pause = 0.01
+thresholds = { http_req_duration = ["p(95)<5000"], http_req_failed = ["rate<0.5"] }
+"""
+
+
+def test_an_interrupt_under_load_ends_load_and_watch(tmp_path: Path, reported: Reporting) -> None:
+    """Both judge what they have; the watch was to observe as long again as the load takes."""
+    project = soaked(tmp_path, reported.url, "10m", LOADED)
+    with in_the_middle(project) as (process, pid):
+        deadline = time.monotonic() + WITHIN_S
+        while "/api/items" not in reported.asked:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=WITHIN_S)
+        assert gone(pid)
+    assert process.returncode == 2, told
+    assert {"extended: interrupted", "load: interrupted"} <= set(project.verdict["reasons"])
+    observed = next(check for check in project.verdict["checks"] if check["check"] == "watch/observed")
+    assert observed["message"].endswith(" of 15 min were observed")
+    ended = {each["process"].partition("-")[0] for each in records(project.latest, "end")}
+    assert ended == {"main", "load", "watch"}
