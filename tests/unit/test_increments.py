@@ -27,7 +27,7 @@ def rates(total: float, failed: float, name: str = "") -> Counters:
         (None, totals(a=5), None, None),
         (totals(a=5), totals(a=9), Block(4), False),
         (totals(a=5), totals(a=5), Block(0), False),
-        (totals(a=5, b=5), totals(a=9, b=1), Block(4), False),
+        (totals(a=5, b=5), totals(a=9, b=1), Block(5), False),
         (totals(a=5, b=5), totals(a=1, b=1), None, True),
         (totals(a=5, b=0), totals(a=1, b=0), None, True),
         (totals(a=5), totals(b=3), None, True),
@@ -38,6 +38,8 @@ def rates(total: float, failed: float, name: str = "") -> Counters:
         (rates(10, 2), rates(20, 5), Block(10, 3), False),
         (rates(10, 2), rates(11, 5), Block(1, 1), False),
         ({"total": {"": 10}, "failed": {}}, rates(20, 5), Block(10, 5), False),
+        (rates(10, 5), rates(20, 2), Block(0, 0), False),
+        (rates(10.4, 0.4), rates(20.9, 0.9), Block(11, 1), False),
     ],
     ids=[
         "nothing before",
@@ -54,12 +56,14 @@ def rates(total: float, failed: float, name: str = "") -> Counters:
         "failures",
         "a failure before its request",
         "the first failure",
+        "failures fell alone",
+        "fractions, which add up over readings",
     ],
 )
 def test_counters_say_what_came_between_two_readings(
     before: Counters | None, now: Counters, block: Block | None, restarted: bool | None
 ) -> None:
-    """A reset counts nothing, a new series counts from 0, and what all reset is a restart."""
+    """What one has counted since its reset is certain, a new one began at 0, and all reset are a restart."""
     assert increment(before, now) == Increment(block, restarted)
 
 

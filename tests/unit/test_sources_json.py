@@ -94,6 +94,12 @@ def test_a_mean_says_of_how_many_answers_it_is() -> None:
     [
         ({"bad": 1}, RATE, "/m: found nothing (or null) at 'all'; accepted is a number there"),
         ({"all": 5, "bad": -1}, RATE, "/m: found -1 at 'bad'; accepted is a counter, which is 0 or more"),
+        ({"all": 1.7e308, "bad": 0}, RATE, "accepted is a counter, which is 0 or more, and 2^53 at most"),
+        (
+            {"rows": [{"who": "on", "where": f"/{n}", "n": 1, "bad": 0} for n in range(1001)]},
+            EACH,
+            "found 1,001 cohorts and endpoints; accepted is 1,000",
+        ),
         ({"all": 5, "bad": "1"}, RATE, "/m: found text \"1\" at 'bad'; accepted is a finite number"),
         (
             {"all": 5, "upto": [1]},
@@ -165,6 +171,7 @@ def test_a_sample_says_when_it_was_taken(time: object, end: float) -> None:
         ),
         ("now", "found 'now' at 'at'; accepted is a time of ISO 8601 with its zone"),
         (None, "found nothing (or null) at 'at'; accepted is a number there"),
+        (0, "found 0 at 'at'; accepted is seconds since 1970"),
     ],
 )
 def test_an_old_sample_is_no_reading(time: object, says: str) -> None:

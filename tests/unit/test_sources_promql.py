@@ -67,6 +67,15 @@ def answering(status: int, answers: Callable[[str], Any]) -> Iterator[str]:
         yield url
 
 
+PARTLY = json.dumps(
+    {
+        "status": "success",
+        "data": {"resultType": "vector", "result": [series("1")]},
+        "warnings": ["partial response"],
+    }
+)
+
+
 @pytest.mark.parametrize(
     ("status", "result", "says"),
     [
@@ -77,6 +86,7 @@ def answering(status: int, answers: Callable[[str], Any]) -> Iterator[str]:
         (200, [{"metric": {}, "histogram": [NOW, {}]}], "found what are no samples; accepted is its JSON"),
         (200, ["x"], "found what are no samples; accepted is its JSON"),
         (200, [series("one")], "found what are no samples; accepted is its JSON"),
+        (200, PARTLY, "found a part of it: ['partial response']; accepted is"),
         (401, "{}", "found HTTP 401; accepted is its JSON with status success"),
         (200, "<html>sign in</html>", "HTML"),
         (200, "[" + "1," * 25_000_000 + "1]", "too large"),
@@ -85,7 +95,7 @@ def answering(status: int, answers: Callable[[str], Any]) -> Iterator[str]:
         (503, "", "found HTTP 503"),
     ],
     ids=[
-        "empty", "two", "NaN", "infinite", "native histogram", "a text", "no number", "401", "HTML", "50 MB",
+        "empty", "two", "NaN", "infinite", "native histogram", "a text", "no number", "a part", "401", "HTML", "50 MB",
         "an error", "no PromQL to it", "503",
     ],
 )  # fmt: skip

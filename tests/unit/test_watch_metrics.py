@@ -92,12 +92,12 @@ def test_a_restart_is_seen_and_counts_nothing() -> None:
 
 
 def test_one_of_two_instances_reset_is_no_restart() -> None:
-    """The other goes on, and is read."""
+    """The other goes on, and what the one has counted since then is counted."""
     found = watched()
     found.read([counters(100, 0, endpoint="a"), counters(100, 0, endpoint="b")], 0.0)
     found.read([counters(2, 2, endpoint="a"), counters(110, 0, endpoint="b")], 30.0)
     assert not found.restarted
-    assert found.reading == Reading(30.0, counted=Block(10, 0))
+    assert found.reading == Reading(30.0, counted=Block(12, 2))
 
 
 def test_a_change_forgets_windows_and_what_was_counted_across_it() -> None:
@@ -234,3 +234,22 @@ def test_what_the_next_process_needs_goes_through_json() -> None:
 def test_a_value_is_shown_as_a_person_reads_it(text: str, reading: Reading, says: str) -> None:
     """With its unit, and with what it is a share of."""
     assert shown(parse(text, bad=True, metrics=KNOWN), reading) == says
+
+
+def test_a_bad_score_of_a_starved_machine_says_nothing_and_a_good_one_does() -> None:
+    """That this machine waited for a processor makes no page slow, and no good score worse."""
+    found, limit = watched(METRICS["lighthouse_performance_score"]), parse("performance_score < 85", bad=True)
+    for score, breaks in ((40.0, None), (99.0, False)):
+        seen = Measurement(limit.metric, value=score, details={"doubt": "this machine was starved"})
+        found.take([[seen]], 0.0)
+        assert found.reading
+        assert broken(limit, found.reading) is breaks
+        assert Reading.from_json(found.reading.to_json()) == found.reading
+
+
+def test_labels_that_never_end_are_forgotten() -> None:
+    """Raw paths as endpoints: what is not there any more is not remembered for ever."""
+    found = watched()
+    for at in range(30):
+        found.read([counters(at, 0, endpoint=f"/{at}/{number}") for number in range(100)], float(at))
+    assert len(found.counters) <= 1100

@@ -257,7 +257,8 @@ def test_other_rules_begin_a_run_of_their_own(tmp_path: Path) -> None:
         ("PRAGMA user_version = 9", "newer rampgate"),
         ("UPDATE state SET value = '{}' WHERE key = 'engine'", "is damaged"),
         ("UPDATE state SET value = '[1' WHERE key = 'run'", "is damaged"),
-        (None, "moved away"),
+        ("pages", "cannot be read.*move it away"),
+        (None, "move it away"),
     ],
 )
 def test_a_state_file_that_cannot_be_used_is_named(tmp_path: Path, damage: str | None, says: str) -> None:
@@ -266,7 +267,10 @@ def test_a_state_file_that_cannot_be_used_is_named(tmp_path: Path, damage: str |
     with world.watch() as watch:
         world.rounds(watch, [KEPT])
     path = state.file_of(world.settings)
-    if damage:
+    if damage == "pages":
+        page = 4_096
+        path.write_bytes(path.read_bytes()[:page] + b"x" * (path.stat().st_size - page))
+    elif damage:
         with sqlite3.connect(path) as database:
             database.execute(damage)
         database.close()

@@ -104,6 +104,8 @@ class Prometheus:
         data = body.get("data")
         if body.get("status") != "success" or not isinstance(data, dict):
             raise _refused(path, f"status {body.get('status')!r}")
+        if (warnings := body.get("warnings")) or body.get("isPartial"):
+            raise _refused(path, f"a part of it: {str(warnings or 'isPartial')[:ERROR_CHARS]}")
         return data
 
 

@@ -3,8 +3,8 @@
 A source that reads counters gives, for each cohort and endpoint, one measurement whose ``details`` hold
 ``counters``: kind of count -> name of a series -> its value. The kinds are ``total``, ``failed``, and, of a
 histogram, each edge in ms as text: how many lay at or below it. A series that has fallen was
-restarted in between: what it counted then is not known, and left out. One that is new began at 0; one that
-comes back goes on from where it was.
+restarted in between: what it has counted since then is counted. One that is new began at 0; one that comes
+back goes on from where it was.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ def increment(before: Counters | None, now: Counters) -> Increment:
     if restarted:
         return Increment(None, restarted=True)
     rises = {
-        kind: {series: value - before.get(kind, {}).get(series, 0.0) for series, value in values.items()}
+        kind: {s: round(value) - round(before.get(kind, {}).get(s, 0.0)) for s, value in values.items()}
         for kind, values in _comparable(now).items()
     }
     fallen = {series for each in rises.values() for series, rise in each.items() if rise < 0}
+    reset = {series for series, rise in rises.get(TOTAL, {}).items() if rise < 0}
     counted = {
-        kind: round(sum(rise for series, rise in each.items() if series not in fallen))
+        kind: sum(
+            round(now[kind][s]) if s in reset else rise for s, rise in each.items() if s not in fallen - reset
+        )
         for kind, each in rises.items()
     }
     return Increment(_block(counted), restarted)

@@ -54,6 +54,10 @@ class Histogram:
         raise AssertionError("the rank lies within the total")  # pragma: no cover
 
 
+DOUBT = "doubt"
+"""Among the details: why a bad value may be the instrument's."""
+
+
 class Block(NamedTuple):
     """A few seconds of a measurement.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rampgate.errors import ProbeError
 from rampgate.io import stores
+from rampgate.io.cpu_pressure import cpu_wait_s
 from rampgate.io.http import ask
-from rampgate.model.measurement import Measurement
+from rampgate.model import formats
+from rampgate.model.measurement import DOUBT, Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.io.guard import Guard
     from rampgate.probes.lighthouse import LighthouseProbe
+
+_MOST_WAIT = 0.5
+"""Of the time of an audit; a browser alone makes a small machine wait, too."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,17 @@ def _up(settings: Settings, doors: Doors, subject: str) -> Iterator[Measurement]
 def _audits(settings: Settings, doors: Doors, subject: str) -> Iterator[Measurement]:
     for page in settings.pages:
         if page.lighthouse and subject in {"", page.name}:
+            began, before = time.monotonic(), cpu_wait_s()
             for each in doors.audit(page).measure(1):
                 value = median(each.values) if each.values else None
-                yield replace(each, value=value, values=())
+                details = {**each.details, **_starved(began, before)}
+                yield replace(each, value=value, values=(), details=details)
+
+
+def _starved(began: float, before: float | None) -> dict[str, str]:
+    """What makes a bad score of an audit doubtful: for most of its time something waited for a processor."""
+    after, seconds = cpu_wait_s(), time.monotonic() - began
+    if before is None or after is None or (after - before) <= _MOST_WAIT * seconds:
+        return {}
+    share = formats.percent((after - before) / seconds)
+    return {DOUBT: f"this machine was starved: {share} of the time something waited for a processor"}

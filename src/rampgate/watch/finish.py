@@ -18,7 +18,7 @@ from rampgate.watch.cohorts import TESTS, compared_in
 from rampgate.watch.cohorts import Finding as CohortFinding
 from rampgate.watch.messages import moment
 from rampgate.watch.rules import is_test
-from rampgate.watch.values import PER_CENT, Reading, measured, shown
+from rampgate.watch.values import PER_CENT, Reading, broken, measured, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rampgate.model.metrics import Metric
     from rampgate.watch.cohorts import Comparison
     from rampgate.watch.engine import Engine
+    from rampgate.watch.metrics import MetricWatch
     from rampgate.watch.rules import RuleWatch
 
 CHECK = "watch"
@@ -186,7 +187,7 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
     }
     for name, watched in engine.rules.items():
         metric = watched.rule.threshold.metric
-        trouble = engine.metrics[metric].trouble if engine.metrics[metric].reading is None else ""
+        trouble = _trouble(watched, engine.metrics[metric])
         if watched.test is not None and blocks[name]:
             seen = counts(engine, watched, blocks[name])
             Expect(run, check_of(name))(seen, that=_limit(watched), severity=watched.severity)
@@ -221,6 +222,15 @@ def _compared(run: Run, name: str, comparison: Comparison) -> None:
     outcomes = {CohortFinding.HARMS: Outcome.FAILED, CohortFinding.HARMLESS: Outcome.PASSED}
     outcome = outcomes.get(result.finding, Outcome.SKIPPED)
     _end(run, cohorts_of(name), Ending(outcome, result.sentence, severity), 0.0)
+
+
+def _trouble(watched: RuleWatch, metric: MetricWatch) -> str:
+    """Why nothing is known of a rule at the end, "" where something is."""
+    reading, threshold = metric.reading, watched.rule.threshold
+    if reading is None:
+        return metric.trouble
+    doubtful = reading.doubt and broken(threshold, reading) is None
+    return f"{shown(threshold, reading)}, and {reading.doubt}" if doubtful else ""
 
 
 def _show(run: Run, check: str, seen: Measurement) -> None:

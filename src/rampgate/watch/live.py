@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from rampgate.judging.episodes import State
 from rampgate.model import formats
@@ -122,7 +123,7 @@ def _summary(watch: Watch) -> str:
 
 def _table(watch: Watch, found: Round) -> Table:
     where = place(watch.settings, watch.engine.position)
-    shown = Table(title=f"{where}: {watch.left}", title_justify="left")
+    shown = Table(title=Text(f"{where}: {watch.left}"), title_justify="left")
     for heading in ("rule", "limit", "value", "state", "since", "age"):
         shown.add_column(heading)
     for name, rule in watch.engine.rules.items():
@@ -132,14 +133,15 @@ def _table(watch: Watch, found: Round) -> Table:
         state = rule.episode.state
         colour = _COLOURS.get(state, "default")
         shown.add_row(
-            clean(name, _LONGEST),
-            str(rule.rule.threshold),
-            clean(value, _LONGEST),
-            f"[{colour}]{state}[/]",
+            Text(clean(name, _LONGEST)),
+            Text(str(rule.rule.threshold)),
+            Text(clean(value, _LONGEST)),
+            Text(state, colour),
             moment(rule.episode.since)[11:19] if rule.episode.since else "-",
             age,
         )
     for name, comparison in watch.engine.cohorts.items():
         result = comparison.result
-        shown.add_row(f"cohorts/{name}", "", clean(result.sentence, _LONGEST), result.finding, "-", "-")
+        sentence = Text(clean(result.sentence, _LONGEST))
+        shown.add_row(f"cohorts/{name}", "", sentence, result.finding, "-", "-")
     return shown

@@ -19,7 +19,7 @@ from rampgate.model.increments import (
     increment,
     remembered,
 )
-from rampgate.model.measurement import Block
+from rampgate.model.measurement import DOUBT, Block
 from rampgate.model.metrics import Kind
 from rampgate.watch.values import Reading
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rampgate.model.measurement import Measurement
     from rampgate.model.metrics import Metric
 
+_MOST_LABELS = 1000
+"""So many cohorts and endpoints are remembered; of more, those that are still there."""
 _STRETCH = 1.5
 """Counts over more than so many windows say nothing of one."""
 _NOT_READ = "not read yet"
@@ -82,15 +84,17 @@ class MetricWatch:
             results: of each what the source gave, or why it gave nothing.
             at: when they were read, seconds since the epoch.
         """
-        values = []
+        values, doubts = [], list[str]()
         for result in results:
             if isinstance(result, str):
                 self.missed(result, at)
                 return
             self.read(result, at)
             values += [self.reading.value] if self.reading and self.reading.value is not None else []
+            doubts += [self.reading.doubt] if self.reading and self.reading.doubt else []
         if self.reading and len(values) == len(results) > 1:
-            self.reading, self.confirmed = replace(self.reading, value=median(values), n=len(values)), True
+            found = replace(self.reading, value=median(values), n=len(values), doubt=next(iter(doubts), ""))
+            self.reading, self.confirmed = found, True
 
     def read(self, measurements: Sequence[Measurement], at: float) -> None:
         """Take what the source gave.
@@ -119,7 +123,8 @@ class MetricWatch:
         if not measurements or measurements[0].value is None:
             return None
         first = measurements[0]
-        return Reading(first.end or 0.0, first.value, n=first.details.get("responses"))
+        doubt = str(first.details.get(DOUBT, ""))
+        return Reading(first.end or 0.0, first.value, n=first.details.get("responses"), doubt=doubt)
 
     def missed(self, why: str, at: float) -> None:
         """Nothing could be read."""
@@ -139,15 +144,18 @@ class MetricWatch:
 
     def _count(self, measurements: Sequence[Measurement], at: float) -> str:
         """Take counters, and say why they give no reading, "" where they do."""
-        start, restarts, counted = self.last, [], dict[str, Block]()
+        start, restarts, counted, since = self.last, list[bool](), dict[str, Block](), dict[str, Block]()
         for each in measurements:
             key, now = key_of(each.labels), counters_of(each) or {}
             # A cohort that is new began at 0, unless nothing was read before at all.
             before = self.counters.get(key, {} if self.counters else None)
             block, restarted = increment(before, now)
             restarts += [] if restarted is None else [restarted]
+            if restarted and (new := increment({}, now).block):  # where others go on, that much is certain
+                since[key] = new
             counted |= {key: block} if block is not None else {}
         self.restarted = bool(restarts) and all(restarts)
+        counted |= {} if self.restarted else since
         first, same = not self.counters, start is not None and at <= start and not self.restarted
         if not same:  # of one sample, or an older one, the rise is counted when time goes on
             self._remember(measurements)
@@ -165,12 +173,13 @@ class MetricWatch:
             self.windows.setdefault(key, Window(self.window_s)).add(start, at, block)
         for window in self.windows.values():
             window.forget(at)
+        self.windows = {key: window for key, window in self.windows.items() if window.pieces}
         if self.metric.kind is not Kind.COUNT and not self.counted().n:
             return f"nothing was counted in {formats.duration(self.window_s)}"
         return ""
 
     def _remember(self, measurements: Sequence[Measurement]) -> None:
-        known = {} if self.restarted else self.counters
+        known = {} if self.restarted or len(self.counters) > _MOST_LABELS else self.counters
         self.counters = known | {
             key: remembered(known.get(key, {}), counters_of(each) or {})
             for each in measurements

@@ -124,8 +124,7 @@ class Watch:
             self.engine.before = release.latched(self.remembered, position, self.run.id)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvidenceError(
-                f"{self.remembered.path}: is damaged: {type(error).__name__} {error} (moved away, the watch "
-                "begins anew)"
+                f"{self.remembered.path}: is damaged: {type(error).__name__} {error}{state.DAMAGED}"
             ) from None
         self.source.begin(self.run)
         with self.remembered.transaction():

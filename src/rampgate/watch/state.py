@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
 
 VERSION = 1
+DAMAGED = " (move it away, and the watch begins anew)"
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE blocks (
@@ -95,7 +96,7 @@ class WatchState:
             damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.OperationalError
             )
-            hint = " (moved away, the watch begins anew)" if damaged else ""
+            hint = DAMAGED if damaged else ""
             raise EvidenceError(f"{path}: cannot be read or written: {error}{hint}") from None
         if version > VERSION:
             self.close()
@@ -131,11 +132,22 @@ class WatchState:
                 self._database.execute("ROLLBACK")
             raise EvidenceError(f"{self.path}: cannot be written: {error}") from None
 
+    def _read(self, statement: str, *values: Any) -> list[Any]:
+        """The rows that a statement finds.
+
+        Raises:
+            EvidenceError: they cannot be read: damaged pages.
+        """
+        try:
+            with closing(self._database.execute(statement, values)) as found:
+                return found.fetchall()
+        except sqlite3.Error as error:
+            raise EvidenceError(f"{self.path}: cannot be read: {error}{DAMAGED}") from None
+
     def get(self, key: str) -> Any:
         """What is kept under a name, None where nothing is."""
-        with closing(self._database.execute("SELECT value FROM state WHERE key = ?", (key,))) as found:
-            row = found.fetchone()
-        return json.loads(row[0]) if row else None
+        rows = self._read("SELECT value FROM state WHERE key = ?", key)
+        return json.loads(rows[0][0]) if rows else None
 
     def put(self, key: str, value: Any) -> None:
         """Keep plain JSON under a name."""
@@ -159,7 +171,7 @@ class WatchState:
 
     def blocks(self, test: str) -> list[list[Any]]:
         """All that was counted for a test, in its order."""
-        found = self._database.execute("SELECT block FROM blocks WHERE test = ? ORDER BY number", (test,))
+        found = self._read("SELECT block FROM blocks WHERE test = ? ORDER BY number", test)
         return [json.loads(row[0]) for row in found]
 
     def say(self, kind: str, body: Mapping[str, Any]) -> None:
@@ -168,10 +180,10 @@ class WatchState:
 
     def unsaid(self, kind: str) -> list[Entry]:
         """What of a kind is still in the outbox, in its order."""
-        found = self._database.execute(
+        found = self._read(
             "SELECT id, kind, body, status, process FROM outbox "
             "WHERE kind = ? AND status IN (?, ?) ORDER BY id",
-            (kind, PENDING, SENDING),
+            *(kind, PENDING, SENDING),
         )
         return [Entry(number, what, json.loads(body), *rest) for number, what, body, *rest in found]
 
@@ -200,5 +212,5 @@ class WatchState:
 
     def failed(self) -> list[tuple[str, str]]:
         """Of each message that was not delivered its channel, and why."""
-        found = self._database.execute("SELECT body, why FROM outbox WHERE status = ? ORDER BY id", (FAILED,))
+        found = self._read("SELECT body, why FROM outbox WHERE status = ? ORDER BY id", FAILED)
         return [(json.loads(body)["channel"], why) for body, why in found]

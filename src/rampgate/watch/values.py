@@ -26,22 +26,24 @@ class Reading:
         value: in the metric's canonical unit, of a source that gives one; a mean's or a score's, too.
         counted: of a source that counts, everything in the window; None of one that gives a value.
         n: how many observations stand behind the value, where that is known.
+        doubt: why a bad value may be the instrument's, "" where it is the target's.
     """
 
     at: float
     value: float | None = None
     counted: Block | None = None
     n: int | None = None
+    doubt: str = ""
 
     def to_json(self) -> list[Any]:
         """Plain JSON."""
-        return [self.at, self.value, self.counted and plain(self.counted), self.n]
+        return [self.at, self.value, self.counted and plain(self.counted), self.n, self.doubt]
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Reading:
         """Read back what to_json wrote."""
-        at, value, counted, n = data
-        return cls(at, value, counted and read(*counted), n)
+        at, value, counted, n, *doubt = data
+        return cls(at, value, counted and read(*counted), n, *doubt)
 
 
 def broken(threshold: Threshold, reading: Reading) -> bool | None:
@@ -59,7 +61,8 @@ def broken(threshold: Threshold, reading: Reading) -> bool | None:
         return None
     if threshold.quantile is not None and reading.counted is not None:
         return value > threshold.allowed
-    return not COMPARE[good](value, limit)
+    bad = not COMPARE[good](value, limit)
+    return None if bad and reading.doubt else bad
 
 
 def measured(threshold: Threshold, reading: Reading) -> float | None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FEEDBACK = "user_feedback_score"
 _FORMS = (("value",), ("total", "failed"), ("total", "buckets"), ("count",))
 _ACCEPTED = "accepted are value, total and failed, total and buckets, or count"
+_MOST = 2.0**53
+"""Beyond that a counter does not count one by one."""
+_MOST_LABELS = 1000
 _COHORTS = ("on", "off", "next", "later")
 
 
@@ -90,6 +93,9 @@ def measured(
     Raises:
         ProbeError: a cohort that is none, or a counter without the total that it is a part of.
     """
+    if len(counters) > _MOST_LABELS:
+        found = f"{len(counters):,} cohorts and endpoints"
+        raise refuse(metric, metric.endpoint or "", found, f"{_MOST_LABELS:,}: a path without its ids")
     for cohort, endpoint in counters:
         of = " of " + " and ".join(filter(None, (cohort, endpoint))) if cohort or endpoint else ""
         if cohort not in {"", *_COHORTS}:
@@ -119,8 +125,8 @@ def counter(metric: MetricSettings, place: str, found: Any, where: str = "") -> 
         ProbeError: it is no number of 0 or more.
     """
     number = finite(metric, place, found, where)
-    if number < 0:
-        raise refuse(metric, place, f"{number:g}{where}", "a counter, which is 0 or more")
+    if not 0 <= number <= _MOST:
+        raise refuse(metric, place, f"{number:g}{where}", "a counter, which is 0 or more, and 2^53 at most")
     return number
 
 

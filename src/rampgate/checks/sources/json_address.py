@@ -132,8 +132,11 @@ def _time(metric: JsonAddress, data: Any) -> float:
         if time is None or time.tzinfo is None:
             at = f"{found[:40]!r} at {metric.time!r}"
             raise refuse(metric, metric.path, at, "a time of ISO 8601 with its zone")
-        return time.timestamp()
-    return finite(metric, metric.path, found, f" at {metric.time!r}")
+        found = time.timestamp()
+    seconds = finite(metric, metric.path, found, f" at {metric.time!r}")
+    if seconds <= 0:  # nothing has set it yet
+        raise refuse(metric, metric.path, f"{seconds:g} at {metric.time!r}", "seconds since 1970")
+    return seconds
 
 
 SOURCE = Source(JsonAddress, measure)
