@@ -95,8 +95,8 @@ PARTLY = json.dumps(
         (503, "", "found HTTP 503"),
     ],
     ids=[
-        "empty", "two", "NaN", "infinite", "native histogram", "a text", "no number", "a part", "401", "HTML", "50 MB",
-        "an error", "no PromQL to it", "503",
+        "empty", "two", "NaN", "infinite", "native histogram", "a text", "no number", "a part", "401", "HTML",
+        "50 MB", "an error", "no PromQL to it", "503",
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_one_clear_line(status: int, result: Any, says: str) -> None:
@@ -163,6 +163,16 @@ def test_the_age_is_that_of_the_oldest_of_its_parts() -> None:
     with answering(200, answer) as url:
         expression = "rate(x{a='say \"b\"'}[5m] offset 1h) / rate(y[1m])"
         assert read(url, FakeClock(NOW), value=expression)[0].end == NOW - 100
+
+
+@pytest.mark.parametrize(
+    ("stamp", "says"),
+    [("NaN", "found nan of its timestamp"), ("+Inf", "found inf"), ("0", "a timestamp of 0")],
+)
+def test_a_timestamp_that_is_none_is_one_clear_line(stamp: str, says: str) -> None:
+    """What no time says is no fresh sample."""
+    with answering(200, lambda query: [series(stamp if query.startswith("max(") else "1")]) as url:
+        assert says in trouble(url, FakeClock(NOW), value="x")
 
 
 def test_counters_are_read_as_of_one_moment() -> None:

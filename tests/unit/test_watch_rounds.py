@@ -146,6 +146,19 @@ def test_a_slow_metric_fires_when_the_median_of_further_readings_confirms_it(
     assert next(left, "none left") == "none left"
 
 
+def test_a_probe_that_is_read_often_waits_for_its_duration(tmp_path: Path) -> None:
+    """A blip of a health address is no outage: only what is read seldom is confirmed at once."""
+    rule = 'down = { expect = "up == 0 for 1m", bad = true, severity = "critical" }\n[[metrics]]'
+    world = World(tmp_path, SETTINGS.replace("[[metrics]]", rule, 1) + PROBE)
+    world.value = 0.0
+    found = engine(world)
+    reads = []
+    for at in (1_000.0, 1_030.0, 1_060.0):
+        found.round(at, world.position, wait=True)
+        reads.append(found.rules["down"].episode.state.value)
+    assert reads == ["pending", "pending", "firing"]
+
+
 def test_a_round_does_not_wait_for_what_takes_long(tmp_path: Path) -> None:
     """An audit of a minute leaves no hole in what is observed of others, and its result is taken later."""
     world = World(tmp_path, SETTINGS + PROBE)

@@ -13,6 +13,7 @@ from rampgate.errors import ConfigurationError, EvidenceError, RefusedError
 from rampgate.evidence import verdicts
 from rampgate.evidence.lock import measured_by, target_lock, watch_lock
 from rampgate.judging.verdict import dumps
+from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision, Outcome
 from rampgate.watch import state
 from rampgate.watch.prometheus_rules import HEARTBEAT
@@ -485,3 +486,33 @@ def test_a_metric_that_is_read_less_often_than_its_reading_counts_is_refused(tmp
     world = World(tmp_path, SETTINGS.replace('unit = "%"', 'unit = "%"\ninterval = "10m"'))
     with pytest.raises(ConfigurationError, match=r"metrics\.reported\.interval: found 10 min.*max_age"):
         world.watch()
+
+
+@pytest.mark.parametrize("key", ['where = { endpoint = "/b" }', "abort = false"])
+def test_a_key_without_effect_in_a_watch_is_refused(tmp_path: Path, key: str) -> None:
+    """A limit of one endpoint would be judged for all of them."""
+    name = key.partition(" ")[0]
+    with pytest.raises(ConfigurationError, match=rf"watch\.thresholds\.warns.*found {name}"):
+        World(tmp_path, SETTINGS.replace('"reported < 2%"', f'{{ expect = "reported < 2%", {key} }}'))
+
+
+@pytest.mark.parametrize(("on", "decision"), [(0, Decision.HOLD), (1, Decision.PROMOTE)])
+def test_a_watch_that_counts_nobody_with_the_feature_holds(
+    tmp_path: Path, on: int, decision: Decision
+) -> None:
+    """A quarter has it, and the source counts only the others: no data never promotes."""
+    world = World(tmp_path, SETTINGS + COUNTED + 'each = "all"\ncohort = "cohort"\n')
+
+    def read(entry: Any) -> list[Measurement]:
+        if not entry.counted:
+            return [Measurement(entry.name, value=KEPT)]
+        total = 1000.0 + world.clock.now() % 1000
+        rows = {"off": total, **({"on": total} if on else {})}
+        details = {name: {"counters": {"total": {"": n}, "failed": {"": 0.0}}} for name, n in rows.items()}
+        return [Measurement(entry.name, labels={"cohort": c}, details=d) for c, d in details.items()]
+
+    world.read = read  # type: ignore[method-assign]
+    with world.watch() as watch:
+        world.rounds(watch, [KEPT] * 12)
+        verdict = watch.end()
+    assert verdict.decision is decision, verdict.reasons

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
 
 from rampgate.checks.frame.secrets import Argument
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
@@ -24,6 +26,16 @@ class WatchThreshold(ThresholdSettings):
 
     runbook: str = ""
     owner: str = ""
+
+    @model_validator(mode="after")
+    def _is_of_all(self) -> Self:
+        """What has no effect over time is refused."""
+        if wrong := {"where", "abort"} & self.model_fields_set:
+            raise ValueError(
+                f"found {' and '.join(sorted(wrong))}; accepted are expect, severity, bad, runbook, owner: "
+                "a watch judges all labels of a metric together (an entry of [[metrics]] may select some)"
+            )
+        return self
 
 
 class WatchSettings(Table):

@@ -187,7 +187,8 @@ class Engine:
 
     def _further(self, name: str, result: Result) -> int:
         """How many more readings of a slow metric confirm one that breaks a rule which does not fire yet."""
-        if isinstance(result, str) or (reading := self.metrics[name].value_of(result)) is None:
+        reading = None if isinstance(result, str) else self.metrics[name].value_of(result)
+        if reading is None or not self.schedules[name].slow:
             return 0
         new = (rule.rule.threshold for rule in self._rules_of(name) if not rule.episode.open)
         return self._confirmations - 1 if any(broken(threshold, reading) for threshold in new) else 0

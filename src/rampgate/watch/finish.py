@@ -196,7 +196,7 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         found = ending(watched, trouble, decided=metric in decided)
         _end(run, check_of(name), found, watched.kept_s)
     for name, comparison in engine.cohorts.items():
-        _compared(run, name, comparison)
+        _compared(run, name, comparison, engine.position.percentage)
     missing = _ENOUGH * asked - engine.observed
     says = f"{formats.elapsed(engine.observed)} of {formats.duration(asked)} were observed"
     says += f": {trouble}" if missing > 0 and (trouble := engine.position.trouble) else ""
@@ -212,8 +212,11 @@ def cohorts_of(name: str) -> str:
     return check_of(f"cohorts/{name}")
 
 
-def _compared(run: Run, name: str, comparison: Comparison) -> None:
-    """What a comparison came to: that it is undecided, or not to be trusted, is only shown."""
+def _compared(run: Run, name: str, comparison: Comparison, percentage: float | None) -> None:
+    """What a comparison came to: that it is undecided, or not to be trusted, is only shown.
+
+    That no user with the feature was counted at all, while some have it and others not, is no evidence.
+    """
     result, totals = comparison.result, comparison.totals
     for cohort, n, failures in (("on", *totals[:2]), ("off", *totals[2:])):
         seen = Measurement(name, n=n, failures=failures, labels={"cohort": cohort})
@@ -221,7 +224,11 @@ def _compared(run: Run, name: str, comparison: Comparison) -> None:
     severity = Severity.CRITICAL if result.may_roll_back else Severity.WARNING
     outcomes = {CohortFinding.HARMS: Outcome.FAILED, CohortFinding.HARMLESS: Outcome.PASSED}
     outcome = outcomes.get(result.finding, Outcome.SKIPPED)
-    _end(run, cohorts_of(name), Ending(outcome, result.sentence, severity), 0.0)
+    sentence = result.sentence
+    if percentage is not None and 0 < percentage < PER_CENT and totals[2] and not totals[0]:
+        outcome = Outcome.UNDECIDED
+        sentence = f"nothing was counted of users with the feature, which {formats.number(percentage)} % have"
+    _end(run, cohorts_of(name), Ending(outcome, sentence, severity), 0.0)
 
 
 def _trouble(watched: RuleWatch, metric: MetricWatch) -> str:

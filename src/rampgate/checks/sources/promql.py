@@ -172,9 +172,15 @@ def _oldest(metric: PromQLQuery, ask: Ask, query: str) -> float:
         ProbeError: none of them is scraped any more.
     """
     read = selectors(query)
-    newest = [pairs[-1][1] for each in read for _, pairs in ask(f"max(timestamp({each}))")]
+    newest = [
+        finite(metric, each, pairs[-1][1], " of its timestamp")
+        for each in map(str, read)
+        for _, pairs in ask(f"max(timestamp({each}))")
+    ]
     if read and not newest:
         raise refuse(metric, query, "no sample that is not stale", "a series that is scraped")
+    if newest and min(newest) <= 0:
+        raise refuse(metric, query, f"a timestamp of {min(newest):g}", "seconds since 1970")
     return min(newest, default=0.0)
 
 
