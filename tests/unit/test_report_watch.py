@@ -9,8 +9,10 @@ from tests.unit.report_runs import START, Story
 from tests.unit.test_report_html import ALLOWED, HOSTILE, Page, source
 from tests.unit.watching import COUNTED, SETTINGS, World
 
+from rampgate.evidence import journal
 from rampgate.judging.threshold import parse
-from rampgate.model.metrics import METRICS
+from rampgate.judging.verdict import decide
+from rampgate.model.metrics import METRICS, registry
 from rampgate.outcome import Severity
 from rampgate.report import readings, series, watch
 from rampgate.watch.rounds import Position
@@ -82,6 +84,20 @@ def test_a_metric_that_is_counted_is_drawn_as_what_its_window_comes_to(verdict: 
     card = cards(verdict)["error rate"]
     assert card.caption == "last 1 % of 400; highest 1 %"
     assert card.outcome == ("shown",)
+
+
+def test_a_percentile_that_is_counted_is_drawn_as_one(tmp_path: Path) -> None:
+    """Of visits in buckets a quarter lies above the line, which is estimated between two edges."""
+    entry = {"name": "web_vitals_lcp", "buckets": "LCP.buckets"}
+    rule = parse("web_vitals_lcp_p75 > 3000", bad=True, name="slow", metrics=registry([entry])).to_json()
+    story = Story(tmp_path, [], stage="watch", rules=[rule], settings={"metrics": [entry]})
+    counted = {"at": START, "value": None, "n": 100, "failures": 0, "exceedances": {"1000": 40, "3000": 10}}
+    story.journal.write("reading", at=START, readings={"web_vitals_lcp": counted})
+    story.end()
+    (card,) = cards(decide(*journal.read(tmp_path))).values()
+    assert card.title == "web vitals lcp, p75"
+    assert card.caption.startswith("last 2,000 ms of 100")
+    assert "limit warning > 3,000 ms" in card.svg.replace("&gt;", ">")
 
 
 def test_what_is_common_to_all_metrics_is_said_once(verdict: Verdict) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.model import formats
-from rampgate.model.metrics import Kind
 from rampgate.model.text import clean
 from rampgate.report import evidence, sentences, watch
 from rampgate.report.series import quantile
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 _VITALS = ("lcp", "inp", "cls")
 _USERS, _VISITS = "web_vitals_", "journey_"
 _FROM_USERS = "users, as the deployment collects them"
-_P75, _P95 = 0.75, 0.95
+_P75 = 0.75
 _MOST = 40
 
 
@@ -66,13 +65,8 @@ def _difference(now: Measurement, before: Mapping[str, Any]) -> Difference:
 
 
 def _now(seen: Measurement) -> str:
-    """A value with how many observations; of a latency the p95 that it has at most, where it has no times."""
-    of = f" of {seen.n:,}" if seen.n > 1 else ""
-    if sentences.kind_of(seen.metric) is Kind.LATENCY and not seen.histogram and seen.exceedances:
-        beyond = (1 - _P95) * seen.n
-        edges = [edge for edge, count in seen.exceedances.items() if count <= beyond]
-        return f"p95 at most {formats.number(min(edges))} ms{of}" if edges else f"p95 above every bucket{of}"
-    return f"{sentences.shown_value(seen)}{of}"
+    """A value with how many observations."""
+    return sentences.shown_value(seen) + (f" of {seen.n:,}" if seen.n > 1 else "")
 
 
 def vitals(verdict: Verdict, records: Sequence[Record]) -> Vitals | None:

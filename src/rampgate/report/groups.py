@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rampgate.judging.results import CheckResult, Verdict
 
 _MOST = 4
+_RESPONSES = {"api_response_time", "http_req_duration"}
+"""Of these a percentile needs no name."""
 
 
 class Group(NamedTuple):
@@ -118,7 +120,8 @@ def _line(judgement: Judgement) -> str:
     if kind is Kind.RATE:
         return f"{subject} {amount}"
     if kind is Kind.LATENCY:
-        return f"{sentences.quantile(judgement)}{amount}"
+        about = "" if judgement.metric in _RESPONSES else f"{subject} "
+        return f"{about}{sentences.quantile(judgement)}{amount}"
     if kind is Kind.SHARE:
         return f"{judgement.n:,} users: {judgement.sentence.rpartition('; ')[2]}"
     if kind is Kind.SCORE:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NEVER_RAN = "never ran"
 EVERYTHING_PASSED = "everything in the plan passed"
+_P95 = 0.95
 _OTHER_WORDS = {"http_req_failed": "error rate", "http_req_duration": "response time"}
 _PERCENTILE = re.compile(r"(?:_p|p\()(\d+(?:\.\d+)?)")
 
@@ -201,11 +202,25 @@ def shown_value(measurement: Measurement) -> str:
         return " ".join(amount(measurement.metric, each, measurement.unit) for each in measurement.values)
     if measurement.value is not None:
         return amount(measurement.metric, measurement.value, measurement.unit)
+    if measurement.exceedances and not measurement.histogram:
+        return _at_most(measurement)
     if measurement.failures is not None and measurement.n:
         return formats.percent(measurement.failures / measurement.n)
     if (middle := measurement.histogram and measurement.histogram.quantile(0.5)) is not None:
         return f"median {formats.number(middle or 0.0)} {measurement.unit}".rstrip()
     return "no value"
+
+
+def _at_most(measurement: Measurement) -> str:
+    """The edge that a percentile of counts in buckets is not above: ``p95 at most 500 ms``."""
+    metric = METRICS.get(measurement.metric)
+    quantile = (metric and metric.percentile) or _P95
+    allowed = (1 - quantile) * measurement.n * (1 + 1e-9)
+    edges = [edge for edge, count in measurement.exceedances.items() if count <= allowed]
+    if not measurement.n:
+        return "no value"
+    at = f"at most {formats.number(min(edges))} {measurement.unit}" if edges else "above every bucket"
+    return f"p{formats.number(100 * quantile)} {at}".rstrip()
 
 
 def outcome_of(result: CheckResult) -> str:

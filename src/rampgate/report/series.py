@@ -81,7 +81,8 @@ class Series:
         """Of a latency: which is drawn."""
         if self.metric.kind is not Kind.LATENCY:
             return None
-        return next((each.quantile for each in self.rules.values() if each.quantile), _P95)
+        known = next((each.quantile for each in self.rules.values() if each.quantile), None)
+        return known or self.metric.percentile or _P95
 
     @property
     def unit(self) -> str:
