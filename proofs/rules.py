@@ -115,8 +115,9 @@ def rows() -> Iterator[Row]:
                 yield Row(Case(rule, f"an audit {where} its limit", (level,), ()), audited=True)
         if rule.tested:
             for name, times in FURTHER.items():
-                level = round(sizes(rule).bad * (times - 1))
-                if sizes(rule).bad + level <= sizes(rule).total:
+                more = round(sizes(rule).bad * (times - 1))
+                level = -more if rule.of_good else more
+                if sizes(rule).bad + more <= sizes(rule).total:
                     yield Row(
                         Case(rule, f"{name} what its limit allows, an hour", (level,) * LASTING, ()), times
                     )
@@ -225,7 +226,7 @@ def run(row: Row, rules: Path) -> dict[str, Any]:
     if row.audited:
         right = bool(watch["fires"]) is is_bad(case.rule, case.steps[0] or 0)
     if case.rule.tested:
-        over = row.times > 1 or OVER in case.steps
+        over = row.times > 1 or any(is_bad(case.rule, step) for step in case.steps if step is not None)
         right = (watch["tested"] is not None) if row.times >= SURE else over or not watch["fires"]
     return {
         "place": case.rule.rule.place.value,

@@ -17,21 +17,21 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from proofs.rows import complete, options
+from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
 
 RESULTS = Path(__file__).parent / "results" / "watch.jsonl"
 KILLS = 20
@@ -70,23 +70,10 @@ class Target:
     def __init__(self) -> None:
         self.rate, self.read = 0.5, 0
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(handler) -> None:  # noqa: N805  # the name that http.server calls
-                """Say it."""
-                body = json.dumps({"rate": self.rate}).encode()
-                handler.send_response(200)
-                handler.send_header("Content-Type", "application/json")
-                handler.send_header("Content-Length", str(len(body)))
-                handler.end_headers()
-                handler.wfile.write(body)
-                self.read += 1
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Say it."""
+        send_json(handler, 200, {"rate": self.rate})
+        self.read += 1
 
 
 @contextmanager
@@ -108,17 +95,18 @@ class World:
     Args:
         folder: for its settings and reports.
         target: is watched.
+        url: of the target.
         addresses: of the inbox.
         once: whether each round is a process of its own.
     """
 
-    def __init__(self, folder: Path, target: Target, addresses: tuple[str, str], *, once: bool) -> None:
+    def __init__(
+        self, folder: Path, target: Target, url: str, addresses: tuple[str, str], *, once: bool
+    ) -> None:
         self.folder, self.target, self.once = folder, target, once
         self.inbox, smtp = addresses
         recovery = "0s" if once else "1s"
-        text = SETTINGS.format(
-            target=f"http://{target.address}", inbox=self.inbox, smtp=smtp, recovery=recovery
-        )
+        text = SETTINGS.format(target=url, inbox=self.inbox, smtp=smtp, recovery=recovery)
         (folder / "rampgate.toml").write_text(text, encoding="utf-8")
         self.child: subprocess.Popen[bytes] | None = None
 
@@ -239,9 +227,8 @@ def run(case: Case) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rampgate-watch-")))
         target = Target()
-        stack.callback(target.server.server_close)
-        stack.callback(target.server.shutdown)
-        world = World(folder, target, stack.enter_context(inbox()), once=case.once)
+        url = stack.enter_context(serving(target.answer))
+        world = World(folder, target, url, stack.enter_context(inbox()), once=case.once)
         stack.callback(world.kill)
         if not case.once:
             world.start()
