@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -351,13 +352,27 @@ def test_an_own_probe_is_put_off_while_the_target_is_measured(tmp_path: Path) ->
 def test_a_second_watch_of_a_target_is_refused_by_name(tmp_path: Path) -> None:
     """One watch per target: the other one's process is named, and its lock is free when it ends."""
     world = World(tmp_path)
-    with watch_lock(world.settings):
+    file = state.file_of(world.settings)
+    with watch_lock(world.settings, file):
         says = rf"watched already, by process {os.getpid()}, since \d+ s"
-        with pytest.raises(RefusedError, match=says), watch_lock(world.settings):
+        with pytest.raises(RefusedError, match=says), watch_lock(world.settings, tmp_path / "w" / "other"):
             pass
         assert measured_by(world.settings) == ""
-    with watch_lock(world.settings):
+    with watch_lock(world.settings, file):
         pass
+
+
+def test_two_watches_on_one_file_meet_wherever_their_temporary_files_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has another TMPDIR sees no lock of the target, and is refused by the one beside the file."""
+    world = World(tmp_path)
+    file = state.file_of(world.settings)
+    with watch_lock(world.settings, file):
+        (tmp_path / "other").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "other"))
+        with pytest.raises(RefusedError, match="watched already"), watch_lock(world.settings, file):
+            pass
 
 
 def test_a_measuring_run_is_noticed_by_its_lock(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
-from rampgate.errors import RefusedError
+from rampgate.errors import EvidenceError, RefusedError
 from rampgate.io.guard import addresses_of
 
 if TYPE_CHECKING:
@@ -119,17 +119,26 @@ def measured_by(settings: Settings, *, within: bool = False) -> str:
 
 
 @contextmanager
-def watch_lock(settings: Settings) -> Iterator[None]:
-    """Hold the lock of the watches of a target: there is one at a time.
+def watch_lock(settings: Settings, remembered: Path) -> Iterator[None]:
+    """Hold the locks of the watches of a target: there is one at a time, and one that uses a file.
 
     Args:
         settings: name the target.
+        remembered: the file, beside which a lock of its own lies: TMPDIR is not the same for everybody.
 
     Raises:
         RefusedError: another watch goes on, with its owner and age.
+        EvidenceError: the file's folder cannot be made.
     """
+    try:
+        remembered.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvidenceError(f"{remembered.parent}: cannot be made: {error.strerror}") from None
     with ExitStack() as files:
-        for path in (path.with_suffix(".watch.lock") for path in _paths(settings)):
+        for path in [
+            *(path.with_suffix(".watch.lock") for path in _paths(settings)),
+            remembered.with_suffix(".lock"),
+        ]:
             file = files.enter_context(opened_lock(path))
             if not _try_lock(file):
                 raise RefusedError(f"this target is watched already, by {_process(_owner(path))}")

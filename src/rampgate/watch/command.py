@@ -18,6 +18,7 @@ from rampgate.evidence.session import invocation
 from rampgate.io import logs
 from rampgate.report import table
 from rampgate.stage.stage_session import demo_source
+from rampgate.watch import state
 from rampgate.watch.asked import Asked
 from rampgate.watch.live import Display
 from rampgate.watch.session import Watch
@@ -94,7 +95,7 @@ def run(settings: Settings, redactor: Redactor, base: Path, options: Options) ->
     short = 0 < options.seconds < USUAL_S
     asked = Asked(options.seconds, options.once, words, invocation(), options.notes, rehearsal=short)
     display = Display(redactor)
-    with watch_lock(settings), interruptible(), closing(reader):
+    with watch_lock(settings, state.file_of(settings)), interruptible(), closing(reader):
         try:
             with Watch(settings, redactor, base, reader.source, asked) as watch:
                 return _watch(watch, display)
@@ -123,6 +124,7 @@ def _watch(watch: Watch, display: Display) -> ExitCode:
         verdict = watch.end(early=early)
     except EvidenceError as error:
         display.line(f"{error}; nothing was judged")
+        watch.unjudged(error)
         return ExitCode.HOLD
     finally:
         say(watch, display)

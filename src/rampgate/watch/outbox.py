@@ -201,22 +201,22 @@ def main(path: str, number: str) -> None:
     if not path:
         _deliver(message)
         return
-    with WatchState(Path(path)) as remembered:
-        with remembered.transaction():
-            if not remembered.claim(int(number), os.getpid()):
-                return
-        why = _run(message) if "command" in message else _deliver(message)
-        status, until = state.FAILED if why else state.DONE, time.monotonic() + _NOTES_S
-        while True:  # as long as this process lives nobody sends it once more
-            try:
-                with remembered.transaction():
-                    remembered.mark(int(number), status, os.getpid(), why)
-            except EvidenceError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(1.0)
-            else:
-                return
+    # A file that was removed is put back by the watch, which then starts another process for this message.
+    with WatchState(Path(path), new=False) as remembered, remembered.transaction():
+        if not remembered.claim(int(number), os.getpid()):
+            return
+    why = _run(message) if "command" in message else _deliver(message)
+    status, until = state.FAILED if why else state.DONE, time.monotonic() + _NOTES_S
+    while True:  # as long as this process lives nobody sends it once more
+        try:
+            with WatchState(Path(path), new=False) as remembered, remembered.transaction():
+                remembered.mark(int(number), status, os.getpid(), why)
+        except EvidenceError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+        else:
+            return
 
 
 def _deliver(message: dict[str, Any]) -> str:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ExitCode, RampgateError
 from rampgate.evidence import session
 from rampgate.model import formats
+from rampgate.model.increments import added, plain
 from rampgate.outcome import Outcome, Severity
 from rampgate.watch.finish import Ending
 from rampgate.watch.messages import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rampgate.clock import Clock
     from rampgate.config.settings import Settings
     from rampgate.evidence.session import Setup
     from rampgate.watch.asked import Source
     from rampgate.watch.engine import Engine
-    from rampgate.watch.rounds import Position
+    from rampgate.watch.rounds import Position, Round
     from rampgate.watch.state import WatchState
 
 LATCHED = "latched"
@@ -66,6 +68,33 @@ def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     if percentage is not None and former is not None and percentage != former:
         return False
     return not (versions and before) or bool(set(versions) & set(before))
+
+
+def carry_over(kept: Mapping[str, Any], engine: Engine, position: Position, at: float) -> None:
+    """Of a run before, an episode that is open goes on; of the same release, what cohorts have shown.
+
+    Args:
+        kept: what the engine of that run has written.
+        engine: of the run that begins.
+        position: what is watched.
+        at: now, seconds since the epoch.
+    """
+    for name, rule in engine.rules.items():
+        if name in kept["rules"]:
+            rule.carry_over(kept["rules"][name], at)
+    if same((position.percentage, position.versions), kept["position"][:2]):
+        engine.cohorts.carry_over(kept.get("cohorts", {}))
+
+
+def remember(remembered: WatchState, engine: Engine, found: Round, run_id: str) -> None:
+    """Remember what a round has come to, within a transaction."""
+    for name, rule in engine.rules.items():
+        counted = found.counted.get(rule.rule.threshold.metric, {}) if rule.test is not None else {}
+        if counted:
+            remembered.add_block(name, list(plain(reduce(added, counted.values()))))
+    remembered.put("engine", engine.to_json())
+    remembered.put("heartbeat", found.at)
+    latch(remembered, engine, run_id)
 
 
 def latch(remembered: WatchState, engine: Engine, run_id: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from rampgate.clock import Clock, SystemClock
@@ -12,7 +11,7 @@ from rampgate.config.rehearsal import scaled_rules
 from rampgate.errors import EvidenceError
 from rampgate.evidence import session, verdicts
 from rampgate.model import formats
-from rampgate.model.increments import added, plain, read
+from rampgate.model.increments import read
 from rampgate.outcome import Decision
 from rampgate.report import write_all
 from rampgate.watch import asked as parts
@@ -112,7 +111,7 @@ class Watch:
         source, alpha = self.source, self.setup.alpha_fail
         return Engine(self.settings, self.policy, source.read, alpha, source.puts_off, pace)
 
-    def _begin(self, *, renewed: bool = False) -> None:
+    def _begin(self, begins: str = "begins", *, renewed: bool = False) -> None:
         """Go on with the watch that was killed, where that was not long ago, else begin anew."""
         self._begun, self.jumps = self.clock.monotonic(), Jumps(self.clock, self.engine.longest_gap)
         self._full = False
@@ -120,7 +119,7 @@ class Watch:
         position = release.asked(self.source, self.setup, run_id, self.clock)
         try:
             self.before: dict[str, Any] = self.remembered.get("run") or {}
-            self.run, how = self._resume(position) or (self._start(run_id, position), "begins")
+            self.run, how = self._resume(position) or (self._start(run_id, position), begins)
             self.engine.before = release.latched(self.remembered, position, self.run.id)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvidenceError(
@@ -146,6 +145,7 @@ class Watch:
             EvidenceError: it cannot be remembered, and is not: the next one sees what it has seen.
             ConfigurationError: a limit that no bucket of its source ends at.
         """
+        self._put_back()
         if jump := self.jumps.taken():
             self.engine.jumped(jump, self.clock.now())
         position, measuring = self.source.position(), self.source.measuring()
@@ -153,7 +153,7 @@ class Watch:
         found = self.engine.round(now, position, measuring=bool(measuring), wait=wait)
         try:
             with self.remembered.transaction():
-                self._remember(found)
+                release.remember(self.remembered, self.engine, found, self.run.id)
                 if jump:
                     self.speaker.tell(messages.of_jump(jump, now, self._where))
                 self.speaker.round(self.engine, found, measuring)
@@ -166,14 +166,18 @@ class Watch:
             heartbeat.write(self.settings, self.engine, now)
         return found
 
-    def _remember(self, found: Round) -> None:
-        for name, rule in self.engine.rules.items():
-            counted = found.counted.get(rule.rule.threshold.metric, {}) if rule.test is not None else {}
-            if counted:
-                self.remembered.add_block(name, list(plain(reduce(added, counted.values()))))
-        self.remembered.put("engine", self.engine.to_json())
-        self.remembered.put("heartbeat", found.at)
-        release.latch(self.remembered, self.engine, self.run.id)
+    def _put_back(self) -> None:
+        """Put back what somebody has removed: what is remembered as it was, a run as a new one."""
+        if self.asked.within:  # what a stage's run has lost, that run has lost
+            return
+        try:
+            if self.remembered.put_back():
+                self.troubles.append(f"{self.remembered.path}: was removed or replaced, and is written anew")
+            if self.run.journal.is_lost:
+                self.renew(f"begins anew: the folder of run {self.run.id} was removed")
+        except EvidenceError as error:
+            self._restore(error)
+            raise
 
     def _restore(self, error: EvidenceError) -> None:
         """Go back to what is remembered, and say once that nothing more can be."""
@@ -197,7 +201,7 @@ class Watch:
         if self.asked.once:
             release.refuse_latched(self.remembered, position)
         if kept is not None:
-            self._carry_over(kept, position)
+            release.carry_over(kept, self.engine, position, self.clock.now())
         if self.asked.within:  # its release is the stage's
             position = position._replace(percentage=None)
         setup = release.setup_of(self.setup, position)
@@ -211,24 +215,22 @@ class Watch:
             self.remembered.put("heartbeat", self.clock.now())
         return run
 
-    def _carry_over(self, kept: dict[str, Any], position: Position) -> None:
-        """Of a run before, an episode that is open goes on; of the same release, what cohorts have shown."""
-        for name, rule in self.engine.rules.items():
-            if name in kept["rules"]:
-                rule.carry_over(kept["rules"][name], self.clock.now())
-        if release.same((position.percentage, position.versions), kept["position"][:2]):
-            self.engine.cohorts.carry_over(kept.get("cohorts", {}))
-
     @property
     def is_of_another(self) -> bool:
         """Whether another percentage is in force, or another version answers, than when the run began."""
         percentage, versions, *_ = self.engine.position
         return not release.same((percentage, versions), self.remembered.get("run")["release"])
 
-    def renew(self) -> None:
-        """Begin anew: a run is about one release."""
+    def renew(self, begins: str = "begins") -> None:
+        """Begin anew, with another run, and say so in these words."""
+        self.run.journal.close()
         self.engine = self._engine()
-        self._begin(renewed=True)
+        self._begin(begins, renewed=True)
+
+    def unjudged(self, error: EvidenceError) -> None:
+        """Say to the people on call that what was observed cannot be judged."""
+        self._outbox.send_apart(f"rampgate: the watch of {self._where} ended, and was not judged", str(error))
+        self._outbox.wait()
 
     def _opened(self) -> Run:
         """The run before, to go on with."""

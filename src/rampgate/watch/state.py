@@ -72,17 +72,23 @@ class WatchState:
     """The file of one watch. A context manager.
 
     Args:
-        path: the file; made when it is not there.
+        path: the file.
+        new: whether it is made when it is not there.
 
     Raises:
         EvidenceError: it cannot be read or made, or is of a newer version of rampgate.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = True) -> None:
         self.path = path
+        self._open(new=new)
+
+    def _open(self, *, new: bool) -> None:
+        path = self.path
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            if new:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | (new and os.O_CREAT), 0o600))
             self._database = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
@@ -92,6 +98,7 @@ class WatchState:
                     for statement in filter(str.strip, _SCHEMA.split(";")):
                         self._database.execute(statement)
                     self._database.execute(f"PRAGMA user_version = {VERSION}")
+            self._opened = self._there()
         except (OSError, sqlite3.Error) as error:
             damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.OperationalError
@@ -111,6 +118,39 @@ class WatchState:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def _there(self) -> list[tuple[int, int]]:
+        """Which files have our names now."""
+        files = [path for path in (self.path, self._beside("-wal")) if path.exists()]
+        return [(found.st_dev, found.st_ino) for found in map(os.stat, files)]
+
+    def _beside(self, end: str) -> Path:
+        return self.path.with_name(self.path.name + end)
+
+    def put_back(self) -> bool:
+        """Write the file anew where somebody has removed or replaced it; whether that was so.
+
+        Raises:
+            EvidenceError: it cannot be written.
+        """
+        fresh = self._beside(f"-{os.getpid()}")
+        try:
+            if self._there() == self._opened:
+                return False
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh.unlink(missing_ok=True)
+            self._database.execute("VACUUM INTO ?", (str(fresh),))
+            fresh.chmod(0o600)
+            for end in ("-wal", "-shm"):
+                self._beside(end).unlink(missing_ok=True)
+            fresh.replace(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise EvidenceError(
+                f"{self.path}: was removed or replaced, and cannot be written: {error}"
+            ) from None
+        self.close()
+        self._open(new=False)
+        return True
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
