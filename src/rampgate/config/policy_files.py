@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, ValidationError, field_validator
 
 from rampgate.checks.frame.table import Duration, Table, seconds
 from rampgate.config.problems import near, sentences
-from rampgate.io.text import read_text
+from rampgate.io.yaml_file import read_yaml
 from rampgate.model.redact import Redactor
 from rampgate.outcome import Severity
 
@@ -224,12 +224,7 @@ def _read(path: Path, problems: list[str]) -> Table | None:
     Raises:
         ValueError: it cannot be read, or is of no kind.
     """
-    import yaml
-
-    try:
-        content: Any = yaml.safe_load(read_text(path))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     keys = list(content) if isinstance(content, dict) else []
     if len(keys) != 1 or keys[0] not in _KINDS:
         found = ", ".join(map(str, keys)) or "no keys"

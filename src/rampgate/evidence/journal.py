@@ -132,15 +132,6 @@ class Journal:
         """Bytes that are written."""
         return os.fstat(self._file).st_size
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the file was removed or replaced, so that nobody will read what is written to it."""
-        try:
-            there = (self.folder / f"journal-{self.process}.jsonl").stat()
-        except OSError:
-            return True
-        return not os.path.samestat(there, os.fstat(self._file))
-
     def cut(self, size: int) -> None:
         """Take back what was written beyond this size, which needs no room on the disk."""
         os.ftruncate(self._file, size)

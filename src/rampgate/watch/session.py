@@ -173,7 +173,7 @@ class Watch:
         try:
             if self.remembered.put_back():
                 self.troubles.append(f"{self.remembered.path}: was removed or replaced, and is written anew")
-            if self.run.journal.is_lost:
+            if not (self.run.folder / f"journal-{self.run.journal.process}.jsonl").exists():
                 self.renew(f"begins anew: the folder of run {self.run.id} was removed")
         except EvidenceError as error:
             self._restore(error)
