@@ -43,6 +43,8 @@ def watch(**options: Any) -> int:
         lasting = seconds(options["lasting"])
     except ValueError as error:
         raise ConfigurationError(f"--for: found {options['lasting']!r}; {error}") from None
+    if not lasting:
+        raise ConfigurationError(f"--for: found {options['lasting']!r}; accepted is more than nothing")
     if options["stack"] and not (options["demo"] or options["demo_ready"]):
         raise ConfigurationError("--stack: found without a demo; accepted is it beside --demo")
     with ExitStack() as stack:

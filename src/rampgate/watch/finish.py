@@ -92,17 +92,23 @@ def ending(watched: RuleWatch, trouble: str, *, decided: bool) -> Ending:
     severity = watched.severity
     if watched.fired:
         return _fired(watched, decided=decided)
+    if watched.episode.state is State.PENDING:
+        return Ending(Outcome.UNDECIDED, _pending(watched), severity)
     if not watched.kept:
         return Ending(
             Outcome.ERROR, f"was never read: {trouble or 'it says nothing of this limit'}", severity
         )
-    if watched.episode.state is State.PENDING:
-        says = f"broken since {moment(watched.episode.since)}: {watched.value}"
-        return Ending(Outcome.UNDECIDED, says, severity)
     if trouble or watched.episode.state is State.UNKNOWN:
         says = f"is not known at the end: {trouble or 'nothing was read since a change'}"
         return Ending(Outcome.ERROR, says, severity)
     return _kept(watched)
+
+
+def _pending(watched: RuleWatch) -> str:
+    episode, needed = watched.episode, watched.rule.threshold.duration_s
+    lasted = formats.elapsed(max(0.0, (episode.read_at or 0.0) - episode.since))
+    of = f" ({lasted} of {formats.duration(needed)})" if needed else ""
+    return f"broken since {moment(episode.since)}{of}: {watched.value}"
 
 
 def _fired(watched: RuleWatch, *, decided: bool) -> Ending:
