@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.watching import SETTINGS, World
 
-from rampgate.outcome import Decision
+from rampgate.outcome import Decision, Outcome
 from rampgate.watch import state
 from rampgate.watch.release import same
 from rampgate.watch.rounds import Position
@@ -132,6 +132,28 @@ def test_a_critical_failure_stays_one_through_other_percentages_and_settings(
     world.position = Position(25.0, ("2",))
     world.clock.sleep(4_000)
     assert verdict_of(world, [KEPT] * 15).decision is Decision.PROMOTE
+
+
+def test_a_release_that_is_known_to_be_bad_has_one_reason(tmp_path: Path) -> None:
+    """A second watch names the run that has shown it, and says of nothing else that it was never read."""
+    world = World(tmp_path)
+    first = verdict_of(world, [BAD])
+    second = verdict_of(world, [None])
+    assert second.decision is Decision.ROLLBACK
+    assert f"run {first.run} has shown" in second.reasons[0]
+    assert "never read" not in "".join(second.reasons)
+    outcomes = {result.check: result.outcome for result in second.checks}
+    assert outcomes["watch/warns"] is outcomes["watch/observed"] is Outcome.SKIPPED
+
+
+def test_a_rule_that_is_broken_from_its_first_reading_is_known_since_when(tmp_path: Path) -> None:
+    """It was read all the time: it is undecided, with the time that it still lacks."""
+    alert = 'warns = { expect = "reported > 2% for 5m", bad = true }'
+    world = World(tmp_path, SETTINGS.replace('warns = "reported < 2%"', alert))
+    verdict = verdict_of(world, [3.0] * 4)
+    (found,) = [result for result in verdict.checks if result.check == "watch/warns"]
+    assert found.outcome is Outcome.UNDECIDED
+    assert "(1 min 30 s of 5 min): 3 %" in found.reason
 
 
 def test_what_is_remembered_of_a_target_has_one_file_however_its_address_is_written(tmp_path: Path) -> None:

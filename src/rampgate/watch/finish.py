@@ -54,6 +54,9 @@ class Ending(NamedTuple):
     severity: Severity
 
 
+_DECIDED = Ending(Outcome.SKIPPED, "not needed: a run before has decided", Severity.WARNING)
+
+
 def check_of(name: str) -> str:
     """The check of a rule."""
     return f"{CHECK}/{name}"
@@ -191,6 +194,7 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         for watched in engine.rules.values()
         if watched.test is not None and watched.fired and watched.severity is Severity.CRITICAL
     }
+    known = (release.outcome, release.severity) == (Outcome.FAILED, Severity.CRITICAL)
     for name, watched in engine.rules.items():
         metric = watched.rule.threshold.metric
         trouble = _trouble(watched, engine.metrics[metric])
@@ -200,6 +204,8 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         elif worst := worst_of(watched, engine.metrics[metric].metric):
             _show(run, check_of(name), worst)
         found = ending(watched, trouble, decided=metric in decided)
+        if known and found.outcome is Outcome.ERROR:
+            found = _DECIDED
         _end(run, check_of(name), found, watched.kept_s)
     for name, comparison in engine.cohorts.items():
         _compared(run, name, comparison, engine.position.percentage)
@@ -209,7 +215,8 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
     holds = engine.time.holds
     says += f"; {holds}" if holds else ""
     enough = Outcome.PASSED if missing <= 0 and not holds else Outcome.UNDECIDED
-    _end(run, OBSERVED, Ending(enough, says, Severity.WARNING), engine.observed)
+    found = _DECIDED if known and missing > 0 else Ending(enough, says, Severity.WARNING)
+    _end(run, OBSERVED, found, engine.observed)
     _end(run, RELEASE, release, engine.observed)
 
 
