@@ -144,11 +144,12 @@ def test_vitals_of_users_and_of_visits_stand_side_by_side(tmp_path: Path) -> Non
 def test_before_and_after_stand_side_by_side(tmp_path: Path) -> None:
     """The baseline's value, what it is now, and whether the difference is beyond noise."""
     found = extended(tmp_path)
-    run, rows = compared.differences(found, found.records)
+    run, rows, reasons = compared.differences(found, found.records)
     assert run == "20260920T100000Z-0a1b"
     assert [each[:4] for each in rows] == [
         ("api response time", "180 ms of 600", "p95 at most 500 ms of 6,000", "beyond noise")
     ]
+    assert [reasons[each.why - 1] for each in rows] == ["p95 above by chance once in 10,000"]
     page = Page(html.dumps(found))
     assert "Beside the predeploy baseline of run 20260920T100000Z-0a1b" in " ".join(page.text.split())
 
@@ -192,7 +193,7 @@ def test_what_a_journey_saw_is_text(tmp_path: Path, text: str) -> None:
     story.shown(WORKS.format("a"), measured)
     story.end()
     page = Page(source(tmp_path))
-    assert {tag for tag, _ in page.tags} <= ALLOWED | {"figure", "img", "figcaption"}
+    assert {tag for tag, _ in page.tags} <= ALLOWED | {"figure", "img", "figcaption", "ol"}
     assert not {name for _, attributes in page.tags for name in attributes if name.startswith("on")}
 
 

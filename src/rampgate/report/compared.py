@@ -20,16 +20,25 @@ _USERS, _VISITS = "web_vitals_", "journey_"
 _FROM_USERS = "users, as the deployment collects them"
 _P75 = 0.75
 _MOST = 40
+_BEYOND = "beyond noise"
 
 
 class Difference(NamedTuple):
-    """One number before and now: what of it, both with how many observations, and what that says."""
+    """One number before and now: both with how many observations, what that says, and which reason it has."""
 
     name: str
     before: str
     now: str
     difference: str
-    why: str
+    why: int
+
+
+class Differences(NamedTuple):
+    """All of them, those beyond noise first, with the run before and the reasons, numbered from 1."""
+
+    run: str
+    rows: list[Difference]
+    reasons: list[str]
 
 
 class Vitals(NamedTuple):
@@ -39,29 +48,27 @@ class Vitals(NamedTuple):
     rows: list[tuple[str, list[str]]]
 
 
-def differences(verdict: Verdict, records: Sequence[Record]) -> tuple[str, list[Difference]]:
-    """The run that this one is compared with, and every number that has a counterpart there."""
-    found, run = [], ""
+def differences(verdict: Verdict, records: Sequence[Record]) -> Differences:
+    """Every number that has a counterpart in the run that this one is compared with."""
+    found = Differences("", [], [])
     for measurement in _measurements(verdict, records):
         before = measurement.details.get("before")
-        if isinstance(before, dict):
-            run = run or clean(str(before.get("run", "")), 100)
-            found.append(_difference(measurement, before))
-    return run, found[:_MOST]
+        if isinstance(before, dict) and len(found.rows) < _MOST:
+            found = found._replace(run=found.run or clean(str(before.get("run", "")), 100))
+            found.rows.append(_difference(measurement, before, found.reasons))
+    found.rows.sort(key=lambda row: row.difference != _BEYOND)
+    return found
 
 
-def _difference(now: Measurement, before: Mapping[str, Any]) -> Difference:
-    value, n = before.get("value"), before.get("n")
+def _difference(now: Measurement, before: Mapping[str, Any], reasons: list[str]) -> Difference:
+    value, n, why = before.get("value"), before.get("n"), clean(str(before.get("why", "")), 200)
     known = isinstance(value, int | float) and not isinstance(value, bool)
     was = sentences.amount(now.metric, float(value or 0.0), now.unit) if known else "no value"
     of = f" of {n:,}" if isinstance(n, int) and n else ""
-    return Difference(
-        sentences.title(now, ""),
-        f"{was}{of}",
-        _now(now),
-        clean(str(before.get("difference", "")), 60),
-        clean(str(before.get("why", "")), 200),
-    )
+    reasons += [why] if why and why not in reasons else []
+    number = reasons.index(why) + 1 if why else 0
+    said = clean(str(before.get("difference", "")), 60)
+    return Difference(sentences.title(now, ""), f"{was}{of}", _now(now), said, number)
 
 
 def _now(seen: Measurement) -> str:

@@ -66,6 +66,11 @@ class Journey(NamedTuple):
     steps: list[Step]
     failure: Failure | None
 
+    @property
+    def broke(self) -> bool:
+        """Whether some step did not come to its end."""
+        return any(step.failed for step in self.steps)
+
 
 def section(verdict: Verdict, records: Sequence[Record]) -> list[Journey]:
     """What the journal has of journeys, those that failed first; [] of a run without any."""

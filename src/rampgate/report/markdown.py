@@ -75,7 +75,7 @@ def _journeys(verdict: Verdict) -> str:
 
 def _differences(verdict: Verdict) -> str:
     """Each number beside the baseline's; "" without any."""
-    run, found = compared.differences(verdict, verdict.records)
+    run, found, _ = compared.differences(verdict, verdict.records)
     rows = [_row(each.name, each.before, each.now, each.difference) for each in found]
     head = "| what | before | now | difference |\n|---|---|---|---|"
     more = "| … {} more are in report.html | | | |"
