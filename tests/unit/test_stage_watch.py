@@ -10,7 +10,7 @@ from tests.unit.test_run import started
 
 from rampgate.config.soak import Watched
 from rampgate.errors import EvidenceError, ProbeError
-from rampgate.evidence.journal import Journal
+from rampgate.evidence.journal import Journal, read
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
 from rampgate.stage.stage_watch import StageWatch
@@ -99,3 +99,19 @@ def test_a_watch_that_goes_on_is_waited_for(tmp_path: Path) -> None:
     watch = StageWatch(run)
     assert not watch.over()
     assert watch.measured(ERRORS) == [READ]
+
+
+def test_a_baseline_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
+    """What is only shown beside holds nothing."""
+    folder = tmp_path / "run-1"
+    folder.mkdir()
+    run = left(folder, {"code": 10}, "header", "observed", "end")
+    run.settings = run.settings.model_copy(update={"reports": tmp_path, "environment": "test"})
+    (tmp_path / "before").mkdir()
+    book = Journal(tmp_path / "before", "main-1", Redactor(), run.clock)
+    book.write("header", stage="predeploy", run="before", release={"environment": "test"})
+    with (tmp_path / "before" / "journal-main-1.jsonl").open("a", encoding="utf-8") as file:
+        file.write("torn\n{}\n")
+    assert StageWatch(run).measured(ERRORS) == [READ]
+    (note,) = (each["text"] for each in read(folder)[0] if each["type"] == "event")
+    assert note.startswith("nothing stands beside what the watch has read: ")

@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rampgate.config import soak, watch_pages, watch_policy
@@ -21,7 +20,6 @@ from rampgate.io.process import Process
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
-    from typing import TextIO
 
     from rampgate.config.plan import Plan, Planned
     from rampgate.config.settings import Settings
@@ -59,6 +57,8 @@ class Soak:
         command = [sys.executable, "-P", "-m", "rampgate.watch.within", f"{seconds:g}"]
         self._process = Process(command, environ, patience_s=_ENDS_WITHIN_S)
         self._interrupted = False
+        self._log = run.folder / LOG
+        self._log.touch(mode=0o600)
         self._write()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
@@ -81,22 +81,20 @@ class Soak:
 
     def _follow(self) -> None:
         """Keep what it says until it ends, and then how it ended."""
-        path = self._run.folder / LOG
-        path.touch(mode=0o600)
-        with path.open("w", encoding="utf-8") as log:
-            hear = partial(self._hear, log)
-            self._process.wait_for(math.inf, hear)
-            self._state["code"] = self._process.end(hear)
-        self._run.beside("")
+        self._process.wait_for(math.inf, self._hear)
+        self._state["code"] = self._process.end(self._hear)
         self._write()
+        self._run.beside("")
 
-    def _hear(self, log: TextIO, line: str) -> None:
-        with suppress(OSError):  # what it says is no evidence: that is in its journal
-            if line:
-                text = str(self._run.journal.clean(line))
+    def _hear(self, line: str) -> None:
+        """Keep and show a line. Where that fails the watch goes on: its evidence is in its journal."""
+        if not line:
+            return
+        with suppress(Exception):
+            text = str(self._run.journal.clean(line))
+            with self._log.open("a", encoding="utf-8") as log:
                 log.write(f"{text}\n")
-                pass_on(text, self._run)
-            log.flush()
+            pass_on(text, self._run)
 
     def _write(self) -> None:
         with suppress(OSError):  # whoever waits for it is then cut off

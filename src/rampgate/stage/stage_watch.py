@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rampgate.errors import ProbeError
+from rampgate.errors import EvidenceError, ProbeError
 from rampgate.evidence import baseline, journal
 from rampgate.evidence.before import beside
 from rampgate.model import formats
@@ -48,9 +48,18 @@ class StageWatch:
         self._wait()
         found = [Measurement.from_json(each) for each in self._observed()["measurements"]]
         if mine := [each for each in found if each.metric in watched.metrics]:
-            settings = self._run.settings
-            return beside(mine, baseline.newest(settings.reports, settings.environment), settings)
+            return beside(mine, self._baseline(), self._run.settings)
         raise ProbeError(f"the watch has read none of {', '.join(watched.metrics)}")
+
+    def _baseline(self) -> baseline.Baseline | None:
+        """What was measured before the deploy; where it cannot be read, a note says so: it is only shown."""
+        settings, run = self._run.settings, self._run
+        try:
+            return baseline.newest(settings.reports, settings.environment)
+        except EvidenceError as error:
+            text = f"nothing stands beside what the watch has read: {error}"
+            run.shared("no-baseline", lambda: run.journal.write("event", text=text))
+            return None
 
     def _wait(self) -> None:
         while not self.over():

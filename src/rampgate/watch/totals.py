@@ -61,7 +61,8 @@ class Totals:
         """One for each metric that was read; of what is counted by endpoint, one for each of these too."""
         found: list[Measurement] = []
         for name, watched in engine.metrics.items():
-            if counted := self.counted.get(name):
+            counted = self.counted.get(name, {})
+            if any(block.n for block in counted.values()):
                 found += _counted(watched.metric, counted)
             elif readings := self.values.get(name):
                 of = getattr(engine.entries[name], "of", "")
@@ -75,7 +76,7 @@ def _counted(metric: Metric, counted: dict[str, Block]) -> Iterator[Measurement]
     for key, block in counted.items():
         if endpoint := labels_of(key).get("endpoint"):
             endpoints[endpoint] = added(endpoints.get(endpoint, Block(0)), block)
-    for endpoint, block in sorted(endpoints.items()):
+    for endpoint, block in sorted((name, each) for name, each in endpoints.items() if each.n):
         yield _count(metric, block, {"endpoint": endpoint})
 
 
