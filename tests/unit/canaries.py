@@ -29,7 +29,13 @@ NAME = "home"
 """Fills in every field that must be there and holds no secret, so that what names another finds it."""
 NAMED = {"uri", "url", "dsn", "headers", "body", "command"}
 """Fields that hold secrets whatever they are about."""
-PLAIN = {"allow_writes": True, "login.body.email": "probe@example.test", "endpoints.method": "POST"}
+PLAIN = {
+    "allow_writes": True,
+    "login.body.email": "probe@example.test",
+    "endpoints.method": "POST",
+    "journeys.file": str(Path(__file__).parents[2] / "validation/extended/journeys.py"),
+    "journeys.function": "clinic",
+}
 """What is no secret, and must be so that the others may be there."""
 _APART = {"demo", "policy"}
 """What brings up a demo stays out of evidence; a policy is another file."""

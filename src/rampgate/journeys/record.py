@@ -35,6 +35,7 @@ class Visit:
     """One visit of a journey.
 
     Args:
+        visit: its number, from 1.
         outcome: ``failed``: the site did not do what the journey expects; ``error``: nothing can be said.
         why: in one line, "" when it passed.
         step: in which that was.
@@ -51,6 +52,7 @@ class Visit:
         trace: the same.
     """
 
+    visit: int = 0
     outcome: Result = "error"
     why: str = ""
     step: str = ""

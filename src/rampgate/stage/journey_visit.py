@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ProbeError
+from rampgate.evidence.once import BROWSER, alone
 from rampgate.io.browser_network import switches
 from rampgate.io.browser_tools import find_browser
 from rampgate.io.process import run
@@ -56,16 +57,16 @@ def visit(context: StageContext, journey: JourneySettings, number: int) -> Visit
     run_here = context.run
     folder = run_here.folder / FOLDER / journey.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    began = run_here.clock.now()
-    with _spec(context, journey, folder, f"visit-{number}") as spec:
+    with alone(run_here.folder / BROWSER), _spec(context, journey, folder, f"visit-{number}") as spec:
+        began = run_here.clock.now()
         made = _made(spec, run_here.journal)
-    made = replace(made, start=began, end=run_here.clock.now())
+    made = replace(made, visit=number, start=began, end=run_here.clock.now())
     made = _searched(made, folder, run_here.journal)
-    kept = {"visit": number, **run_here.journal.clean(made.to_json())}
+    kept = run_here.journal.clean(made.to_json())
     path = folder / f"visit-{number}.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    return Visit.from_json({key: value for key, value in kept.items() if key != "visit"})
+    return Visit.from_json(kept)
 
 
 @contextmanager

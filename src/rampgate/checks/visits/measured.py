@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rampgate.journeys.record import Step, Visit
 
 _P75 = 0.75
-_SHOWN = 3
+_SHOWN, _LINES = 3, 20
 Edges: TypeAlias = "Mapping[str, Collection[float]]"
 
 
@@ -43,9 +43,18 @@ def works(journey: JourneySettings, rounds: Sequence[Sequence[Visit]], folder: s
             "folder": folder,
             "made": len(visits),
             "failed": len(some),
-            "visits": [{**visit.to_json(), "console": [], "documents": [], "asked": {}} for visit in visits],
+            "visits": [_shown(visit) for visit in visits],
         },
     )
+
+
+def _shown(visit: Visit) -> dict[str, Any]:
+    """A visit as the report shows it; what its record has beside that lies in the run's folder."""
+    left_out: dict[str, Any] = {"documents": [], "asked": {}}
+    if visit.outcome == "passed":
+        return {**visit.to_json(), **left_out, "console": [], "failed_requests": {}}
+    failed = dict(list(visit.failed_requests.items())[:_LINES])
+    return {**visit.to_json(), **left_out, "console": visit.console[:_LINES], "failed_requests": failed}
 
 
 def where(visit: Visit) -> str:
