@@ -86,6 +86,8 @@ class VisitBrowser:
             self.context.add_init_script(vitals.INIT_SCRIPT)
             self._listen()
             self.page = self.context.new_page()
+            self._keep(self.page)  # before it goes anywhere
+            self.context.on("page", self._popup)
         except Error as error:
             raise ProbeError(f"the browser does not start: {error.message.splitlines()[0]}") from None
         return self
@@ -125,7 +127,6 @@ class VisitBrowser:
 
     def _listen(self) -> None:
         context = self.context
-        context.on("page", self._opened)
         context.on("dialog", self._dialog)
         context.on("console", self._console)
         context.on("weberror", lambda error: self._write(str(error.error)))
@@ -133,10 +134,12 @@ class VisitBrowser:
         context.on("response", self._response)
         context.on("requestfailed", self._request_failed)
 
-    def _opened(self, page: Page) -> None:
-        """A tab, the first or a popup, stays on the site."""
-        if len(self.context.pages) > 1:
-            self._report("note", text=f"a popup was opened: {place_of(page.url, self._spec.web) or 'empty'}")
+    def _popup(self, page: Page) -> None:
+        self._report("note", text=f"a popup was opened: {place_of(page.url, self._spec.web) or 'empty'}")
+        self._keep(page)
+
+    def _keep(self, page: Page) -> None:
+        """A tab stays on the site; a popup does so from the moment in which we hear of it."""
         page.on("crash", self._crash)
         page.on("download", self._download)
         with contextlib.suppress(_error()):  # it is closed already

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
 BINDING = "rampgateVital"
 """The function by which a page hands over an entry as it comes: a page that is left loses nothing."""
 INIT_SCRIPT = """(() => {
-  if (window.top !== window) { return; }
+  if (window.top !== window || !location.protocol.startsWith("http")) { return; }
+  const told = new Set();
   const tell = (entry) => {
     try {
       const place = { document: performance.timeOrigin, path: location.pathname };
-      window.rampgateVital({ ...place, ...entry })?.catch?.(() => {});
+      const telling = window.rampgateVital({ ...place, ...entry });
+      told.add(telling);
+      telling.catch(() => {}).finally(() => told.delete(telling));
     } catch { /* the page is being left */ }
   };
   const observers = [];
@@ -31,10 +34,15 @@ INIT_SCRIPT = """(() => {
   const interaction = (entry) => (
     { kind: entry.interactionId ? "interaction" : "event", value: entry.duration });
   observe("event", interaction, { durationThreshold: 16 });
-  Object.defineProperty(window, "rampgateFlush", { value: () => observers.forEach((flush) => flush()) });
+  const late = () => new Promise((resolve) => setTimeout(resolve, 250));
+  const flush = () => {
+    observers.forEach((each) => each());
+    return Promise.race([Promise.allSettled([...told]), late()]);
+  };
+  Object.defineProperty(window, "rampgateFlush", { value: flush });
 })();"""
 SETTLE = """() => new Promise((resolve) => {
-  const done = () => { window.rampgateFlush?.(); resolve(null); };
+  const done = async () => { await window.rampgateFlush?.(); resolve(null); };
   const late = setTimeout(done, 250);
   const drawn = () => setTimeout(() => { clearTimeout(late); done(); }, 20);
   requestAnimationFrame(() => requestAnimationFrame(drawn));
