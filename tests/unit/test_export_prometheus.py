@@ -143,7 +143,8 @@ def test_what_prometheus_cannot_judge_is_named(tmp_path: Path) -> None:
     metric = '[[metrics]]\nname = "error_rate"\npath = "/metrics"\nvalue = "errors"\n'
     written(tmp_path, rule + metric, policy=[])
     said = exported(tmp_path)
-    why = "not exported: errors: error_rate is no metric of Prometheus, but of json"
+    why = 'not exported: errors: error_rate is read by source = "json"; exported are '
+    why += 'metrics of source = "promql"'
     assert said.exit_code == 0
     assert f"rampgate: {why}" in said.stderr
     assert f"# {why}" in said.stdout
@@ -175,6 +176,49 @@ def test_a_number_that_is_no_series_is_compared_as_one(tmp_path: Path) -> None:
     metric = '[[metrics]]\nname = "database_connection_pool"\nsource = "promql"\nunit = "%"\n'
     written(tmp_path, f'{rule}{metric}value = "scalar(pool)"\n', policy=[])
     assert promtool("check", "rules", files(tmp_path)[0]).returncode == 0
+
+
+SCORE = '[watch.thresholds]\nscore = "user_feedback_score >= 3"\n'
+OF_SCORE = '[[metrics]]\nname = "user_feedback_score"\nsource = "promql"\nvalue = "s"\n'
+QUEUE = '[watch.thresholds]\nqueue = "queue < 10"\n[[metrics]]\nname = "queue"\nsource = "promql"\n'
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (QUEUE + 'value = "queue # of mails"', "1 of 1 rules exported"),
+        (QUEUE + 'value = "5"', "not exported: queue: its expression selects no series"),
+        (QUEUE + 'value = "vector(time())"', "not exported: queue: its expression selects no series"),
+        (QUEUE + """value = '{"a.b"}'""", "not exported: queue: found the name in a.b; accepted are letters"),
+        (QUEUE + """value = 's{"a.b"="c"}'""", 'not exported: queue: found the name in s{a.b="c"}'),
+        (SCORE + OF_SCORE + 'responses = "a or b"', "not tested: score: its responses are calculated"),
+        (SCORE + OF_SCORE + 'responses = "scalar(a)"', "not exported: score: its expression cannot be part"),
+        (QUEUE + 'value = "s"\nmax_age = "1.00005s"\ninterval = "0.12345s"', "1 of 1 rules exported"),
+    ],
+)
+def test_what_promtool_would_reject_is_exported_as_it_accepts_it_or_named(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    """Comments, no series, names in quotes, durations below a millisecond: what is written is accepted."""
+    written(tmp_path, text, policy=[])
+    rules, tests = tmp_path / "r.yml", tmp_path / "t.yml"
+    said = exported(tmp_path, "-o", str(rules), "--tests", str(tests))
+    assert says in said.stderr
+    for kind, file in (("check", rules), ("test", tests)):
+        done = promtool(kind, "rules", file)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_a_runbook_is_no_template(tmp_path: Path) -> None:
+    """What looks like one of Prometheus' stays the text that somebody wrote, and runs no query."""
+    rule = "{ expect = 'queue < 10', runbook = '{{ query', owner = 'a {{ $value }}' }"
+    written(tmp_path, QUEUE.replace('"queue < 10"', rule) + 'value = "q"', policy=[])
+    rules, tests = files(tmp_path)
+    assert promtool("check", "rules", rules).returncode == 0
+    assert promtool("test", "rules", tests).returncode == 0
+    assert '{{ "{{" }} query' in rules.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

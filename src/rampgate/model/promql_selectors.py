@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 _NAME = "__name__"
+_LABEL, _METRIC = re.compile("[a-zA-Z_][a-zA-Z0-9_]*"), re.compile("[a-zA-Z_:][a-zA-Z0-9_:]*")
 _KEEP_ONE = {"sum", "max", "min", "avg"}
 """Aggregations that leave a single series as it is."""
 
@@ -46,6 +47,13 @@ class Selector:
             name, rest = ("", "", ""), list(self.matchers)
         inside = ",".join(f"{label}{operator}{json.dumps(text)}" for label, operator, text in rest)
         return name[2] + (f"{{{inside}}}" if inside else "")
+
+    @property
+    def is_classic(self) -> bool:
+        """Whether its names are of the kind that needs no quotes, which every Prometheus understands."""
+        names = all(_LABEL.fullmatch(label) for label, _, _ in self.matchers)
+        exact = (text for label, operator, text in self.matchers if (label, operator) == (_NAME, "="))
+        return names and all(map(_METRIC.fullmatch, exact))
 
     def where(self, label: str, operator: str, text: str) -> Selector:
         """The same with one more matcher."""
@@ -95,7 +103,7 @@ def is_scalar(expression: str) -> bool:
     import promql_parser
 
     try:
-        promql_parser.parse(f"({expression}) > 0")
+        promql_parser.parse(f"({expression}\n) > 0")  # it may end with a comment
     except ValueError:
         return True
     return False

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+import promql_parser
 
 from rampgate.checks.sources.promql import PromQLQuery
 from rampgate.judging.grammar import plain
@@ -41,14 +45,14 @@ def export(settings: Settings, policy: WatchPolicy) -> Export:
     found: dict[str, Companion] = {}
     for each in rules:
         name = each.entry.name
-        found[name] = Companion(name, _needed(each.entry, rules), engine.schedules[name].max_age)
+        found[name] = Companion(name, _needed(each.entry, rules), _whole(engine.schedules[name].max_age))
     watch = settings.watch
     return Export(
         tuple(rules),
         found,
         tuple(left_out),
-        watch.interval,
-        max(watch.max_age, _ROUNDS * watch.interval),
+        _whole(watch.interval),
+        _whole(max(watch.max_age, _ROUNDS * watch.interval)),
         tuple(policy.monitoring.api_performance.latency_buckets),
     )
 
@@ -62,23 +66,50 @@ def _rule(rule: WatchRule, engine: Engine, settings: Settings, policy: WatchPoli
     threshold = rule.threshold
     entry, schedule = engine.entries[threshold.metric], engine.schedules[threshold.metric]
     if not isinstance(entry, PromQLQuery):
-        raise ValueError(f"{entry.name} is no metric of Prometheus, but of {entry.source}")  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004
+            f'{entry.name} is read by source = "{entry.source}"; exported are metrics of source = "promql"'
+        )
     counted = entry.counted
     operator, limit, edge = threshold.broken()[0], _limit(threshold, entry, policy.metrics[entry.name]), ""
     if counted and threshold.quantile is not None:
         operator, limit = ">", repr(threshold.allowed)
         edge = _edge(threshold, policy.monitoring.api_performance.latency_buckets)
-    return AlertingRule(
+    timing = engine.rules[rule.name].timing
+    found = AlertingRule(
         rule,
         entry,
-        engine.rules[rule.name].timing,
-        settings.watch.interval if schedule.slow else schedule.interval,
-        engine.metrics[entry.name].window_s,
+        replace(timing, duration=_whole(timing.duration), recovery=_whole(timing.recovery)),
+        _whole(settings.watch.interval if schedule.slow else schedule.interval),
+        _whole(engine.metrics[entry.name].window_s),
         operator,
         limit,
         edge,
         tested=is_test(rule, counted=counted),
     )
+    _refuse(found)
+    return found
+
+
+def _refuse(rule: AlertingRule) -> None:
+    """Export nothing that Prometheus 2.42 does not accept.
+
+    Raises:
+        ValueError: why it would not.
+    """
+    used = [each for text in rule.entry.expressions.values() for each in selectors(text)]
+    if not used:
+        raise ValueError("its expression selects no series")
+    if others := [str(each) for each in used if not each.is_classic]:
+        raise ValueError(f"found the name in {others[0]}; accepted are letters, digits, _ and :")
+    try:
+        promql_parser.parse(rule.expr)
+    except ValueError as error:
+        raise ValueError(f"its expression cannot be part of another: {error}") from None
+
+
+def _whole(seconds: float) -> float:
+    """Rounded up to milliseconds, the least that Prometheus knows."""
+    return math.ceil(round(seconds * 1000, 6)) / 1000
 
 
 def _limit(threshold: Threshold, entry: PromQLQuery, metric: Metric) -> str:

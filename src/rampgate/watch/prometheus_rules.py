@@ -60,7 +60,8 @@ class AlertingRule:
     def _value(self) -> str:
         entry = self.entry
         if entry.value is not None:
-            return f"vector({entry.value})" if is_scalar(entry.value) else f"({entry.value})"
+            text = f"({entry.value}\n)" if "#" in entry.value else f"({entry.value})"
+            return f"vector{text}" if is_scalar(entry.value) else text
         if entry.count is not None:
             return self._increase(entry.count)
         total = self._increase(entry.total or "")
@@ -115,7 +116,7 @@ class AlertingRule:
             "expr": self.expr,
             **{key: span(seconds) for key, seconds in timing.items() if seconds},
             "labels": self.labels,
-            "annotations": self.annotations,
+            "annotations": {name: _literal(text) for name, text in self.annotations.items()},
         }
 
 
@@ -191,10 +192,10 @@ class Export:
         return [each for each in self.rules if each.entry.name == metric]
 
     def _dead_man(self) -> dict[str, Any]:
-        limit = f"{self.dead_after:g}"
+        limit = self.dead_after
         return {
             "alert": DEAD_MAN,
-            "expr": f"time() - {HEARTBEAT} > {limit} or absent_over_time({HEARTBEAT}[{limit}s])",
+            "expr": f"time() - {HEARTBEAT} > {limit:g} or absent_over_time({HEARTBEAT}[{span(limit)}])",
             "labels": {"severity": Severity.WARNING.value},
             "annotations": self.dead_man_annotations,
         }
@@ -204,6 +205,11 @@ class Export:
         """For whoever is alerted."""
         lasting = formats.duration(self.dead_after)
         return {"summary": f"no round of rampgate watch for {lasting}: nobody watches the rollout"}
+
+
+def _literal(text: str) -> str:
+    """A text that Prometheus takes for a template, and is to leave as it is."""
+    return text.replace("{{", '{{ "{{" }}')
 
 
 def span(seconds: float) -> str:

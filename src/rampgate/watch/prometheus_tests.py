@@ -31,6 +31,8 @@ def untested(rule: AlertingRule, interval: float) -> str:
     """Why there are no rows of a rule; "" where there are."""
     if rule.entry.value is not None and plain(rule.entry.value) is None:
         return "its expression calculates, so that no samples follow from its limit"
+    if rule.rule.threshold.min_n and rule.entry.responses and plain(rule.entry.responses) is None:
+        return "its responses are calculated, so that no samples follow from how many are needed"
     if rule.entry.counted and rule.window % interval:
         return f"its window is no multiple of {span(interval)}"
     if not input_series(next(cases(rule, interval)), interval, {}):
