@@ -11,7 +11,7 @@ from rampgate.config.policy_files import Monitoring
 from rampgate.errors import ConfigurationError
 from rampgate.judging.judge import judge
 from rampgate.judging.threshold import parse
-from rampgate.model.measurement import Block
+from rampgate.model.measurement import Block, Measurement
 from rampgate.watch import asked
 from rampgate.watch.engine import Engine
 from rampgate.watch.finish import counts
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rampgate.checks.frame.source import MetricSettings
-    from rampgate.model.measurement import Measurement
 
 SLOW = SETTINGS.replace('unit = "%"', 'unit = "%"\ninterval = "1h"\nmax_age = "1h"')
 PROBE = """
@@ -351,3 +350,31 @@ def test_a_limit_that_no_bucket_ends_at_is_refused_by_the_first_reading(tmp_path
     world.counters = {"total": 5.0, "100.0": 5.0, "1000.0": 5.0}
     with pytest.raises(ConfigurationError, match=r"p95 < 500ms\): no bucket ends at 500 ms; .*: 100, 1000"):
         engine(world).round(1_000.0, world.position)
+
+
+def test_what_fires_names_the_endpoints_that_it_is_of(tmp_path: Path) -> None:
+    """The first question of whoever is on call: the worst three, with what they counted in the window."""
+    rule = 'errors = { expect = "error_rate > 5% for 30s", bad = true }\n[[metrics]]'
+    world = World(
+        tmp_path, SETTINGS.replace("[[metrics]]", rule, 1) + COUNTED + 'each = "all"\nendpoint = "at"\n'
+    )
+    failing, rounds = {"/a": 0, "/b": 40, "/c": 2, "/d": 3, "/e": 1}, [0]
+
+    def read(entry: MetricSettings) -> list[Measurement]:
+        if not entry.counted:
+            return [Measurement(entry.name, value=0.5)]
+        return [
+            Measurement(
+                entry.name,
+                labels={"endpoint": name},
+                details={"counters": {"total": {"": 100.0 * rounds[0]}, "failed": {"": failed * rounds[0]}}},
+            )
+            for name, failed in failing.items()
+        ]
+
+    world.read = read  # type: ignore[method-assign]
+    found = engine(world)
+    for number in range(3):
+        rounds[0] = number
+        found.round(1_000.0 + 30 * number, world.position)
+    assert found.rules["errors"].fired_value == "9.2 % of 1,000 (/b 80 of 200, /d 6 of 200, /c 4 of 200)"

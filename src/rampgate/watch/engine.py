@@ -177,7 +177,8 @@ class Engine:
         for rule in self._rules_of(name):
             if watched.increments:  # what fails at one moment may fail together: it is one block
                 rule.count(reduce(added, watched.increments.values()))
-            before = rule.read(reading, found.at, confirmed=watched.confirmed)
+            of = watched.worst(rule.rule.threshold.edge)
+            before = rule.read(reading, found.at, confirmed=watched.confirmed, of=of)
             self._note(rule, before, found)
         if watched.increments:
             found.counted[name] = dict(watched.increments)

@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 
 _MOST_LABELS = 1000
 """So many cohorts and endpoints are remembered; of more, those that are still there."""
+_WORST = 3
+"""So many endpoints are named."""
 _STRETCH = 1.5
 """Counts over more than so many windows say nothing of one."""
 _NOT_READ = "not read yet"
 _SECOND = "counters say something from their second reading on"
-FIRST = frozenset({_NOT_READ, _SECOND})
+_NONE = "nothing was counted yet"
+FIRST = frozenset({_NOT_READ, _SECOND, _NONE})
 """Why there is no reading as long as the first one is to come."""
 CHANGED = "not read since the change"
 """The same after a change of what is watched."""
@@ -175,7 +178,9 @@ class MetricWatch:
             window.forget(at)
         self.windows = {key: window for key, window in self.windows.items() if window.pieces}
         if self.metric.kind is not Kind.COUNT and not self.counted().n:
-            return f"nothing was counted in {formats.duration(self.window_s)}"
+            begun = min(window.pieces[0][0] for window in self.windows.values()) if self.windows else at
+            full = begun <= at - self.window_s
+            return f"nothing was counted in {formats.duration(self.window_s)}" if full else _NONE
         return ""
 
     def _remember(self, measurements: Sequence[Measurement]) -> None:
@@ -200,6 +205,20 @@ class MetricWatch:
     def counted(self) -> Block:
         """All that the window holds, of all cohorts and endpoints."""
         return reduce(added, (window.counted for window in self.windows.values()), Block(0))
+
+    def worst(self, edge: float | None) -> str:
+        """Which endpoints what is bad in the window is of: ``/a 18 of 70, /b 2 of 60``; "" of one alone.
+
+        Args:
+            edge: of a limit of times, None where failures are bad.
+        """
+        endpoints: dict[str, Block] = {}
+        for key, window in self.windows.items():
+            name = labels_of(key).get("endpoint", "")
+            endpoints[name] = added(endpoints.get(name, Block(0)), window.counted)
+        bad = [(block.beyond(edge), block.n, name) for name, block in endpoints.items() if block.beyond(edge)]
+        most = sorted(bad, reverse=True)[:_WORST] if len(endpoints) > 1 else []
+        return ", ".join(f"{name or 'others'} {k:,} of {n:,}" for k, n, name in most)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of what the next process needs."""

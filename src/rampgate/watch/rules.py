@@ -94,19 +94,20 @@ class RuleWatch:
             self.test.add(self._blocks, block.beyond(self.rule.threshold.edge), block.n)
             self._blocks += 1
 
-    def read(self, reading: Reading | None, at: float, *, confirmed: bool = False) -> Episode:
+    def read(self, reading: Reading | None, at: float, *, confirmed: bool = False, of: str = "") -> Episode:
         """Take one reading, None where there is none; the episode as it was before.
 
         Args:
             reading: of its metric.
             at: when it was due, seconds since the epoch.
             confirmed: whether a bad value was confirmed by further ones.
+            of: which endpoints a bad value is of, "" where that is not known.
         """
         before = self.episode
         bad = breaks = None if reading is None else broken(self.rule.threshold, reading)
         if reading:
             self.counted_from = self.counted_from or reading.at
-            self.value = shown(self.rule.threshold, reading)
+            self.value = shown(self.rule.threshold, reading) + (f" ({of})" if of and breaks else "")
             self.worst = reading if worse(self.rule.threshold, reading, self.worst) else self.worst
         if self.test is not None and bad is not None and not before.open:
             bad = self.test.fired_at is not None
