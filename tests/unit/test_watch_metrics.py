@@ -125,6 +125,17 @@ def test_what_was_counted_in_a_long_gap_is_of_no_window() -> None:
     assert found.reading == Reading(3630.0, counted=Block(1))
 
 
+def test_a_sample_that_is_seen_twice_is_not_a_time_without_failures() -> None:
+    """A source whose own time goes in steps longer than the window is no reading at all, not one of 0."""
+    found = watched(COUNT, window=3.0)
+    for second in range(20):
+        stepped = float(second // 5 * 5)
+        found.read(
+            [Measurement(COUNT.name, end=stepped, details={"counters": {"total": {"": 8.0 * second}}})], 0
+        )
+        assert found.reading is None
+
+
 def test_the_same_sample_twice_counts_once() -> None:
     """Where a source is read more often than it samples."""
     found = watched()

@@ -177,6 +177,8 @@ class MetricWatch:
         for window in self.windows.values():
             window.forget(at)
         self.windows = {key: window for key, window in self.windows.items() if window.pieces}
+        if not self.windows:  # the same sample as before, and nothing before that: no time has been counted
+            return _SECOND
         if self.metric.kind is not Kind.COUNT and not self.counted().n:
             begun = min(window.pieces[0][0] for window in self.windows.values()) if self.windows else at
             full = begun <= at - self.window_s

@@ -127,7 +127,8 @@ class Watch:
             ) from None
         self.source.begin(self.run)
         with self.remembered.transaction():
-            said = Message(f"the watch of {self._where} {how}", messages.moment(self.clock.now()))
+            where = messages.place(self.settings, position)
+            said = Message(f"the watch of {where} {how}", messages.moment(self.clock.now()))
             self.speaker.tell(said) if how else None
         self._flush()
 
