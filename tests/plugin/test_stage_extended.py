@@ -152,4 +152,7 @@ def test_without_an_endpoint_under_load_there_is_nothing_to_check(project: Proje
     """An empty plan holds, and says what is not configured."""
     ran = project.run("-m", "extended")
     assert ran.code == 5, "pytest's own: no test was executed"
-    assert (ran.verdict["verdict"], ran.verdict["not_configured"]) == ("hold", ["load", "soak"]), ran.told
+    assert (ran.verdict["verdict"], ran.verdict["not_configured"]) == (
+        "hold",
+        ["load", "journeys", "soak"],
+    ), ran.told

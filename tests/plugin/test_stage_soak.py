@@ -12,6 +12,8 @@ import pytest
 from tests.plugin.soaking import records, reporting, soaked
 from tests.unit.fakes import gone
 
+from rampgate.evidence.releases import judge_current
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
@@ -199,3 +201,17 @@ def test_an_interrupt_under_load_ends_load_and_watch(tmp_path: Path, reported: R
     assert observed["message"].endswith(" of 15 min were observed")
     ended = {each["process"].partition("-")[0] for each in records(project.latest, "end")}
     assert ended == {"main", "load", "watch"}
+
+
+def test_a_rehearsal_is_promoted_and_counts_for_no_release(tmp_path: Path, reported: Reporting) -> None:
+    """Its own verdict is that of its numbers; a release that requires the stage holds."""
+    more = '[version]\nexpected = "1.0.0"\nconnections = 4\n'
+    project = soaked(tmp_path, reported.url, "8s", more)
+    ran = project.run("-m", "extended", "--time-scale", "1.5")
+    assert ran.code == 0, ran.told
+    assert "PROMOTE  extended (rehearsal: time scale 1.5)" in ran.told
+    reports = project.folder / "reports"
+    (stage,) = judge_current(reports, ["extended"], time.time()).stages
+    assert (stage.decision.value, stage.reason) == ("hold", "a rehearsal: it decides nothing")
+    (stage,) = judge_current(reports, ["extended"], time.time(), rehearsals=True).stages
+    assert stage.decision.value == "promote"
