@@ -6,7 +6,10 @@ import pytest
 from tests.unit.report_runs import Story
 from tests.unit.test_report_html import ALLOWED, HOSTILE, Page, source
 
+from rampgate.checks.journeys import JourneySettings
+from rampgate.checks.visits.measured import works
 from rampgate.evidence import journal
+from rampgate.journeys.record import Visit
 from rampgate.judging import verdict
 from rampgate.model.measurement import Histogram, Measurement
 from rampgate.report import compared, html, journeys, markdown
@@ -103,6 +106,22 @@ def test_a_journey_that_failed_comes_first_with_its_last_failed_visit(tmp_path: 
         "Besides": ['a dialog stood in the way: "Sure?"'],
     }
     assert (second.name, second.failure) == ("clinic", None)
+
+
+def test_the_console_of_a_visit_that_failed_is_shown(tmp_path: Path) -> None:
+    """At most 20 lines, each cut: the report reads the journal, and not the files beside it."""
+    failed = Visit(outcome="failed", why=WHY, console=("x" * 500,) * 30, screenshot="visit-7.png")
+    journey = JourneySettings(name="clinic", file=tmp_path / "journeys.py")
+    story = Story(tmp_path, [WORKS.format("clinic")], stage="extended")
+    story.shown(WORKS.format("clinic"), works(journey, [[failed]], "journeys/clinic"))
+    story.end()
+    found = verdict.decide(*journal.read(tmp_path))
+    (seen,) = journeys.section(found, found.records)
+    assert seen.failure is not None
+    assert seen.failure.title.startswith("Visit 7 failed")
+    console = dict(seen.failure.lists)["Errors on the console"]
+    assert len(console) == 20
+    assert all(line.startswith("x" * 300) and len(line) < 400 for line in console)
 
 
 def test_a_step_is_counted_over_all_visits(tmp_path: Path) -> None:

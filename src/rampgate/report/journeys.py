@@ -24,6 +24,7 @@ _MOST = 20
 """Journeys, steps and lines that are shown."""
 _LONGEST = 300
 _FILE = re.compile(r"journeys/[\w.-]+/visit-\d+(?:\.png|-trace\.zip)")
+_NUMBER = re.compile(r"visit-(\d+)")
 _SECOND = 1000.0
 
 
@@ -91,7 +92,7 @@ def _journey(name: str, outcome: tuple[str, ...], seen: Seen) -> Journey:
     visits = [each for each in _list(measurement.details.get(VISITS)) if isinstance(each, dict)]
     failed = [each for each in visits if each.get("outcome") == "failed"]
     rounds = "1 round" if measurement.n == 1 else f"{measurement.n:,} rounds"
-    line = f"{rounds}, {len(visits):,} visits, {len(failed)} failed"
+    line = f"{rounds}, {len(visits):,} visit{'' if len(visits) == 1 else 's'}, {len(failed)} failed"
     folder = str(measurement.details.get("folder", ""))
     failure = _failure(failed[-1], folder, len(failed) - 1) if failed else None
     return Journey(clean(name, 100), outcome, line, list(_steps(visits))[:_MOST], failure)
@@ -120,8 +121,8 @@ def _steps(visits: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
 
 
 def _failure(visit: Mapping[str, Any], folder: str, others: int) -> Failure:
-    step, number = clean(str(visit.get("step") or ""), 100), visit.get("visit")
-    numbered = f"Visit {number}" if isinstance(number, int) else "A visit"
+    step, picture = clean(str(visit.get("step") or ""), 100), _file(folder, visit.get("screenshot"))
+    numbered = f"Visit {found[1]}" if (found := _NUMBER.search(picture)) else "A visit"
     title = f"{numbered} failed" + (
         f" in the step \N{LEFT DOUBLE QUOTATION MARK}{step}\N{RIGHT DOUBLE QUOTATION MARK}" if step else ""
     )
@@ -140,7 +141,7 @@ def _failure(visit: Mapping[str, Any], folder: str, others: int) -> Failure:
         title,
         clean(f"{visit.get('why', '')}{place}", 2 * _LONGEST),
         [(name, _bounded(lines)) for name, lines in lists if lines],
-        _file(folder, visit.get("screenshot")),
+        picture,
         _file(folder, visit.get("trace")),
     )
 
