@@ -23,7 +23,7 @@ from rampgate.judging.threshold import Aggregation, parse, validate
         ("eror_rate > 5%", True, None, "eror_rate is no known metric; accepted are error_rate,"),
         ("performance_scor < 5", True, None, "accepted are performance_score"),
         ("lcp_p75 > 3000", True, None, "lcp is no known metric; accepted are"),
-        ("xyzzy > 1", True, None, "accepted are abort_evidence, accounts_failed, alert_delivered,"),
+        ("xyzzy > 1", True, None, "accepted are those of docs/metrics.md, and what [[metrics]] declares"),
         ("error_rate > 5ms", True, None, "error_rate is not measured in ms; accepted is no unit or %"),
         ("api_response_time_p95 < 5%", False, None, "is not measured in %; accepted is no unit or ms or s"),
         ("up == 0%", True, None, "up is not measured in %; accepted is no unit"),

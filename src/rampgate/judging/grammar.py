@@ -128,7 +128,8 @@ def unknown(name: str, metrics: Mapping[str, Metric]) -> str:
     """The sentence about an unknown metric, with the nearest that are known."""
     known = [*metrics, *ALIASES]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"{name} is no known metric; accepted are {', '.join(near or sorted(known))}"
+    accepted = ", ".join(near) if near else "those of docs/metrics.md, and what [[metrics]] declares"
+    return f"{name} is no known metric; accepted are {accepted}"
 
 
 def _named(text: str, metrics: Mapping[str, Metric]) -> Subject:

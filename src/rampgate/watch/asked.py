@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rampgate.config import policy, watch_policy
+from rampgate.config.locate import source
 from rampgate.errors import ConfigurationError
 from rampgate.evidence.session import Setup
 from rampgate.watch import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from rampgate.config.settings import Settings
     from rampgate.config.watch_policy import WatchPolicy
@@ -81,8 +82,9 @@ def rules_of(settings: Settings, base: Path) -> WatchPolicy:
     """
     rules = watch_policy.build(settings, base)
     if not rules.rules:
+        where = settings.file if Path(settings.file).is_file() else source(None)
         raise ConfigurationError(
-            f"{settings.file}: nothing to watch: accepted are rules in policy files or watch.thresholds"
+            f"{where}: nothing to watch: accepted are rules in policy files or watch.thresholds"
         )
     return rules
 

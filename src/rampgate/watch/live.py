@@ -16,12 +16,22 @@ from rampgate.watch.messages import moment, place
 from rampgate.watch.metrics import FIRST
 
 if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
+
     from rampgate.model.redact import Redactor
     from rampgate.watch.rounds import Round
     from rampgate.watch.session import Watch
 
 _COLOURS = {State.OK: "green", State.FIRING: "red", State.PENDING: "yellow", State.RECOVERING: "yellow"}
+_ORDER = {
+    state: at for at, state in enumerate((State.FIRING, State.PENDING, State.RECOVERING, State.UNKNOWN))
+}
+"""In which rules stand in the table; those that are ok are the last."""
 _LONGEST = 300
+_WIDE = 120
+"""So many columns have room for the limits beside the names, which mostly say them."""
+_AROUND = 9
+"""Lines of a terminal that are no rule's: title, heading, frame, caption."""
 
 
 class Display:
@@ -82,7 +92,7 @@ class Display:
                 self.line(f"{moment(found.at)} {name} is not read: {trouble}")
         self._troubles = _troubles(watch)
         if self._live:
-            self._live.update(_table(watch, found), refresh=True)
+            self._live.update(table(watch, found, self._console.size), refresh=True)
         elif self._is_due(watch, found):
             self.line(f"{moment(found.at)} {_summary(watch)}")
 
@@ -121,12 +131,27 @@ def _summary(watch: Watch) -> str:
     return f"{where}: {watch.left}; {_stands(watch)}"
 
 
-def _table(watch: Watch, found: Round) -> Table:
+def table(watch: Watch, found: Round, size: ConsoleDimensions) -> Table:
+    """The rules as they stand, the worst first, and as many as there is room for.
+
+    Args:
+        watch: the watch.
+        found: its newest round.
+        size: of the terminal, columns and lines.
+    """
     where = place(watch.settings, watch.engine.position)
-    shown = Table(title=Text(f"{where}: {watch.left}"), title_justify="left")
-    for heading in ("rule", "limit", "value", "state", "since", "age"):
-        shown.add_column(heading)
-    for name, rule in watch.engine.rules.items():
+    shown = Table(title=Text(f"{where}: {watch.left}"), title_justify="left", caption_justify="left")
+    wide = size.width >= _WIDE
+    for heading in ("rule", *(["limit"] if wide else []), "value", "state", "since", "age"):
+        shown.add_column(heading, no_wrap=True, overflow="ellipsis")
+    rules = sorted(
+        watch.engine.rules.items(), key=lambda each: _ORDER.get(each[1].episode.state, len(_ORDER))
+    )
+    most = max(1, size.height - _AROUND - len(watch.engine.cohorts))
+    if rest := [rule.episode.state for _, rule in rules[most:]]:
+        states = ", ".join(f"{rest.count(state)} {state}" for state in State if state in rest)
+        shown.caption = Text(f"and {len(rest)} more: {states}")
+    for name, rule in rules[:most]:
         metric = watch.engine.metrics[rule.rule.threshold.metric]
         age = formats.duration(max(1.0, found.at - metric.reading.at)) if metric.reading else "-"
         value = rule.value if metric.reading else f"not read: {metric.trouble}"
@@ -134,7 +159,7 @@ def _table(watch: Watch, found: Round) -> Table:
         colour = _COLOURS.get(state, "default")
         shown.add_row(
             Text(clean(name, _LONGEST)),
-            Text(str(rule.rule.threshold)),
+            *([Text(str(rule.rule.threshold))] if wide else []),
             Text(clean(value, _LONGEST)),
             Text(state, colour),
             moment(rule.episode.since)[11:19] if rule.episode.since else "-",
@@ -143,5 +168,5 @@ def _table(watch: Watch, found: Round) -> Table:
     for name, comparison in watch.engine.cohorts.items():
         result = comparison.result
         sentence = Text(clean(result.sentence, _LONGEST))
-        shown.add_row(f"cohorts/{name}", "", sentence, result.finding, "-", "-")
+        shown.add_row(f"cohorts/{name}", *([""] if wide else []), sentence, result.finding, "-", "-")
     return shown
