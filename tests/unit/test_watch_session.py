@@ -13,6 +13,7 @@ from tests.unit.watching import COUNTED, SETTINGS, World, states
 from rampgate.errors import ConfigurationError, EvidenceError, RefusedError
 from rampgate.evidence import verdicts
 from rampgate.evidence.lock import measured_by, target_lock, watch_lock
+from rampgate.judging.next_steps import next_command
 from rampgate.judging.verdict import dumps
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision, Outcome
@@ -531,3 +532,17 @@ def test_a_watch_that_counts_nobody_with_the_feature_holds(
         world.rounds(watch, [KEPT] * 12)
         verdict = watch.end()
     assert verdict.decision is decision, verdict.reasons
+
+
+def test_a_starved_audit_is_undecided_and_asks_for_a_quieter_machine(tmp_path: Path) -> None:
+    """The score is the instrument's: nothing failed, and the next step says what helps."""
+    world = World(tmp_path)
+    world.read = lambda entry: [  # type: ignore[method-assign]
+        Measurement(entry.name, value=BAD, details={"doubt": "this machine was starved"})
+    ]
+    with world.watch() as watch:
+        world.rounds(watch, [BAD] * 11)
+        verdict = watch.end()
+    assert verdict.decision is Decision.HOLD
+    assert outcomes(verdict)["decides"] is Outcome.UNDECIDED
+    assert "on a quieter machine" in (next_command(verdict) or "")

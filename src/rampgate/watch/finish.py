@@ -13,7 +13,7 @@ from rampgate.judging.threshold import Aggregation, Polarity
 from rampgate.model import formats
 from rampgate.model.increments import added
 from rampgate.model.measurement import Block, Measurement
-from rampgate.outcome import Outcome, Severity
+from rampgate.outcome import Cause, Outcome, Severity
 from rampgate.watch.cohorts import TESTS, compared_in
 from rampgate.watch.cohorts import Finding as CohortFinding
 from rampgate.watch.messages import moment
@@ -206,18 +206,26 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         found = ending(watched, trouble, decided=metric in decided)
         if known and found.outcome is Outcome.ERROR:
             found = _DECIDED
-        _end(run, check_of(name), found, watched.kept_s)
+        doubtful = bool(trouble) and engine.metrics[metric].reading is not None and not watched.fired
+        if doubtful:
+            found = Ending(Outcome.UNDECIDED, f"decides nothing: {trouble}", watched.severity)
+        _end(run, check_of(name), found, watched.kept_s, cause=Cause.STARVED if doubtful else "")
     for name, comparison in engine.cohorts.items():
         _compared(run, name, comparison, engine.position.percentage)
+    found = _enough(engine, asked)
+    _end(run, OBSERVED, _DECIDED if known and engine.observed < _ENOUGH * asked else found, engine.observed)
+    _end(run, RELEASE, release, engine.observed)
+
+
+def _enough(engine: Engine, asked: float) -> Ending:
+    """Whether as much was observed as was asked for, and little could not be read."""
     missing = _ENOUGH * asked - engine.observed
     says = f"{formats.elapsed(engine.observed)} of {formats.duration(asked)} were observed"
     says += f": {trouble}" if missing > 0 and (trouble := engine.position.trouble) else ""
     holds = engine.time.holds
     says += f"; {holds}" if holds else ""
     enough = Outcome.PASSED if missing <= 0 and not holds else Outcome.UNDECIDED
-    found = _DECIDED if known and missing > 0 else Ending(enough, says, Severity.WARNING)
-    _end(run, OBSERVED, found, engine.observed)
-    _end(run, RELEASE, release, engine.observed)
+    return Ending(enough, says, Severity.WARNING)
 
 
 def cohorts_of(name: str) -> str:
@@ -257,7 +265,7 @@ def _show(run: Run, check: str, seen: Measurement) -> None:
     run.journal.write("measurement", check=check, measurement=seen.to_json(), shown=True)
 
 
-def _end(run: Run, check: str, found: Ending, seconds: float) -> None:
+def _end(run: Run, check: str, found: Ending, seconds: float, cause: str = "") -> None:
     run.journal.write(
         "check",
         check=check,
@@ -265,4 +273,5 @@ def _end(run: Run, check: str, found: Ending, seconds: float) -> None:
         message=found.message,
         severity=found.severity.value,
         seconds=round(seconds, 3),
+        **({"cause": cause} if cause else {}),
     )
