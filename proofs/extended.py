@@ -78,7 +78,7 @@ FAULTS = (
     Case("cache hit rate of 40 %", switch("api", cache_never_hit={"share": 0.6}), r"cache_hit_rate"),
     Case("frozen metrics", switch("api", metrics_frozen={}), r"newest sample|stands still|not read"),
     Case("flag service late", switch("api", flags_slow={"ms": 6000}), r"journey.*(virtuali[sz]ed|patients)"),
-    Case("sign-out that ends nothing", switch("api", sign_out_broken={}), r"journey.*sign.?out"),
+    Case("sign-out that ends nothing", switch("api", sign_out_broken={}), r"journey.*old session"),
 )
 CASES = (*FAULTS, *(Case(f"healthy {number}", nothing) for number in range(1, HEALTHY + 1)))
 
