@@ -59,6 +59,15 @@ def test_the_budget_of_false_failures_is_shared(tmp_path: Path) -> None:
     assert setup(tmp_path, tests=0).alpha_fail == pytest.approx(9e-4)
 
 
+@pytest.mark.parametrize(("stage", "children"), [("extended", 2), ("predeploy", 1), ("immediate", 0)])
+def test_the_parts_of_a_stage_share_one_budget(tmp_path: Path, stage: str, children: int) -> None:
+    """A stage, the load and the watch within it fail a healthy deployment once in 1,000 runs together."""
+    parts = [replace(setup(tmp_path), stage=stage)]
+    parts += [replace(setup(tmp_path), stage=kind, within=stage) for kind in ("load", "watch")[:children]]
+    assert sum(part.false_fail for part in parts) == pytest.approx(1e-3)
+    assert parts[-1].alpha_fail < parts[-1].false_fail
+
+
 def test_tests_that_may_end_the_run_have_half_of_the_budget(tmp_path: Path) -> None:
     """The header says both chances, and only where there are such tests."""
     made = replace(setup(tmp_path, tests=20), abort_tests=2)

@@ -13,6 +13,8 @@ FALSE_FAIL_PER_RUN = 1e-3
 """A healthy run fails by chance at most this often, over all its tests of chance together."""
 FALSE_FAIL_OF_OWN = 1e-4
 """The part of it that is kept for a user's own checks."""
+PARTS = {"extended": 3, "predeploy": 2}
+"""Stages of several processes with plans of their own: the stage, its load, its watch. Each has its share."""
 FALSE_PASS_PER_CHECK = 1e-3
 """A bad deployment passes the very check that it violates at most this often; not split."""
 

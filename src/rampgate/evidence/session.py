@@ -15,7 +15,7 @@ from rampgate.clock import Clock, SystemClock
 from rampgate.config import plan, policy_files
 from rampgate.errors import EvidenceError, RampgateError, RefusedError
 from rampgate.evidence import journal, verdicts
-from rampgate.evidence.chance import FALSE_FAIL_OF_OWN, FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK
+from rampgate.evidence.chance import FALSE_FAIL_OF_OWN, FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK, PARTS
 from rampgate.evidence.run import Run
 from rampgate.judging.invocations import about
 from rampgate.model.redact import Redactor, argument_secrets
@@ -74,18 +74,21 @@ class Setup:
     rules: Sequence[Mapping[str, object]] = ()
 
     @property
+    def false_fail(self) -> float:
+        """The chance that this part of an invocation may fail a healthy deployment."""
+        return FALSE_FAIL_PER_RUN / PARTS.get(self.within or self.stage, 1)
+
+    @property
     def alpha_fail(self) -> float:
         """The chance that one test, of those that do not end the run, may fail a healthy deployment."""
         # Under load there are no checks of a user's own.
-        planned = FALSE_FAIL_PER_RUN - (
-            0.0 if self.abort_tests or self.stage == "load" else FALSE_FAIL_OF_OWN
-        )
+        planned = self.false_fail - (0.0 if self.abort_tests or self.stage == "load" else FALSE_FAIL_OF_OWN)
         return planned / (2 if self.abort_tests else 1) / max(1, self.tests)
 
     @property
     def alpha_abort(self) -> float:
         """The chance that one of the tests that may end the run early does so on a healthy deployment."""
-        return FALSE_FAIL_PER_RUN / 2 / max(1, self.abort_tests)
+        return self.false_fail / 2 / max(1, self.abort_tests)
 
 
 def name_run(environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> str:
@@ -252,7 +255,7 @@ def _write_header(run: Run, setup: Setup) -> None:
         require=settings.stage(setup.stage).require,
         budget_s=settings.stage(setup.stage).budget,
         chance={
-            "false_fail_per_run": FALSE_FAIL_PER_RUN,
+            "false_fail_per_run": setup.false_fail,
             "tests": setup.tests,
             "alpha_fail": setup.alpha_fail,
             "alpha_pass": FALSE_PASS_PER_CHECK,
