@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from rampgate.config.settings import Settings
 
+FULL_S = 1800.0
+"""A watch that is to observe less is a rehearsal: it decides nothing for a release."""
 _METRICS = {
     "soak_performance": ("api_response_time", "web_vitals_", "lighthouse_"),
     "soak_errors": ("error_rate",),
@@ -40,6 +44,28 @@ def subjects(settings: Settings) -> dict[str, dict[str, Watched]]:
     }
     required = settings.soak.required
     return {subject: {"": Watched(own, required)} if own else {} for subject, own in found.items()}
+
+
+def is_short(settings: Settings) -> bool:
+    """Whether the stage watches for less time than it should: a rehearsal, which decides nothing."""
+    return settings.soak.duration < FULL_S and any(map(bool, subjects(settings).values()))
+
+
+def without_a_rule(settings: Settings, ruled: Collection[str]) -> list[str]:
+    """A sentence for each subject that no rule judges, though it is not made to show only.
+
+    Args:
+        settings: have [[metrics]].
+        ruled: names of the metrics that the rules are about.
+    """
+    shown = {entry.name for entry in settings.table("metrics") if entry.show_only}
+    asked = (each[""].metrics for each in subjects(settings).values() if each)
+    return [
+        f"{settings.file}: no rule names {' or '.join(metrics)}, which the stage is to watch; accepted is "
+        "one in a policy file or under watch.thresholds, or show_only = true at the metric"
+        for metrics in asked
+        if not set(metrics) & set(ruled) and not set(metrics) <= shown
+    ]
 
 
 def seconds(settings: Settings, *, loaded: bool) -> float:

@@ -163,7 +163,9 @@ def refuse_impossible(settings: Settings, base: Path, *, loaded: bool, by_path: 
         ConfigurationError: every problem.
     """
     watch_pages.audited(settings, base, by_path=by_path)
-    watch_policy.build(settings, base)
+    rules = watch_policy.build(settings, base).rules
+    if problems := soak.without_a_rule(settings, {rule.threshold.metric for rule in rules}):
+        raise ConfigurationError(problems)
     seconds, budget = soak.seconds(settings, loaded=loaded), settings.stage("extended").budget
     if seconds >= budget:
         own = " and load.extended.duration" if loaded else ""

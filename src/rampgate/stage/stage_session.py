@@ -16,6 +16,7 @@ from rampgate import demo
 from rampgate.checks.flags import refuse_short
 from rampgate.config import plan, policy, rehearsal
 from rampgate.config.loading import load
+from rampgate.config.soak import is_short
 from rampgate.errors import CutOffError, EvidenceError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
 from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
@@ -231,7 +232,7 @@ def prepare(
         invocation=invocation,
         steps=steps,
         notes=[*source.get("notes", ()), *_of_the_watch(stage, settings)],
-        rehearsal=settings.latency.rehearsal and asks_so(planned.subjects),
+        rehearsal=_is_short(stage, settings, planned),
         time_scale=time_scale,
     )
     return StageSession(setup, source)
@@ -250,6 +251,12 @@ def _refuse_impossible(
         refuse_short(settings.flags, FALSE_FAIL_PER_RUN)
     if soak.planned(planned):
         soak.refuse_impossible(settings, base, loaded="load" in planned.subjects, by_path=by_path)
+
+
+def _is_short(stage: str, settings: Settings, planned: plan.Plan) -> bool:
+    """Whether the stage takes less time for something than it should."""
+    asks = settings.latency.rehearsal and asks_so(planned.subjects)
+    return asks or (stage == "extended" and is_short(settings))
 
 
 def _of_the_watch(stage: str, settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.config import locate, watch_pages
 from rampgate.config.loading import load
+from rampgate.config.soak import FULL_S
 from rampgate.config.watch_settings import ALERT
 from rampgate.errors import EvidenceError, ExitCode
 from rampgate.evidence.lock import watch_lock
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.model.redact import Redactor
 
-USUAL_S = 1800.0
-"""A watch that is to observe less is a rehearsal: it decides nothing for a release."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
 
 
@@ -92,7 +91,7 @@ def run(settings: Settings, redactor: Redactor, base: Path, options: Options) ->
     """
     reader = Reader(settings)
     words = command_of(settings, options.on_critical)
-    short = 0 < options.seconds < USUAL_S
+    short = 0 < options.seconds < FULL_S
     asked = Asked(options.seconds, options.once, words, invocation(), options.notes, rehearsal=short)
     display = Display(redactor)
     with watch_lock(settings, state.file_of(settings)), interruptible(), closing(reader):

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rampgate.config import rehearsal, watch_pages
+from rampgate.config import rehearsal, soak, watch_pages
 from rampgate.config.loading import load
 from rampgate.errors import EvidenceError, ExitCode, RampgateError
 from rampgate.evidence import session
@@ -79,6 +79,7 @@ def _main(seconds: float, environ: Mapping[str, str]) -> int:
     asked = Asked(
         seconds,
         invocation=session.invocation(),
+        rehearsal=soak.is_short(settings),
         time_scale=scale,
         within=within,
         file=settings.reports.resolve() / run_id / _FILE,
