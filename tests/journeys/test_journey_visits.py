@@ -245,6 +245,26 @@ def test_what_a_journey_prints_is_no_evidence(site: Site) -> None:
     assert (made.outcome, made.why, made.step) == ("failed", "wrong", "list")
 
 
+@pytest.mark.parametrize("ends", ["return", "raise ValueError", "time.sleep(1)"])
+def test_a_process_that_a_journey_forks_reports_nothing(site: Site, ends: str) -> None:
+    """Whether it returns, raises or goes on with the steps: the visit is what its own process has made."""
+    made = site.visit(
+        f"""    import os, time
+    with journey.step("home"):
+        page.goto("/")
+    child = os.fork()
+    if child == 0:
+        {ends}
+    with journey.step("list"):
+        if child:
+            os.waitpid(child, 0)
+            raise AssertionError("wrong")
+"""
+    )
+    assert (made.outcome, made.why, made.step) == ("failed", "wrong", "list")
+    assert [each.name for each in made.steps] == ["home", "list"]
+
+
 def test_a_journey_may_answer_a_dialog_itself(site: Site) -> None:
     """Where the page has a listener of the journey's own, nothing stands in the way."""
     made = site.visit(

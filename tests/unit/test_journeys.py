@@ -74,6 +74,23 @@ def test_a_record_is_read_event_by_event() -> None:
     assert Visit.from_json(whole.to_json()) == whole
 
 
+def test_a_visit_ends_once_and_passes_with_its_steps() -> None:
+    """What is written after the end counts for nothing; beside a step that broke, or never ended, none passes."""
+    steps = [{"event": "step", "name": "buy", "still": False}]
+    stepped = {"event": "stepped", "name": "buy", "ms": 1.0, "ok": True}
+    end = {"event": "end", "why": "", "step": "", "place": ""}
+    passed, failed = {**end, "outcome": "passed"}, {**end, "outcome": "failed", "why": "no"}
+    assert read([*steps, {**stepped, "ok": False}, failed, stepped, passed]).outcome == "failed"
+    assert read([*steps, stepped, passed, failed]).outcome == "passed"
+    for events in ([*steps, passed], [*steps, {**stepped, "ok": False}, passed]):
+        made = read(events)
+        assert (made.outcome, made.step, "'buy' has not come to its end" in made.why) == (
+            "error",
+            "buy",
+            True,
+        )
+
+
 def test_vitals_are_those_of_the_browser() -> None:
     """The last paint, the longest interaction, and the largest burst of shifts that no input brought."""
 

@@ -32,12 +32,15 @@ _CLOCKS = ("time", "monotonic", "perf_counter", "sleep")
 class Reporter:
     """Writes events to a descriptor of its own: what the journey prints goes elsewhere.
 
+    Only the process that makes the visit writes; one that the journey forks is none.
+
     Args:
         mark: with which each line begins.
     """
 
     def __init__(self, mark: str) -> None:
         self._mark = mark
+        self._process = os.getpid()
         self._file = os.dup(1)
         os.dup2(2, 1)
         self._lock = threading.Lock()
@@ -45,6 +48,8 @@ class Reporter:
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Write one event."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             if not self._over:
                 line = json.dumps({"event": event, **fields})
@@ -117,7 +122,7 @@ def _visit(spec: Spec, report: Reporter, clocks: dict[str, Any]) -> None:
         journey = Journey(browser.page, spec.web, spec.values, account, watcher)
         timer = _end_after(spec.timeout_s, lambda: _hanging(report, watcher, spec.timeout_s))
         try:
-            returned = function(journey)
+            returned = _called(function, journey)
             why = _judged(returned, watcher, browser, clocks)
         except BaseException as error:  # noqa: BLE001  # sys.exit among them
             why = reason(error, spec.file, browser_up=browser.up)
@@ -134,6 +139,16 @@ def _visit(spec: Spec, report: Reporter, clocks: dict[str, Any]) -> None:
         if not browser.up:
             why = reason(ProbeError(""), spec.file, browser_up=False)
         report.end(why, step)
+
+
+def _called(function: Callable[[Journey], object], journey: Journey) -> object:
+    """What the journey returns; a process that it forked ends here, for the browser is not its own."""
+    process = os.getpid()
+    try:
+        return function(journey)
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
 
 
 def _keep(report: Reporter, browser: VisitBrowser, watcher: Watcher, keeper: Keeper, *, passed: bool) -> None:

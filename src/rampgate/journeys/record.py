@@ -86,7 +86,7 @@ class Visit:
 
 
 def read(events: Iterable[Mapping[str, Any]]) -> Visit:
-    """The visit that a process reported, event by event; without its last event it is an error.
+    """The visit that a process reported, event by event up to its end; without that it is an error.
 
     Args:
         events: in order, each with its kind under ``event``.
@@ -95,8 +95,14 @@ def read(events: Iterable[Mapping[str, Any]]) -> Visit:
     for event in events:
         if reader := _READERS.get(str(event.get("event"))):
             visit = reader(visit, event)
+        if event.get("event") == "end":
+            break
+    broken = next((step.name for step in visit.steps if not step.ok), "")
+    if visit.outcome == "passed" and broken:
+        why = f"the journey is over, and step {broken!r} has not come to its end"
+        visit = replace(visit, outcome="error", why=why)
     if visit.outcome != "passed" and not visit.step:
-        visit = replace(visit, step=next((step.name for step in visit.steps if not step.ok), ""))
+        visit = replace(visit, step=broken)
     return visit
 
 

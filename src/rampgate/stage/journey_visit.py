@@ -137,7 +137,7 @@ def _made(spec: Spec, journal: Journal) -> Visit:
         if event["event"] == "session":
             journal.learn(*session_secrets(event["values"], event["values"]))
     made = read(events)
-    if not events or events[-1]["event"] != "end":
+    if not any(event["event"] == "end" for event in events):
         words = " ".join(err.split())[-_LAST_WORDS:]
         why = f"{how}, and reported no end{f'; its last words: {words}' if words else ''}"
         # What the session carries that it had then is not known: nothing that a page wrote is kept.
