@@ -75,8 +75,8 @@ def test_a_record_is_read_event_by_event() -> None:
 
 
 def test_a_visit_ends_once_and_passes_with_its_steps() -> None:
-    """What is written after the end counts for nothing; beside a step that broke, or never ended, none passes."""
-    steps = [{"event": "step", "name": "buy", "still": False}]
+    """What comes after the end counts for nothing; beside a step that broke, or never ended, none passes."""
+    steps: list[dict[str, Any]] = [{"event": "step", "name": "buy", "still": False}]
     stepped = {"event": "stepped", "name": "buy", "ms": 1.0, "ok": True}
     end = {"event": "end", "why": "", "step": "", "place": ""}
     passed, failed = {**end, "outcome": "passed"}, {**end, "outcome": "failed", "why": "no"}
