@@ -104,7 +104,7 @@ def _needs_a_browser() -> None:
 
 
 @contextmanager
-def _served() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+def _served(host: str = "127.0.0.1") -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
     asked: list[tuple[str, dict[str, str]]] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -123,7 +123,7 @@ def _served() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
         else:
             send(handler, 200, PAGES.get(path, "ok"))
 
-    with serving(answer) as url:
+    with serving(answer, host) as url:
         yield url, asked
 
 
@@ -366,6 +366,41 @@ def test_requests_of_the_site_that_fail_are_counted(site: Site) -> None:
     made = site.visit('    with journey.step("home"):\n        page.goto("/broken")\n')
     assert (made.outcome, made.failed_requests) == ("passed", {"GET /gone.js": ("HTTP 503",)})
     assert made.console == ()
+
+
+ASKED = {
+    "get": 'page.request.get("{}")',
+    "post": 'page.context.request.post("{}", data="x")',
+    "context": 'page.context.browser.new_context().request.fetch("{}")',
+    "route": """page.route("**/list", lambda route: found.append(route.fetch(url="{}")))""",
+}
+
+
+@pytest.mark.parametrize("how", ASKED)
+def test_page_request_stays_on_allowed_hosts(site: Site, how: str) -> None:
+    """Whatever sends it, nothing reaches another host; a redirect that leads there is the answer."""
+    with _served("127.0.0.2") as (other, asked):
+        hosts = {"allowed_hosts": ["127.0.0.1"]}
+        line = ASKED[how].format(f"{other}/elsewhere")
+        leaves = 'page.goto("/list", timeout=2000)' if how == "route" else "pass"
+        made = site.visit(step("found = []", HOME_PAGE, line, leaves), settings=hosts)
+        assert made.outcome != "passed"
+        assert how == "route" or "which is not allowed; allowed_hosts: 127.0.0.1" in made.why
+        assert not asked
+
+
+def test_what_page_request_asks_counts(site: Site) -> None:
+    """Of the site, redirects within it included; one that leads elsewhere is the answer."""
+    made = site.visit(
+        step(
+            'assert page.request.get("/away").status == 302',
+            'assert page.request.post("/form", form={"a": "b"}).url == journey.web + "/list"',
+            'assert page.request.fetch("/api/down").status == 503',
+        )
+    )
+    assert (made.outcome, made.why) == ("passed", "")
+    assert made.asked == {"GET /away": 1, "POST /form": 1, "GET /list": 1, "GET /api/down": 1}
+    assert made.failed_requests == {"GET /api/down": ("HTTP 503",)}
 
 
 def test_what_moves_right_after_a_click_counts(site: Site) -> None:

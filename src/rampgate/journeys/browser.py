@@ -12,7 +12,7 @@ from rampgate.errors import ProbeError
 from rampgate.io.browser_tab import TabRules
 from rampgate.io.http import RUN_HEADER, site_of
 from rampgate.io.page_load import place_of
-from rampgate.journeys import vitals
+from rampgate.journeys import api_requests, vitals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +85,7 @@ class VisitBrowser:
             self.context.expose_function(vitals.BINDING, self._measured)
             self.context.add_init_script(vitals.INIT_SCRIPT)
             self._listen()
+            api_requests.keep(spec, self)
             self.page = self.context.new_page()
             self._keep(self.page)  # before it goes anywhere
             self.context.on("page", self._popup)
@@ -130,7 +131,7 @@ class VisitBrowser:
         context.on("dialog", self._dialog)
         context.on("console", self._console)
         context.on("weberror", lambda error: self._write(str(error.error)))
-        context.on("request", self._request)
+        context.on("request", lambda request: self.asked(request.method, request.url))
         context.on("response", self._response)
         context.on("requestfailed", self._request_failed)
 
@@ -183,24 +184,27 @@ class VisitBrowser:
             self._lines.append(text)
             self._report("console", text=" ".join(text.split())[:_TEXT])
 
-    def _place(self, request: Request) -> str:
+    def _place(self, method: str, url: str) -> str:
         """Method and path of a request to the site itself, "" of any other."""
-        if site_of(request.url) not in self._own:
-            return ""
-        return f"{request.method} {urlsplit(request.url).path[:_TEXT]}"
+        return f"{method} {urlsplit(url).path[:_TEXT]}" if site_of(url) in self._own else ""
 
-    def _request(self, request: Request) -> None:
-        if place := self._place(request):
+    def asked(self, method: str, url: str) -> None:
+        """Count a request, where it is one to the site itself."""
+        if place := self._place(method, url):
             self.requests += 1
             self._report("asked", place=place)
 
+    def answered(self, method: str, url: str, status: int) -> None:
+        """The same of one that was answered, where that says HTTP 5xx."""
+        place = self._place(method, url)
+        if place and status >= _SERVER_ERROR:
+            self._report("request_failed", place=place, why=f"HTTP {status}")
+
     def _response(self, response: Response) -> None:
-        place = self._place(response.request)
-        if place and response.status >= _SERVER_ERROR:
-            self._report("request_failed", place=place, why=f"HTTP {response.status}")
+        self.answered(response.request.method, response.url, response.status)
 
     def _request_failed(self, request: Request) -> None:
-        place, why = self._place(request), request.failure or "failed"
+        place, why = self._place(request.method, request.url), request.failure or "failed"
         if place and why != _GIVEN_UP:  # the page itself did not want it any more
             self._report("request_failed", place=place, why=f"no answer ({why[:_TEXT]})")
 

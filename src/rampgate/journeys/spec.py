@@ -19,6 +19,7 @@ class Spec:
         mark: with which each line of the visit's record begins; a line without it is the journey's own.
         web: address of the site.
         own: addresses whose requests count as the site's own: of the web server and of the API.
+        allowed: hosts that the journey may ask by ``page.request``.
         run_id: sent with every request.
         timeout_s: of the visit, from a browser that is up.
         folder: where a picture, or a trace, of a visit that failed is written.
@@ -38,6 +39,7 @@ class Spec:
     mark: str
     web: str
     own: Sequence[str]
+    allowed: Sequence[str]
     run_id: str
     timeout_s: float
     folder: str

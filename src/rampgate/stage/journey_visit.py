@@ -88,6 +88,7 @@ def _spec(context: StageContext, journey: JourneySettings, folder: Path, name: s
             mark=f"{secrets.token_hex(8)} ",
             web=own[0],
             own=own,
+            allowed=context.guard.allowed,
             run_id=context.run.id,
             timeout_s=journey.timeout,
             folder=str(folder),
