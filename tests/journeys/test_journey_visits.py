@@ -441,6 +441,28 @@ def test_no_secret_of_a_visit_is_kept(site: Site, content: str) -> None:
     assert not list(site.kept.glob("*.zip"))
 
 
+@pytest.mark.parametrize("ends", ["time.sleep(100)", "os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_no_session_of_a_step_that_is_cut_off_is_kept(site: Site, ends: str) -> None:
+    """It signs in and never ends: what the session carries is not known, so that no page's words are kept."""
+    site.content = "full"
+    made = site.visit(
+        f"""    import os, time
+    with journey.step("sign in"):{SIGN_IN}
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_title("List")
+        page.evaluate("setTimeout(() => alert('{TOKEN}'))")
+        page.wait_for_timeout(300)
+        {ends}
+""",
+        timeout="8s",
+    )
+    assert (made.outcome, made.step) == ("failed" if "sleep" in ends else "error", "sign in")
+    assert made.asked["GET /list"] == 1
+    assert (made.console, made.notes) == ((), ())
+    for path in site.kept.parents[1].rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+
+
 def test_a_trace_without_a_secret_is_kept(site: Site) -> None:
     """With page_content = "full", of a visit that failed."""
     site.content = "full"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _QUIET_MS = 500
 """How long a page may go on after the last step."""
 _KEEPING_S = 30.0
+_UNREAD = "its page did not answer any more; why the visit ended is left out, for it may quote its session"
 _CLOCKS = ("time", "monotonic", "perf_counter", "sleep")
 
 
@@ -71,6 +72,7 @@ class Watcher:
         self.account_used = False
         self.running = ""
         self.steps = 0
+        self.session_read = False
         self.broken: tuple[str, BaseException] | None = None
 
     def begun(self, name: str, *, still: bool) -> None:
@@ -134,11 +136,16 @@ def _visit(spec: Spec, report: Reporter, clocks: dict[str, Any]) -> None:
         if browser.in_the_way and why.outcome != "error":
             more = f"; {why.why}" if why.why else ""
             why = Reason("failed", f"{browser.in_the_way[0]}{more}", why.place)
-        _end_after(_KEEPING_S, lambda: report.end(why, step))
+        _end_after(_KEEPING_S, lambda: report.end(_without_session(why, watcher), step))
         _keep(report, browser, watcher, keeper, passed=why.outcome == "passed")
         if not browser.up:
             why = reason(ProbeError(""), spec.file, browser_up=False)
         report.end(why, step)
+
+
+def _without_session(why: Reason, watcher: Watcher) -> Reason:
+    """A reason as it may be kept: what the journey says is, once it is known what its session carries."""
+    return why if watcher.session_read else why._replace(why=_UNREAD)
 
 
 def _called(function: Callable[[Journey], object], journey: Journey) -> object:
@@ -158,7 +165,8 @@ def _keep(report: Reporter, browser: VisitBrowser, watcher: Watcher, keeper: Kee
             browser.page.wait_for_timeout(_QUIET_MS)
         browser.settle()
         watcher.shifts()
-    report("session", values=browser.session())
+    report("session", values=browser.session(), last=browser.up)
+    watcher.session_read = True
     if not passed:
         keeper.picture()
     keeper.end(passed=passed)

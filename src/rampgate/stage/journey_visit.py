@@ -141,8 +141,10 @@ def _made(spec: Spec, journal: Journal) -> Visit:
     if not any(event["event"] == "end" for event in events):
         words = " ".join(err.split())[-_LAST_WORDS:]
         why = f"{how}, and reported no end{f'; its last words: {words}' if words else ''}"
-        # What the session carries that it had then is not known: nothing that a page wrote is kept.
-        made = replace(made, outcome="error", why=why, console=())
+        made = replace(made, outcome="error", why=why)
+    if not any(event["event"] == "session" and event.get("last") for event in events):
+        # What the session carried at the end is not known: nothing that a page wrote is kept.
+        made = replace(made, console=(), notes=made.notes if spec.page_content != "full" else ())
     return made
 
 
