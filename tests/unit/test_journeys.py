@@ -55,6 +55,14 @@ def test_a_journey_that_is_not_there_is_refused(tmp_path: Path, text: str | None
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize("name", [".", "..", "a/b", ".hidden", "", "x" * 81])
+def test_a_name_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """A journey's visits lie in a folder of its name; what is accepted is said."""
+    (tmp_path / "rampgate.toml").write_text(TABLE.replace("shop", name), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"journeys\[1\]\.name: found .*; string should "):
+        load(tmp_path / "rampgate.toml", environ={})
+
+
 def test_a_record_is_read_event_by_event() -> None:
     """Without its last line a visit is an error, in the step that ran."""
     events: list[dict[str, Any]] = [

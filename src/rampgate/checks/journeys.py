@@ -32,7 +32,11 @@ class JourneySettings(Table):
     stage goes on, one more each `every`. One that fails is made again twice, 2 s apart.
     """
 
-    name: str = Field(pattern=r"^[\w.-]+$", description="of letters, digits, `_`, `-` and `.`")
+    name: str = Field(
+        pattern=r"^[\w-][\w.-]*$",
+        max_length=80,
+        description="of letters, digits, `_`, `-`, and `.` further on: 80 at most",
+    )
     file: Path = Field(description="of Python, relative to the folder of rampgate.toml")
     function: str = Field(default="", description="of that file; none: called as the journey is")
     account: AccountSettings | None = Field(
