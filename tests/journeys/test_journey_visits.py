@@ -441,6 +441,23 @@ def test_no_secret_of_a_visit_is_kept(site: Site, content: str) -> None:
     assert not list(site.kept.glob("*.zip"))
 
 
+@pytest.mark.parametrize("kind", ["AssertionError", "ValueError"])
+def test_no_beginning_of_a_secret_is_kept(site: Site, kind: str) -> None:
+    """A long text is cut, and nothing is left of a secret that stands at the cut."""
+    made = site.visit(
+        f"""    with journey.step("home"):
+        page.goto("/")
+        secrets = "see " + journey.account.password * 40
+        page.evaluate("text => console.error(text)", secrets)
+        page.evaluate("text => fetch('/' + text)", secrets)
+        raise {kind}(secrets)
+"""
+    )
+    assert made.console
+    for path in site.kept.parents[1].rglob("*"):
+        assert not path.is_file() or PASSWORD[:5].encode() not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize("ends", ["time.sleep(100)", "os._exit(0)", "os.kill(os.getpid(), 9)"])
 def test_no_session_of_a_step_that_is_cut_off_is_kept(site: Site, ends: str) -> None:
     """It signs in and never ends: what the session carries is not known, so that no page's words are kept."""

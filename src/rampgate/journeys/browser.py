@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 STEP_MS = 10_000
 """How long one action of a journey may take."""
 _KEPT = 200
-_TEXT = 160
+_TEXT = 20_000
+"""Longer than what is kept, which is cut where secrets are known."""
 _SERVER_ERROR = 500
 _GIVEN_UP = "net::ERR_ABORTED"
 _LOADING = "Failed to load resource"

@@ -12,7 +12,8 @@ from rampgate.errors import RampgateError
 if TYPE_CHECKING:
     from rampgate.journeys.record import Result
 
-_LONGEST = 200
+_LONGEST = 20_000
+"""Longer than what is kept, which is cut where secrets are known."""
 _OURS = re.compile(
     r"net::(ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|ERR_INSUFFICIENT_RESOURCES|ERR_NETWORK_IO\w+)"
 )

@@ -36,6 +36,8 @@ FOLDER = "journeys"
 _START_S = 60.0
 """Until a browser is up, and afterwards for what is kept of the visit."""
 _LAST_WORDS = 300
+_TEXTS, _LONGEST = ("text", "why", "place"), 300
+"""What an event says in words, and how much of that is kept."""
 _WITHOUT = ("RAMPGATE_", "PYTHONOPTIMIZE", "PYTEST_")
 """Variables that a visit does not have: Python must execute its assertions, and it is no part of pytest."""
 
@@ -137,9 +139,9 @@ def _made(spec: Spec, journal: Journal) -> Visit:
     for event in events:
         if event["event"] == "session":
             journal.learn(*session_secrets(event["values"], event["values"]))
-    made = read(events)
+    made = read(_short(event, journal) for event in events)
     if not any(event["event"] == "end" for event in events):
-        words = " ".join(err.split())[-_LAST_WORDS:]
+        words = " ".join(str(journal.clean(err)).split())[-_LAST_WORDS:]
         why = f"{how}, and reported no end{f'; its last words: {words}' if words else ''}"
         made = replace(made, outcome="error", why=why)
     if not any(event["event"] == "session" and event.get("last") for event in events):
@@ -156,6 +158,13 @@ def _events(text: str, mark: str) -> Iterator[Mapping[str, Any]]:
                 yield json.loads(line.removeprefix(mark))
             except ValueError:
                 return
+
+
+def _short(event: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
+    """An event without secrets, cut only then: of one at the cut its beginning would stay."""
+    return {
+        key: value[:_LONGEST] if key in _TEXTS else value for key, value in journal.clean(dict(event)).items()
+    }
 
 
 def _searched(made: Visit, folder: Path, journal: Journal) -> Visit:
