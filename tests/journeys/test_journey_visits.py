@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 EMAIL, PASSWORD = "nurse@example.test", "Canary-password-7713"
 COOKIE, TOKEN = "Canary-session-5521-cookie", "Canary9token8kept7inStorage"
+RENEWED = "Canary-renewed-8842-cookie"
 SECRET_TEXT = "Ada Quist has diabetes"
 HEAD = "from playwright.sync_api import expect\nfrom rampgate.journeys import Journey\n"
 HOME = """<title>Home</title><h1>Home</h1><a href="/list">List</a><a href="/file" download>File</a>
@@ -116,6 +117,9 @@ def _served(host: str = "127.0.0.1") -> Iterator[tuple[str, list[tuple[str, dict
             send(handler, 303, "", {"Location": "/list", "Set-Cookie": cookie})
         elif path == "/away":
             send(handler, 302, "", {"Location": "http://localhost:8099/elsewhere"})
+        elif path == "/renewed":
+            cookie = f"a=b\r\nSet-Cookie: session={RENEWED}; Path=/"
+            send(handler, 200, f"<script>console.error('{RENEWED}')</script>", {"Set-Cookie": cookie})
         elif path == "/file":
             send(handler, 200, "data", {"Content-Disposition": "attachment; filename=report.csv"})
         elif path in {"/gone.js", "/api/down"}:
@@ -456,6 +460,16 @@ def test_no_beginning_of_a_secret_is_kept(site: Site, kind: str) -> None:
     assert made.console
     for path in site.kept.parents[1].rglob("*"):
         assert not path.is_file() or PASSWORD[:5].encode() not in path.read_bytes(), path
+
+
+def test_a_session_that_is_renewed_within_a_step_is_kept_nowhere(site: Site) -> None:
+    """Each cookie is known from the answer that sets it, though it is gone at the end of the step."""
+    made = site.visit(
+        step('page.goto("/renewed")', "page.context.clear_cookies()", 'raise AssertionError("no")')
+    )
+    assert (made.outcome, len(made.console)) == ("failed", 1)
+    for path in site.kept.parents[1].rglob("*"):
+        assert not path.is_file() or RENEWED.encode() not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize("ends", ["time.sleep(100)", "os._exit(0)", "os.kill(os.getpid(), 9)"])

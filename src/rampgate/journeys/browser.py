@@ -157,6 +157,15 @@ class VisitBrowser:
 
             session.on("Fetch.requestPaused", paused)
             session.send("Fetch.enable", {"patterns": rules.patterns})
+            session.on("Network.responseReceivedExtraInfo", self._cookies_set)
+            session.send("Network.enable")
+
+    def _cookies_set(self, event: dict[str, Any]) -> None:
+        """Each cookie may carry a session, also one that is replaced before its step ends."""
+        names = {name.lower(): value for name, value in event["headers"].items()}
+        cookies = [line.partition(";")[0] for line in names.get("set-cookie", "").splitlines()]
+        if cookies:
+            self._report("session", values=[cookie.partition("=")[2].strip() for cookie in cookies])
 
     def _crash(self, _: Page) -> None:
         self.crashed = True
