@@ -82,7 +82,7 @@ def test_every_rule_of_the_seed_is_read_in_the_demo() -> None:
     policy = watch_policy.build(found, demo.settings_file().parent)
     places = [rule.place.value for rule in policy.rules]
     counts = {place: places.count(place) for place in set(places)}
-    assert counts == {"trigger": 8, "alert": 6, "monitoring": 5, "threshold": 2}
+    assert counts == {"trigger": 8, "alert": 6, "monitoring": 5, "threshold": 3}
     assert policy.ignored == ()
 
 
@@ -107,7 +107,7 @@ def test_with_prometheus_the_demo_reads_it_wherever_it_holds_a_metric() -> None:
     )
     plain, _ = load(demo.settings_file(), from_environment=False)
     found, _ = load(demo.settings_file(), overrides=demo.overrides(full, ready), from_environment=False)
-    assert len(watch_policy.build(found, demo.settings_file().parent).rules) == 21
+    assert len(watch_policy.build(found, demo.settings_file().parent).rules) == 22
     names, others = ({entry.name for entry in each.table("metrics")} for each in (plain, found))
     assert names == others
     assert sum(entry.source == "promql" for entry in found.table("metrics")) == 8
