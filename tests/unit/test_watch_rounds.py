@@ -187,6 +187,7 @@ def test_an_audit_is_put_off_while_the_target_is_measured_and_up_is_not(tmp_path
     for at in (1_030.0, 1_200.0):
         beside = found.round(at, world.position, measuring=True, wait=True).read
         assert sorted(beside) == ["reported", "up"]
+        assert found.next_due() > at
     assert "put off" in found.metrics[audit].trouble
     world.measuring = ""
     assert audit in found.round(1_205.0, world.position, wait=True).read

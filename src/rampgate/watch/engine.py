@@ -83,8 +83,9 @@ class Engine:
         return RuleWatch(rule, timing, alpha, counted=bool(self.entries[metric].counted))
 
     def next_due(self) -> float:
-        """When the next metric is due, seconds since the epoch."""
-        left = (at for name, at in self.due.items() if name not in self.readers.running)
+        """When the next metric is due that is not put off, seconds since the epoch."""
+        waits = {name for name, entry in self.entries.items() if self._puts_off(entry)}
+        left = (at for name, at in self.due.items() if name not in {*self.readers.running, *waits})
         return 0.0 if self.readers.ready else min(left, default=0.0)
 
     def round(self, at: float, position: Position, *, measuring: bool = False, wait: bool = False) -> Round:
