@@ -62,11 +62,11 @@ FAULTS = (
         switch("api", latency={"ms": 1500, "endpoint": "/api/patients"}),
         r"patients|api_(latency|response_time)",
     ),
-    Case("3 % errors", switch("api", errors={"share": 0.03}), r"error_rate|http_req_failed|requests failed"),
+    Case("3 % errors", switch("api", errors={"share": 0.03}), r"error_rate|requests failed|HTTP 500"),
     Case(
         "10 % errors of the users with the feature",
         switch("api", errors={"share": 0.1, "cohort": "on"}),
-        r"cohort|with the feature|\[on\]",
+        r"cohort\[on\]|users with the features alone",
     ),
     Case(
         "LCP 3 s later",

@@ -122,6 +122,26 @@ def test_one_endpoints_failures_are_one_finding_of_a_load_run(tmp_path: Path) ->
     assert verdict.decision is Decision.ROLLBACK
 
 
+@pytest.mark.parametrize(
+    ("off", "says"), [(0, "(users with the features alone: load/cohort[off] passed)"), (90, "")]
+)
+def test_what_users_with_the_features_alone_met_says_so(tmp_path: Path, off: int, says: str) -> None:
+    """The other cohort's passing under the same load is what tells a feature from the deployment."""
+    one, *cohorts = plan = ["load/plateau[one]", "load/cohort[on]", "load/cohort[off]"]
+    story = runs.Story(tmp_path, plan, stage="load")
+    failed = Measurement("http_req_failed", n=1000, failures=90, details={"statuses": {"503": 90}})
+    story.judged(one, failed, "rate>0.05", severity=CRITICAL, bad=True)
+    for check, failures in zip(cohorts, (90, off), strict=True):
+        seen = Measurement("http_req_failed", n=1000, failures=failures)
+        story.judged(check, seen, "rate>0.05", severity=CRITICAL, bad=True)
+    for check in plan:
+        story.ended(check, None)
+    story.end()
+    (reason,) = judge(tmp_path).reasons
+    assert reason.startswith(f"{one}: 90 of 1,000 requests failed (HTTP 503)")
+    assert reason.endswith(says or "5 % allowed"), reason
+
+
 def test_what_the_whole_run_finds_by_itself_is_a_finding_of_its_own(tmp_path: Path) -> None:
     """Another limit that is broken is another cause."""
     checks = [check for check, _ in told(load_failing(tmp_path, whole="error_rate"))]

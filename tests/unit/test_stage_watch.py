@@ -34,7 +34,7 @@ def left(folder: Path, state: dict[str, Any] | None, *kinds: str, log: str = "")
     book = Journal(folder, "watch-1", Redactor(), run.clock)
     fields: dict[str, dict[str, Any]] = {
         "header": {"stage": "watch", "run": "run-1"},
-        "observed": {"measurements": [READ.to_json()]},
+        "observed": {"measurements": [READ.to_json()], "unread": {"user_feedback_score": "no answer"}},
     }
     for kind in kinds:
         book.write(kind, **fields.get(kind, {}))
@@ -71,9 +71,9 @@ def test_whatever_did_not_end_in_order_is_an_error(
 
 
 def test_nothing_that_was_read_is_an_error(tmp_path: Path) -> None:
-    """A check that shows nothing has looked at nothing."""
+    """A check that shows nothing has looked at nothing, and says why."""
     watch = StageWatch(left(tmp_path, {"code": 10}, "header", "observed", "end"))
-    with pytest.raises(ProbeError, match="has read none of user_feedback_score"):
+    with pytest.raises(ProbeError, match="has read none of user_feedback_score: no answer"):
         watch.measured(Watched(("user_feedback_score",), required=True))
 
 

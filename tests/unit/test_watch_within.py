@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.unit.watching import COUNTED, SETTINGS, World
 
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
+from rampgate.outcome import Outcome
 from rampgate.watch.totals import Totals
 
 if TYPE_CHECKING:
@@ -72,3 +74,38 @@ def test_all_that_was_counted_is_added_up(tmp_path: Path) -> None:
     assert (found["error_rate"].n, found["error_rate"].failures) == (2900, 29)
     assert found["reported"].details["readings"] == 40
     assert found["reported"].value == 0.5
+
+
+FEEDBACK = """
+feedback = "user_feedback_score >= 3"
+[[metrics]]
+name = "user_feedback_score"
+path = "/score"
+value = "average"
+responses = "responses"
+"""
+
+
+def test_few_answers_are_undecided(tmp_path: Path) -> None:
+    """A mean of fewer than are asked for was read, and says how many are needed."""
+    world = World(tmp_path, SETTINGS.replace("[[metrics]]", FEEDBACK + "[[metrics]]", 1))
+    world.responses = 5
+    with world.watch(60.0, file=tmp_path / "within.sqlite", **WITHIN) as watch:
+        world.rounds(watch, [0.5] * 5)
+        watch.end(early=True)
+        checks = {each.check: each for each in judge(watch.run.folder).checks}
+    few = checks["watch/feedback"]
+    assert (few.outcome, few.message) == (Outcome.UNDECIDED, "0.5 of 5: 30 are needed")
+
+
+@pytest.mark.parametrize(("early", "outcome"), [(True, Outcome.UNDECIDED), (False, Outcome.ERROR)])
+def test_what_an_interrupt_left_no_time_to_read_is_undecided(
+    tmp_path: Path, early: bool, outcome: Outcome
+) -> None:
+    """Counters say something from their second reading on; a watch that ran its time should have one."""
+    world = World(tmp_path, SETTINGS.replace("reported < 2%", "error_rate < 2%") + COUNTED)
+    with world.watch(60.0, file=tmp_path / "within.sqlite", **WITHIN) as watch:
+        world.rounds(watch, [0.5])
+        watch.end(early=early)
+        checks = {each.check: each for each in judge(watch.run.folder).checks}
+    assert checks["watch/warns"].outcome is outcome

@@ -69,6 +69,7 @@ class World:
         self.counters = {"total": 0.0, "failed": 0.0}
         self.position, self.measuring, self.reads = Position(25.0, ("1",)), "", 0
         self.defect: Exception | None = None
+        self.responses: int | None = None
         self.use(settings)
 
     def use(self, text: str) -> None:
@@ -99,7 +100,8 @@ class World:
         if entry.counted:
             counters = {kind: {"": count} for kind, count in self.counters.items()}
             return [Measurement(entry.name, n=0, details={COUNTERS: counters})]
-        return [Measurement(entry.name, value=self.value)]
+        details = {"responses": self.responses} if self.responses else {}
+        return [Measurement(entry.name, value=self.value, details=details)]
 
     def rounds(self, watch: Watch, values: list[float | None], every: float = 30.0) -> list[Round]:
         """A round for each value, so many seconds apart."""

@@ -16,6 +16,8 @@ _SKIPPED_FOR = "skipped because "
 _REFUSED = "sign-in"
 _WATCH, _WITHIN = "watch", "extended"
 _ABORT, _PLATEAU = "load/abort", "load/plateau["
+_ON, _OFF = "load/cohort[on]", "load/cohort[off]"
+_ONLY_ON = "users with the features alone: load/cohort[off] passed"
 _POOLED = ("load/whole run", "load/cohort[", "load/slices", _ABORT)
 """A load run's endpoints, each on its own; and what its other checks pool."""
 
@@ -41,7 +43,8 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
             found[at] = found[at]._replace(consequences=(*found[at].consequences, result))
         else:
             found.append(Finding(result.reason, result))
-    found = [_counted(finding) for finding in found]
+    only_on = not any(each.check == _OFF for each in holding)
+    found = [_counted(finding, only_on=only_on) for finding in found]
     failed = sum(
         bool(each.cause and (each.cause.outcome is Outcome.FAILED or each.cause.critical)) for each in found
     )
@@ -53,16 +56,28 @@ def findings(holding: Sequence[CheckResult], cut_short: Sequence[str]) -> list[F
     return [*found[:failed], *load, *others, *(each for each in cut if each not in load), *never]
 
 
-def _counted(finding: Finding) -> Finding:
-    """Several checks of one stage that never ran are a number, and so are endpoints that failed alike."""
+def _with_the_features(finding: Finding) -> bool:
+    """Whether users with the features met what failed."""
+    results = (finding.cause, *finding.consequences)
+    return any(each.check == _ON and each.outcome is Outcome.FAILED for each in results if each)
+
+
+def _counted(finding: Finding, *, only_on: bool) -> Finding:
+    """Several checks of one stage that never ran are a number, and so are endpoints that failed alike.
+
+    Args:
+        finding: a cause with its consequences.
+        only_on: whether users without the features met nothing of what failed under load.
+    """
     if finding.cause is None or not finding.consequences:
         return finding
     if finding.cause.outcome is not None or finding.cause.critical:
         alike = sum(
             bool(failures(each)) and not each.check.startswith(_POOLED) for each in finding.consequences
         )
-        so = f" (and so at {alike} more endpoint{'s' if alike > 1 else ''})" if alike else ""
-        return finding._replace(reason=finding.reason + so)
+        more = [f"and so at {alike} more endpoint{'s' if alike > 1 else ''}"] if alike else []
+        more += [_ONLY_ON] if only_on and _with_the_features(finding) else []
+        return finding._replace(reason=finding.reason + (f" ({'; '.join(more)})" if more else ""))
     never = f"{_start(finding.cause)}: {len(finding.consequences) + 1} checks never ran"
     why = finding.cause.message
     return finding._replace(reason=f"{never}: {why}" if why else never)

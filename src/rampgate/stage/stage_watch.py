@@ -46,10 +46,12 @@ class StageWatch:
             ProbeError: it never began, came to no verdict, or has read none of them.
         """
         self._wait()
-        found = [Measurement.from_json(each) for each in self._observed()["measurements"]]
+        observed = self._observed()
+        found = [Measurement.from_json(each) for each in observed["measurements"]]
         if mine := [each for each in found if each.metric in watched.metrics]:
             return beside(mine, self._baseline(), self._run.settings)
-        raise ProbeError(f"the watch has read none of {', '.join(watched.metrics)}")
+        why = "; ".join(observed["unread"][name] for name in watched.metrics if name in observed["unread"])
+        raise ProbeError(f"the watch has read none of {', '.join(watched.metrics)}{why and f': {why}'}")
 
     def _baseline(self) -> baseline.Baseline | None:
         """What was measured before the deploy; where it cannot be read, a note says so: it is only shown."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rampgate.config.plan import Plan, Planned
 from rampgate.evidence.run import Expect
-from rampgate.judging.episodes import State
 from rampgate.judging.threshold import Aggregation, Polarity
 from rampgate.model import formats
 from rampgate.model.increments import added
 from rampgate.model.measurement import Block, Measurement
-from rampgate.outcome import Cause, Outcome, Severity
+from rampgate.outcome import Outcome, Severity
 from rampgate.watch.cohorts import TESTS, compared_in
 from rampgate.watch.cohorts import Finding as CohortFinding
+from rampgate.watch.endings import Ending, decided_in, of_rule
 from rampgate.watch.messages import moment
 from rampgate.watch.rules import is_test
-from rampgate.watch.values import PER_CENT, Reading, broken, measured, shown
+from rampgate.watch.values import PER_CENT, Reading, measured, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,29 +29,13 @@ if TYPE_CHECKING:
     from rampgate.model.metrics import Metric
     from rampgate.watch.cohorts import Comparison
     from rampgate.watch.engine import Engine
-    from rampgate.watch.metrics import MetricWatch
     from rampgate.watch.rules import RuleWatch
 
 CHECK = "watch"
 OBSERVED = f"{CHECK}/observed"
 RELEASE = f"{CHECK}/release"
-NO_CHANCE = "a value without counts: no chance of being wrong can be stated"
 _ENOUGH = 0.9
 """Of the time that was asked for, so much must have been observed."""
-
-
-class Ending(NamedTuple):
-    """How a rule ended by itself.
-
-    Args:
-        outcome: None where a judgement of its counts says it.
-        message: in a sentence.
-        severity: of a failure.
-    """
-
-    outcome: Outcome | None
-    message: str
-    severity: Severity
 
 
 _DECIDED = Ending(Outcome.SKIPPED, "not needed: a run before has decided", Severity.WARNING)
@@ -82,52 +66,6 @@ def number_of_tests(entries: Mapping[str, MetricSettings], rules: WatchPolicy) -
     return TESTS * len(compared) + sum(
         is_test(rule, counted=rule.threshold.metric in counted) for rule in rules.rules
     )
-
-
-def ending(watched: RuleWatch, trouble: str, *, decided: bool) -> Ending:
-    """How one rule ended.
-
-    Args:
-        watched: the rule.
-        trouble: why its metric cannot be read now, "" where it can.
-        decided: whether a test of the same metric has shown that a critical limit is broken.
-    """
-    severity = watched.severity
-    if watched.fired:
-        return _fired(watched, decided=decided)
-    if watched.episode.state is State.PENDING:
-        return Ending(Outcome.UNDECIDED, _pending(watched), severity)
-    if not watched.kept:
-        return Ending(
-            Outcome.ERROR, f"was never read: {trouble or 'it says nothing of this limit'}", severity
-        )
-    if trouble or watched.episode.state is State.UNKNOWN:
-        says = f"is not known at the end: {trouble or 'nothing was read since a change'}"
-        return Ending(Outcome.ERROR, says, severity)
-    return _kept(watched)
-
-
-def _pending(watched: RuleWatch) -> str:
-    episode, needed = watched.episode, watched.rule.threshold.duration_s
-    lasted = formats.elapsed(max(0.0, (episode.read_at or 0.0) - episode.since))
-    of = f" ({lasted} of {formats.duration(needed)})" if needed else ""
-    return f"broken since {moment(episode.since)}{of}: {watched.value}"
-
-
-def _fired(watched: RuleWatch, *, decided: bool) -> Ending:
-    says = f"fired at {moment(watched.fired_at)}, {watched.rule.threshold}: {watched.fired_value}"
-    if watched.severity is Severity.CRITICAL and not (watched.decides or decided):
-        return Ending(Outcome.FAILED, f"{says}: holds until the test of the counts decides", Severity.WARNING)
-    return Ending(Outcome.FAILED, says if watched.counted else f"{says} ({NO_CHANCE})", watched.severity)
-
-
-def _kept(watched: RuleWatch) -> Ending:
-    missing = watched.rule.threshold.duration_s - watched.kept_s
-    if watched.rule.threshold.polarity is Polarity.GOOD and missing > 0:
-        kept, more = map(formats.duration, (watched.kept_s, missing))
-        return Ending(Outcome.UNDECIDED, f"kept for {kept}: about {more} more are needed", watched.severity)
-    outcome = None if watched.test is not None else Outcome.PASSED
-    return Ending(outcome, f"kept: {watched.value}", watched.severity)
 
 
 def counts(engine: Engine, watched: RuleWatch, blocks: Sequence[Block]) -> Measurement:
@@ -179,7 +117,15 @@ def _limit(watched: RuleWatch) -> str:
     return str(replace(watched.rule.threshold, operator=good, polarity=Polarity.GOOD, duration_s=0.0))
 
 
-def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float, release: Ending) -> None:
+def write(
+    run: Run,
+    engine: Engine,
+    blocks: dict[str, list[Block]],
+    asked: float,
+    release: Ending,
+    *,
+    early: bool = False,
+) -> None:
     """Write what became of every rule, and whether enough was observed.
 
     Args:
@@ -188,28 +134,21 @@ def write(run: Run, engine: Engine, blocks: dict[str, list[Block]], asked: float
         blocks: name of a rule -> what was counted for its test.
         asked: seconds that the watch was to last, 0 for no time.
         release: whether it was one release, and is not known to be bad.
+        early: whether it was interrupted.
     """
-    decided = {
-        watched.rule.threshold.metric
-        for watched in engine.rules.values()
-        if watched.test is not None and watched.fired and watched.severity is Severity.CRITICAL
-    }
+    decided = decided_in(engine)
     known = (release.outcome, release.severity) == (Outcome.FAILED, Severity.CRITICAL)
     for name, watched in engine.rules.items():
-        metric = watched.rule.threshold.metric
-        trouble = _trouble(watched, engine.metrics[metric])
+        metric = engine.metrics[watched.rule.threshold.metric]
         if watched.test is not None and blocks[name]:
             seen = counts(engine, watched, blocks[name])
             Expect(run, check_of(name))(seen, that=_limit(watched), severity=watched.severity)
-        elif worst := worst_of(watched, engine.metrics[metric].metric):
+        elif worst := worst_of(watched, metric.metric):
             _show(run, check_of(name), worst)
-        found = ending(watched, trouble, decided=metric in decided)
+        found, cause = of_rule(watched, metric, decided=metric.metric.name in decided, early=early)
         if known and found.outcome is Outcome.ERROR:
             found = _DECIDED
-        doubtful = bool(trouble) and engine.metrics[metric].reading is not None and not watched.fired
-        if doubtful:
-            found = Ending(Outcome.UNDECIDED, f"decides nothing: {trouble}", watched.severity)
-        _end(run, check_of(name), found, watched.kept_s, cause=Cause.STARVED if doubtful else "")
+        _end(run, check_of(name), found, watched.kept_s, cause=cause)
     for name, comparison in engine.cohorts.items():
         _compared(run, name, comparison, engine.position.percentage)
     found = _enough(engine, asked)
@@ -250,15 +189,6 @@ def _compared(run: Run, name: str, comparison: Comparison, percentage: float | N
         outcome = Outcome.UNDECIDED
         sentence = f"nothing was counted of users with the feature, which {formats.number(percentage)} % have"
     _end(run, cohorts_of(name), Ending(outcome, sentence, severity), 0.0)
-
-
-def _trouble(watched: RuleWatch, metric: MetricWatch) -> str:
-    """Why nothing is known of a rule at the end, "" where something is."""
-    reading, threshold = metric.reading, watched.rule.threshold
-    if reading is None:
-        return metric.trouble
-    doubtful = reading.doubt and broken(threshold, reading) is None
-    return f"{shown(threshold, reading)}, and {reading.doubt}" if doubtful else ""
 
 
 def _show(run: Run, check: str, seen: Measurement) -> None:

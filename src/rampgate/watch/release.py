@@ -13,7 +13,7 @@ from rampgate.evidence import session
 from rampgate.model import formats
 from rampgate.model.increments import added, plain
 from rampgate.outcome import Outcome, Severity
-from rampgate.watch.finish import Ending
+from rampgate.watch.endings import Ending
 from rampgate.watch.messages import moment
 
 if TYPE_CHECKING:

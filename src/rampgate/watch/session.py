@@ -279,7 +279,7 @@ class Watch:
             self.remembered.put("run", {**begun, "ending": book.size})
         blocks = {name: self.blocks(name) for name in self.engine.rules}
         of_release = release.ending(self.settings, begun["release"][0], self.engine)
-        finish.write(self.run, self.engine, blocks, self.asked.seconds, of_release)
+        finish.write(self.run, self.engine, blocks, self.asked.seconds, of_release, early=early)
         fields = {"early": True} if early else {}
         verdict, trouble = verdicts.finish(book, status=0, **fields)
         self.troubles += [trouble] if trouble else []

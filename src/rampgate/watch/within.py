@@ -48,7 +48,8 @@ class WatchWithin(Watch):
     def end(self, *, early: bool = False) -> Verdict:
         """Judge what was observed; see ``Watch.end``."""
         read = [each.to_json() for each in self.totals.measurements(self.engine)]
-        self.run.journal.write("observed", measurements=read)
+        unread = {name: each.trouble for name, each in self.engine.metrics.items() if each.trouble}
+        self.run.journal.write("observed", measurements=read, unread=unread)
         return super().end(early=early)
 
 
