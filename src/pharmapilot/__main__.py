@@ -17,9 +17,9 @@ from pharmapilot.scenes import Scene, scene_flags
 from pharmapilot.visitors import MAX_PACE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pharmapilot.supervisor import Options
+    from pharmapilot.config import Options
 
 NEEDED = ("starlette", "uvicorn", "pymongo", "redis", "orjson", "prometheus_client", "aiosmtpd")
 EXAMPLES = """examples:
@@ -31,6 +31,8 @@ EXAMPLES = """examples:
   python -m pharmapilot --state ./clinic            ports 3000 and 5000, data kept in ./clinic
   PHARMAPILOT_MONGODB_URI=mongodb://127.0.0.1:27017 FEATURE_API_CACHING=true \\
     FEATURE_ROLLOUT_PERCENTAGE=5 python -m pharmapilot
+
+  python -m pharmapilot --restart r.json            restart its API, which reads its dotenv file again
 
 environment (not with --demo): PHARMAPILOT_MONGODB_URI, PHARMAPILOT_REDIS_URL, PHARMAPILOT_PASSWORD,
   PHARMAPILOT_VERSION; FEATURE_<NAME>=true and FEATURE_ROLLOUT_PERCENTAGE are start values: once the
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--api-port", type=int, default=5000, help="of the API (default 5000)")
     add("--free-ports", action="store_true", help="any free ports")
     add("--state", type=Path, metavar="DIR", help="keep data and logs here (default: a temporary folder)")
+    add("--restart", type=Path, metavar="FILE", help="restart the API of the deployment with this ready file")
     add("--ready-file", type=Path, metavar="FILE", help="written when everything answers: addresses, secrets")
     add("--faults", choices=("on", "off"), default="off", help="let /api/admin/faults switch faults on")
     add("--demo", action="store_true", help="free ports, embedded stores, demo flags, faults; no environment")
@@ -72,14 +75,24 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"visitors of its own, who make N requests a second (0 to {MAX_PACE}; default 0)",
     )
-    add("--flag-semantics", choices=list(Semantics), default=Semantics.OVERRIDES_FIRST, type=Semantics)
-    add("--flag-hash", choices=list(HashKind), default=HashKind.SEED, type=HashKind)
+    _add_flag_options(add)
     add("--version", action="version", version=__version__)
     return parser
 
 
+def _add_flag_options(add: Callable[..., object]) -> None:
+    add(
+        "--flags",
+        choices=("store", "dotenv"),
+        default="store",
+        help="dotenv: at each start of the API the file of start values wins over the store (default: store)",
+    )
+    add("--flag-semantics", choices=list(Semantics), default=Semantics.OVERRIDES_FIRST, type=Semantics)
+    add("--flag-hash", choices=list(HashKind), default=HashKind.SEED, type=HashKind)
+
+
 def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Options:
-    from pharmapilot.supervisor import Options
+    from pharmapilot.config import Options
 
     given: Mapping[str, str] = {} if arguments.demo else environ
     any_port = arguments.demo or arguments.free_ports
@@ -99,6 +112,7 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
         password=given.get("PHARMAPILOT_PASSWORD") or secrets.token_urlsafe(12),
         rules=Rules(arguments.flag_semantics, arguments.flag_hash),
         start_flags=tuple(start_flags),
+        flags_from_dotenv=arguments.flags == "dotenv",
         full_stack=arguments.stack == "full",
         visits=arguments.visits,
         environ={key: value for key, value in environ.items() if not _is_ours(key, demo=arguments.demo)},
@@ -124,6 +138,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the deployment until it is stopped; the exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.restart:
+            from pharmapilot.restart import restart
+
+            restart(arguments.restart)
+            return 0
         _check_extras()
         from pharmapilot.supervisor import Supervisor
 

@@ -92,7 +92,7 @@ class Backend:
                 with timeout(FILLING_SECONDS):
                     await fill(self.connections.database)
                     await fill_accounts(self.connections.database, self.config.password)
-                await self.flags.start(self.config.start_flags)
+                await self.flags.start(self.config.start_flags, overwrite=self.config.flags_win)
             except (AutoReconnect, StoreDownError) as error:
                 if time.monotonic() > deadline:
                     raise StoreDownError("mongodb") from error

@@ -1,12 +1,36 @@
-"""What the supervisor tells the API: one JSON object on its standard input, so no secret is in `ps`."""
+"""What the command line asks for, and what the API is given: JSON on its standard input, not in `ps`."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pharmapilot.flags import Flag, HashKind, Rules, Semantics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and the environment ask for; port 0 is any free one."""
+
+    web_port: int
+    api_port: int
+    state: Path | None
+    ready_file: Path | None
+    faults: bool
+    demo: bool
+    version: str
+    password: str
+    rules: Rules
+    start_flags: tuple[Flag, ...]
+    flags_from_dotenv: bool
+    full_stack: bool
+    visits: int
+    environ: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,6 +45,7 @@ class ApiConfig:
     faults: bool
     rules: Rules
     start_flags: tuple[Flag, ...]
+    flags_win: bool = False
 
     def to_json(self) -> str:
         """As one line of JSON."""

@@ -37,13 +37,21 @@ class FlagStore:
         self._flags: dict[str, Flag] = {}
         self._writing = asyncio.Lock()
 
-    async def start(self, start_flags: Sequence[Flag]) -> None:
-        """Store the start values of flags that the store does not know yet, then read all."""
+    async def start(self, start_flags: Sequence[Flag], *, overwrite: bool = False) -> None:
+        """Store the start values of flags that the store does not know yet, then read all.
+
+        Args:
+            start_flags: what a deployment starts with.
+            overwrite: whether they win over what the store knows; overrides by id stay.
+        """
         flags = self._connections.database.flags
         known = {document["_id"] async for document in flags.find({}, {"_id": 1})}
         missing = [_document(flag) for flag in start_flags if flag.name not in known]
         if missing:
             await flags.insert_many(missing)
+        for flag in start_flags if overwrite else ():
+            values = {"enabled": flag.enabled, "percentage": flag.percentage}
+            await flags.update_one({"_id": flag.name}, {"$set": values})
         await self.refresh()
 
     async def refresh(self) -> None:

@@ -131,6 +131,8 @@ def environment_name(flag_name: str) -> str:
 def flags_from_environment(environ: Mapping[str, str]) -> list[Flag]:
     """The start values: `FEATURE_<NAME>=true` and `FEATURE_ROLLOUT_PERCENTAGE` (0 where it is not set).
 
+    Monitoring is no feature under rollout: where it is on, it is for everybody.
+
     Raises:
         ValueError: the percentage is no whole number from 0 to 100.
     """
@@ -138,9 +140,20 @@ def flags_from_environment(environ: Mapping[str, str]) -> list[Flag]:
     if not text.isdecimal() or int(text) > EVERYBODY:
         raise ValueError(f"FEATURE_ROLLOUT_PERCENTAGE is {text!r}; accepted: a whole number from 0 to 100")
     return [
-        Flag(name, enabled=environ.get(environment_name(name)) == "true", percentage=int(text))
+        Flag(name, enabled=on, percentage=EVERYBODY if on and name == MONITORING_FLAG else int(text))
         for name in FLAG_NAMES
+        for on in [environ.get(environment_name(name)) == "true"]
     ]
+
+
+def flags_from_dotenv(text: str) -> list[Flag]:
+    """The values that a dotenv file says; a line that is no `NAME=value` says nothing.
+
+    Raises:
+        ValueError: as ``flags_from_environment``.
+    """
+    lines = (line.partition("=") for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return flags_from_environment({name.strip(): value.strip().strip("\"'") for name, _, value in lines})
 
 
 def dotenv(flags: Iterable[Flag]) -> str:

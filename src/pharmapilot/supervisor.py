@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from pharmapilot import visitors
 from pharmapilot.auth import DEMO_EMAIL, OFF_EMAIL
 from pharmapilot.config import ApiConfig
 from pharmapilot.errors import DeploymentError
-from pharmapilot.flags import dotenv
+from pharmapilot.flags import dotenv, flags_from_dotenv
 from pharmapilot.monitoring_stack import Monitoring
 from pharmapilot.processes import HOST, Child, Start, bound_socket, spawn, stop
 from pharmapilot.programs import Service, start_program
@@ -30,32 +30,12 @@ from pharmapilot.stores import configured, mongodb_program, redis_program
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
 
-    from pharmapilot.flags import Flag, Rules
+    from pharmapilot.config import Options
 
 READY_SECONDS = 30.0
 SERVER_PATIENCE_SECONDS = 1.5
 STORE_PATIENCE_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line and the environment ask for; port 0 is any free one."""
-
-    web_port: int
-    api_port: int
-    state: Path | None
-    ready_file: Path | None
-    faults: bool
-    demo: bool
-    version: str
-    password: str
-    rules: Rules
-    start_flags: tuple[Flag, ...]
-    full_stack: bool
-    visits: int
-    environ: Mapping[str, str]
 
 
 def say(text: str) -> None:
@@ -72,6 +52,7 @@ class Supervisor:
     state: Path = field(init=False)
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     stopping: threading.Event = field(default_factory=threading.Event)
+    restarting: threading.Event = field(default_factory=threading.Event)
     stores: dict[str, Service] = field(default_factory=dict)
     servers: dict[str, Child] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
@@ -92,15 +73,19 @@ class Supervisor:
             if self.options.ready_file:
                 self.options.ready_file.unlink(missing_ok=True)
             self.state = self._state_folder()
+            self._dotenv.write_text(dotenv(self.options.start_flags))
             self._serve(api_socket, web_socket)
 
     def _serve(self, api_socket: socket.socket, web_socket: socket.socket) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stopping.set())
+        signal.signal(signal.SIGUSR1, lambda *_: self.restarting.set())
         failed = False
         try:
             self._start(api_socket, web_socket)
             while not self.stopping.wait(0.2):
+                if self.restarting.is_set():
+                    self._restart(api_socket)
                 self._report_deaths()
             say("Stopping ...")
         except DeploymentError:
@@ -162,15 +147,29 @@ class Supervisor:
             faults=self.options.faults,
             rules=self.options.rules,
             start_flags=self.options.start_flags,
+            flags_win=self.options.flags_from_dotenv,
         )
-        environ = self.options.environ
-        with api_socket:
-            fd = api_socket.fileno()
-            self.urls["api"] = f"http://{HOST}:{api_socket.getsockname()[1]}"
-            command = [sys.executable, "-P", "-m", "pharmapilot.api", "--fd", str(fd)]
-            self.servers["api"] = spawn(
-                "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
-            )
+        environ, fd = self.options.environ, api_socket.fileno()
+        self.urls["api"] = f"http://{HOST}:{api_socket.getsockname()[1]}"
+        command = [sys.executable, "-P", "-m", "pharmapilot.api", "--fd", str(fd)]
+        self.servers["api"] = spawn(
+            "api", Start(command, environ, config.to_json(), (fd,)), self.state / "api.log"
+        )
+
+    def _restart(self, api_socket: socket.socket) -> None:
+        """Start the API anew with what the dotenv file says now; requests wait for it meanwhile."""
+        self.restarting.clear()
+        try:
+            flags = tuple(flags_from_dotenv(self._dotenv.read_text()))
+        except (OSError, ValueError) as error:
+            say(f"pharmapilot: not restarted: {self._dotenv}: {error}")
+            return
+        self.options = replace(self.options, start_flags=flags)
+        stop([self.servers["api"]], SERVER_PATIENCE_SECONDS)
+        self._start_api(api_socket)
+        if self._wait_until_ready():
+            self._write_ready_files()
+            say(f"pharmapilot: the API was restarted (pid {self.servers['api'].pid})")
 
     def _watch(self) -> bool:
         """Whether we are watched now. Not before all answer, or the first alert would be of the start."""
@@ -230,15 +229,14 @@ class Supervisor:
             "version": self.options.version,
             "pids": pids,
             "stores": {name: store.label for name, store in self.stores.items()},
-            "dotenv": str(self._dotenv()),
+            "dotenv": str(self._dotenv),
             **self.monitoring.ready(),
         }
 
+    @property
     def _dotenv(self) -> Path:
         """The start values of the flags as the file that a deployment would read them from."""
-        path = self.state / "start.env"
-        path.write_text(dotenv(self.options.start_flags))
-        return path
+        return self.state / "start.env"
 
     def _write_ready_files(self) -> None:
         """Written beside and renamed, so that a reader never sees half of it; only we may read it."""
@@ -251,7 +249,7 @@ class Supervisor:
             with os.fdopen(descriptor, "w") as file:
                 file.write(text)
             Path(name).replace(path)
-            self._ready_files.append(path)
+        self._ready_files = wanted
 
     def _tell(self) -> None:
         stores = self.stores

@@ -340,6 +340,26 @@ def test_data_and_flags_outlive_a_restart(tmp_path: Path) -> None:
         assert second.stop() == 0
 
 
+def test_a_restart_reads_the_dotenv_file_again(tmp_path: Path) -> None:
+    """Where the file wins, a percentage changes with it and a restart alone; nobody is refused meanwhile."""
+    with Deployment(tmp_path, "--flags", "dotenv") as running:
+        path = Path(running.ready["dotenv"])
+        text = path.read_text()
+        assert "FEATURE_ROLLOUT_PERCENTAGE=25" in text
+        path.write_text(text.replace("PERCENTAGE=25", "PERCENTAGE=100"))
+        outside = {"userId": "user-off", "workspaceId": "workspace-off-2"}
+        with httpx.Client(base_url=running.ready["api"], timeout=30.0) as client:
+            flag = "/api/feature-flags/virtualization"
+            assert not client.get(flag, params=outside).json()["enabled"]
+            command = [sys.executable, "-m", "pharmapilot", "--restart", str(running.ready_file)]
+            subprocess.run(command, check=True, timeout=60)
+        with httpx.Client(base_url=running.ready["api"]) as client:
+            assert client.get(flag, params=outside).json()["enabled"]
+        path.write_text("FEATURE_ROLLOUT_PERCENTAGE=500\n")
+        os.kill(running.process.pid, signal.SIGUSR1)
+        wait_for(lambda: "not restarted" in running.said(), 30, running.said)
+
+
 def test_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
     """SIGKILL cannot be handled, and yet nothing goes on running."""
     with Deployment(tmp_path, "--state", str(tmp_path / "state")) as running:

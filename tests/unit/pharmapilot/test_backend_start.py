@@ -36,7 +36,7 @@ class Start:
             raise AutoReconnect
         return True
 
-    async def nothing(self, *_: Any) -> None:
+    async def nothing(self, *_: Any, **__: Any) -> None:
         """Work at once."""
 
     def run(self) -> None:
