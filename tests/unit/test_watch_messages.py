@@ -23,7 +23,7 @@ CHANNEL = '\n[[alerts]]\nname = "on-call"\nurl = "json://127.0.0.1:9"\n'
 
 def sent(watch_state: WatchState) -> list[tuple[str, str]]:
     """Title and kind of each message that is still to be sent, or was not delivered."""
-    rows = watch_state._database.execute("SELECT body FROM outbox WHERE kind = ?", (state.ALERT,))
+    rows = watch_state.connection.execute("SELECT body FROM outbox WHERE kind = ?", (state.ALERT,))
     bodies = [json.loads(row[0]) for row in rows]
     return [(body["title"], body["kind"]) for body in bodies]
 

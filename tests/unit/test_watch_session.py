@@ -228,13 +228,13 @@ def test_a_round_that_cannot_be_remembered_is_seen_again(tmp_path: Path) -> None
     world = World(tmp_path)
     with world.watch() as watch:
         world.rounds(watch, [KEPT])
-        watch.remembered._database.execute(
+        watch.remembered.connection.execute(
             "CREATE TEMP TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
         )
         with pytest.raises(EvidenceError, match="disk is full"):
             world.rounds(watch, [WARNED])
         assert states(watch)["warns"] == "ok"
-        watch.remembered._database.execute("DROP TRIGGER full")
+        watch.remembered.connection.execute("DROP TRIGGER full")
         world.clock.sleep(30)
         world.rounds(watch, [WARNED])
         assert watch.engine.rules["warns"].episode.number == 1

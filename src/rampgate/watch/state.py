@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sqlite3
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from rampgate.errors import EvidenceError
+from rampgate.io.database import Database
 from rampgate.io.guard import addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from rampgate.config.settings import Settings
@@ -68,159 +65,54 @@ class Entry(NamedTuple):
     process: int | None
 
 
-class WatchState:
-    """The file of one watch. A context manager.
+class WatchState(Database):
+    """The file of one watch; see ``Database``.
 
     Args:
         path: the file.
         new: whether it is made when it is not there.
-
-    Raises:
-        EvidenceError: it cannot be read or made, or is of a newer version of rampgate.
     """
 
     def __init__(self, path: Path, *, new: bool = True) -> None:
-        self.path = path
-        self._open(new=new)
-
-    def _open(self, *, new: bool) -> None:
-        path = self.path
-        try:
-            if new:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | (new and os.O_CREAT), 0o600))
-            self._database = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            with self.transaction():
-                (version,) = self._database.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in filter(str.strip, _SCHEMA.split(";")):
-                        self._database.execute(statement)
-                    self._database.execute(f"PRAGMA user_version = {VERSION}")
-            self._opened = self._there()
-        except (OSError, sqlite3.Error) as error:
-            damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-                error, sqlite3.OperationalError
-            )
-            hint = DAMAGED if damaged else ""
-            raise EvidenceError(f"{path}: cannot be read or written: {error}{hint}") from None
-        if version > VERSION:
-            self.close()
-            raise EvidenceError(f"{path}: is of a newer rampgate (version {version}, here {VERSION})")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def _there(self) -> list[tuple[int, int]]:
-        """Which files have our names now."""
-        files = [path for path in (self.path, self._beside("-wal")) if path.exists()]
-        return [(found.st_dev, found.st_ino) for found in map(os.stat, files)]
-
-    def _beside(self, end: str) -> Path:
-        return self.path.with_name(self.path.name + end)
-
-    def put_back(self) -> bool:
-        """Write the file anew where somebody has removed or replaced it; whether that was so.
-
-        Raises:
-            EvidenceError: it cannot be written.
-        """
-        fresh = self._beside(f"-{os.getpid()}")
-        try:
-            if self._there() == self._opened:
-                return False
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh.unlink(missing_ok=True)
-            self._database.execute("VACUUM INTO ?", (str(fresh),))
-            fresh.chmod(0o600)
-            for end in ("-wal", "-shm"):
-                self._beside(end).unlink(missing_ok=True)
-            fresh.replace(self.path)
-        except (OSError, sqlite3.Error) as error:
-            raise EvidenceError(
-                f"{self.path}: was removed or replaced, and cannot be written: {error}"
-            ) from None
-        self.close()
-        self._open(new=False)
-        return True
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written meanwhile is written together, or not at all.
-
-        Raises:
-            EvidenceError: it cannot be written: a full disk, another writer for half a minute.
-        """
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise EvidenceError(f"{self.path}: cannot be written: {error}") from None
-
-    def _read(self, statement: str, *values: Any) -> list[Any]:
-        """The rows that a statement finds.
-
-        Raises:
-            EvidenceError: they cannot be read: damaged pages.
-        """
-        try:
-            with closing(self._database.execute(statement, values)) as found:
-                return found.fetchall()
-        except sqlite3.Error as error:
-            raise EvidenceError(f"{self.path}: cannot be read: {error}{DAMAGED}") from None
+        super().__init__(path, _SCHEMA, VERSION, DAMAGED, new=new)
 
     def get(self, key: str) -> Any:
         """What is kept under a name, None where nothing is."""
-        rows = self._read("SELECT value FROM state WHERE key = ?", key)
+        rows = self.read("SELECT value FROM state WHERE key = ?", key)
         return json.loads(rows[0][0]) if rows else None
 
     def put(self, key: str, value: Any) -> None:
         """Keep plain JSON under a name."""
-        self._database.execute(
+        self.connection.execute(
             "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (key, json.dumps(value)),
         )
 
     def forget(self, kept: str) -> None:
         """Begin anew: nothing is remembered but what is still to be sent, and what lies under this key."""
-        self._database.execute("DELETE FROM state WHERE key != ?", (kept,))
-        self._database.execute("DELETE FROM blocks")
-        self._database.execute("DELETE FROM outbox WHERE status IN (?, ?)", (DONE, FAILED))
+        self.connection.execute("DELETE FROM state WHERE key != ?", (kept,))
+        self.connection.execute("DELETE FROM blocks")
+        self.connection.execute("DELETE FROM outbox WHERE status IN (?, ?)", (DONE, FAILED))
 
     def add_block(self, test: str, block: list[Any]) -> None:
         """Keep what one more round has counted for a test."""
-        self._database.execute(
+        self.connection.execute(
             "INSERT INTO blocks SELECT ?, COALESCE(MAX(number), -1) + 1, ? FROM blocks WHERE test = ?",
             (test, json.dumps(block), test),
         )
 
     def blocks(self, test: str) -> list[list[Any]]:
         """All that was counted for a test, in its order."""
-        found = self._read("SELECT block FROM blocks WHERE test = ? ORDER BY number", test)
+        found = self.read("SELECT block FROM blocks WHERE test = ? ORDER BY number", test)
         return [json.loads(row[0]) for row in found]
 
     def say(self, kind: str, body: Mapping[str, Any]) -> None:
         """Put something into the outbox."""
-        self._database.execute("INSERT INTO outbox (kind, body) VALUES (?, ?)", (kind, json.dumps(body)))
+        self.connection.execute("INSERT INTO outbox (kind, body) VALUES (?, ?)", (kind, json.dumps(body)))
 
     def unsaid(self, kind: str) -> list[Entry]:
         """What of a kind is still in the outbox, in its order."""
-        found = self._read(
+        found = self.read(
             "SELECT id, kind, body, status, process FROM outbox "
             "WHERE kind = ? AND status IN (?, ?) ORDER BY id",
             *(kind, PENDING, SENDING),
@@ -229,14 +121,14 @@ class WatchState:
 
     def mark(self, number: int, status: str, process: int | None = None, why: str = "") -> None:
         """Note what became of something in the outbox; of a record that is written nothing is kept."""
-        self._database.execute(
+        self.connection.execute(
             "UPDATE outbox SET status = ?, process = ?, why = ? WHERE id = ?", (status, process, why, number)
         )
-        self._database.execute("DELETE FROM outbox WHERE status = ? AND kind = ?", (DONE, RECORD))
+        self.connection.execute("DELETE FROM outbox WHERE status = ? AND kind = ?", (DONE, RECORD))
 
     def starts(self, entry: Entry) -> bool:
         """Mark a message as one that is sent now; False where its state is not what it was."""
-        found = self._database.execute(
+        found = self.connection.execute(
             "UPDATE outbox SET status = ?, process = NULL WHERE id = ? AND status = ? AND process IS ?",
             (SENDING, entry.id, entry.status, entry.process),
         )
@@ -244,7 +136,7 @@ class WatchState:
 
     def claim(self, number: int, process: int) -> bool:
         """Whether a process is the first that sends a message."""
-        found = self._database.execute(
+        found = self.connection.execute(
             "UPDATE outbox SET process = ? WHERE id = ? AND status = ? AND process IS NULL",
             (process, number, SENDING),
         )
@@ -252,5 +144,5 @@ class WatchState:
 
     def failed(self) -> list[tuple[str, str]]:
         """Of each message that was not delivered its channel, and why."""
-        found = self._read("SELECT body, why FROM outbox WHERE status = ? ORDER BY id", FAILED)
+        found = self.read("SELECT body, why FROM outbox WHERE status = ? ORDER BY id", FAILED)
         return [(json.loads(body)["channel"], why) for body, why in found]
