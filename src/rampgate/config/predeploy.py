@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -101,16 +100,3 @@ class BaselineSettings(Table):
     pages: bool = True
     vitals: UrlPath | None = Field(default=None, description="of target.api, asked with admin_token")
     required: bool = True
-
-
-class RolloutSettings(Table):
-    """[rollout]: the percentages of the plan, from nobody to everybody."""
-
-    percentages: list[Percent] = Field(default=[0, 5, 15, 25, 50, 75, 100], min_length=1)
-
-    @field_validator("percentages")
-    @classmethod
-    def _rise(cls, percentages: list[float]) -> list[float]:
-        if any(later <= earlier for earlier, later in pairwise(percentages)):
-            raise ValueError("accepted are percentages that rise, such as [0, 5, 15, 25, 50, 75, 100]")
-        return percentages

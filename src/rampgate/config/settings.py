@@ -19,9 +19,9 @@ from rampgate.config.predeploy import (
     BundleSettings,
     CommandSettings,
     MonitoringSettings,
-    RolloutSettings,
     VisualSettings,
 )
+from rampgate.config.rollout import RolloutSettings
 from rampgate.config.steps import DeploySettings
 from rampgate.config.subjects import (
     LoginSettings,

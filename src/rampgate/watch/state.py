@@ -35,8 +35,8 @@ RECORD, ALERT = "record", "alert"
 PENDING, SENDING, DONE, FAILED = "pending", "sending", "done", "failed"
 
 
-def file_of(settings: Settings) -> Path:
-    """The file in which a watch of this target and environment remembers."""
+def file_of(settings: Settings, folder: str = "watch") -> Path:
+    """The file in which a watch, or a rollout, of this target and environment remembers."""
     parts = urlsplit(settings.target.api or settings.target.web or "")
     host = (parts.hostname or "").rstrip(".")
     if any(address.is_loopback for address in addresses_of(host)):
@@ -44,7 +44,7 @@ def file_of(settings: Settings) -> Path:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     place = f"{settings.environment} {host}:{port}{parts.path.rstrip('/')}"
     digest = hashlib.sha256(place.encode()).hexdigest()[:12]
-    return settings.reports / "watch" / f"{digest}.sqlite"
+    return settings.reports / folder / f"{digest}.sqlite"
 
 
 class Entry(NamedTuple):

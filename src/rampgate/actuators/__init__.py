@@ -1,0 +1,1 @@
+"""What changes the percentage of features: one file an actuator, one method each."""

@@ -1,0 +1,218 @@
+"""Reads back what a change has done: for users in, at and outside of the new percentage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rampgate.checks.flag_service.probe import FlagProbe
+from rampgate.checks.flag_service.users import Asked, User, fresh_users
+from rampgate.model import formats
+from rampgate.model.buckets import bucket, decide
+from rampgate.model.statistics import two_sided
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rampgate.actuators.frame import Change
+    from rampgate.checks.flag_service.settings import FlagSettings
+    from rampgate.clock import Clock
+    from rampgate.config.rollout import RolloutSettings
+    from rampgate.io.http import ClientFactory
+
+ALPHA = 1e-4
+"""The chance that a share that is right is taken for another, where no user's side is known."""
+_EVERYBODY, _PER_CENT = 100.0, 100.0
+_POLL_S = 0.5
+_OTHERS = 10
+"""Users for whom the flags that do not move are compared with before."""
+_SHARE_OF = 400
+_NAMED = 3
+
+
+class Effect(NamedTuple):
+    """What users read after a change.
+
+    Args:
+        ok: whether all read what they should.
+        sentence: as a person reads it.
+        details: users, seconds until the median, 99 % and the last of them read it, who does not.
+    """
+
+    ok: bool
+    sentence: str
+    details: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"ok": self.ok, "sentence": self.sentence, **self.details}
+
+
+@dataclass
+class ReadBack:
+    """Asks the flag service of [flags] whether a change has reached its users.
+
+    Args:
+        flags: [flags].
+        rollout: [rollout].
+        clients: makes a client of the flag service.
+        clock: measures and waits.
+        progress: takes a line while users are waited for.
+    """
+
+    flags: FlagSettings
+    rollout: RolloutSettings
+    clients: ClientFactory
+    clock: Clock
+    progress: Callable[[str], None]
+    _before: dict[str, list[bool | None]] = field(default_factory=dict, init=False)
+    _others: list[User] = field(default_factory=lambda: fresh_users(_OTHERS), init=False)
+
+    def before(self, features: Sequence[str]) -> None:
+        """Remember what some users have of the flags that do not move.
+
+        Raises:
+            ProbeError: we could not ask.
+        """
+        if names := self._apart(features):
+            self._before = self._probe().decisions(names, self._others)
+
+    def after(self, change: Change, began: float) -> Effect:
+        """Wait until every user reads what the change says, and see that it stays so.
+
+        Args:
+            change: what users are to have.
+            began: when the actuators were called first, on the clock's monotonic scale.
+
+        Raises:
+            ProbeError: we could not ask.
+        """
+        users = self._users(change)
+        expected = {flag: [self.expects(change, flag, user) for user in users] for flag in change.features}
+        came = self._wait(users, expected, began)
+        wrong = [(flag, users[at]) for flag in expected for at in range(len(users)) if (flag, at) not in came]
+        if not wrong:
+            wrong = self._stays(users, expected)
+        at = f"{formats.number(change.percentage)} %" if change.on else "off"
+        times = _times(sorted(came.values()))
+        details: dict[str, Any] = {"users": len(users), "percentage": change.percentage, "on": change.on}
+        details |= times
+        if wrong:
+            names = ", ".join(f"{flag} of {user.user}" for flag, user in wrong[:_NAMED])
+            details["wrong"] = [[flag, *user] for flag, user in wrong[:_NAMED]]
+            of = f"{len(wrong)} of {len(users) * len(expected)} decisions"
+            return Effect(ok=False, sentence=f"{of} are not those of {at}: {names}", details=details)
+        if trouble := self._moved(change.features) or self._share(change, at):
+            return Effect(ok=False, sentence=trouble, details=details)
+        last = formats.duration(times.get("last_s", 0.0))
+        return Effect(
+            ok=True, sentence=f"{len(users)} users read {at}, the last after {last}", details=details
+        )
+
+    def expects(self, change: Change, flag: str, user: User) -> bool | None:
+        """What a user should read, None where only the share of all is known."""
+        enrolled = any(each.user == user.user for each in self.rollout.enrolled)
+        override = True if enrolled else None
+        if not change.on or change.percentage in {0.0, _EVERYBODY}:
+            return decide(change.percentage, change.on, override, None, 0, self.flags.semantics)
+        if not self._known:
+            return True if enrolled else None
+        place = bucket(user.user, user.workspace, flag if self.flags.hash == "salted" else None)
+        return decide(change.percentage, change.on, override, None, place, self.flags.semantics)
+
+    @property
+    def _known(self) -> bool:
+        return self.flags.algorithm != "unknown"
+
+    def _probe(self) -> FlagProbe:
+        return FlagProbe(self.clients, self.flags, self.flags.bulk, clock=self.clock)
+
+    def _apart(self, features: Sequence[str]) -> list[str]:
+        return [name for name in self.flags.expected if name not in features]
+
+    def _users(self, change: Change) -> list[User]:
+        """As many in as out, and those at the edge, each fresh; and everybody who is enrolled."""
+        enrolled = [User(each.user, each.workspace) for each in self.rollout.enrolled]
+        n, edge = self.rollout.users, change.percentage
+        if not self._known or edge in {0.0, _EVERYBODY} or self.flags.hash == "salted":
+            return [*enrolled, *fresh_users(n)]
+        wanted = {"in": n // 2, "out": n - n // 2}
+        at_edge = {round(edge) - 1: max(1, n // 10), round(edge): max(1, n // 10)}
+        found = []
+        while any(wanted.values()) or any(at_edge.values()):
+            for user in fresh_users(n):
+                place = bucket(user.user, user.workspace)
+                side = "in" if place < edge else "out"
+                if at_edge.get(place, 0):
+                    at_edge[place] -= 1
+                elif wanted[side]:
+                    wanted[side] -= 1
+                else:
+                    continue
+                found.append(user)
+        return [*enrolled, *found]
+
+    def _wait(
+        self, users: Sequence[User], expected: dict[str, list[bool | None]], began: float
+    ) -> dict[tuple[str, int], float]:
+        """(flag, position of the user) -> seconds until it was read as expected."""
+        came: dict[tuple[str, int], float] = {}
+        until, said = began + self.rollout.propagation, self.clock.monotonic()
+        while True:
+            left = sorted({at for flag in expected for at in range(len(users)) if (flag, at) not in came})
+            got = self._probe().decisions(list(expected), [users[at] for at in left])
+            now = self.clock.monotonic()
+            for flag, wanted in expected.items():
+                for at, decision in zip(left, got[flag], strict=True):
+                    right = decision is not None if wanted[at] is None else decision == wanted[at]
+                    if right and (flag, at) not in came:
+                        came[flag, at] = now - began
+            if len(came) == len(users) * len(expected) or now >= until:
+                return came
+            if now - said >= 1:
+                said = now
+                missing = len(users) * len(expected) - len(came)
+                self.progress(f"{missing} of {len(users) * len(expected)} decisions are still to change")
+            self.clock.sleep(_POLL_S)
+
+    def _stays(self, users: Sequence[User], expected: dict[str, list[bool | None]]) -> list[tuple[str, User]]:
+        """Who reads something else when asked one by one, over connections of their own, for a while."""
+        until = self.clock.monotonic() + self.rollout.settle
+        while True:
+            for at, user in enumerate(users):
+                asked = Asked(list(expected), [user])
+                self._probe().fill(asked, one_by_one=True)
+                for flag, wanted in expected.items():
+                    got = asked.found.get((0, flag))
+                    if got is None or (wanted[at] is not None and got != wanted[at]):
+                        return [(flag, user)]
+            if self.clock.monotonic() >= until:
+                return []
+
+    def _moved(self, features: Sequence[str]) -> str:
+        """Which flags that are no part of the rollout changed for somebody all the same; "" for none."""
+        names = self._apart(features)
+        now = self._probe().decisions(names, self._others) if self._before and names else {}
+        moved = [name for name in names if name in now and now[name] != self._before[name]]
+        return f"{', '.join(moved)} changed, and is no part of this rollout" if moved else ""
+
+    def _share(self, change: Change, at: str) -> str:
+        """Whether the share of users who have a feature may be the percentage; "" where it may."""
+        if self._known or not change.on or change.percentage in {0.0, _EVERYBODY}:
+            return ""
+        users, flag = fresh_users(max(self.rollout.users, _SHARE_OF)), change.features[0]
+        got = self._probe().decisions([flag], users)[flag]
+        on = sum(decision is True for decision in got)
+        if None not in got and two_sided(on, len(got), change.percentage / _PER_CENT) >= ALPHA:
+            return ""
+        return f"{on} of {len(got)} users have {flag}, where {at} should"
+
+
+def _times(seconds: Sequence[float]) -> dict[str, float]:
+    """Seconds to the median, 99 % and the last decision."""
+    if not seconds:
+        return {}
+    late = quantiles(seconds, n=100, method="inclusive")[-1] if len(seconds) > 1 else seconds[0]
+    times = {"median_s": median(seconds), "p99_s": late, "last_s": seconds[-1]}
+    return {name: round(value, 3) for name, value in times.items()}
