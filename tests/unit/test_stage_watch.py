@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.fakes import gone
 from tests.unit.test_run import started
 
 from rampgate.config.soak import Watched
 from rampgate.errors import EvidenceError, ProbeError
+from rampgate.evidence import session
 from rampgate.evidence.journal import Journal, read
+from rampgate.io.process import Process
 from rampgate.model.measurement import Measurement
 from rampgate.model.redact import Redactor
+from rampgate.stage import soak
 from rampgate.stage.stage_watch import StageWatch
 
 if TYPE_CHECKING:
@@ -57,6 +62,7 @@ def test_what_it_read_is_shown(tmp_path: Path) -> None:
         ({"code": 0}, ("header", "observed"), r"came to no verdict \(exit code 0\)"),
         ({"code": 0}, (), r"came to no verdict \(exit code 0\)"),
         ({"code": -9}, ("header", "observed", "end"), "was ended by SIGKILL"),
+        ({"code": -15, "silent": 300.0}, ("header",), "said nothing for 5 min and was ended: rampgate.toml"),
         ({"code": 0, "before": ["watch-1"]}, ("header", "observed", "end"), "came to no verdict"),
     ],
 )
@@ -115,3 +121,41 @@ def test_a_baseline_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
     assert StageWatch(run).measured(ERRORS) == [READ]
     (note,) = (each["text"] for each in read(folder)[0] if each["type"] == "event")
     assert note.startswith("nothing stands beside what the watch has read: ")
+
+
+def watched(run: Run, program: str, monkeypatch: pytest.MonkeyPatch) -> StageWatch:
+    """The watch of a run, of another program; a silence of 5 s is long."""
+
+    def process(_: Any, environ: dict[str, str], **__: Any) -> Process:
+        return Process([sys.executable, "-c", program], environ, patience_s=0.1)
+
+    monkeypatch.setattr(soak, "Process", process)
+    monkeypatch.setattr(soak, "SILENT_S", 5.0)
+    monkeypatch.setattr(soak, "_LISTENED_S", 0.5)
+    soak.Soak(run, {}, 60.0)
+    return StageWatch(run)
+
+
+@pytest.mark.parametrize("hangs", ["os.kill(os.getpid(), signal.SIGSTOP)", "time.sleep(600)"])
+def test_a_watch_that_hangs_is_ended(tmp_path: Path, hangs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped or blocked, no check waits for it longer than that, and the reason says what happened."""
+    program = f"import os, signal, time; print('rampgate: began', os.getpid(), flush=True); {hangs}"
+    watch = watched(left(tmp_path, None), program, monkeypatch)
+    with pytest.raises(ProbeError, match="said nothing for 5 s and was ended: began") as raised:
+        watch.measured(ERRORS)
+    assert gone(int(str(raised.value).rpartition(" ")[2]))
+
+
+def test_a_watch_that_only_says_that_it_goes_on_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence alone ends it; the line that says so is not kept."""
+    program = f"""import time
+end = time.monotonic() + 8
+while time.monotonic() < end:
+    print({session.ALIVE!r}, flush=True)
+    time.sleep(0.1)
+"""
+    watch = watched(left(tmp_path, None), program, monkeypatch)
+    with pytest.raises(ProbeError, match=r"came to no verdict \(exit code 0\)$"):
+        watch.measured(ERRORS)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 RUN_VARIABLE = "RAMPGATE_RUN"
 WITHIN_VARIABLE = "RAMPGATE_WITHIN"
 """Names the stage that a load run, or a watch, belongs to."""
+ALIVE = "rampgate: alive"
+"""The line by which the watch of a stage says that it goes on."""
 SOURCE_VARIABLE = "RAMPGATE_SOURCE"
 """Where the settings of what a stage starts come from: JSON, the arguments of ``loading.load``."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import sys
@@ -33,6 +32,8 @@ _TIMED = re.compile(r"rampgate: [\d-]+ [\d:]+ UTC (?P<what>.+)")
 """A line about a round of the watch."""
 _ENDS_WITHIN_S, _KILLED_WITHIN_S = 20.0, 5.0
 """How long the watch may take to judge what it has, once it is interrupted."""
+SILENT_S, _LISTENED_S = 300.0, 5.0
+"""A watch that has written nothing for so long hangs; how often that is looked at."""
 
 
 class Soak:
@@ -56,7 +57,7 @@ class Soak:
         }
         command = [sys.executable, "-P", "-m", "rampgate.watch.within", f"{seconds:g}"]
         self._process = Process(command, environ, patience_s=_ENDS_WITHIN_S)
-        self._interrupted = False
+        self._interrupted = self._heard = False
         self._log = run.folder / LOG
         self._log.touch(mode=0o600)
         self._write()
@@ -80,15 +81,21 @@ class Soak:
                 self._thread.join(_KILLED_WITHIN_S)
 
     def _follow(self) -> None:
-        """Keep what it says until it ends, and then how it ended."""
-        self._process.wait_for(math.inf, self._hear)
+        """Keep what it says until it ends, or hangs and is ended, and then how it ended."""
+        silent = 0.0  # counted, not timed: what holds this process, too, is no silence
+        while silent < SILENT_S and not self._process.wait_for(_LISTENED_S, self._hear):
+            silent = 0.0 if self._heard else silent + _LISTENED_S
+            self._heard = False
+        if silent >= SILENT_S:
+            self._state["silent"] = silent
         self._state["code"] = self._process.end(self._hear)
         self._write()
         self._run.beside("")
 
     def _hear(self, line: str) -> None:
         """Keep and show a line. Where that fails the watch goes on: its evidence is in its journal."""
-        if not line:
+        self._heard = self._heard or bool(line)
+        if line in {"", session.ALIVE}:
             return
         with suppress(Exception):
             text = str(self._run.journal.clean(line))

@@ -80,6 +80,9 @@ class StageWatch:
         mine = set(headers(self._run.folder)) - set(state["before"])
         records = [each for each in journal.read(self._run.folder)[0] if each["process"] in mine]
         ended = any(each["type"] == "end" for each in records)
+        if silent := state.get("silent"):
+            said = formats.duration(silent)
+            raise ProbeError(f"the watch of this stage said nothing for {said} and was ended{last}")
         if (code := state["code"]) < 0:
             raise ProbeError(f"the watch was {formats.ending(code)}{last}")
         if not ended or code not in {int(decision.exit_code) for decision in Decision}:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 RESUMED_WITHIN_S = 3600.0
 """A watch that was stopped for longer begins anew: what was pending then is not known any more."""
-_LATEST, _LATEST_ROUNDS = 1.5, 2.0
+LATEST, LATEST_ROUNDS = 1.5, 2.0
 """A watch ends after so many times what it was to observe and so many rounds, whatever it could not read."""
 
 
@@ -96,8 +96,8 @@ class Watch:
         """Whether as much as was asked for has been observed, or too much time went by for it."""
         asked = self.asked.seconds
         lasted = 0.0 if self.asked.once else self.clock.monotonic() - self._begun
-        rounds = _LATEST_ROUNDS * self.engine.longest_interval
-        return 0 < asked <= max(self.engine.observed, (lasted - rounds) / _LATEST)
+        rounds = LATEST_ROUNDS * self.engine.longest_interval
+        return 0 < asked <= max(self.engine.observed, (lasted - rounds) / LATEST)
 
     @property
     def left(self) -> str:

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from rampgate.model.redact import Redactor
 from rampgate.watch.asked import Asked
 from rampgate.watch.command import interruptible, rounds, say
 from rampgate.watch.live import Display
-from rampgate.watch.session import Watch
+from rampgate.watch.session import LATEST, LATEST_ROUNDS, Watch
 from rampgate.watch.source import Reader
 from rampgate.watch.totals import Totals
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 _FILE = "watch.sqlite"
 _LINE_EVERY_S = 10.0
 """The stage shows the last line; its own log gets one a minute."""
+_ALIVE_EVERY_S = 20.0
+_LATE_S = 900.0
+"""How much longer than it may observe a watch may take: audits are waited for at its end."""
 
 
 class WatchWithin(Watch):
@@ -93,7 +98,17 @@ def _main(seconds: float, environ: Mapping[str, str]) -> int:
         WatchWithin(settings, redactor, base, reader.source, asked) as watch,
     ):
         watch.totals = Totals(tuple(page.name for page in settings.pages if page.lighthouse))
+        longest = LATEST * seconds + LATEST_ROUNDS * watch.engine.longest_interval + _LATE_S
+        threading.Thread(target=_pulse, args=(longest,), daemon=True).start()
         return _watch(watch, display)
+
+
+def _pulse(longest_s: float) -> None:
+    """Say that this process goes on, as long as it may: the stage ends one that says nothing."""
+    began = time.monotonic()
+    while time.monotonic() - began < longest_s:
+        os.write(1, f"{session.ALIVE}\n".encode())
+        time.sleep(_ALIVE_EVERY_S)
 
 
 def _watch(watch: WatchWithin, display: Display) -> int:
