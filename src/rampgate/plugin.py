@@ -111,6 +111,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _configure(config: pytest.Config) -> None:
     stage = stage_of(config.getoption("markexpr", ""))
     if stage is None:
+        if (scale := config.getoption("time_scale")) != 1:
+            raise ConfigurationError(f"--time-scale: found {scale:g} with no stage; accepted is -m extended")
         return
     if not config.pluginmanager.hasplugin(TERMINAL):
         raise ConfigurationError(f"-p no:{TERMINAL}: is what ends a stage with its verdict")

@@ -150,6 +150,7 @@ def test_without_a_check_that_waits_there_is_no_watch(tmp_path: Path, reported: 
     [
         (("-m", "immediate", "--time-scale", "30"), "", "--time-scale: found 30 with -m immediate"),
         (("-m", "extended", "--time-scale", "0.5"), "", "--time-scale: found 0.5; accepted is a number of 1"),
+        (("-m", "extended", "--time-scale", "1e9"), "", "found 1e+09; accepted is a number of 1 to 1000"),
         (
             ("-m", "extended"),
             '[stages.extended]\nbudget = "5s"\n',
@@ -168,6 +169,13 @@ def test_what_cannot_be_watched_is_refused_before_anything_is_asked(
     assert says in ran.told
     assert reported.asked == []
     assert ran.verdict["verdict"] == "hold"
+
+
+def test_a_time_scale_without_a_stage_is_refused(tmp_path: Path, reported: Reporting) -> None:
+    """Nothing in an ordinary session waits."""
+    ran = soaked(tmp_path, reported.url).run_here("--time-scale", "30")
+    assert ran.code == 4, ran.told
+    assert "--time-scale: found 30 with no stage; accepted is -m extended" in ran.told
 
 
 LOADED = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     import pytest
+
+_FASTEST = 1000
 
 
 def refuse(config: pytest.Config, error: BaseException, meant: str = "") -> None:
@@ -76,11 +77,11 @@ def time_scale_of(config: pytest.Config, stage: str) -> float:
     """How many times faster everything goes that waits, 1 where nothing was typed.
 
     Raises:
-        ConfigurationError: it is not 1 or more, or the stage has nothing that waits.
+        ConfigurationError: it is not from 1 to 1000, or the stage has nothing that waits.
     """
     scale: float = config.getoption("time_scale")
-    if not 1 <= scale < math.inf:
-        raise ConfigurationError(f"--time-scale: found {scale:g}; accepted is a number of 1 or more")
+    if not 1 <= scale <= _FASTEST:
+        raise ConfigurationError(f"--time-scale: found {scale:g}; accepted is a number of 1 to {_FASTEST}")
     if scale != 1 and stage != "extended":
         raise ConfigurationError(
             f"--time-scale: found {scale:g} with -m {stage}; accepted is -m extended, the stage that waits"
