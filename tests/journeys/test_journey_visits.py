@@ -124,6 +124,8 @@ def _served(host: str = "127.0.0.1") -> Iterator[tuple[str, list[tuple[str, dict
             send(handler, 200, "data", {"Content-Disposition": "attachment; filename=report.csv"})
         elif path in {"/gone.js", "/api/down"}:
             send(handler, 503, "")
+        elif path in {"/nowhere", "/nothing"}:
+            send(handler, 404, "no such page")
         else:
             send(handler, 200, PAGES.get(path, "ok"))
 
@@ -194,6 +196,11 @@ FAILING = {
     ),
     "the site led to another one, where no journey goes": step('page.goto("/away")'),
     "no": SWALLOWED,
+    'not true: assert route.request.url == "other"': f"""
+    def handle(route):
+        assert route.request.url == "other"
+    page.route("**/elsewhere", handle)
+{step(HOME_PAGE, "page.evaluate('void fetch(`/elsewhere`)')")}""",
 }
 WRONG = {
     "has made no step, so": "    pass\n",
@@ -370,6 +377,30 @@ def test_requests_of_the_site_that_fail_are_counted(site: Site) -> None:
     made = site.visit('    with journey.step("home"):\n        page.goto("/broken")\n')
     assert (made.outcome, made.failed_requests) == ("passed", {"GET /gone.js": ("HTTP 503",)})
     assert made.console == ()
+
+
+def test_a_page_that_is_refused_is_a_request_that_failed(site: Site) -> None:
+    """HTTP 4xx of the tab's own document; of what a page loads it is none."""
+    made = site.visit(step('page.goto("/nowhere")', "page.evaluate('fetch(`/nothing`).then(() => 1)')"))
+    assert (made.outcome, made.failed_requests) == ("passed", {"GET /nowhere": ("HTTP 404",)})
+    assert made.asked["GET /nothing"] == 1
+
+
+def test_a_handler_may_be_removed_again(site: Site) -> None:
+    """What the journey hands over is what Playwright knows it by."""
+    made = site.visit(
+        step(
+            "handle = lambda route: route.abort()",
+            'page.route("**/*", handle)',
+            'page.unroute("**/*", handler=handle)',
+            "heard = []",
+            'page.on("request", heard.append)',
+            'page.remove_listener("request", heard.append)',
+            HOME_PAGE,
+            "assert not heard",
+        )
+    )
+    assert (made.outcome, made.why) == ("passed", "")
 
 
 ASKED = {

@@ -133,14 +133,21 @@ def _visit(spec: Spec, report: Reporter, clocks: dict[str, Any]) -> None:
         if watcher.broken:
             step, broke = watcher.broken
             why = reason(broke, spec.file, browser_up=browser.up)
+        why = _of_handlers(why, browser, spec)
         if browser.in_the_way and why.outcome != "error":
             more = f"; {why.why}" if why.why else ""
             why = Reason("failed", f"{browser.in_the_way[0]}{more}", why.place)
         _end_after(_KEEPING_S, lambda: report.end(_without_session(why, watcher), step))
         _keep(report, browser, watcher, keeper, passed=why.outcome == "passed")
+        why = _of_handlers(why, browser, spec) if why.outcome == "passed" else why
         if not browser.up:
             why = reason(ProbeError(""), spec.file, browser_up=False)
         report.end(why, step)
+
+
+def _of_handlers(why: Reason, browser: VisitBrowser, spec: Spec) -> Reason:
+    """What a handler raised is why a visit ended as it did, whatever came of it."""
+    return reason(browser.raised[0], spec.file, browser_up=browser.up) if browser.raised else why
 
 
 def _without_session(why: Reason, watcher: Watcher) -> Reason:

@@ -12,7 +12,7 @@ from rampgate.errors import ProbeError
 from rampgate.io.browser_tab import TabRules
 from rampgate.io.http import RUN_HEADER, site_of
 from rampgate.io.page_load import place_of
-from rampgate.journeys import api_requests, vitals
+from rampgate.journeys import api_requests, handlers, vitals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ STEP_MS = 10_000
 _KEPT = 200
 _TEXT = 20_000
 """Longer than what is kept, which is cut where secrets are known."""
-_SERVER_ERROR = 500
+_SERVER_ERROR, _CLIENT_ERROR = 500, 400
 _GIVEN_UP = "net::ERR_ABORTED"
 _LOADING = "Failed to load resource"
 """How Chromium begins what it writes to the console of a request that failed, which is counted as one."""
@@ -52,6 +52,7 @@ class VisitBrowser:
         entries: what pages measured of themselves.
         in_the_way: dialogs that nobody answered.
         crashed: whether a page crashed.
+        raised: what handlers of the journey raised.
     """
 
     def __init__(self, spec: Spec, report: Report) -> None:
@@ -64,6 +65,7 @@ class VisitBrowser:
         self.entries: list[Mapping[str, Any]] = []
         self.in_the_way: list[str] = []
         self.crashed = False
+        self.raised: list[Exception] = []
 
     def __enter__(self) -> Self:
         """Start it.
@@ -90,6 +92,7 @@ class VisitBrowser:
             self.page = self.context.new_page()
             self._keep(self.page)  # before it goes anywhere
             self.context.on("page", self._popup)
+            handlers.keep(self.raised.append)
         except Error as error:
             raise ProbeError(f"the browser does not start: {error.message.splitlines()[0]}") from None
         return self
@@ -211,12 +214,22 @@ class VisitBrowser:
             self._report("request_failed", place=place, why=f"HTTP {status}")
 
     def _response(self, response: Response) -> None:
-        self.answered(response.request.method, response.url, response.status)
+        """Of the document of a tab HTTP 4xx is a failure, too."""
+        request, status = response.request, response.status
+        self.answered(request.method, response.url, status)
+        place = self._place(request.method, response.url)
+        if place and _CLIENT_ERROR <= status < _SERVER_ERROR and _of_a_tab(request):
+            self._report("request_failed", place=place, why=f"HTTP {status}")
 
     def _request_failed(self, request: Request) -> None:
         place, why = self._place(request.method, request.url), request.failure or "failed"
         if place and why != _GIVEN_UP:  # the page itself did not want it any more
             self._report("request_failed", place=place, why=f"no answer ({why[:_TEXT]})")
+
+
+def _of_a_tab(request: Request) -> bool:
+    """Whether it is for the document of a tab, and of no frame within it."""
+    return request.is_navigation_request() and request.frame.parent_frame is None
 
 
 def _error() -> type[Error]:
