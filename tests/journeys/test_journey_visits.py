@@ -386,6 +386,27 @@ def test_a_page_that_is_refused_is_a_request_that_failed(site: Site) -> None:
     assert made.asked["GET /nothing"] == 1
 
 
+@pytest.mark.parametrize("second", ["new_context().new_page()", "new_page()"])
+def test_a_second_user_follows_the_same_rules(site: Site, second: str) -> None:
+    """A context of the journey's own: named in requests, with the target's headers, counted, on its site."""
+    made = site.visit(
+        step(
+            HOME_PAGE,
+            f"other = page.context.browser.{second}",
+            'other.goto("/broken")',
+            'other.goto("/list")',
+            'other.goto("/away")',
+        ),
+        settings={"target": {"web": site.url, "headers": {"X-Api-Key": "Canary-header-1"}}},
+    )
+    assert "the site led to another one" in made.why
+    assert (made.failed_requests, made.console) == ({"GET /gone.js": ("HTTP 503",)}, ("bad",))
+    assert not any("popup" in note for note in made.notes)
+    sent = [{name.lower(): value for name, value in headers.items()} for _, headers in site.asked]
+    assert len(sent) >= 5
+    assert all(headers.get("x-rampgate-run") and headers.get("x-api-key") for headers in sent)
+
+
 def test_a_handler_may_be_removed_again(site: Site) -> None:
     """What the journey hands over is what Playwright knows it by."""
     made = site.visit(

@@ -10,14 +10,23 @@ from urllib.parse import urlsplit
 
 from rampgate.errors import ProbeError
 from rampgate.io.browser_tab import TabRules
-from rampgate.io.http import RUN_HEADER, site_of
+from rampgate.io.http import site_of
 from rampgate.io.page_load import place_of
-from rampgate.journeys import api_requests, handlers, vitals
+from rampgate.journeys import api_requests, contexts, handlers, vitals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from playwright.sync_api import ConsoleMessage, Dialog, Download, Error, Page, Request, Response
+    from playwright.sync_api import (
+        BrowserContext,
+        ConsoleMessage,
+        Dialog,
+        Download,
+        Error,
+        Page,
+        Request,
+        Response,
+    )
 
     from rampgate.journeys.spec import Spec
 
@@ -40,7 +49,7 @@ class Report(Protocol):
 
 
 class VisitBrowser:
-    """Chromium with one context. A context manager.
+    """Chromium with a context, and those that the journey makes. A context manager.
 
     Args:
         spec: of the visit.
@@ -61,6 +70,7 @@ class VisitBrowser:
         self._own = {site_of(url) for url in spec.own}
         self._lines: deque[str] = deque(maxlen=_KEPT)
         self._stack = contextlib.ExitStack()
+        self._contexts: list[BrowserContext] = []
         self.requests = 0
         self.entries: list[Mapping[str, Any]] = []
         self.in_the_way: list[str] = []
@@ -81,17 +91,10 @@ class VisitBrowser:
             self._browser = playwright.chromium.launch(
                 executable_path=spec.chromium, args=list(spec.switches), env={**os.environ, **spec.environ}
             )
-            self.context = self._browser.new_context(
-                base_url=spec.web, extra_http_headers={RUN_HEADER: spec.run_id}, accept_downloads=False
-            )
-            self.context.set_default_timeout(STEP_MS)
-            self.context.expose_function(vitals.BINDING, self._measured)
-            self.context.add_init_script(vitals.INIT_SCRIPT)
-            self._listen()
+            contexts.keep(spec, self)
             api_requests.keep(spec, self)
+            self.context = self._browser.new_context()
             self.page = self.context.new_page()
-            self._keep(self.page)  # before it goes anywhere
-            self.context.on("page", self._popup)
             handlers.keep(self.raised.append)
         except Error as error:
             raise ProbeError(f"the browser does not start: {error.message.splitlines()[0]}") from None
@@ -111,16 +114,17 @@ class VisitBrowser:
 
     def settle(self) -> None:
         """Let what was just changed be drawn, and take what was measured of it."""
-        for page in self.context.pages:
+        for page in self._pages():
             with contextlib.suppress(Exception):  # it is being left, or gone
                 page.evaluate(vitals.SETTLE)
 
     def session(self) -> list[str]:
         """Values of cookies and storage, which may carry a session."""
         values: list[str] = []
-        with contextlib.suppress(Exception):  # it is gone
-            values += [str(cookie.get("value", "")) for cookie in self.context.cookies()]
-        for page in self.context.pages:
+        for context in self._contexts:
+            with contextlib.suppress(Exception):  # it is gone
+                values += [str(cookie.get("value", "")) for cookie in context.cookies()]
+        for page in self._pages():
             with contextlib.suppress(Exception):  # a page may have no storage
                 values += page.evaluate(
                     "[...Object.values({...localStorage}), ...Object.values({...sessionStorage})]"
@@ -130,8 +134,15 @@ class VisitBrowser:
     def _measured(self, entry: Mapping[str, Any]) -> None:
         self.entries.append(entry)
 
-    def _listen(self) -> None:
-        context = self.context
+    def _pages(self) -> list[Page]:
+        return [page for context in self._contexts for page in context.pages]
+
+    def begun(self, context: BrowserContext) -> None:
+        """Listen to what happens in a new context."""
+        self._contexts.append(context)
+        context.set_default_timeout(STEP_MS)
+        context.expose_function(vitals.BINDING, self._measured)
+        context.add_init_script(vitals.INIT_SCRIPT)
         context.on("dialog", self._dialog)
         context.on("console", self._console)
         context.on("weberror", lambda error: self._write(str(error.error)))
@@ -139,16 +150,17 @@ class VisitBrowser:
         context.on("response", self._response)
         context.on("requestfailed", self._request_failed)
 
-    def _popup(self, page: Page) -> None:
+    def popup(self, page: Page) -> None:
+        """A tab was opened, which the journey did not open."""
         self._report("note", text=f"a popup was opened: {place_of(page.url, self._spec.web) or 'empty'}")
-        self._keep(page)
+        self.keep(page)
 
-    def _keep(self, page: Page) -> None:
+    def keep(self, page: Page) -> None:
         """A tab stays on the site; a popup does so from the moment in which we hear of it."""
         page.on("crash", self._crash)
         page.on("download", self._download)
         with contextlib.suppress(_error()):  # it is closed already
-            session = self.context.new_cdp_session(page)
+            session = page.context.new_cdp_session(page)
             tree = session.send("Page.getFrameTree")
             rules = TabRules(
                 site_of(self._spec.web), self._spec.headers, str(tree["frameTree"]["frame"]["id"])
