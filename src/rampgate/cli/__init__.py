@@ -13,6 +13,7 @@ from rampgate.cli.export import export
 from rampgate.cli.init import init
 from rampgate.cli.load import load
 from rampgate.cli.prune import prune
+from rampgate.cli.rollout import rollout
 from rampgate.cli.verdict import rejudge, verdict
 from rampgate.cli.watch import watch
 
@@ -34,6 +35,7 @@ def main() -> None:
       rampgate doctor --fix        see what is missing on this machine, and install the browser tools
       rampgate demo                check a reference deployment of our own, ramp load onto it
       rampgate init --api URL      write settings for a service of yours
+      rampgate rollout advance     raise the percentage on evidence; rollback, status, plan
       rampgate watch               watch a rollout against the policy files between its steps
       rampgate export prometheus   hand its rules to Prometheus, with tests for promtool
       rampgate prune --keep 90d    remove old runs that nothing uses
@@ -43,5 +45,5 @@ def main() -> None:
 
 main.help = keep_lines(main.help)
 
-for command in (verdict, rejudge, accept, doctor, demo, load, watch, export, prune, init):
+for command in (verdict, rejudge, accept, doctor, demo, load, watch, rollout, export, prune, init):
     main.add_command(command)

@@ -18,6 +18,7 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 from rampgate.checks.frame.discovery import checks
 from rampgate.checks.frame.secrets import CommandPart, SecretPath, SecretText, is_token
 from rampgate.config import policy
+from rampgate.config.in_force import applied
 from rampgate.config.locate import FILE_NAME
 from rampgate.config.problems import dotted, sentences
 from rampgate.config.settings import Settings
@@ -71,7 +72,7 @@ def load(
     if problems := _empty(settings, file, filling.filled, variables) + _of_files(settings, path):
         raise ConfigurationError(problems)
     redactor = Redactor(_secrets(settings, filling.filled, variables))
-    return settings.read_from(file if path else FILE_NAME), redactor
+    return applied(settings.read_from(file if path else FILE_NAME)), redactor
 
 
 def _of_files(settings: Settings, path: Path | None) -> list[str]:

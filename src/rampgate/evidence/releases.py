@@ -47,7 +47,7 @@ class Start:
         return said.get("environment"), said.get("version"), said.get("percentage")
 
 
-def judge_current(
+def judge_current(  # noqa: PLR0913  # each is a condition of its own
     reports: Path,
     required: Sequence[str],
     now: float,
@@ -55,8 +55,9 @@ def judge_current(
     environment: str | None = None,
     max_age: float = MAX_AGE_S,
     rehearsals: bool = False,
+    rollout: tuple[Any, Any, float] | None = None,
 ) -> ReleaseVerdict:
-    """Judge the release that the newest run is about.
+    """Judge the release that the newest run is about, or the one that a rollout stands at.
 
     Args:
         reports: the folder of runs.
@@ -65,28 +66,27 @@ def judge_current(
         environment: of the release; None: of the newest run.
         max_age: seconds since the end of the newest required stage.
         rehearsals: whether shortened runs count.
+        rollout: version, percentage in force, and when it changed; None: as the runs say.
 
     Raises:
         EvidenceError: there is no run, or one that cannot be read.
         ConfigurationError: the file of a check cannot be imported.
     """
     starts = sorted(_starts(reports), key=lambda start: began(start.record))
-    headers = [start for start in starts if start.record["type"] == "header"]
-    if environment is not None:
-        headers = [start for start in headers if start.release[0] == environment]
+    headers = [each for each in starts if each.record["type"] == "header"]
+    headers = [each for each in headers if environment in {None, each.release[0]}]
     if not headers:
-        of = f" of {environment}" if environment else ""
-        raise EvidenceError(f"{reports}: no run{of} there; run a stage first")
-    current = headers[-1].release
-    mine = [start for start in headers if start.release[0] == current[0]]
-    others = [start for start in mine if start.release != current]
+        raise EvidenceError(f"{reports}: no run of {environment or 'any stage'} there; run a stage first")
+    current = headers[-1].release if rollout is None else (headers[-1].release[0], *rollout[:2])
+    mine = [each for each in headers if each.release[0] == current[0]]
+    others = [each for each in mine if each.release != current]
     first = min((s.time for s in mine if s.release[1] == current[1] and _changes(s)), default=None)
-    changed = _last(others[-1]) if others else 0.0
+    changed = rollout[2] if rollout else _last(others[-1]) if others else 0.0
     terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
-    known = [*mine, *(start for start in starts if start.record["type"] == "refused")]
+    known = [*mine, *(each for each in starts if each.record["type"] == "refused")]
     runs = [run for stage in required for run in _runs(stage, known, current, first)]
-    runs = _not_before(runs, *_unreadable(reports))
-    return decide(dict(zip(("environment", "version", "percentage"), current, strict=True)), runs, terms)
+    release = dict(zip(("environment", "version", "percentage"), current, strict=True))
+    return decide(release, _not_before(runs, *_unreadable(reports)), terms)
 
 
 def _starts(reports: Path) -> Iterator[Start]:

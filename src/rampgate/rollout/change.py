@@ -68,7 +68,8 @@ class Mover:
         step, effect = self._make(step, change)
         done: dict[str, Any] = effect.to_json()
         if effect.ok:
-            status = after(Command(step.command), rollout.status)
+            begins = step.command == Command.START
+            status = rollout.status if begins else after(Command(step.command), rollout.status)
             if step.target == 0 and step.command in DOWN:
                 status = Status.ROLLED_BACK
             if step.command == Command.ADVANCE and step.target == self.last:
@@ -92,8 +93,11 @@ class Mover:
             EvidenceError: as ``move``.
         """
         self.say(f"{step.target:g} % did not take effect: back to {step.source:g} %")
-        step, back = self._make(step, self._change(rollout, step, step.source))
-        rollout = rollout if back.ok else replace(rollout, status=Status.UNCERTAIN)
+        step, back = self._make(step, self._change(rollout, step, step.source, undoes=True))
+        if not back.ok:
+            rollout = replace(rollout, status=Status.UNCERTAIN)
+        elif step.command == Command.START and step.source == 0:  # off, as before it began
+            rollout = replace(rollout, status=Status.ROLLED_BACK)
         return self._end(rollout, step, StepStatus.FAILED, {**done, "undone": back.to_json()})
 
     def finish(self, rollout: Rollout, step: Step) -> tuple[Rollout, Step]:
@@ -109,11 +113,10 @@ class Mover:
         return self.undo(rollout, step, {"ok": False, "sentence": "was cut off"})
 
     @staticmethod
-    def _change(rollout: Rollout, step: Step, percentage: float) -> Change:
-        """At 0 % the flags stay on for whoever is enrolled, but after a way down and before a start."""
-        begins = step.command == Command.START and percentage == step.source
-        off = percentage == 0 and (step.command in DOWN or begins)
-        return Change(rollout.features, percentage, on=not off)
+    def _change(rollout: Rollout, step: Step, percentage: float, *, undoes: bool = False) -> Change:
+        """At 0 % the flags stay on for whoever is enrolled, but after a way down, or an undone start."""
+        ends = step.command in DOWN or (undoes and step.command == Command.START)
+        return Change(rollout.features, percentage, on=percentage > 0 or not ends)
 
     def _make(self, step: Step, change: Change) -> tuple[Step, Effect]:
         """Call every actuator, and read back what users have then."""

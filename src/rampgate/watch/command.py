@@ -55,7 +55,21 @@ class Options:
 def settings_of(
     given: Mapping[str, Any], stack: ExitStack, environ: Mapping[str, str] = os.environ
 ) -> tuple[Settings, Redactor, Path, tuple[str, ...]]:
-    """The settings of a watch, what masks their secrets, the folder that they are relative to, and notes.
+    """The settings of a watch, with the pages that its rules have it audit; see ``read``.
+
+    Raises:
+        ConfigurationError: every problem of the settings.
+        ProbeError: the demo did not come up.
+    """
+    settings, redactor, base, notes = read(given, stack, environ)
+    demo = bool(given["demo"] or given["demo_ready"])
+    return watch_pages.audited(settings, base, by_path=demo), redactor, base, notes
+
+
+def read(
+    given: Mapping[str, Any], stack: ExitStack, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, Redactor, Path, tuple[str, ...]]:
+    """The settings, what masks their secrets, the folder that they are relative to, and notes.
 
     Args:
         given: the options config, demo, demo_ready, stack and reports.
@@ -77,7 +91,6 @@ def settings_of(
     settings, redactor = load(path, overrides=overrides, from_environment=source["from_environment"])
     logs.masked(redactor)
     base = path.parent if path else Path()
-    settings = watch_pages.audited(settings, base, by_path=any(demos))
     return settings, redactor, base, tuple(source.get("notes", ()))
 
 

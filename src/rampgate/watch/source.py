@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rampgate.checks import metrics
 from rampgate.checks.running_version.settings import UNKNOWN
 from rampgate.checks.version import measure_few
+from rampgate.config import in_force
 from rampgate.errors import ProbeError
 from rampgate.evidence import lock
 from rampgate.evidence.once import BROWSER, alone
@@ -107,7 +108,8 @@ class Reader:
     def _percentage(self) -> float | None:
         where = self._settings.watch.percentage
         if where is None:
-            return self._settings.percentage
+            rollout = in_force.newest(self._settings)
+            return rollout[0] if rollout else self._settings.percentage
         with self._context().client("api", account="admin" if where.admin else "user") as http:
             answer = ask(http, "GET", where.path)
         found = find(where.value, answer.json()) if answer.ok else None

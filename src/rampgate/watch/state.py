@@ -7,13 +7,11 @@ it is written once; an alert is sent by a process that notes by itself whether i
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
+from rampgate.config.in_force import state_file
 from rampgate.io.database import Database
-from rampgate.io.guard import addresses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,16 +33,9 @@ RECORD, ALERT = "record", "alert"
 PENDING, SENDING, DONE, FAILED = "pending", "sending", "done", "failed"
 
 
-def file_of(settings: Settings, folder: str = "watch") -> Path:
-    """The file in which a watch, or a rollout, of this target and environment remembers."""
-    parts = urlsplit(settings.target.api or settings.target.web or "")
-    host = (parts.hostname or "").rstrip(".")
-    if any(address.is_loopback for address in addresses_of(host)):
-        host = "localhost"  # however it is spelt
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    place = f"{settings.environment} {host}:{port}{parts.path.rstrip('/')}"
-    digest = hashlib.sha256(place.encode()).hexdigest()[:12]
-    return settings.reports / folder / f"{digest}.sqlite"
+def file_of(settings: Settings) -> Path:
+    """The file in which a watch of this target and environment remembers."""
+    return state_file(settings, "watch")
 
 
 class Entry(NamedTuple):

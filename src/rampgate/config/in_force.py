@@ -1,0 +1,76 @@
+"""The percentage that a rollout has brought into force: it wins over what rampgate.toml says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rampgate.errors import EvidenceError
+from rampgate.io.guard import addresses_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.config.settings import FixedSettings, Settings
+
+ROLLOUT = "rollout"
+
+
+def state_file(settings: FixedSettings, folder: str) -> Path:
+    """The file in which a watch, or a rollout, of this target and environment remembers.
+
+    Args:
+        settings: name them, and the reports.
+        folder: below the reports: ``watch`` or ``rollout``.
+    """
+    parts = urlsplit(settings.target.api or settings.target.web or "")
+    host = (parts.hostname or "").rstrip(".")
+    if any(address.is_loopback for address in addresses_of(host)):
+        host = "localhost"  # however it is spelt
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    place = f"{settings.environment} {host}:{port}{parts.path.rstrip('/')}"
+    digest = hashlib.sha256(place.encode()).hexdigest()[:12]
+    return settings.reports / folder / f"{digest}.sqlite"
+
+
+def applied(settings: Settings) -> Settings:
+    """The settings with the percentage of the newest rollout, which its flags are expected to have, too.
+
+    Args:
+        settings: as they were read; without features of a rollout they stay so.
+
+    Raises:
+        EvidenceError: what the rollout remembers cannot be read.
+    """
+    found = newest(settings)
+    if found is None:
+        return settings
+    percentage, features = found
+    changed: dict[str, Any] = {"percentage": percentage}
+    if settings.flags:
+        expected = {**settings.flags.expected, **dict.fromkeys(features, percentage)}
+        changed["flags"] = settings.flags.model_copy(update={"expected": expected})
+    return settings.model_copy(update=changed)
+
+
+def newest(settings: FixedSettings) -> tuple[float, tuple[str, ...]] | None:
+    """Percentage and features of the newest rollout, None where there is none.
+
+    Raises:
+        EvidenceError: what it remembers cannot be read.
+    """
+    path = state_file(settings, ROLLOUT) if settings.rollout.features else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        where = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(where, uri=True, timeout=30.0)) as database:
+            row = database.execute("SELECT body FROM rollouts ORDER BY id DESC LIMIT 1").fetchone()
+        rollout = json.loads(row[0]) if row else None
+        return rollout and (float(rollout["percentage"]), tuple(rollout["features"]))
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(f"{path}: cannot be read: {error}") from None

@@ -1,0 +1,157 @@
+"""What a step up needs, each with the sentence of what is missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from rampgate.errors import EvidenceError, ProbeError, RampgateError
+from rampgate.evidence import releases
+from rampgate.io.http import ask, find
+from rampgate.model import formats
+from rampgate.model.statistics import two_sided
+from rampgate.outcome import Decision
+from rampgate.rollout.soak import observed
+from rampgate.watch import state as watch_state
+from rampgate.watch.release import latched
+from rampgate.watch.rounds import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from rampgate.config.settings import Settings
+    from rampgate.rollout.records import Rollout
+
+ALPHA = 1e-4
+"""The chance that an exposure as planned is taken for another."""
+_PER_CENT = 100.0
+
+
+class Unmet(NamedTuple):
+    """A condition that does not hold.
+
+    Args:
+        sentence: what is missing.
+        seconds: about how long until it may hold, None where nobody can say.
+    """
+
+    sentence: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a step up needs.
+
+    Args:
+        settings: in force.
+        rollout: as it stands.
+        now: seconds since the epoch.
+        who: asks for the step.
+        stopped: why nothing may rise, "" where that is not so.
+        rehearsals: whether shortened runs count (a demo).
+        api: makes a client of the API, with its admin token when asked.
+    """
+
+    settings: Settings
+    rollout: Rollout
+    now: float
+    who: str
+    stopped: str
+    rehearsals: bool
+    api: Callable[[bool], httpx.Client]
+
+    def unmet(self) -> list[Unmet]:
+        """All that is missing; nothing where the percentage may rise."""
+        asked = (self._stopped, self._frozen, self._approval, self._stages, self._watched, self._soaked)
+        return [each for find_out in (*asked, self._exposed) for each in find_out()]
+
+    def _stopped(self) -> Iterator[Unmet]:
+        if self.stopped:
+            yield Unmet(f"the line is stopped: {self.stopped}")
+
+    def _frozen(self) -> Iterator[Unmet]:
+        if freeze := self.settings.rollout.frozen(self.now):
+            until = freeze.ends.isoformat(timespec="minutes")
+            why = f" ({freeze.why})" if freeze.why else ""
+            yield Unmet(f"nothing rises until {until}{why}", freeze.ends.timestamp() - self.now)
+
+    def _approval(self) -> Iterator[Unmet]:
+        if self.settings.rollout.approval == "required" and self.who == self.rollout.who:
+            yield Unmet(f"{self.who} has started this rollout: somebody else must approve a step up")
+
+    def _stages(self) -> Iterator[Unmet]:
+        if not (required := self.settings.rollout.require):
+            return
+        rollout = self.rollout
+        judge = partial(releases.judge_current, self.settings.reports, required, self.now)
+        try:
+            verdict = judge(
+                environment=self.settings.environment,
+                max_age=math.inf,
+                rehearsals=self.rehearsals,
+                rollout=(rollout.version, rollout.percentage, rollout.changed),
+            )
+        except RampgateError as error:
+            yield Unmet(str(error))
+            return
+        for stage in verdict.stages:
+            if stage.decision is not Decision.PROMOTE:
+                yield Unmet(f"{stage.stage} is {stage.decision.value.upper()}: {stage.reason}")
+
+    def _watched(self) -> Iterator[Unmet]:
+        """The watch lives, is about this percentage, and has seen nothing critical at it."""
+        path = watch_state.file_of(self.settings)
+        if not path.exists():
+            yield Unmet("no watch has ever run; start one: rampgate watch")
+            return
+        try:
+            with watch_state.WatchState(path, new=False) as remembered:
+                beat = remembered.get("heartbeat") or 0.0
+                versions = (self.rollout.version,) if self.rollout.version else ()
+                critical = latched(remembered, Position(self.rollout.percentage, versions))
+        except EvidenceError as error:
+            yield Unmet(str(error))
+            return
+        age = self.now - beat
+        if not 0 <= age <= self.settings.rollout.heartbeat:
+            when = f"{formats.elapsed(age)} ago" if age >= 0 else "later than now: a clock was set back"
+            yield Unmet(f"the last round of the watch was {when}; start it again: rampgate watch")
+        for each in critical[:1]:
+            yield Unmet(f"the watch has seen at this percentage: {each['what']} (run {each['run']})")
+
+    def _soaked(self) -> Iterator[Unmet]:
+        needed = self.settings.rollout.soak_at(self.rollout.percentage)
+        seen = observed(self.settings, self.rollout) if needed else 0.0
+        if seen < needed:
+            says = f"{formats.elapsed(seen)} of {formats.duration(needed)} were observed at"
+            at = f"{formats.number(self.rollout.percentage)} %"
+            yield Unmet(f"{says} {at}: about {formats.elapsed(needed - seen)} more", needed - seen)
+
+    def _exposed(self) -> Iterator[Unmet]:
+        """As many distinct users have the features as the percentage says."""
+        where, percentage = self.settings.rollout.exposure, self.rollout.percentage
+        if where is None:
+            return
+        try:
+            with self.api(where.admin) as client:
+                answer = ask(client, "GET", where.path.replace("{flag}", self.rollout.features[0]))
+        except ProbeError as error:
+            yield Unmet(f"rollout.exposure: {error}")
+            return
+        found = [find(each, answer.json()) if answer.ok else None for each in (where.on, where.off)]
+        counts = [count for count in found if type(count) is int and count >= 0]
+        if len(counts) < len(found):
+            what = f"found {found[0]!r} and {found[1]!r}" if answer.ok else answer.sentence
+            yield Unmet(f"rollout.exposure, {where.path}: {what}; accepted are two numbers of users")
+            return
+        on, users = counts[0], sum(counts)
+        said = f"{on} of {users} users have the features, and {formats.number(percentage)} % should"
+        if not users:
+            yield Unmet("no users were seen lately, so that nobody knows who has the features")
+        elif (fits := two_sided(on, users, percentage / _PER_CENT)) < ALPHA:
+            yield Unmet(f"{said} (by chance once in {1 / max(fits, 1e-12):,.0f} times)")

@@ -1,0 +1,297 @@
+"""The commands of a rollout: what they change, what they refuse, and what a cut leaves behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.rolling import FlagService, Rolling, flag_service
+
+from rampgate.errors import ConfigurationError, ExitCode
+from rampgate.rollout import command, status
+from rampgate.rollout.conditions import Conditions
+from rampgate.rollout.records import StepStatus
+from rampgate.rollout.state import HeldError, OvertakenError, RolloutState
+from rampgate.rollout.transitions import Command, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from rampgate.rollout.records import Rollout
+
+
+class KilledError(BaseException):
+    """In place of a kill: nothing catches it."""
+
+
+@pytest.fixture
+def rolling(tmp_path: Path) -> Iterator[Rolling]:
+    """A rollout whose conditions are met."""
+    with flag_service() as service:
+        yield Rolling(tmp_path, service)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_missing(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """What a step up needs has tests of its own."""
+    if "real_conditions" not in request.keywords:
+        monkeypatch.setattr(Conditions, "unmet", lambda _: [])
+
+
+def stands(rolling: Rolling) -> Rollout:
+    """Where it stands."""
+    with rolling.session() as session:
+        found = session.state.current()
+    assert found is not None
+    return found
+
+
+def at(rolling: Rolling, percentage: float, *, start: bool = True) -> None:
+    """Bring it to a percentage of the plan."""
+    with rolling.session() as session:
+        if start:
+            assert command.start(session, "begin") is ExitCode.PROMOTE, rolling.said
+        while (session.state.current() or stands(rolling)).percentage < percentage:
+            assert command.advance(session, "on") is ExitCode.PROMOTE, rolling.said
+
+
+def test_a_percentage_goes_up_the_plan_to_its_end(rolling: Rolling) -> None:
+    """Every step is made, read back and kept; at the last percentage the rollout is complete."""
+    at(rolling, 100)
+    assert stands(rolling).status is Status.COMPLETE
+    assert rolling.service.at() == {"one": (True, 100), "two": (True, 100)}
+    with rolling.session() as session:
+        steps = session.state.steps()
+        with pytest.raises(ConfigurationError, match="the rollout is complete; accepted then: start"):
+            command.advance(session, "more")
+    assert [step.target for step in steps] == [0, 5, 15, 25, 50, 75, 100]
+    assert {step.status for step in steps} == {StepStatus.DONE}
+    assert all(step.effect["ok"] and step.effect["last_s"] < 60 for step in steps)
+
+
+def test_internal_users_keep_the_features_at_0_percent(rolling: Rolling) -> None:
+    """The flags are on at 0 %, for whoever is enrolled; off after a rollback."""
+    at(rolling, 0)
+    assert rolling.service.at()["one"] == (True, 0)
+    with rolling.session() as session:
+        assert command.emergency(session, "gone wrong") is ExitCode.PROMOTE
+    assert rolling.service.at()["one"] == (False, 0)
+    assert stands(rolling).status is Status.ROLLED_BACK
+
+
+def ignores(_service: FlagService) -> Callable[[str, bool, float], None]:
+    """Says that it worked, and changes nothing."""
+    return lambda *_: None
+
+
+def changes_another(service: FlagService) -> Callable[[str, bool, float], None]:
+    """Makes the change, and one of a flag that is no part of the rollout."""
+
+    def lie(flag: str, on: bool, percentage: float) -> None:
+        service.change(flag, on, percentage)
+        service.change("other", on=True, percentage=100)
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    ("lie", "says"), [(ignores, "decisions are not those of 15 %"), (changes_another, "other changed")]
+)
+def test_a_change_that_did_not_take_effect_is_undone(
+    rolling: Rolling, lie: Callable[[FlagService], Callable[[str, bool, float], None]], says: str
+) -> None:
+    """Whatever the actuator says: what users read counts, and the percentage before comes back."""
+    at(rolling, 5)
+    rolling.service.lie = lie(rolling.service)
+    with rolling.session() as session:
+        assert command.advance(session, "on") is ExitCode.HOLD
+        step = session.state.steps()[-1]
+    assert step.status is StepStatus.FAILED
+    assert says in step.effect["sentence"]
+    assert stands(rolling).percentage == 5
+    assert [change[2] for change in rolling.service.changes[-4:]] == [15, 15, 5, 5]
+
+
+def test_where_nobody_knows_what_users_have_only_an_emergency_goes_on(rolling: Rolling) -> None:
+    """A change that is half made, and cannot be undone, leaves the rollout uncertain."""
+    at(rolling, 5)
+    rolling.service.lie = lambda flag, on, percentage: (
+        rolling.service.change(flag, on, percentage) if percentage == 15 and flag == "one" else None
+    )
+    with rolling.session() as session:
+        assert command.advance(session, "on") is ExitCode.HOLD
+        assert any("what users have is not known" in line for line in rolling.said)
+        with pytest.raises(ConfigurationError, match="accepted then: rollback --emergency"):
+            command.advance(session, "on")
+        rolling.service.lie = None
+        assert command.emergency(session, "sure is sure") is ExitCode.PROMOTE
+    assert rolling.service.at() == {"one": (False, 0), "two": (False, 0)}
+
+
+def test_a_rollback_that_is_not_seen_is_no_success(rolling: Rolling) -> None:
+    """It is said, the exit code holds, and it can be tried again."""
+    at(rolling, 25)
+    rolling.service.lie = ignores(rolling.service)
+    with rolling.session() as session:
+        assert command.emergency(session, "bad") is ExitCode.HOLD
+    assert stands(rolling).status is Status.UNCERTAIN
+    rolling.service.lie = None
+    with rolling.session() as session:
+        assert command.emergency(session, "again") is ExitCode.PROMOTE
+
+
+def killed_at(write: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Die just after the nth write to the state, as after a kill."""
+    left = [write]
+    transaction = RolloutState.transaction
+
+    def dying(self: RolloutState) -> AbstractContextManager[None]:
+        if left[0] == 0:
+            raise KilledError
+        left[0] -= 1
+        return transaction(self)
+
+    monkeypatch.setattr(RolloutState, "transaction", dying)
+
+
+@pytest.mark.parametrize("write", range(1, 6))
+@pytest.mark.parametrize("goes", ["advance", "emergency"])
+def test_a_kill_after_any_write_is_brought_to_its_end(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch, goes: str, write: int
+) -> None:
+    """State and flags agree after the next command: a step up is undone, a step down is made."""
+    at(rolling, 5)
+    with monkeypatch.context() as patch, rolling.session() as session:
+        killed_at(write, patch)
+        with pytest.raises(KilledError):
+            getattr(command, goes)(session, "cut")
+    with rolling.session() as session:
+        with session.state.transaction():  # as the process that died holds nothing
+            session.state.connection.execute("UPDATE lease SET holder = ''")
+        command.stop_line(session, "look first")
+        command.pause(session, "look") if goes == "advance" else command.emergency(session, "again")
+    rollout, flags = stands(rolling), rolling.service.at()
+    assert rollout.percentage == (5 if goes == "advance" else 0)
+    assert flags == dict.fromkeys(("one", "two"), (True, 5.0) if goes == "advance" else (False, 0.0))
+    with rolling.session() as session:
+        assert session.state.unfinished() is None
+
+
+def test_an_emergency_overtakes_a_step_up_that_hangs(rolling: Rolling) -> None:
+    """Its change is the last one: the step that it has overtaken changes nothing more."""
+    at(rolling, 5)
+    with rolling.session() as hanging, hanging.lease("advance") as mover:
+        rollout = hanging.state.current()
+        assert rollout is not None
+        with rolling.session("bob") as session:
+            with pytest.raises(HeldError, match="advance by ada"):
+                command.advance(session, "on")
+            holder = session.state.holder()
+            assert holder is not None
+            session.state.connection.execute(
+                "UPDATE lease SET holder = replace(holder, ?, ?)", (f'[{holder.pid}, "', '[1, "')
+            )
+            assert command.emergency(session, "HTTP 500") is ExitCode.PROMOTE
+        step = hanging.step(rollout, Command.ADVANCE, 15, "late")
+        with pytest.raises(OvertakenError):
+            mover.move(rollout, step)
+    assert rolling.service.at() == {"one": (False, 0), "two": (False, 0)}
+
+
+def test_a_gradual_rollback_goes_down_the_plan(rolling: Rolling) -> None:
+    """25 points at a time, and from 25 on the plan's own steps."""
+    at(rolling, 75)
+    with rolling.session() as session:
+        assert command.gradual(session, "slower") is ExitCode.PROMOTE
+        targets = [step.target for step in session.state.steps() if step.command == "rollback --gradual"]
+    assert targets == [50, 25, 15, 5, 0]
+    assert stands(rolling).status is Status.ROLLED_BACK
+
+
+def test_what_is_critical_on_the_way_down_is_an_emergency(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the way is one step."""
+    at(rolling, 75)
+    monkeypatch.setattr(command, "critical_at", lambda *_: "error_rate > 5%")
+    with rolling.session() as session:
+        assert command.gradual(session, "slower") is ExitCode.PROMOTE
+        commands = [(step.command, step.target) for step in session.state.steps()][-2:]
+    assert commands == [("rollback --gradual", 50), ("rollback --emergency", 0)]
+
+
+def test_a_floor_refuses_a_rollback_that_would_lose_data(rolling: Rolling) -> None:
+    """Nothing is changed, and the way past it is named."""
+    rolling.more = 'floor = { "1.0" = 5 }'
+    at(rolling, 15)
+    with rolling.session() as session:
+        for rollback in (command.emergency, command.gradual):
+            with pytest.raises(ConfigurationError, match=r"1\.0 may not go below 5 %.*--below-floor"):
+                rollback(session, "bad")
+        assert rolling.service.at()["one"] == (True, 15)
+        assert command.emergency(session, "bad", below_floor=True) is ExitCode.PROMOTE
+
+
+def test_another_version_supersedes_and_brings_no_evidence_along(rolling: Rolling) -> None:
+    """The percentage stays; the soak begins anew."""
+    at(rolling, 25)
+    first = stands(rolling)
+    rolling.version = "1.1"
+    with rolling.session() as session:
+        assert command.start(session, "the next one") is ExitCode.PROMOTE
+    second = stands(rolling)
+    assert (second.version, second.percentage, second.status) == ("1.1", 25, Status.RUNNING)
+    assert second.changed > first.changed
+    assert rolling.service.at()["one"] == (True, 25)
+
+
+def test_a_rollout_of_the_same_version_is_refused_while_it_is_open(rolling: Rolling) -> None:
+    """What overlaps would move the same flags twice."""
+    at(rolling, 5)
+    with rolling.session() as session, pytest.raises(ConfigurationError, match="the rollout is running"):
+        command.start(session, "again")
+
+
+def test_users_who_have_a_percentage_already_keep_it(rolling: Rolling) -> None:
+    """What is taken over is read back, and nothing is changed; one outside of the plan is refused."""
+    for name in ("one", "two"):
+        rolling.service.change(name, on=True, percentage=25)
+    with rolling.session() as session:
+        with pytest.raises(ConfigurationError, match="found 30 %; accepted is a step of the plan: 0, 5"):
+            command.start(session, "from here", at=30)
+        assert command.start(session, "from here", at=25) is ExitCode.PROMOTE
+    assert rolling.service.changes == []
+    assert stands(rolling).percentage == 25
+
+
+def test_a_step_to_somewhere_else_is_refused(rolling: Rolling) -> None:
+    """The next step of the plan is the only one."""
+    at(rolling, 5)
+    with rolling.session() as session, pytest.raises(ConfigurationError, match="accepted is 15, the next"):
+        command.advance(session, "fast", to=50)
+
+
+def test_history_has_who_when_why_and_what_it_stood_on(rolling: Rolling) -> None:
+    """As text and as JSON, rollbacks with their effect."""
+    at(rolling, 5)
+    with rolling.session("bob") as session:
+        command.emergency(session, "HTTP 500 at /patients")
+        text, data = (status.history(session, as_json=as_json) for as_json in (False, True))
+    assert "rollback --emergency  5 -> 0 %  done  by bob: HTTP 500 at /patients" in text
+    assert '"who": "bob"' in data
+    assert '"observed_s"' in data
+
+
+def test_nothing_moves_without_features_or_actuators(rolling: Rolling) -> None:
+    """Every setting that is missing is named at once."""
+    rolling.more = ""
+    with rolling.session() as session:
+        bare = session.settings.model_copy(
+            update={"rollout": session.settings.rollout.model_copy(update={"features": [], "actuators": []})}
+        )
+        session.settings = bare
+        with pytest.raises(ConfigurationError) as error:
+            command.start(session, "begin")
+    assert len(error.value.problems) == 2
