@@ -46,6 +46,8 @@ class Backend:
     vitals: Vitals
     jobs: Jobs
     population: Population = field(default_factory=Population)
+    visitors: Population = field(default_factory=Population)
+    """Without whoever was here only by requests that rampgate sent."""
     passwords: Passwords = field(default_factory=Passwords)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 

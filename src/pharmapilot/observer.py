@@ -63,6 +63,8 @@ class Observer:
         if user is None:
             return Asker(origin=origin), NO_COHORT
         self._backend.population.saw(user)
+        if origin == USER:
+            self._backend.visitors.saw(user)
         side = self._backend.flags.cohort(user.id, user.workspace_id)
         return Asker(user.id, self._backend.flags.group(user.id, user.workspace_id, side), origin), side
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pharmapilot.auth import User
     from pharmapilot.backend import Backend
 
+DEFAULT_MINUTES = 5
 MAX_SCORE = 5
 MAX_COMMENT = 1_000
 
@@ -72,6 +73,15 @@ async def population(request: Request) -> Response:
     return json_response({"minutes": minutes, "users": len(users), "flags": flags})
 
 
+async def exposure(request: Request) -> Response:
+    """How many of the last ?minutes= have a feature under rollout now, without whom somebody enrolled."""
+    backend = backend_of(request)
+    users = backend.visitors.users(whole_number(request, "minutes", DEFAULT_MINUTES, MAX_MINUTES))
+    cohorts = [(user, backend.flags.cohort(user.id, user.workspace_id)) for user in users]
+    counted = [cohort for user, cohort in cohorts if backend.flags.group(user.id, user.workspace_id, cohort)]
+    return json_response({side: counted.count(side) for side in ("on", "off")})
+
+
 def _by_flag(backend: Backend, name: str, users: list[User]) -> dict[str, int]:
     return sides(users, lambda user: backend.flags.evaluate(name, user.id, user.workspace_id))
 
@@ -80,4 +90,5 @@ ROUTES = [
     Route("/api/feedback", feedback, methods=["POST"]),
     Route("/api/admin/feedback/score", guarded(feedback_score)),
     Route("/api/admin/population", guarded(population)),
+    Route("/api/admin/exposure", guarded(exposure)),
 ]

@@ -19,8 +19,13 @@ NOWHERE = "127.0.0.1:1"
 ADMIN = {"Authorization": "Bearer admin-token"}
 
 
-def ask(story: Callable[[httpx.AsyncClient], Awaitable[None]], *, faults: bool) -> None:
-    """Let a client talk to an API whose stores do not answer."""
+def ask(
+    story: Callable[[httpx.AsyncClient], Awaitable[None]],
+    *,
+    faults: bool,
+    prepare: Callable[[Backend], None] = lambda _: None,
+) -> None:
+    """Let a client talk to an API whose stores do not answer, once the API is prepared."""
     config = ApiConfig(
         mongodb_uri=f"mongodb://{NOWHERE}/?directConnection=true",
         redis_url=f"redis://{NOWHERE}/0",
@@ -35,6 +40,7 @@ def ask(story: Callable[[httpx.AsyncClient], Awaitable[None]], *, faults: bool) 
     async def told() -> None:
         backend = Backend.build(config)
         backend.faults.merge({"dead_mongodb": {}, "dead_redis": {}})  # no connection is even tried
+        prepare(backend)
         transport = httpx.ASGITransport(create_app(backend))
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             await story(client)

@@ -1,7 +1,11 @@
+import httpx
 import pytest
+from tests.unit.pharmapilot.asking import ADMIN, ask
 
 from pharmapilot import population
 from pharmapilot.auth import User
+from pharmapilot.backend import Backend
+from pharmapilot.flags import Flag
 from pharmapilot.population import Population, sides
 
 ALICE, BOB = (User(name, f"{name}@pharmapilot.test", f"workspace-{name}") for name in ("alice", "bob"))
@@ -32,3 +36,35 @@ def test_sides_add_up_to_all() -> None:
     """Everybody is on one side of a flag."""
     assert sides([ALICE, BOB], lambda user: user is ALICE) == {"on": 1, "off": 1}
     assert sides([], lambda _: True) == {"on": 0, "off": 0}
+
+
+def test_exposure_counts_users_who_came_by_themselves_and_were_not_chosen() -> None:
+    """The share of users on is that of the percentage: without testers, and without rampgate's own visits."""
+
+    def prepare(backend: Backend) -> None:
+        overrides = {"chosen": True, "spared": False}
+        flag = Flag("apiCaching", enabled=True, percentage=25, user_overrides=overrides)
+        backend.flags._flags["apiCaching"] = flag  # as if read
+        for user in (User("user-demo", "", "workspace-demo-36"), User("user-off", "", "workspace-off-2")):
+            backend.sessions._remember(user.id, user)  # as if signed in
+        for name in ("chosen", "spared"):
+            backend.sessions._remember(name, User(name, "", "workspace-demo-36"))
+
+    async def story(client: httpx.AsyncClient) -> None:
+        async def visits(name: str, **headers: str) -> None:
+            await client.get("/api/auth/me", headers={"Authorization": f"Bearer {name}", **headers})
+
+        async def exposure() -> object:
+            return (await client.get("/api/admin/exposure?minutes=5", headers=ADMIN)).json()
+
+        await visits("user-demo", **{"X-Rampgate-Run": "run"})
+        await visits("stranger")
+        for name in ("chosen", "spared"):
+            await visits(name)
+        assert await exposure() == {"on": 0, "off": 0}
+        for name in ("user-demo", "user-demo", "user-off"):
+            await visits(name)
+        assert await exposure() == {"on": 1, "off": 1}
+        assert (await client.get("/api/admin/exposure")).status_code == 401
+
+    ask(story, faults=False, prepare=prepare)
