@@ -14,13 +14,15 @@ _WITHIN_MS = 5_000
 _FIELDS = "input, textarea, select, [contenteditable]"
 _CONTENT = "img, picture, video, canvas, iframe, object, embed, svg, math"
 _NO_CONTENT = (
-    "*, *::before, *::after, *::placeholder, *::marker, *::first-line, *::first-letter {"
+    "@layer { *, *::before, *::after, *::placeholder, *::marker, *::first-line, *::first-letter {"
     " color: transparent !important; -webkit-text-fill-color: transparent !important;"
     " text-shadow: none !important; text-decoration-color: transparent !important;"
     " -webkit-text-stroke-color: transparent !important; background-image: none !important;"
-    " border-image: none !important; list-style-image: none !important }"
+    " border-image: none !important; list-style-image: none !important;"
+    " mask-image: none !important; -webkit-mask-image: none !important }"
+    " * { content: normal !important } *::before, *::after { content: none !important } }"
 )
-"""Text and pictures go, boxes and colours stay."""
+"""Text and pictures go, boxes and colours stay. What is important in a layer wins over a page's own rules."""
 _HIDE = """(rules) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(rules);
@@ -30,9 +32,12 @@ _HIDE = """(rules) => {
   };
   hide(document);
   return [document.documentElement, ...document.body.querySelectorAll("*")]
-    .every((each) => getComputedStyle(each).webkitTextFillColor === "rgba(0, 0, 0, 0)");
+    .every((each) => {
+      const style = getComputedStyle(each);
+      return style.webkitTextFillColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none";
+    });
 }"""
-"""By a sheet that no content security policy of the page keeps out; says whether all text is gone."""
+"""By a sheet that no content security policy of the page keeps out; says whether all content is gone."""
 
 
 class Keeper:
