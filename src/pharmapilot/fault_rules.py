@@ -20,6 +20,7 @@ EMPTY_BODIES: Mapping[str, Mapping[str, Any]] = {
 _MAX_LATENCY_MS = 60_000
 _MAX_BUNCH = 10_000
 _MAX_SLOW_MS = 900
+_MAX_LATE_S = 600
 _MAX_TAKEN = 200
 _MAX_SCORE = 5
 SOURCE_ANSWERS = ("unauthorized", "html", "never", "huge")
@@ -104,6 +105,13 @@ _FAULTS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Any]]] = {
         {},
     ),
     "flags_not_sticky": ({"flag": _FLAG}, {}),
+    "flag_change_ignored": ({}, {}),
+    "flag_change_another": ({"flag": _FLAG}, {}),
+    "flag_change_late": (
+        {"s": (lambda v: _is_number(v) and 0 < v <= _MAX_LATE_S, "seconds, up to 600")},
+        {"s": 20},
+    ),
+    "flag_replica_stale": ({"share": _SHARE}, {"share": 0.5}),
     "flags_slow": (
         {"ms": (lambda v: _is_number(v) and 0 < v <= _MAX_LATENCY_MS, "milliseconds, up to 60000")}
         | {"share": _SHARE},

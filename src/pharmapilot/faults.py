@@ -51,6 +51,10 @@ class Faults:
         """Whether the fault of this name is on."""
         return fault in self._active
 
+    def parameters(self, fault: str) -> dict[str, Any] | None:
+        """The parameters of a fault, the same object as long as it stays on; None where it is off."""
+        return self._active.get(fault)
+
     def struck(self, fault: str) -> dict[str, Any] | None:
         """The parameters of a fault that strikes now, None where it does not: off, or spared by its share."""
         parameters = self._active.get(fault)

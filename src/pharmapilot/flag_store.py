@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from pharmapilot.flag_faults import FlagFaults
 from pharmapilot.flags import (
     FLAG_NAMES,
     MONITORING_FLAG,
@@ -34,6 +35,7 @@ class FlagStore:
         self._connections = connections
         self._faults = faults
         self._rules = rules
+        self._lies = FlagFaults(faults)
         self._flags: dict[str, Flag] = {}
         self._writing = asyncio.Lock()
 
@@ -63,7 +65,8 @@ class FlagStore:
         async with self._writing:
             find = self._connections.database.flags.find({"_id": {"$in": list(FLAG_NAMES)}}).to_list
             documents = await self._connections.mongodb_gate.call(find)
-            self._flags.update({document["_id"]: _flag(document) for document in documents})
+            for document in documents:
+                self._keep(_flag(document))
 
     async def change(self, name: str, change: object) -> Flag:
         """Change one flag and store it, on disk, before it counts.
@@ -77,11 +80,15 @@ class FlagStore:
 
         async with self._writing:
             flag = changed(self._flags[name], change)
+            moved = self._lies.moved(name)
+            if moved is None:
+                return flag
+            stored = changed(self._flags[moved], change)
             flags = self._connections.database.flags.with_options(write_concern=WriteConcern(w=1, j=True))
             await self._connections.mongodb_gate.call(
-                lambda: flags.replace_one({"_id": name}, _document(flag), upsert=True)
+                lambda: flags.replace_one({"_id": moved}, _document(stored), upsert=True)
             )
-            self._flags[name] = flag
+            self._keep(stored)
             return flag
 
     def all(self) -> list[Flag]:
@@ -94,7 +101,8 @@ class FlagStore:
         Raises:
             KeyError: no such flag.
         """
-        return decide(self._flags[name], user_id, workspace_id, self._rules, self._faults)
+        flag = self._lies.served(self._flags[name])
+        return decide(flag, user_id, workspace_id, self._rules, self._faults)
 
     def cohort(self, user_id: str, workspace_id: str) -> str:
         """`on` where any feature under rollout is on for the user, else `off`; monitoring is no treatment."""
@@ -121,7 +129,14 @@ class FlagStore:
         return "next" if any(reached) else "later"
 
     def _rollout(self) -> list[Flag]:
-        return [flag for name, flag in self._flags.items() if flag.enabled and name != MONITORING_FLAG]
+        served = map(self._lies.served, self._flags.values())
+        return [flag for flag in served if flag.enabled and flag.name != MONITORING_FLAG]
+
+    def _keep(self, flag: Flag) -> None:
+        before = self._flags.get(flag.name, flag)
+        if before != flag:
+            self._lies.changes(before)
+        self._flags[flag.name] = flag
 
 
 def decide(flag: Flag, user_id: str, workspace_id: str, rules: Rules, faults: Faults) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from pharmapilot.auth import token_of
+from pharmapilot.flag_faults import CONNECTION
 from pharmapilot.jsons import json_response
 from pharmapilot.traffic import NO_COHORT, RAMPGATE, SERVER_ERROR, USER, Asker
 
@@ -35,6 +36,7 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        CONNECTION.set("{}:{}".format(*scope.get("client") or ("", "")))
         started = time.perf_counter()
         path: str = scope["path"]
         is_traffic = path.startswith("/api/") and not path.startswith("/api/admin")

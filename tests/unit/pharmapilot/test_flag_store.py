@@ -7,6 +7,7 @@ import pytest
 from pharmapilot.connections import Gate
 from pharmapilot.errors import StoreDownError
 from pharmapilot.faults import Faults
+from pharmapilot.flag_faults import CONNECTION, FlagFaults
 from pharmapilot.flag_store import FlagStore
 from pharmapilot.flags import Flag, Rules, demo_flags
 
@@ -139,3 +140,77 @@ def test_unknown_flag_is_an_error(deployment: Deployment) -> None:
     """A flag that does not exist is not simply off."""
     with pytest.raises(KeyError):
         deployment.store.evaluate("nope", USER, WORKSPACE)
+
+
+def test_a_change_can_be_ignored_though_it_is_answered(deployment: Deployment) -> None:
+    """What an actuator is answered is no proof: nothing was stored, and nobody has the flag."""
+    deployment.faults.merge({"flag_change_ignored": {}})
+    said = asyncio.run(deployment.store.change("apiCaching", {"percentage": 100}))
+    assert said.percentage == 100
+    assert not deployment.is_on()
+    assert deployment.connections.flags.kept["apiCaching"]["percentage"] == 25
+    deployment.faults.clear()
+    asyncio.run(deployment.store.change("apiCaching", {"percentage": 100}))
+    assert deployment.is_on()
+
+
+def test_a_change_can_be_made_to_another_flag(deployment: Deployment) -> None:
+    """The flag that was asked for stays, the other one moves, and the answer is that all is well."""
+    deployment.faults.merge({"flag_change_another": {"flag": "serviceWorker"}})
+    said = asyncio.run(deployment.store.change("apiCaching", {"enabled": True, "percentage": 100}))
+    assert (said.name, said.percentage) == ("apiCaching", 100)
+    assert not deployment.is_on()
+    assert deployment.store.evaluate("serviceWorker", USER, WORKSPACE)
+    asyncio.run(deployment.store.refresh())
+    percentages = {flag.name: flag.percentage for flag in deployment.store.all()}
+    assert (percentages["apiCaching"], percentages["serviceWorker"]) == (25, 100)
+
+
+def test_a_change_can_be_late(deployment: Deployment) -> None:
+    """It is stored at once, by whomever; users read it so many seconds later, and not before."""
+    now = [0.0]
+    deployment.store._lies = FlagFaults(deployment.faults, lambda: now[0])
+    deployment.faults.merge({"flag_change_late": {"s": 3}})
+    asyncio.run(deployment.store.change("apiCaching", {"percentage": 100}))
+    assert deployment.connections.flags.kept["apiCaching"]["percentage"] == 100
+    found = []
+    for now[0] in (0.0, 2.9, 3.0):
+        asyncio.run(deployment.store.refresh())
+        found.append((deployment.is_on(), deployment.store.cohort(USER, WORKSPACE)))
+    assert found == [(False, "off"), (False, "off"), (True, "on")]
+    deployment.connections.flags.kept["apiCaching"]["percentage"] = 0  # past this process
+    asyncio.run(deployment.store.refresh())
+    assert deployment.is_on()
+    now[0] = 6.0
+    assert not deployment.is_on()
+
+
+def test_a_late_change_counts_once_the_fault_is_off(deployment: Deployment) -> None:
+    """A drill that ended holds nothing back, and neither does the next one what came before it."""
+    deployment.faults.merge({"flag_change_late": {}})
+    asyncio.run(deployment.store.change("apiCaching", {"percentage": 100}))
+    assert not deployment.is_on()
+    deployment.faults.merge({"flag_change_late": None})
+    assert deployment.is_on()
+    deployment.faults.merge({"flag_change_late": {}})
+    assert deployment.is_on()
+
+
+def test_a_share_of_connections_can_be_stale(deployment: Deployment) -> None:
+    """One replica of two keeps the flags as they were when it went stale, for all it is asked."""
+    deployment.faults.merge({"flag_replica_stale": {"share": 0.5}})
+    for percentage in (0, 100):
+        asyncio.run(deployment.store.change("apiCaching", {"percentage": percentage}))
+
+    def answers(user: str, workspace: str) -> list[bool]:
+        found = []
+        for port in range(1000):
+            CONNECTION.set(f"127.0.0.1:{port}")
+            found.append(deployment.store.evaluate("apiCaching", user, workspace))
+            assert found[-1] == deployment.store.evaluate("apiCaching", user, workspace)
+        return found
+
+    assert 400 < sum(answers(USER, WORKSPACE)) < 600
+    assert all(answers("user-demo", "workspace-demo-36"))  # was on at 25 %, and is on now
+    deployment.faults.clear()
+    assert all(answers(USER, WORKSPACE))
