@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.answer(self)
 
-    do_POST = do_HEAD = do_GET  # noqa: N815  # http.server looks for these names
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815  # http.server looks for these names
 
     def log_message(self, *_args: Any) -> None:
         """Say nothing."""

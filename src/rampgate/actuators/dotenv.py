@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from rampgate.actuators.frame import Change, Tools
 
-_LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=")
-
 
 class DotenvActuator(ActuatorSettings):
     """A file of NAME=value, and the command that restarts what reads it; other lines stay as they are."""
@@ -42,8 +40,7 @@ class DotenvActuator(ActuatorSettings):
         wanted[self.percentage_variable] = str(change.values()["{percentage}"])
         tools.check()
         try:
-            text = path.read_text(encoding="utf-8")
-            _replace(path, written(text, wanted))
+            _replace(path, written(path.read_bytes().decode(), wanted).encode())
         except (OSError, UnicodeDecodeError) as error:
             raise ActuatorError(f"{self.file}: cannot be changed: {error}") from None
         said = f"{self.file}: {self.percentage_variable}={wanted[self.percentage_variable]}"
@@ -54,30 +51,32 @@ class DotenvActuator(ActuatorSettings):
 
 
 def written(text: str, wanted: Mapping[str, str]) -> str:
-    """The content with these values; a variable that it does not name is added at its end."""
-    lines, left = [], dict(wanted)
-    for line in text.splitlines():
-        found = _LINE.match(line)
-        name = found["name"] if found else ""
-        if found and name in wanted:
-            left.pop(name, None)
-            lines.append(f"{found[0]}{wanted[name]}")
-        else:
-            lines.append(line)
-    return "\n".join([*lines, *(f"{name}={value}" for name, value in left.items()), ""])
+    """The content with these values; a variable that it does not name is added at its end.
+
+    A line that changes loses its quotes and its comment: what reads such a file may know neither.
+    """
+    for name, value in wanted.items():
+        line = rf"^([ \t]*(?:export[ \t]+)?{re.escape(name)}[ \t]*=)[^\r\n]*"
+        text, found = re.subn(line, rf"\g<1>{value}", text, flags=re.MULTILINE)
+        if not found:
+            text += f"{'' if not text or text.endswith(chr(10)) else chr(10)}{name}={value}\n"
+    return text
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Write beside it and rename, so that a reader never sees half of it; who may read it stays as it is."""
     target = path.resolve()
-    mode = stat.S_IMODE(target.stat().st_mode)
+    before = target.stat()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            made = os.fstat(descriptor)
+            if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fsync(descriptor)
         Path(name).replace(target)
     except BaseException:
         with suppress(OSError):

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from rampgate.checks.frame.table import Duration, Table
 from rampgate.errors import RampgateError
-from rampgate.model import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,4 +113,4 @@ def filled_text(text: str, places: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return value if isinstance(value, str) else formats.number(value)
+    return str(value)
