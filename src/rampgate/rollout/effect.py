@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.users import Asked, User, fresh_users
+from rampgate.errors import ProbeError
 from rampgate.model import formats
-from rampgate.model.buckets import bucket, decide
+from rampgate.model.buckets import BUCKETS, bucket, decide
 from rampgate.model.statistics import two_sided
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ ALPHA = 1e-4
 """The chance that a share that is right is taken for another, where no user's side is known."""
 _EVERYBODY, _PER_CENT = 100.0, 100.0
 _POLL_S = 0.5
-_OTHERS = 10
-"""Users for whom the flags that do not move are compared with before."""
+_OTHERS = 20
+"""Users for whom the flags that do not move are compared with before, one at each 5 % where that is known."""
 _SHARE_OF = 400
 _NAMED = 3
 
@@ -67,7 +69,7 @@ class ReadBack:
     clock: Clock
     progress: Callable[[str], None]
     _before: dict[str, list[bool | None]] = field(default_factory=dict, init=False)
-    _others: list[User] = field(default_factory=lambda: fresh_users(_OTHERS), init=False)
+    _others: list[User] = field(default_factory=list, init=False)
 
     def before(self, features: Sequence[str]) -> None:
         """Remember what some users have of the flags that do not move.
@@ -76,7 +78,8 @@ class ReadBack:
             ProbeError: we could not ask.
         """
         if names := self._apart(features):
-            self._before = self._probe().decisions(names, self._others)
+            self._others = self._spread() if self._one_place else fresh_users(_OTHERS)
+            self._before = self._decided(names, self._others)
 
     def after(self, change: Change, began: float) -> Effect:
         """Wait until every user reads what the change says, and see that it stays so.
@@ -92,10 +95,14 @@ class ReadBack:
         expected = {flag: [self.expects(change, flag, user) for user in users] for flag in change.features}
         came = self._wait(users, expected, began)
         wrong = [(flag, users[at]) for flag in expected for at in range(len(users)) if (flag, at) not in came]
-        if not wrong:
-            wrong = self._stays(users, expected)
-        at = f"{formats.number(change.percentage)} %" if change.on else "off"
+        at = f"{change.percentage:g} %" if change.on else "off"
         times = _times(sorted(came.values()))
+        trouble = ""
+        if not wrong and self._by_share(change):
+            trouble = self._share(change, at, began)
+            times = {"last_s": round(self.clock.monotonic() - began, 3)}
+        if not wrong and not trouble:
+            wrong = self._stays(users, expected)
         details: dict[str, Any] = {"users": len(users), "percentage": change.percentage, "on": change.on}
         details |= times
         if wrong:
@@ -103,7 +110,7 @@ class ReadBack:
             details["wrong"] = [[flag, *user] for flag, user in wrong[:_NAMED]]
             of = f"{len(wrong)} of {len(users) * len(expected)} decisions"
             return Effect(ok=False, sentence=f"{of} are not those of {at}: {names}", details=details)
-        if trouble := self._moved(change.features) or self._share(change, at):
+        if trouble := trouble or self._moved(change.features):
             return Effect(ok=False, sentence=trouble, details=details)
         last = formats.duration(times.get("last_s", 0.0))
         return Effect(
@@ -117,9 +124,18 @@ class ReadBack:
         if not change.on or change.percentage in {0.0, _EVERYBODY}:
             return decide(change.percentage, change.on, override, None, 0, self.flags.semantics)
         if not self._known:
-            return True if enrolled else None
+            return True if enrolled and self.flags.semantics == "overrides-first" else None
         place = bucket(user.user, user.workspace, flag if self.flags.hash == "salted" else None)
         return decide(change.percentage, change.on, override, None, place, self.flags.semantics)
+
+    def _by_share(self, change: Change) -> bool:
+        """Whether no user's side is known, but only how many have it."""
+        return not self._known and change.on and change.percentage not in {0.0, _EVERYBODY}
+
+    @property
+    def _one_place(self) -> bool:
+        """Whether each user has one place that is known, for all flags."""
+        return self._known and self.flags.hash == "seed"
 
     @property
     def _known(self) -> bool:
@@ -128,6 +144,27 @@ class ReadBack:
     def _probe(self) -> FlagProbe:
         return FlagProbe(self.clients, self.flags, self.flags.bulk, clock=self.clock)
 
+    def _decided(self, names: Sequence[str], users: Sequence[User]) -> dict[str, list[bool | None]]:
+        """The decisions on some flags.
+
+        Raises:
+            ProbeError: there is none on one of them.
+        """
+        got = self._probe().decisions(names, users)
+        if silent := [name for name in names if set(got[name]) <= {None}]:
+            raise ProbeError(f"the flag service gave no decision on {', '.join(silent)}")
+        return got
+
+    @staticmethod
+    def _spread() -> list[User]:
+        """Users whose places are as far apart as they can be, from the first whom a rollout reaches on."""
+        found: dict[int, User] = {}
+        while len(found) < _OTHERS:
+            for user in fresh_users(BUCKETS):
+                if (place := bucket(user.user, user.workspace)) % (BUCKETS // _OTHERS) == 0:
+                    found.setdefault(place, user)
+        return list(found.values())
+
     def _apart(self, features: Sequence[str]) -> list[str]:
         return [name for name in self.flags.expected if name not in features]
 
@@ -135,10 +172,12 @@ class ReadBack:
         """As many in as out, and those at the edge, each fresh; and everybody who is enrolled."""
         enrolled = [User(each.user, each.workspace) for each in self.rollout.enrolled]
         n, edge = self.rollout.users, change.percentage
-        if not self._known or edge in {0.0, _EVERYBODY} or self.flags.hash == "salted":
+        if not self._one_place or edge in {0.0, _EVERYBODY}:
             return [*enrolled, *fresh_users(n)]
-        wanted = {"in": n // 2, "out": n - n // 2}
-        at_edge = {round(edge) - 1: max(1, n // 10), round(edge): max(1, n // 10)}
+        first_out = math.ceil(edge)
+        places = [place for place in (first_out - 1, first_out) if place < BUCKETS]
+        wanted = {"in": n // 2, "out": n - n // 2 if first_out < BUCKETS else 0}
+        at_edge = dict.fromkeys(places, max(1, n // 10))
         found = []
         while any(wanted.values()) or any(at_edge.values()):
             for user in fresh_users(n):
@@ -168,7 +207,11 @@ class ReadBack:
                     right = decision is not None if wanted[at] is None else decision == wanted[at]
                     if right and (flag, at) not in came:
                         came[flag, at] = now - began
-            if len(came) == len(users) * len(expected) or now >= until:
+            if len(came) == len(users) * len(expected):
+                return came
+            if now >= until:
+                if set().union(*got.values()) == {None}:
+                    raise ProbeError("the flag service gave no decision on any of the flags that move")
                 return came
             if now - said >= 1:
                 said = now
@@ -178,6 +221,12 @@ class ReadBack:
 
     def _stays(self, users: Sequence[User], expected: dict[str, list[bool | None]]) -> list[tuple[str, User]]:
         """Who reads something else when asked one by one, over connections of their own, for a while."""
+        if any(None in wanted for wanted in expected.values()):  # then each keeps what he has now
+            now = self._probe().decisions(list(expected), users)
+            expected = {
+                flag: [got if side is None else side for side, got in zip(wanted, now[flag], strict=True)]
+                for flag, wanted in expected.items()
+            }
         until = self.clock.monotonic() + self.rollout.settle
         while True:
             for at, user in enumerate(users):
@@ -185,28 +234,50 @@ class ReadBack:
                 self._probe().fill(asked, one_by_one=True)
                 for flag, wanted in expected.items():
                     got = asked.found.get((0, flag))
-                    if got is None or (wanted[at] is not None and got != wanted[at]):
+                    if got is None or got != wanted[at]:
                         return [(flag, user)]
             if self.clock.monotonic() >= until:
                 return []
 
     def _moved(self, features: Sequence[str]) -> str:
-        """Which flags that are no part of the rollout changed for somebody all the same; "" for none."""
+        """Which flags that are no part of the rollout changed for somebody all the same; "" for none.
+
+        Raises:
+            ProbeError: we could not ask.
+        """
         names = self._apart(features)
-        now = self._probe().decisions(names, self._others) if self._before and names else {}
-        moved = [name for name in names if name in now and now[name] != self._before[name]]
+        if not names or not self._before:
+            return ""
+        now = self._decided(names, self._others)
+        moved = [
+            name
+            for name in names
+            if any(
+                {was, got} == {True, False} for was, got in zip(self._before[name], now[name], strict=True)
+            )
+        ]
         return f"{', '.join(moved)} changed, and is no part of this rollout" if moved else ""
 
-    def _share(self, change: Change, at: str) -> str:
-        """Whether the share of users who have a feature may be the percentage; "" where it may."""
-        if self._known or not change.on or change.percentage in {0.0, _EVERYBODY}:
-            return ""
-        users, flag = fresh_users(max(self.rollout.users, _SHARE_OF)), change.features[0]
-        got = self._probe().decisions([flag], users)[flag]
-        on = sum(decision is True for decision in got)
-        if None not in got and two_sided(on, len(got), change.percentage / _PER_CENT) >= ALPHA:
-            return ""
-        return f"{on} of {len(got)} users have {flag}, where {at} should"
+    def _share(self, change: Change, at: str, began: float) -> str:
+        """Wait until the share of users who have each feature may be the percentage; "" once it may."""
+        users = fresh_users(max(self.rollout.users, _SHARE_OF))
+        until = began + self.rollout.propagation
+        while True:
+            got = self._probe().decisions(change.features, users)
+            wrong = [
+                flag for flag in change.features if not _may_be(got[flag], change.percentage / _PER_CENT)
+            ]
+            if not wrong:
+                return ""
+            if self.clock.monotonic() >= until:
+                on = got[wrong[0]].count(True)
+                return f"{on} of {len(users)} users have {wrong[0]}, where {at} should"
+            self.clock.sleep(_POLL_S)
+
+
+def _may_be(decisions: Sequence[bool | None], share: float) -> bool:
+    on = sum(decision is True for decision in decisions)
+    return None not in decisions and two_sided(on, len(decisions), share) >= ALPHA
 
 
 def _times(seconds: Sequence[float]) -> dict[str, float]:

@@ -1,0 +1,239 @@
+"""What users read after a change, of flag services that are right, late, wrong, or not of one mind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.unit.fakes import Clients, FakeClock
+
+from rampgate.actuators.frame import Change
+from rampgate.checks.flag_service.settings import FlagSettings
+from rampgate.checks.flag_service.users import User
+from rampgate.config.rollout import RolloutSettings
+from rampgate.errors import ProbeError
+from rampgate.model.buckets import bucket, decide
+from rampgate.rollout.effect import ReadBack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SINGLE = "/flags/{flag}?userId={user}&workspaceId={workspace}"
+FEATURES = ("caching", "paging")
+EXPECTED = {"caching": 5, "paging": 5, "theme": 0, "monitoring": 100}
+QUARTER = Change(FEATURES, 25.0, on=True)
+TESTER = "tester"
+
+
+class Service:
+    """A flag service whose flags a test moves; each client that is made of it is a connection of its own."""
+
+    def __init__(self, *, salted: bool = False) -> None:
+        self.clock = FakeClock()
+        self.on = {name: (True, float(percentage)) for name, percentage in EXPECTED.items()}
+        self.before: dict[str, tuple[bool, float]] = {}
+        self.late_s = 0.0
+        self.stale: Callable[[int], bool] = lambda _: False
+        self.down = False
+        self.salted = salted
+        self.overrides = {TESTER: True}
+        self._connections = 0
+        self._moved_at = 0.0
+
+    def move(self, *names: str, percentage: float, on: bool = True) -> None:
+        """What an actuator does."""
+        self.before, self._moved_at = dict(self.on), self.clock.monotonic()
+        self.on.update(dict.fromkeys(names, (on, percentage)))
+
+    def __call__(self) -> httpx.Client:
+        """One more connection."""
+        self._connections += 1
+        number = self._connections
+        return Clients(lambda request: self._answer(request, number))()
+
+    def _answer(self, request: httpx.Request, number: int) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("refused")
+        if request.method == "POST":
+            asked = json.loads(request.content)
+            users = [User(user["userId"], user["workspaceId"]) for user in asked["users"]]
+            answers = [{flag: self._is_on(flag, user, number) for flag in asked["flags"]} for user in users]
+            return httpx.Response(200, json={"results": [{"flags": each} for each in answers]})
+        user = User(request.url.params["userId"], request.url.params["workspaceId"])
+        return httpx.Response(200, json={"enabled": self._is_on(request.url.path[7:], user, number)})
+
+    def _is_on(self, flag: str, user: User, number: int) -> bool:
+        old = self.clock.monotonic() < self._moved_at + self.late_s or self.stale(number)
+        on, percentage = (self.before if old and self.before else self.on)[flag]
+        place = bucket(user.user, user.workspace, flag if self.salted else None)
+        return decide(percentage, on, self.overrides.get(user.user), None, place)
+
+
+def reader(service: Service, *, bulk: bool = True, flags: Any = None, **rollout: Any) -> ReadBack:
+    """What reads a service back; its lines go nowhere."""
+    given = {"path": SINGLE, "algorithm": "md5-mod100", "expected": EXPECTED, **(flags or {})}
+    if bulk:
+        given["bulk"] = {"path": "/evaluate"}
+    settings = RolloutSettings.model_validate({"features": FEATURES, "users": 40, **rollout})
+    return ReadBack(FlagSettings.model_validate(given), settings, service, service.clock, lambda _: None)
+
+
+def read(service: Service, read_back: ReadBack, change: Change = QUARTER, *moved: str, **to: Any) -> Any:
+    """The effect of a change that moves these flags, those of the change where none is named."""
+    read_back.before(change.features)
+    began = service.clock.monotonic()
+    service.move(*(moved or change.features), **{"percentage": change.percentage, "on": change.on, **to})
+    return read_back.after(change, began)
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+@pytest.mark.parametrize("percentage", [0.0, 0.5, 5.0, 25.0, 33.3, 75.0, 99.5, 100.0])
+def test_a_change_that_all_read_is_one(percentage: float, bulk: bool) -> None:
+    """At each percentage, whole or not, and by both ways to ask."""
+    service = Service()
+    change = QUARTER._replace(percentage=percentage)
+    effect = read(service, reader(service, bulk=bulk, enrolled=[{"user": TESTER}]), change)
+    assert effect.ok, effect.sentence
+    assert f" users read {percentage:g} %, the last after " in effect.sentence
+
+
+@pytest.mark.parametrize("off_by", [-1.0, 1.0])
+@pytest.mark.parametrize("percentage", [1.0, 25.0, 99.0])
+def test_a_percentage_that_is_one_off_is_found(percentage: float, off_by: float) -> None:
+    """Those at the edge are asked: one of a hundred users more or less is seen."""
+    service = Service()
+    change = QUARTER._replace(percentage=percentage)
+    effect = read(service, reader(service), change, percentage=percentage + off_by)
+    assert not effect.ok
+    assert f"decisions are not those of {percentage:g} %: caching of rampgate-" in effect.sentence
+
+
+def test_off_is_off_for_those_who_are_enrolled_too() -> None:
+    """At 0 % a tester keeps the feature; switched off it leaves everybody, and whoever keeps it is named."""
+    service = Service()
+    read_back = reader(service, enrolled=[{"user": TESTER}])
+    assert read(service, read_back, QUARTER._replace(percentage=0.0)).ok
+    assert read(service, read_back, QUARTER._replace(percentage=0.0, on=False)).ok
+    effect = read(service, read_back, QUARTER._replace(percentage=0.0, on=False), on=True)
+    assert not effect.ok
+    assert effect.sentence.endswith("decisions are not those of off: caching of tester, paging of tester")
+    service.overrides.clear()
+    assert not read(service, read_back, QUARTER._replace(percentage=0.0)).ok
+
+
+def test_a_change_that_comes_late_is_waited_for_and_timed() -> None:
+    """Median, 99 % and last user, from the first call of an actuator on."""
+    service = Service()
+    service.late_s = 3.0
+    effect = read(service, reader(service))
+    assert effect.ok, effect.sentence
+    assert 3.0 <= effect.details["last_s"] < 4.0
+    assert effect.details["median_s"] <= effect.details["p99_s"] <= effect.details["last_s"]
+
+
+@pytest.mark.parametrize("late_s", [20.0, 1e9])
+def test_a_change_that_comes_too_late_or_never_is_none(late_s: float) -> None:
+    """Success that an actuator reports is no effect."""
+    service = Service()
+    service.late_s = late_s
+    effect = read(service, reader(service, propagation="10s"))
+    assert not effect.ok
+    assert " decisions are not those of 25 %: " in effect.sentence
+    assert len(effect.details["wrong"]) == 3
+
+
+@pytest.mark.parametrize("moved", [("theme",), ("caching",), (*FEATURES, "theme")])
+def test_another_flag_that_changed_is_found(moved: tuple[str, ...]) -> None:
+    """In place of the features, of one of them, or beside them."""
+    service = Service()
+    effect = read(service, reader(service, propagation="2s"), QUARTER, *moved, percentage=25.0)
+    assert not effect.ok
+    named = "theme changed, and is no part of this rollout" if "caching" in moved and "theme" in moved else ""
+    assert named in effect.sentence
+
+
+@pytest.mark.parametrize("percentage", [5.0, 100.0])
+def test_the_smallest_step_of_another_flag_is_found_each_time(percentage: float) -> None:
+    """Among those who are compared is one whom the first step reaches, by no luck of the draw."""
+    for _ in range(20):
+        service = Service()
+        read_back = reader(service)
+        read_back.before(FEATURES)
+        began = service.clock.monotonic()
+        service.move(*FEATURES, percentage=25.0)
+        service.on["theme"] = (True, percentage)
+        assert read_back.after(QUARTER, began).sentence.startswith("theme changed")
+
+
+@pytest.mark.parametrize("flags", [{}, {"algorithm": "unknown"}])
+def test_a_replica_that_stays_as_it_was_is_found(flags: dict[str, str]) -> None:
+    """Whoever is asked over another connection reads something else, also where only shares are known."""
+    service = Service()
+    service.stale = lambda connection: connection % 2 == 0
+    effect = read(service, reader(service, flags=flags), QUARTER._replace(percentage=75.0))
+    assert not effect.ok
+
+
+def test_an_unknown_algorithm_is_read_back_by_its_share() -> None:
+    """The share comes late and is waited for; enrolled users are known all the same."""
+    service = Service(salted=True)
+    service.late_s = 3.0
+    read_back = reader(service, flags={"algorithm": "unknown"}, enrolled=[{"user": TESTER}])
+    effect = read(service, read_back)
+    assert effect.ok, effect.sentence
+    assert 3.0 <= effect.details["last_s"] < 8.0
+
+
+@pytest.mark.parametrize("moved", [FEATURES, ("caching",), ("paging",)])
+def test_a_wrong_share_is_found_for_each_of_the_features(moved: tuple[str, ...]) -> None:
+    """One feature of two that stayed at 5 % is enough, as is a share that was never asked for."""
+    service = Service(salted=True)
+    read_back = reader(service, flags={"algorithm": "unknown"}, propagation="5s")
+    effect = read(service, read_back, QUARTER, *moved, percentage=50.0 if moved == FEATURES else 25.0)
+    assert not effect.ok
+    wrong = "caching" if moved != ("caching",) else "paging"
+    assert f" of 400 users have {wrong}, where 25 % should" in effect.sentence
+
+
+def test_a_salted_hash_is_known_for_each_flag() -> None:
+    """Each feature has users of its own; a service that reaches the same ones by all is found."""
+    service = Service(salted=True)
+    assert read(service, reader(service, flags={"hash": "salted"})).ok
+    service = Service()
+    assert not read(service, reader(service, flags={"hash": "salted"}, propagation="2s")).ok
+
+
+def test_a_flag_service_that_is_down_is_no_effect_and_no_lack_of_one() -> None:
+    """Before, nothing is touched; after, what users have is not known."""
+    service = Service()
+    read_back = reader(service, propagation="2s")
+    service.down = True
+    with pytest.raises(ProbeError, match="no decision on theme, monitoring"):
+        read_back.before(FEATURES)
+    service.down = False
+    read_back.before(FEATURES)
+    service.down = True
+    with pytest.raises(ProbeError, match="no decision on any of the flags that move"):
+        read_back.after(QUARTER, service.clock.monotonic())
+
+
+def test_a_service_that_restarts_meanwhile_is_waited_for() -> None:
+    """Questions that get no answer for a while are asked until the deadline."""
+    service = Service()
+    read_back = reader(service)
+    read_back.before(FEATURES)
+    began = service.clock.monotonic()
+    service.move(*FEATURES, percentage=25.0)
+    service.down = True
+    sleep = service.clock.sleep
+
+    def back_after(seconds: float) -> None:
+        sleep(seconds)
+        service.down = service.clock.monotonic() < began + 5.0
+
+    service.clock.sleep = back_after  # type: ignore[method-assign]  # it comes back while we wait
+    effect = read_back.after(QUARTER, began)
+    assert effect.ok, effect.sentence
+    assert effect.details["median_s"] >= 5.0
