@@ -18,6 +18,8 @@ from rampgate.judging.verdict import dumps
 from rampgate.model.measurement import Measurement
 from rampgate.outcome import Decision, Outcome
 from rampgate.watch import state
+from rampgate.watch.command import command_of
+from rampgate.watch.outbox import ROLLBACK, Outbox
 from rampgate.watch.prometheus_rules import HEARTBEAT
 from rampgate.watch.release import RolledBackError
 from rampgate.watch.rounds import Position
@@ -546,3 +548,36 @@ def test_a_starved_audit_is_undecided_and_asks_for_a_quieter_machine(tmp_path: P
     assert verdict.decision is Decision.HOLD
     assert outcomes(verdict)["decides"] is Outcome.UNDECIDED
     assert "on a quieter machine" in (next_command(verdict) or "")
+
+
+def test_a_rollback_that_was_killed_runs_once_more(tmp_path: Path) -> None:
+    """An emergency rollback may be repeated, and must not be lost; another command is not run twice."""
+    world = World(tmp_path)
+    for command, again in (([*ROLLBACK, "--help"], True), (["sh", "-c", "true"], False)):
+        with state.WatchState(tmp_path / f"{again}.sqlite") as remembered:
+            with remembered.transaction():
+                remembered.say(state.ALERT, {"channel": "on_critical", "run": "r", "title": "t", "text": ""})
+            (entry,) = remembered.unsaid(state.ALERT)
+            with remembered.transaction():
+                remembered.starts(entry)
+                remembered.claim(entry.id, 2**22 - 1)  # a sender that is gone
+            outbox = Outbox(remembered, {}, command)
+            with world.watch() as watch:
+                said = outbox.flush(watch.run.journal)
+            assert (said == []) is again, said
+            outbox.wait()
+
+
+@pytest.mark.parametrize("typed", ["rollback", None])
+def test_rollback_is_the_command_of_a_rollout(tmp_path: Path, typed: str | None) -> None:
+    """With the settings that the watch has; without a rollout it is refused."""
+    of_watch = SETTINGS.replace("[watch]\n", '[watch]\non_critical = "rollback"\n')
+    world = World(tmp_path, of_watch)
+    with pytest.raises(ConfigurationError, match=r"accepted is it beside rollout\.features"):
+        command_of(world.settings, typed)
+    actuator = '[[rollout.actuators]]\nname = "x"\nkind = "command"\ncommand = ["x"]\n'
+    world.use(of_watch + '[rollout]\nfeatures = ["a"]\n' + actuator)
+    words = command_of(world.settings, typed, ("--config", "rampgate.toml"))
+    assert words[: len(ROLLBACK)] == ROLLBACK
+    assert words[-2:] == ["--config", "rampgate.toml"]
+    assert command_of(world.settings, "alert") == []

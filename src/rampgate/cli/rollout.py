@@ -24,7 +24,9 @@ _SHARED = (
     click.option("--demo-ready", metavar="FILE", help="Of a reference deployment that is up."),
     click.option("--by", metavar="NAME", help="Who asks for it (default: your account here)."),
 )
-_WHY = click.option("--reason", metavar="TEXT", default="", help="Why; kept in the history.")
+_WHY = click.option(
+    "--reason", metavar="TEXT", default="", envvar="RAMPGATE_REASON", help="Why; kept in the history."
+)
 
 
 @click.group()

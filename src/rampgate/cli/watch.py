@@ -17,7 +17,7 @@ from rampgate.cli.base import exits
 @click.option(
     "--once", is_flag=True, help="One round, for cron or systemd; goes on where the last one ended."
 )
-@click.option("--on-critical", metavar="alert|COMMAND", help="In place of watch.on_critical.")
+@click.option("--on-critical", metavar="alert|rollback|COMMAND", help="In place of watch.on_critical.")
 @click.option("--reports", help="The folder that runs are written to.")
 @click.option("--demo", is_flag=True, help="Watch the reference deployment, started for it.")
 @click.option("--demo-ready", metavar="FILE", help="Watch a reference deployment that is up.")
@@ -31,6 +31,7 @@ def watch(**options: Any) -> int:
       rampgate watch                         30 minutes
       rampgate watch --for 24h               a soak; Ctrl-C judges what was observed
       * * * * *  rampgate watch --once --for 24h      the same from cron: 10 until 24 h are observed
+      rampgate watch --on-critical rollback     runs rampgate rollout rollback --emergency
       rampgate watch --on-critical "./roll-back.sh"   runs once, when a critical rule fires
       rampgate watch --demo --for 5m         the reference deployment, with visitors of its own
     """
@@ -49,5 +50,6 @@ def watch(**options: Any) -> int:
         raise ConfigurationError("--stack: found without a demo; accepted is it beside --demo")
     with ExitStack() as stack:
         settings, redactor, base, notes = command.settings_of(options, stack)
-        wanted = command.Options(lasting, options["once"], options["on_critical"], notes)
+        origin = command.origin_of(options, settings)
+        wanted = command.Options(lasting, options["once"], options["on_critical"], notes, origin)
         return command.run(settings, redactor, base, wanted)

@@ -10,7 +10,7 @@ from rampgate.checks.frame.secrets import Argument
 from rampgate.checks.frame.table import Duration, JMESPath, Table, UrlPath
 from rampgate.config.thresholds import ThresholdSettings
 
-ALERT = "alert"
+ALERT, ROLLBACK = "alert", "rollback"
 
 
 class PercentageSettings(Table):
@@ -55,7 +55,7 @@ class WatchSettings(Table):
     )
     percentage: PercentageSettings | None = None
     on_critical: list[Argument] = Field(
-        default_factory=list, description="a command to run then, beside the alert"
+        default_factory=list, description='a command to run then, beside the alert, or `"rollback"`'
     )
     alerts: list[str] | None = Field(default=None, description="names of [[alerts]]; none given: all of them")
     thresholds: dict[str, WatchThreshold] = Field(default_factory=dict)
@@ -68,9 +68,9 @@ class WatchSettings(Table):
     @field_validator("on_critical", mode="before")
     @classmethod
     def _alert_alone(cls, given: object) -> object:
-        if isinstance(given, str) and given != ALERT:
-            raise ValueError('accepted is "alert", or a command as a list of texts')
-        return [] if given == ALERT else given
+        if isinstance(given, str) and given not in {ALERT, ROLLBACK}:
+            raise ValueError('accepted is "alert", "rollback", or a command as a list of texts')
+        return [] if given == ALERT else [ROLLBACK] if given == ROLLBACK else given
 
 
 class SoakSettings(Table):

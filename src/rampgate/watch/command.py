@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rampgate.config import locate, watch_pages
 from rampgate.config.loading import load
 from rampgate.config.soak import FULL_S
-from rampgate.config.watch_settings import ALERT
-from rampgate.errors import EvidenceError, ExitCode
+from rampgate.config.watch_settings import ALERT, ROLLBACK
+from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
 from rampgate.evidence.lock import watch_lock
 from rampgate.evidence.session import invocation
 from rampgate.io import logs
@@ -22,11 +22,12 @@ from rampgate.stage.stage_session import demo_source
 from rampgate.watch import state
 from rampgate.watch.asked import Asked
 from rampgate.watch.live import Display
+from rampgate.watch.outbox import ROLLBACK as ROLLBACK_COMMAND
 from rampgate.watch.session import Watch
 from rampgate.watch.source import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
     from rampgate.config.settings import Settings
@@ -44,12 +45,14 @@ class Options:
         once: whether it is one round.
         on_critical: a command, ``alert`` for none, None for what the settings say.
         notes: what a reader must know from the beginning.
+        origin: the options by which another command reads the same settings.
     """
 
     seconds: float
     once: bool = False
     on_critical: str | None = None
     notes: tuple[str, ...] = ()
+    origin: tuple[str, ...] = ()
 
 
 def settings_of(
@@ -94,6 +97,18 @@ def read(
     return settings, redactor, base, tuple(source.get("notes", ()))
 
 
+def origin_of(given: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
+    """The options by which another command reads the same settings; a demo of our own has none.
+
+    Args:
+        given: the options demo_ready and config.
+        settings: that were read.
+    """
+    if given["demo_ready"]:
+        return ("--demo-ready", str(Path(given["demo_ready"]).resolve()))
+    return () if given["demo"] else ("--config", str(Path(settings.file).resolve()))
+
+
 def run(settings: Settings, redactor: Redactor, base: Path, options: Options) -> ExitCode:
     """Watch, and return the exit code of what it comes to.
 
@@ -103,7 +118,7 @@ def run(settings: Settings, redactor: Redactor, base: Path, options: Options) ->
         EvidenceError: nothing can be remembered or written.
     """
     reader = Reader(settings)
-    words = command_of(settings, options.on_critical)
+    words = command_of(settings, options.on_critical, options.origin)
     short = 0 < options.seconds < FULL_S
     asked = Asked(options.seconds, options.once, words, invocation(), options.notes, rehearsal=short)
     display = Display(redactor)
@@ -197,13 +212,26 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def command_of(settings: Settings, typed: str | None) -> list[str]:
+def command_of(settings: Settings, typed: str | None, origin: Sequence[str] = ()) -> list[str]:
     """The command that runs when the watch rolls back; empty for none.
 
     Args:
         settings: have ``watch.on_critical``.
-        typed: a command, ``alert`` for none, None for what the settings say.
+        typed: a command, ``rollback``, ``alert`` for none, None for what the settings say.
+        origin: the options by which ``rampgate rollout`` reads the same settings.
+
+    Raises:
+        ConfigurationError: a rollback, and nothing says what changes the percentage.
     """
+    given = list(settings.watch.on_critical) if typed is None else [typed]
+    if given == [ROLLBACK]:
+        rollout, reports = settings.rollout, str(settings.reports.resolve())
+        if not (rollout.features and rollout.actuators):
+            raise ConfigurationError(
+                f"{settings.file}: watch.on_critical: found rollback; accepted is it beside "
+                "rollout.features and rollout.actuators"
+            )
+        return [*ROLLBACK_COMMAND, "--by", "rampgate watch", "--reports", reports, *origin]
     if typed is None:
-        return list(settings.watch.on_critical)
+        return given
     return [] if typed == ALERT else ["sh", "-c", typed]

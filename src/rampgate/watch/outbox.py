@@ -3,7 +3,7 @@
 A message is sent by a process of its own, in a session of its own, which claims it in the watch's file, sends
 it and notes what became of it. So a kill of the watch neither loses a message nor sends it twice. Where the
 sender itself is killed, nobody knows whether it was sent: it is sent once more, and says so. The command of
-``on_critical`` runs in the same way, and is not run once more.
+``on_critical`` runs in the same way, and is not run once more, but for a rollback, which may be.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ ENTRY = "entry"
 """Of a record: its number in the outbox."""
 COMMAND, COMMAND_S = "on_critical", 300.0
 """The channel that is the command, and how long that may take."""
+ROLLBACK = [sys.executable, "-P", "-m", "rampgate", "rollout", "rollback", "--emergency"]
+"""What a command begins with that rolls back."""
 _REPEATED = "\n(This message may have been sent before: whoever sent it was killed.)"
 _NOTES_S = 600.0
 _WAITS_S = 90.0
@@ -128,7 +130,7 @@ class Outbox:
         name, repeated = entry.body["channel"], entry.process is not None
         message = self._message(entry)
         why = "" if message else "it is not configured any more"
-        if repeated and name == COMMAND:
+        if repeated and name == COMMAND and (self._command or [])[: len(ROLLBACK)] != ROLLBACK:
             why = "it was killed, and is not run once more"
         with self._remembered.transaction():
             if why:

@@ -34,6 +34,7 @@ class Speaker:
     ) -> None:
         self._remembered, self._redactor = remembered, redactor
         self._channels, self._settings = list(channels), settings
+        self._observed = 0.0
 
     def record(self, kind: str, **fields: Any) -> None:
         """Put a record into the journal."""
@@ -73,8 +74,10 @@ class Speaker:
         readings = {name: _reading(engine, name) for name in found.read}
         beside = {"measuring": measuring} if measuring else {}
         beside |= {"changed": found.changed} if found.changed else {}
+        self._observed += found.observed  # since the last record, for most rounds read nothing
         if readings or beside:
-            self.record("reading", at=found.at, readings=readings, observed=found.observed, **beside)
+            self.record("reading", at=found.at, readings=readings, observed=self._observed, **beside)
+            self._observed = 0.0
         where = messages.place(self._settings, engine.position)
         if found.changed:
             self.tell(messages.of_change(found.changed, found.at, where, moved=found.moved))

@@ -1,0 +1,164 @@
+"""What a step up needs: every condition with its sentence, and nothing else in the way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.unit.fakes import always
+from tests.unit.rolling import FlagService, Rolling
+from tests.unit.watching import SETTINGS, World
+
+from rampgate.rollout.conditions import Conditions
+from rampgate.rollout.records import Rollout
+from rampgate.rollout.soak import observed
+from rampgate.rollout.transitions import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rampgate.config.settings import Settings
+
+NOW = 1_800_000_000.0
+RUNNING = Rollout(("one",), "1", Status.RUNNING, 25.0, NOW, "ada", NOW, NOW)
+ROLLOUT = '[version]\nexpected = "1"\n[rollout]\nfeatures = ["one"]\nrequire = []\nsoak = { "25" = "60s" }\n'
+
+
+def of(
+    settings: Settings, rollout: Rollout, now: float, who: str = "bob", stopped: str = "", **answer: Any
+) -> list[str]:
+    """What is missing."""
+    api = always(httpx.Response(200, json=answer) if answer else httpx.Response(503))
+    asked = Conditions(settings, rollout, now, who, stopped, False, lambda _: api())  # noqa: FBT003
+    return [each.sentence for each in asked.unmet()]
+
+
+def settings_of(folder: Path, more: str = "") -> Settings:
+    """Settings without a watch."""
+    with Rolling(folder, FlagService(url="http://127.0.0.1:9"), more=more).session() as session:
+        return session.settings
+
+
+def watched(world: World, seconds: int, **asked: Any) -> None:
+    """Watch for so long, a round every 10 s."""
+    with world.watch(3600.0, **asked) as watch:
+        world.rounds(watch, [0.5] * (seconds // 10 + 1), every=10.0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A deployment that is watched, at 25 %."""
+    return World(tmp_path, SETTINGS + ROLLOUT)
+
+
+def test_nothing_is_missing_after_a_soak_under_a_living_watch(world: World) -> None:
+    """Observed time at this percentage, and a round just now."""
+    watched(world, 70)
+    assert of(world.settings, RUNNING, world.clock.now()) == []
+
+
+def test_time_that_was_not_watched_does_not_count(world: World) -> None:
+    """Minutes of the wall clock between two watches are no soak."""
+    watched(world, 40)
+    world.clock.sleep(600.0)
+    assert observed(world.settings, RUNNING) == pytest.approx(40, abs=11)
+    (missing,) = of(world.settings, RUNNING, world.clock.now() - 590)
+    assert missing.startswith("30 s of 1 min were observed at 25 %")
+
+
+def test_time_before_the_change_and_of_other_releases_does_not_count(world: World) -> None:
+    """A soak begins with the change; another percentage or version has its own."""
+    watched(world, 70)
+    now = world.clock.now()
+    for other in (
+        replace(RUNNING, since=now - 20),
+        replace(RUNNING, percentage=5.0),
+        replace(RUNNING, version="2"),
+    ):
+        assert observed(world.settings, other) < 25
+
+
+def test_a_pause_keeps_what_was_observed_and_adds_nothing(world: World) -> None:
+    """Whatever is watched meanwhile."""
+    watched(world, 70)
+    assert observed(world.settings, replace(RUNNING, status=Status.PAUSED, soaked=12.0)) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("later", "says"), [(130.0, "was 2 min"), (-3600.0, "later than now: a clock was set back")]
+)
+def test_a_watch_that_does_not_live_refuses(world: World, later: float, says: str) -> None:
+    """Its last round is too old, or lies in the future."""
+    watched(world, 70)
+    assert any(says in each for each in of(world.settings, RUNNING, world.clock.now() + later))
+
+
+def test_a_watch_that_never_ran_refuses(tmp_path: Path) -> None:
+    """What nobody has watched has no soak, and the next command is named."""
+    missing = of(settings_of(tmp_path), RUNNING, NOW)
+    assert missing == ["no watch has ever run; start one: rampgate watch"]
+
+
+def test_what_was_critical_stays_so(world: World) -> None:
+    """A critical rule that fired at this percentage refuses, though all is well again."""
+    with world.watch(3600.0) as watch:
+        world.rounds(watch, [*[99.0] * 3, *[0.5] * 12], every=10.0)
+    missing = of(world.settings, RUNNING, world.clock.now())
+    assert any(each.startswith("the watch has seen at this percentage: reported > 50") for each in missing)
+    before = replace(RUNNING, percentage=5.0)
+    assert not any("watch has seen" in each for each in of(world.settings, before, world.clock.now()))
+
+
+def test_stages_must_be_promoted_after_the_change(tmp_path: Path) -> None:
+    """None there, begun before it, of another version, a rehearsal: each with its sentence."""
+    settings = settings_of(tmp_path).model_copy(update={})
+    required = settings.model_copy(
+        update={"rollout": settings.rollout.model_copy(update={"require": ["immediate"]})}
+    )
+    missing = of(required, RUNNING, NOW)
+    assert any("no run of test there; run a stage first" in each for each in missing), missing
+
+
+def test_a_freeze_refuses_until_its_end(tmp_path: Path) -> None:
+    """With its reason; before and after it nothing is said."""
+    begins = datetime.fromtimestamp(NOW, UTC)
+    ends = begins + timedelta(hours=2)
+    freeze = f'begins = "{begins.isoformat()}", ends = "{ends.isoformat()}", why = "audit"'
+    settings = settings_of(tmp_path, f"freezes = [ {{ {freeze} }} ]")
+    (missing,) = (each for each in of(settings, RUNNING, NOW + 60) if "rises" in each)
+    assert missing == f"nothing rises until {ends.isoformat(timespec='minutes')} (audit)"
+    assert not [each for each in of(settings, RUNNING, NOW + 7200) if "rises" in each]
+
+
+def test_whoever_started_does_not_approve(tmp_path: Path) -> None:
+    """Where approval is required, somebody else is needed."""
+    settings = settings_of(tmp_path, 'approval = "required"')
+    assert any("somebody else" in each for each in of(settings, RUNNING, NOW, "ada"))
+    assert not any("somebody else" in each for each in of(settings, RUNNING, NOW, "bob"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"on": 26, "off": 74}, ""),
+        ({"on": 60, "off": 40}, "60 of 100 users have the features, and 25 % should"),
+        ({"on": 0, "off": 200}, "0 of 200 users have the features"),
+        ({"on": 0, "off": 0}, "no users were seen lately"),
+        ({"on": "26", "off": 74}, "found '26' and 74; accepted are two numbers of users"),
+        ({}, "answered HTTP 503"),
+    ],
+)
+def test_users_have_the_features_as_planned(tmp_path: Path, answer: dict[str, Any], says: str) -> None:
+    """Exactly tested; what cannot be read refuses."""
+    settings = settings_of(tmp_path, 'exposure = { path = "/exposure" }')
+    found = [each for each in of(settings, RUNNING, NOW, **answer) if "watch" not in each]
+    assert (says in found[0]) if says else not found, json.dumps(found)
+
+
+def test_a_stopped_line_refuses(tmp_path: Path) -> None:
+    """With the reason that was given."""
+    assert "the line is stopped: incident 7" in of(settings_of(tmp_path), RUNNING, NOW, stopped="incident 7")
