@@ -48,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment]  # always there
     config.stash[PARSER] = parser
     config.add_cleanup(partial(_record_refusal, config))
-    group = parser.getgroup("rampgate", "rampgate: pytest -m predeploy | deploy | immediate | extended")
+    group = parser.getgroup(
+        "rampgate", "rampgate: pytest -m predeploy | deploy | immediate | extended | rollback"
+    )
     group.addoption(
         "--rampgate-config", metavar="FILE", help="settings (default: rampgate.toml in this folder)"
     )

@@ -239,17 +239,6 @@ def test_an_empty_plan_holds(tmp_path: Path, status: int) -> None:
     assert verdict.reasons == ("the plan is empty: nothing is configured that this stage could check",)
 
 
-def test_a_rollback_without_checks_holds_and_says_what_would_check_it(tmp_path: Path) -> None:
-    """No settings would fill that plan: only a project's own checks do."""
-    Story(tmp_path, [], stage="rollback").end(5)
-    verdict = judged(tmp_path)
-    assert verdict.decision is Decision.HOLD
-    assert verdict.reasons == (
-        "the plan is empty: rampgate has no checks of a rollback; yours are, marked @pytest.mark.rollback",
-    )
-    assert next_command(verdict).startswith("mark your own checks @pytest.mark.rollback")
-
-
 def test_no_record_at_all_holds() -> None:
     """So does a journal that was lost."""
     verdict = decide([])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.checks.frame.discovery import checks, once
-from rampgate.config import soak
+from rampgate.config import rollback, soak
 from rampgate.errors import ConfigurationError
 from rampgate.shipped import shipped
 
@@ -44,7 +44,7 @@ _MANY = (
 )
 
 
-_TABLES = {"backup": "backups", "command": "commands"}
+_TABLES = {"backup": "backups", "command": "commands", **rollback.TABLES}
 """Subject -> its table, where that has another name and the subject no file in checks/."""
 
 
@@ -127,6 +127,7 @@ def subjects(settings: Settings) -> dict[str, dict[str, Any]]:
         **soak.subjects(settings),
         **_before(settings),
         **_steps(settings),
+        **rollback.subjects(settings),
     }
     parted = [
         check.parted(settings.table(check.table) if target.api or target.web or not check.of_target else None)
@@ -265,7 +266,7 @@ def _table(subject: str) -> str:
     """The table of rampgate.toml that configures a subject."""
     tables = {check.subject: check.table for check in checks()}
     name = subject.partition("_")[0]
-    return tables.get(subject) or _TABLES.get(name, name)
+    return tables.get(subject) or _TABLES.get(subject) or _TABLES.get(name, name)
 
 
 def check_name(file: str, function: str) -> str:

@@ -57,6 +57,14 @@ class ExposureSettings(Table):
     admin: bool = Field(default=False, description="asked with `target.admin_token`")
 
 
+class DataSettings(Table):
+    """[rollout.data]: what users have written meanwhile, which must still be there after a rollback."""
+
+    path: UrlPath = Field(description="of target.api, asked with the account of [login]")
+    count: JMESPath = Field(default="length(@)", description="a number, or a list that is counted")
+    minimum: float = Field(default=1.0, ge=0, description="of it, where no run before has counted more")
+
+
 class RolloutSettings(Table):
     """[rollout]: the percentages of the plan, from nobody to everybody, and how they are moved."""
 
@@ -96,6 +104,10 @@ class RolloutSettings(Table):
     enrolled: list[EnrolledSettings] = Field(default=[])
     freezes: list[FreezeSettings] = Field(default=[])
     exposure: ExposureSettings | None = None
+    tab: str | None = Field(
+        default=None, description="name of one of [[pages]], which asks for its flags itself"
+    )
+    data: DataSettings | None = None
     actuators: list[ActuatorEntry] = Field(default=[])
 
     @field_validator("percentages")

@@ -210,6 +210,7 @@ class FixedSettings(BaseSettings):
             "visual.pages": self.visual.pages if self.visual else (),
             "visual.masks": self.visual.masks if self.visual else (),
             "bundle.page": [self.bundle.page] if self.bundle else (),
+            "rollout.tab": [self.rollout.tab],
             "deploy.monitoring.page": [monitoring.page] if monitoring else (),
             "deploy.frontend.theme.page": [frontend.theme.page] if frontend and frontend.theme else (),
             "deploy.frontend.console": frontend.console if frontend else (),

@@ -71,6 +71,9 @@ _BUILT_IN = (
     DefaultThreshold("list_reaches_end", "list_reached_end == 1"),
     DefaultThreshold("list_is_short", "list_rows_too_many == 0"),
     DefaultThreshold("jobs_done", "job_done == 1"),
+    # After a rollback.
+    DefaultThreshold("features_off", "features_left == 0", CRITICAL),
+    DefaultThreshold("tab_off", "tab_features_left == 0", CRITICAL),
 )
 
 

@@ -15,18 +15,26 @@ if TYPE_CHECKING:
     from rampgate.evidence.run import Run
 
 
-def runs(run: Run) -> Iterator[EarlierRun]:
-    """Those of its stage, environment and API, the newest first.
+def runs(run: Run, *stages: str) -> Iterator[EarlierRun]:
+    """Those of its environment and API, the newest first.
+
+    Args:
+        run: this one.
+        stages: that count; none: its own alone.
 
     Raises:
         EvidenceError: the journal of one that is read is broken.
     """
     settings = run.settings
-    mine = run.stage, settings.environment, settings.target.api
+    mine = settings.environment, settings.target.api
     found = sorted(baseline.headers(settings.reports), key=lambda each: float(each[1]["time"]), reverse=True)
     for folder, header in found:
-        about = header["stage"], header["release"].get("environment"), header.get("target", {}).get("api")
-        if about == mine and folder.resolve() != run.folder.resolve():
+        about = header["release"].get("environment"), header.get("target", {}).get("api")
+        if (
+            about == mine
+            and header["stage"] in (stages or (run.stage,))
+            and folder.resolve() != run.folder.resolve()
+        ):
             yield EarlierRun(header.get("settings", {}), partial(_measurements, folder))
 
 

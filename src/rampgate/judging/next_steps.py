@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 _LOAD = ("load/", "predeploy/load::", "extended/load::")
 _LOADED = ("predeploy", "extended")
 """The stages that have a load run of their own, each with what its settings under [load] begin with."""
-ROLLBACK, ROLLBACK_MARK = "rollback", "@pytest.mark.rollback"
-"""A stage whose checks are a project's own, and the mark of such a one."""
 _DEPLOY, _WATCH = "deploy", "watch"
 _PICTURE = "visual_difference"
 _VERSION = "wrong_version"
@@ -60,8 +58,6 @@ def _for_empty_plan(verdict: Verdict) -> str:
     if steps := _steps(verdict):
         tables = " and ".join(f"[{_DEPLOY}.{step}]" for step in steps)
         return f"configure {tables} in rampgate.toml, then: {_command(verdict, load=False)}"
-    if set(verdict.stages) == {ROLLBACK}:
-        return f"mark your own checks {ROLLBACK_MARK}, or check what answers now: pytest -m immediate"
     return "rampgate init, which writes a rampgate.toml"
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.judging.causes import findings
 from rampgate.judging.invocations import STARTS, Invocation, mixed, moment, newest
-from rampgate.judging.next_steps import ROLLBACK, ROLLBACK_MARK, next_command
+from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import CheckResult, Finding, Record, Verdict, result_of
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
@@ -30,6 +30,7 @@ _NO_ROLLBACK = {"predeploy", "rollback"}
 _LOAD = "load"
 _TESTS_FAILED = 1
 _BAD_EXITS = {2: "interrupted", 3: "an internal error", 4: "a usage error", 5: "no test executed"}
+_EMPTY = "the plan is empty: nothing is configured that this stage could check"
 _NO_TEST = f": {_BAD_EXITS[5]}"
 
 
@@ -161,15 +162,8 @@ def _findings(
         why_incomplete = [why for why in why_incomplete if not why.endswith(_NO_TEST)]
     demanded = {subject for header in headers for subject in header.get("require", ())}
     missing = [f"{s}: required, and not configured" for s in sorted(demanded & set(not_configured))]
-    empty = [] if results or not headers else [_empty({header["stage"] for header in headers})]
+    empty = [] if results or not headers else [_EMPTY]
     return [*map(Finding, empty), *findings(holding, why_incomplete), *map(Finding, missing)]
-
-
-def _empty(stages: set[str]) -> str:
-    """That the plan of these stages has no check, and why."""
-    if stages == {ROLLBACK}:
-        return f"the plan is empty: rampgate has no checks of a rollback; yours are, marked {ROLLBACK_MARK}"
-    return "the plan is empty: nothing is configured that this stage could check"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:

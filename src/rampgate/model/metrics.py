@@ -120,6 +120,10 @@ _ALL = (
     Metric("list_reached_end", Kind.VALUE, "", "1 when a list can be read to its end, else 0"),
     Metric("job_done", Kind.VALUE, "", "1 when a queued job was done in time, else 0"),
     Metric("job_time", Kind.VALUE, "s", "seconds from queueing a job to its end"),
+    Metric("features_left", Kind.COUNT, "", "features that are still on after a rollback"),
+    Metric("tab_features_left", Kind.COUNT, "", "features that are still on in a tab after a rollback"),
+    Metric("tab_off_time", Kind.VALUE, "s", "seconds until a tab read that the features are off"),
+    Metric("data_items", Kind.VALUE, "", "how much of the users' data is there"),
     Metric(
         "web_vitals_lcp",
         Kind.VALUE,
@@ -215,6 +219,8 @@ _SENTENCES = {
     ),
     "list_reached_end": ("the list can be read to its end", "the list cannot be read to its end"),
     "job_done": ("the job was done in time", "the job was not done in time"),
+    "features_left": ("off, asked {n} times", "{k} of {n} times still on"),
+    "tab_features_left": ("{note}", "{k} of {n} features are still on in a tab that was loaded again"),
 }
 """The sentences of metrics that have their own: ``Metric.good`` and ``Metric.bad``."""
 

@@ -36,7 +36,7 @@ def flags(context: StageContext, step: steps.StepSettings) -> Measurement:
     settings = context.run.settings.flags
     if settings is None:
         raise ProbeError("[flags] is not configured, so that no flag can be read back")
-    account = User(*_account(context))
+    account = User(*account_of(context))
     with context.elsewhere(settings.url) if settings.url else _signed_in(context) as http:
         return BackendProbe(http, context.run.clock).flags(settings, account, step.flags)
 
@@ -131,7 +131,7 @@ def _signed_in(context: StageContext) -> httpx.Client:
     return context.client("api", signed_in=True)
 
 
-def _account(context: StageContext) -> tuple[str, str]:
+def account_of(context: StageContext) -> tuple[str, str]:
     """The ids of the user and the workspace of [login], from the answer to a sign-in."""
     login = context.run.settings.login
     if login is None:

@@ -229,7 +229,7 @@ def give_up(session: pytest.Session, active: StageSession) -> None:
 def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken: bool = False) -> None:
     from rampgate.evidence.verdicts import finish
     from rampgate.report import write_all
-    from rampgate.stage import interrupt
+    from rampgate.stage import interrupt, rollback_alert
 
     interrupt.ignore()
     active.end_watch()
@@ -250,6 +250,8 @@ def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter and not session.config.option.no_summary:  # which leaves it to whoever goes on with the run
         _show(reporter, verdict, run.folder)
+    for line in rollback_alert.alert(active.setup, run, verdict):
+        sys.stderr.write(f"\nrampgate: {clean(line)}\n")
 
 
 def _show(reporter: Any, verdict: Verdict, folder: Path) -> None:

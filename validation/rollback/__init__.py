@@ -1,0 +1,1 @@
+"""After a rollback: has it taken effect?"""
