@@ -48,9 +48,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment]  # always there
     config.stash[PARSER] = parser
     config.add_cleanup(partial(_record_refusal, config))
-    group = parser.getgroup(
-        "rampgate", "rampgate: pytest -m predeploy | deploy | immediate | extended | rollback"
-    )
+    group = parser.getgroup("rampgate", f"rampgate: pytest -m {' | '.join(plan.STAGES)}")
     group.addoption(
         "--rampgate-config", metavar="FILE", help="settings (default: rampgate.toml in this folder)"
     )

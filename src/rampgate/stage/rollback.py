@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rampgate.config.rollout import DataSettings, EnrolledSettings
     from rampgate.stage.context import StageContext
 
-COUNTED_IN = ("immediate", "extended")
-"""The stages that count the data of a rollout, to be compared with after a rollback."""
+_COUNTED_IN = "immediate"
+"""The stage that counts the users' data, to be compared with after a rollback."""
 _DATA = "data_items"
 _NAMED = 5
 
@@ -105,7 +105,7 @@ def data(context: StageContext, settings: DataSettings) -> Measurement:
 def least(context: StageContext, settings: DataSettings) -> float:
     """How much there must be: what the newest run of the rollout counted, and `minimum` at least."""
     path = settings.path.partition("?")[0]
-    for run in earlier.runs(context.run, *COUNTED_IN):
+    for run in earlier.runs(context.run, _COUNTED_IN):
         for measured in run.measurements():
             if measured.get("metric") == _DATA and measured.get("labels", {}).get("path") == path:
                 return max(settings.minimum, float(measured["value"]))

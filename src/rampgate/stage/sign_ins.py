@@ -11,9 +11,17 @@ from rampgate.load.accounts import sign_ins_due
 if TYPE_CHECKING:
     from rampgate.config.settings import Settings
 
-_ASK = {"login", "metric", "backend_cache", "backend_paging", "advanced_jobs"}
+_ASK = {
+    "login",
+    "metric",
+    "backend_cache",
+    "backend_paging",
+    "advanced_jobs",
+    "rollback_enrolled",
+    "rollback_data",
+}
 """Subjects of checks that ask with the session; others do where they say ``sign_in``."""
-_READ_IDS = {"monitoring_flags", "backend_flags", "advanced_flags", "frontend_flags"}
+_READ_IDS = {"monitoring_flags", "backend_flags", "advanced_flags", "frontend_flags", "rollback_account"}
 """Those whose check signs in for the ids in the answer."""
 _AUDITS = {"audit", "baseline_audit"}
 _VISITS = {
@@ -27,6 +35,7 @@ _VISITS = {
     "frontend_console",
     "advanced_service_worker",
     "advanced_list",
+    "rollback_tab",
 }
 """Those whose check may open a page in a browser."""
 
