@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --duratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended prove-unleash
+.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended prove-unleash prove-rollout-chance
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -103,6 +103,9 @@ prove-latency: $(STAMP) ## The probe of the API on pauses, bursts and a sound se
 prove-cohorts: $(STAMP) ## False calls and speed of the comparison of cohorts, simulated, and once for real (an hour; resumable; not in CI)
 	$(BIN)/python -m proofs.cohorts $(ARGS)
 	$(BIN)/python -m proofs.dilution $(ARGS)
+
+prove-rollout-chance: $(STAMP) ## What a rollout's plan says its soaks see, and what stops healthy rollouts, simulated (5 minutes; resumable; not in CI)
+	$(BIN)/python -m proofs.rollout_chance $(ARGS)
 
 prove-watch: $(STAMP) ## The watch is killed 20 times, and so are rounds of --once: episodes and messages counted (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.watch $(ARGS)

@@ -14,8 +14,7 @@ from rampgate import __version__
 from rampgate.clock import Clock, SystemClock
 from rampgate.config import plan, policy_files
 from rampgate.errors import EvidenceError, RampgateError, RefusedError
-from rampgate.evidence import journal, verdicts
-from rampgate.evidence.chance import FALSE_FAIL_OF_OWN, FALSE_FAIL_PER_RUN, FALSE_PASS_PER_CHECK, PARTS
+from rampgate.evidence import chance, journal, verdicts
 from rampgate.evidence.run import Run
 from rampgate.judging.invocations import about
 from rampgate.model.redact import Redactor, argument_secrets
@@ -76,15 +75,22 @@ class Setup:
     rules: Sequence[Mapping[str, object]] = ()
 
     @property
+    def _of_a_rollout(self) -> bool:
+        return self.stage == "watch" and not self.within and bool(self.settings.rollout.features)
+
+    @property
     def false_fail(self) -> float:
         """The chance that this part of an invocation may fail a healthy deployment."""
-        return FALSE_FAIL_PER_RUN / PARTS.get(self.within or self.stage, 1)
+        if self._of_a_rollout:
+            return chance.of_watch(self.settings.rollout)
+        return chance.FALSE_FAIL_PER_RUN / chance.PARTS.get(self.within or self.stage, 1)
 
     @property
     def alpha_fail(self) -> float:
         """The chance that one test, of those that do not end the run, may fail a healthy deployment."""
-        # Under load there are no checks of a user's own.
-        planned = self.false_fail - (0.0 if self.abort_tests or self.stage == "load" else FALSE_FAIL_OF_OWN)
+        # Under load, and in the watch of a rollout, there are no checks of a user's own.
+        alone = self.abort_tests or self.stage == "load" or self._of_a_rollout
+        planned = self.false_fail - (0.0 if alone else chance.FALSE_FAIL_OF_OWN)
         return planned / (2 if self.abort_tests else 1) / max(1, self.tests)
 
     @property
@@ -260,7 +266,7 @@ def _write_header(run: Run, setup: Setup) -> None:
             "false_fail_per_run": setup.false_fail,
             "tests": setup.tests,
             "alpha_fail": setup.alpha_fail,
-            "alpha_pass": FALSE_PASS_PER_CHECK,
+            "alpha_pass": chance.FALSE_PASS_PER_CHECK,
             **(
                 {"abort_tests": setup.abort_tests, "alpha_abort": setup.alpha_abort}
                 if setup.abort_tests
