@@ -91,11 +91,11 @@ class Comparing(NamedTuple):
         return min(split, self._blocks(harm))
 
     def seen_after(self, harm: float) -> float:
-        """Seconds until a harm, in background errors, surely stops the rollout; infinite where never."""
+        """Seconds until a harm, in background errors, surely holds or rolls back; infinite where never."""
         return min(self.holds_after(harm), self.rolls_back_after(harm))
 
     def smallest(self, soak: float) -> float | None:
-        """The smallest harm, in background errors, that surely stops within seconds; None where none does."""
+        """The smallest harm, in background errors, surely held or rolled back in time; None where none is."""
         low, high = 1.0, 1 / self.traffic.background
         if self.seen_after(high) > soak:
             return None

@@ -95,8 +95,8 @@ def _remarks(plan: Plan) -> Iterator[str]:
     rate, background = formats.number(plan.traffic.rate), formats.percent(plan.traffic.background)
     yield f"at {rate} a second, {background} of which fail anyway: {plan.source}"
     yield (
-        "sees: the smallest harm to users with the features, in background errors, that stops the rollout "
-        f"in {formats.percent(SURE)} of the cases, where failures are independent"
+        "sees: the smallest harm to users with the features, in background errors, for which the watch holds "
+        f"or rolls back in {formats.percent(SURE)} of the cases, where failures are independent"
     )
 
 
