@@ -11,7 +11,8 @@ import pytest
 from rampgate.config import plan, rollback
 from rampgate.config.rollout import DataSettings
 from rampgate.config.settings import Settings
-from rampgate.stage.rollback import least
+from rampgate.model.measurement import Measurement
+from rampgate.stage.rollback import beside_baseline, least
 from rampgate.stage.rollback_tab import _pattern
 
 if TYPE_CHECKING:
@@ -50,6 +51,42 @@ def test_a_tab_that_is_no_page_is_refused() -> None:
         Settings.model_validate({"rollout": {"tab": "home"}})
 
 
+def written(folder: Path, *lines: dict[str, Any]) -> None:
+    """A run with one journal."""
+    folder.mkdir()
+    whole = [
+        {"process": "main", "sequence": number, "time": 1.0, "schema": 2, **line}
+        for number, line in enumerate(lines)
+    ]
+    (folder / "journal-main.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in whole))
+
+
+def context_of(settings: Settings, folder: Path) -> StageContext:
+    """What checks share, as far as it is asked for here."""
+    run = SimpleNamespace(settings=settings, stage="rollback", folder=folder)
+    return cast("StageContext", SimpleNamespace(run=run))
+
+
+@pytest.mark.parametrize("stage", ["predeploy", "immediate"])
+def test_an_endpoint_is_shown_beside_the_run_before_the_deploy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """With its rate then and whether they differ; where no such run was, nothing stands beside it."""
+    before, now = (Measurement("error_rate", n=1000, failures=k, labels={"endpoint": "me"}) for k in (1, 200))
+    release = {"environment": "production"}
+    written(
+        tmp_path / "before",
+        {"type": "header", "stage": stage, "time": 1.0, "release": release},
+        {"type": "measurement", "check": f"{stage}/baseline::me", "measurement": before.to_json()},
+        {"type": "end", "status": 0},
+    )
+    monkeypatch.setattr("rampgate.stage.rollback.latency_before", lambda *_: [now])
+    settings = Settings.model_validate({"reports": tmp_path, "endpoints": [{"name": "me", "path": "/me"}]})
+    found = beside_baseline(context_of(settings, tmp_path / "now"), settings.endpoints[0])
+    notes = [each.note for each in found]
+    assert notes == (["before 0.1 %: beyond noise"] if stage == "predeploy" else [])
+
+
 @pytest.mark.parametrize(
     ("stage", "api", "counted", "expected"),
     [
@@ -64,29 +101,14 @@ def test_data_are_compared_with_the_newest_count_of_the_rollout(
     tmp_path: Path, stage: str, api: str, counted: int, expected: float
 ) -> None:
     """No less than that run counted must be there, and `minimum` at least."""
-    folder = tmp_path / "before"
-    folder.mkdir()
-    lines: list[dict[str, Any]] = [
-        {
-            "type": "header",
-            "stage": stage,
-            "time": 1.0,
-            "release": {"environment": "production"},
-            "target": {"api": api},
-        },
-        {
-            "type": "measurement",
-            "measurement": {"metric": "data_items", "value": counted, "labels": {"path": "/n"}},
-        },
-    ]
-    written = [
-        {"process": "main", "sequence": number, "time": 1.0, "schema": 2, **line}
-        for number, line in enumerate(lines)
-    ]
-    (folder / "journal-main.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in written))
-    settings = Settings(target=TARGET, reports=tmp_path)
-    run = SimpleNamespace(settings=settings, stage="rollback", folder=tmp_path / "now")
-    context = cast("StageContext", SimpleNamespace(run=run))
+    release = {"environment": "production"}
+    counts = {"metric": "data_items", "value": counted, "labels": {"path": "/n"}}
+    written(
+        tmp_path / "before",
+        {"type": "header", "stage": stage, "time": 1.0, "release": release, "target": {"api": api}},
+        {"type": "measurement", "measurement": counts},
+    )
+    context = context_of(Settings(target=TARGET, reports=tmp_path), tmp_path / "now")
     assert least(context, DataSettings(path="/n?of=me", minimum=5)) == expected
 
 
