@@ -17,6 +17,7 @@ from rampgate.rollout.conditions import Conditions
 from rampgate.rollout.records import Rollout
 from rampgate.rollout.soak import observed
 from rampgate.rollout.transitions import Status
+from rampgate.watch.state import WatchState, file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +163,19 @@ def test_users_have_the_features_as_planned(tmp_path: Path, answer: dict[str, An
 def test_a_stopped_line_refuses(tmp_path: Path) -> None:
     """With the reason that was given."""
     assert "the line is stopped: incident 7" in of(settings_of(tmp_path), RUNNING, NOW, stopped="incident 7")
+
+
+@pytest.mark.parametrize(
+    ("decided", "refuses"), [([True, False, True, False], True), ([False, False, True, False], False)]
+)
+def test_users_with_the_features_who_fail_more_refuse(
+    world: World, decided: list[bool], refuses: bool
+) -> None:
+    """What bunches do not explain refuses; what is only shown of requests does not."""
+    watched(world, 70)
+    with WatchState(file_of(world.settings), new=False) as remembered, remembered.transaction():
+        kept = remembered.get("engine")
+        remembered.put("engine", kept | {"cohorts": {"tests": {"error_rate": {"decided": decided}}}})
+    missing = of(world.settings, RUNNING, world.clock.now())
+    says = "the watch has found that users with the features fail more: error_rate"
+    assert missing == ([says] if refuses else [])

@@ -163,3 +163,24 @@ def history(session: Session, *, as_json: bool) -> int:
 
     click.echo(status.history(session, as_json=as_json))
     return 0
+
+
+@_command(
+    click.option(
+        "--traffic",
+        type=click.FloatRange(0, min_open=True),
+        metavar="N",
+        help="Votes or requests a second of all users.",
+    )
+)
+def plan(session: Session, traffic: float | None) -> int:
+    """Show dates, what each soak can see, and what may fail a healthy rollout by chance."""
+    from rampgate.report import table
+    from rampgate.rollout import plan, plan_table
+
+    settings = session.settings
+    found = plan.rows(settings, session.state.current(), traffic, session.clock.now())
+    plan_table.render(found, table.console())
+    if found.refused:
+        raise ConfigurationError(list(found.refused))
+    return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rampgate.errors import EvidenceError, ProbeError, RampgateError
 from rampgate.evidence import releases
@@ -19,7 +19,7 @@ from rampgate.watch.release import latched
 from rampgate.watch.rounds import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import httpx
 
@@ -114,6 +114,7 @@ class Conditions:
                 beat = remembered.get("heartbeat") or 0.0
                 versions = (self.rollout.version,) if self.rollout.version else ()
                 critical = latched(remembered, Position(self.rollout.percentage, versions))
+                kept = remembered.get("engine") or {}
         except EvidenceError as error:
             yield Unmet(str(error))
             return
@@ -123,6 +124,17 @@ class Conditions:
             yield Unmet(f"the last round of the watch was {when}; start it again: rampgate watch")
         for each in critical[:1]:
             yield Unmet(f"the watch has seen at this percentage: {each['what']} (run {each['run']})")
+        yield from self._compared(kept)
+
+    def _compared(self, kept: Mapping[str, Any]) -> Iterator[Unmet]:
+        """What the watch has found of users with the features beside those without, at this percentage."""
+        if not kept or kept["position"][0] != self.rollout.percentage:
+            return
+        votes = {each.name for each in self.settings.table("metrics") if getattr(each, "votes", False)}
+        for name, test in kept.get("cohorts", {}).get("tests", {}).items():
+            rolls_back, _, holds, _ = test["decided"]
+            if rolls_back or (holds and name in votes):
+                yield Unmet(f"the watch has found that users with the features fail more: {name}")
 
     def _soaked(self) -> Iterator[Unmet]:
         needed = self.settings.rollout.soak_at(self.rollout.percentage)
