@@ -123,7 +123,7 @@ CHECK = Check(
             "journey_requests_failed",
             Kind.COUNT,
             "",
-            "addresses of the site that answered HTTP 5xx, or not at all, in each visit that asked them",
+            "addresses of the site that answered HTTP 5xx (a page 4xx), or not at all, each time asked",
             good="{n} addresses of the site were asked, each answered",
         ),
         Metric(

@@ -78,9 +78,6 @@ class RolloutSettings(Table):
         description="observed time at a percentage before the next one",
     )
     beta: Percent = Field(default=25.0, description="up to here the plan calls users beta; 0 % is internal")
-    unit: Literal["user", "workspace", "user+workspace"] = Field(
-        default="user+workspace", description="what is on or off as a whole"
-    )
     require: list[str] = Field(default=["immediate"], description="stages whose PROMOTE a step up needs")
     approval: Literal["none", "required"] = Field(
         default="none", description="`required`: by somebody else than who started"

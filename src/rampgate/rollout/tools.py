@@ -84,7 +84,7 @@ class RolloutTools:
         Raises:
             ActuatorError: it failed, hung, or could not be started.
         """
-        name = command[0]
+        name = self.redactor.text(command[0])
         try:
             done = process.run(command, timeout_s=timeout_s, env={**os.environ, **environ})
         except subprocess.TimeoutExpired:
