@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,14 @@ def test_a_run_before_the_last_change_does_not_count(reports: Reports) -> None:
 def test_old_runs_do_not_count(reports: Reports, after: float, held: set[str]) -> None:
     """An hour for the newest stage, four for the others; predeploy does not age from then on."""
     assert set(reasons(reports.judged(after))) == held
+
+
+def test_an_age_without_a_limit_holds_nothing(reports: Reports) -> None:
+    """A rollout asks for what began after its last change, however long ago that ended."""
+    verdict = judge_current(
+        reports.folder, ["immediate", "load"], reports.clock.time + 100 * HOUR, max_age=math.inf
+    )
+    assert (verdict.decision.value, reasons(verdict)) == ("promote", {})
 
 
 def test_predeploy_must_be_of_the_day_before_the_first_change(tmp_path: Path) -> None:

@@ -133,5 +133,5 @@ def _refused(run: StageRun, terms: Terms, newest: float) -> str:
     age = terms.now - run.ended
     if age < 0:
         return "ended later than now: the clocks of two machines disagree"
-    old = f"ended {formats.duration(age)} ago, and may not be older than {formats.duration(allowed)}"
-    return old if age > allowed else ""
+    old = f"ended {formats.duration(age)} ago, and may not be older than "
+    return old + formats.duration(allowed) if age > allowed else ""  # without a limit it is infinite
