@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --duratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended prove-unleash prove-rollout-chance
+.PHONY: help install python demo rollout-demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended prove-unleash prove-rollout-chance
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,9 @@ python: $(STAMP)
 
 demo: python ## The whole story: reference deployment, checks, a load ramp, the verdict; STACK=full: with Prometheus
 	$(BIN)/rampgate demo $(if $(STACK),--stack $(STACK)) -- $(ARGS)
+
+rollout-demo: python ## A rollout from 0 to 100 % on the reference deployment, and one that breaks at 25 % (minutes; not in CI)
+	$(BIN)/python -m proofs.rollout_demo $(ARGS)
 
 test: python ## All tests but the journeys, some at the same time; ARGS="-n 0": one by one (minutes)
 	$(PYTEST) $(TESTS) $(ARGS)

@@ -145,6 +145,8 @@ def read_ready(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: is no ready file of a deployment: {error}") from None
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: is no ready file of a deployment: found no JSON object")
+    if not isinstance(more := content.get("settings", {}), dict):
+        raise ConfigurationError(f"{path}: settings: found {type(more).__name__}; accepted is a table")
     return content
 
 
@@ -157,6 +159,7 @@ def not_installed(ready: dict[str, Any]) -> list[str]:
 def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, Any]:
     """Dotted setting -> value, as [demo.values] and [demo.settings] say; page content is kept unless they do.
 
+    What whoever brought the deployment up has put under ``settings`` into its ready file wins over both.
     A value is a key of the ready file, or a text with its keys in braces: ``json://{inbox.netloc}/alerts``.
 
     Raises:
@@ -171,6 +174,7 @@ def overrides(demo: DemoSettings, ready: dict[str, Any]) -> dict[str, Any]:
         **demo.settings,
         **{setting: _filled(setting, value, ready) for setting, value in demo.values.items()},
         **{f"metrics.{entry.get('name')}": entry for entry in demo.metrics},
+        **ready.get("settings", {}),
     }
 
 

@@ -114,6 +114,7 @@ def test_a_command_that_cannot_be_started_is_told(words: list[str], says: str) -
         (None, "is no ready file of a deployment: [Errno 2]"),
         ("{", "is no ready file of a deployment: "),
         ("[]", "is no ready file of a deployment: found no JSON object"),
+        ('{"settings": [1]}', "settings: found list; accepted is a table"),
     ],
 )
 def test_what_is_no_ready_file_is_told(tmp_path: Path, content: str | None, says: str) -> None:
@@ -124,6 +125,13 @@ def test_what_is_no_ready_file_is_told(tmp_path: Path, content: str | None, says
     with pytest.raises(ConfigurationError) as caught:
         demo.read_ready(path)
     assert str(caught.value).startswith(f"{path}: {says}")
+
+
+def test_settings_of_the_ready_file_win() -> None:
+    """Whoever brought the deployment up has the last word on its settings."""
+    told = DemoSettings(command=["x"], values={"target.web": "web"}, settings={"a.b": "1"})
+    found = demo.overrides(told, {"web": "http://a", "settings": {"a.b": 2, "reports": "here"}})
+    assert found == {"evidence.page_content": "full", "target.web": "http://a", "a.b": 2, "reports": "here"}
 
 
 def test_the_ready_file_fills_in_settings() -> None:
