@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --duratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install python demo rollout-demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended prove-unleash prove-rollout-chance
+.PHONY: help install python demo rollout-demo test test-long lint types docs measure promises prove-mutants prove-healthy prove-faults prove-load prove-mutations prove-backups prove-bad-inputs prove-blame prove-repeats prove-latency prove-answers prove-foreign prove-plugins prove-secrets prove-rules prove-reach prove-cohorts prove-watch prove-messages prove-extended prove-unleash prove-rollout-chance prove-rollout
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -121,6 +121,9 @@ prove-extended: $(STAMP) ## Ten faults while a deployment is used, and 20 health
 
 prove-unleash: $(STAMP) ## A real Unleash driven up and down by the HTTP actuator, and read back (npm, PostgreSQL; 3 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.unleash $(ARGS)
+
+prove-rollout: $(STAMP) ## A rollout killed at each step, raced, hung and lied to; 20 emergencies under users (an hour; resumable; not in CI)
+	$(BIN)/python -m proofs.rollout $(ARGS)
 
 prove-secrets: $(STAMP) ## A secret in every setting that can hold one, and where each is found (15 minutes; resumable; not in CI)
 	$(BIN)/python -m proofs.secrets $(ARGS)
