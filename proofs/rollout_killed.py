@@ -1,8 +1,8 @@
 """``python -m proofs.rollout_killed N WHEN rollout ...``: rampgate, killed at its Nth commit.
 
-WHEN is ``after`` a commit, or ``before`` it: then what it would have made durable is lost. Commits are counted
-from the lease on. With ``go FILE NUMBER`` in the place of both, nothing is killed: the lease is asked for as
-soon as NUMBER processes wait for it.
+WHEN is ``after`` a commit, or ``before`` it: then what it would have made durable is lost. Commits are
+counted from the lease on. With ``go FILE NUMBER`` in the place of both, nothing is killed: the lease is asked
+for as soon as NUMBER processes wait for it.
 """
 
 from __future__ import annotations

@@ -52,10 +52,11 @@ class Users:
             except (httpx.HTTPError, ValueError, KeyError):
                 self.failed.append(time.monotonic())
             else:
-                self._note(number, on=on)
+                self.note(number, on=on)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
-    def _note(self, number: int, *, on: bool) -> None:
+    def note(self, number: int, *, on: bool) -> None:
+        """Take what a user reads now."""
         if on:
             self.had.add(number)
             self.off.pop(number, None)
