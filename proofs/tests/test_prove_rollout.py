@@ -43,7 +43,7 @@ def test_a_user_is_off_only_who_stays_off() -> None:
     users = Users("http://127.0.0.1")
     for number, on in ((1, True), (2, False), (1, False)):
         users.note(number, on=on)
-    assert users.all_off
+    before = users.all_off
     users.note(1, on=True)
-    assert not users.all_off
+    assert (before, users.all_off) == (True, False)
     assert users.had == {1}
