@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -106,16 +107,23 @@ class ReadBack:
         details: dict[str, Any] = {"users": len(users), "percentage": change.percentage, "on": change.on}
         details |= times
         if wrong:
-            names = ", ".join(f"{flag} of {user.user}" for flag, user in wrong[:_NAMED])
             details["wrong"] = [[flag, *user] for flag, user in wrong[:_NAMED]]
-            of = f"{len(wrong)} of {len(users) * len(expected)} decisions"
-            return Effect(ok=False, sentence=f"{of} are not those of {at}: {names}", details=details)
+            of = f"{len(wrong)} of {len(users) * len(expected)} decisions are not those of {at}"
+            return Effect(ok=False, sentence=f"{of}: {self._named(wrong, change.features)}", details=details)
         if trouble := trouble or self._moved(change.features):
             return Effect(ok=False, sentence=trouble, details=details)
         last = formats.duration(times.get("last_s", 0.0))
         return Effect(
             ok=True, sentence=f"{len(users)} users read {at}, the last after {last}", details=details
         )
+
+    def _named(self, wrong: Sequence[tuple[str, User]], features: Sequence[str]) -> str:
+        """Decisions that are wrong, and what changed in their place."""
+        names = ", ".join(f"{flag} of {user.user}" for flag, user in wrong[:_NAMED])
+        with suppress(ProbeError):  # what is wrong is known without it
+            if moved := self._moved(features):
+                return f"{names}; {moved}"
+        return names
 
     def expects(self, change: Change, flag: str, user: User) -> bool | None:
         """What a user should read, None where only the share of all is known."""
