@@ -153,6 +153,18 @@ def test_another_flag_that_changed_is_found(moved: tuple[str, ...]) -> None:
     assert ("theme changed, and is no part of this rollout" in effect.sentence) == ("theme" in moved)
 
 
+@pytest.mark.parametrize("salted", [False, True])
+@pytest.mark.parametrize("had", [1.0, 99.0])
+def test_the_smallest_percentage_that_stays_is_found_each_time(had: float, salted: bool) -> None:
+    """Nobody off where 1 % still has it, and nobody missing where 99 % have it: not by chance, but always."""
+    change = Change(FEATURES, 0.0, on=False) if had < 50 else Change(FEATURES, 100.0, on=True)
+    for _ in range(20):
+        service = Service(salted=salted)
+        flags = {"hash": "salted" if salted else "seed"}
+        read_back = reader(service, flags=flags, propagation="1s", users=20)
+        assert not read(service, read_back, change, *FEATURES, percentage=had, on=True).ok
+
+
 @pytest.mark.parametrize("percentage", [5.0, 100.0])
 def test_the_smallest_step_of_another_flag_is_found_each_time(percentage: float) -> None:
     """Among those who are compared is one whom the first step reaches, by no luck of the draw."""

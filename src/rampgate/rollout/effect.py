@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median, quantiles
@@ -12,8 +11,9 @@ from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.users import Asked, User, fresh_users
 from rampgate.errors import ProbeError
 from rampgate.model import formats
-from rampgate.model.buckets import BUCKETS, bucket, decide
+from rampgate.model.buckets import bucket, decide
 from rampgate.model.statistics import two_sided
+from rampgate.rollout.readers import readers, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ class ReadBack:
             ProbeError: we could not ask.
         """
         if names := self._apart(features):
-            self._others = self._spread() if self._one_place else fresh_users(_OTHERS)
+            self._others = spread(_OTHERS) if self._one_place else fresh_users(_OTHERS)
             self._before = self._decided(names, self._others)
 
     def after(self, change: Change, began: float) -> Effect:
@@ -92,7 +92,7 @@ class ReadBack:
         Raises:
             ProbeError: we could not ask.
         """
-        users = self._users(change)
+        users = readers(change, self.flags, self.rollout)
         expected = {flag: [self.expects(change, flag, user) for user in users] for flag in change.features}
         came = self._wait(users, expected, began)
         wrong = [(flag, users[at]) for flag in expected for at in range(len(users)) if (flag, at) not in came]
@@ -163,42 +163,8 @@ class ReadBack:
             raise ProbeError(f"the flag service gave no decision on {', '.join(silent)}")
         return got
 
-    @staticmethod
-    def _spread() -> list[User]:
-        """Users whose places are as far apart as they can be, from the first whom a rollout reaches on."""
-        found: dict[int, User] = {}
-        while len(found) < _OTHERS:
-            for user in fresh_users(BUCKETS):
-                if (place := bucket(user.user, user.workspace)) % (BUCKETS // _OTHERS) == 0:
-                    found.setdefault(place, user)
-        return list(found.values())
-
     def _apart(self, features: Sequence[str]) -> list[str]:
         return [name for name in self.flags.expected if name not in features]
-
-    def _users(self, change: Change) -> list[User]:
-        """As many in as out, and those at the edge, each fresh; and everybody who is enrolled."""
-        enrolled = [User(each.user, each.workspace) for each in self.rollout.enrolled]
-        n, edge = self.rollout.users, change.percentage
-        if not self._one_place or edge in {0.0, _EVERYBODY}:
-            return [*enrolled, *fresh_users(n)]
-        first_out = math.ceil(edge)
-        places = [place for place in (first_out - 1, first_out) if place < BUCKETS]
-        wanted = {"in": n // 2, "out": n - n // 2 if first_out < BUCKETS else 0}
-        at_edge = dict.fromkeys(places, max(1, n // 10))
-        found = []
-        while any(wanted.values()) or any(at_edge.values()):
-            for user in fresh_users(n):
-                place = bucket(user.user, user.workspace)
-                side = "in" if place < edge else "out"
-                if at_edge.get(place, 0):
-                    at_edge[place] -= 1
-                elif wanted[side]:
-                    wanted[side] -= 1
-                else:
-                    continue
-                found.append(user)
-        return [*enrolled, *found]
 
     def _wait(
         self, users: Sequence[User], expected: dict[str, list[bool | None]], began: float
