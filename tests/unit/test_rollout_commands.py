@@ -210,6 +210,22 @@ def test_a_gradual_rollback_goes_down_the_plan(rolling: Rolling) -> None:
     assert stands(rolling).status is Status.ROLLED_BACK
 
 
+def test_a_last_step_down_that_was_cut_off_is_the_end_of_the_way(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked once more, a gradual rollback makes it to its end, and that is no failure."""
+    at(rolling, 5)
+    with monkeypatch.context() as patch, rolling.session() as session:
+        killed_at(3, patch)
+        with pytest.raises(KilledError):
+            command.gradual(session, "cut")
+    with rolling.session() as session:
+        with session.state.transaction():
+            session.state.connection.execute("UPDATE lease SET holder = ''")
+        assert command.gradual(session, "again") is ExitCode.PROMOTE, rolling.said
+    assert stands(rolling).status is Status.ROLLED_BACK
+
+
 def test_what_is_critical_on_the_way_down_is_an_emergency(
     rolling: Rolling, monkeypatch: pytest.MonkeyPatch
 ) -> None:

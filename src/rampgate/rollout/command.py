@@ -167,6 +167,8 @@ def gradual(session: Session, why: str, *, below_floor: bool = False) -> ExitCod
     refuse_floor(session, 0.0, below_floor=below_floor)
     with session.lease(Command.GRADUAL) as mover:
         rollout = session.state.current()
+        if rollout and session.settled and rollout.status is Status.ROLLED_BACK:
+            return _rolled_back(session, rollout, session.settled, session.clock.monotonic() - began)
         after(Command.GRADUAL, rollout.status if rollout else None)
         if rollout is None:
             raise ConfigurationError("rollout rollback: there is no rollout")

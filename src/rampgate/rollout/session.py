@@ -59,6 +59,9 @@ class Session:
     rehearsals: bool = False
     clock: Clock = field(default_factory=SystemClock)
 
+    settled: Step | None = field(default=None, init=False)
+    """The step that was cut off before this command, as it has brought it to its end."""
+
     def __post_init__(self) -> None:
         self.state = RolloutState(state_file(self.settings, ROLLOUT))
 
@@ -148,7 +151,7 @@ class Session:
         if step is None or rollout is None:
             return
         if not pre_empts:
-            mover.finish(rollout, step)
+            _, self.settled = mover.finish(rollout, step)
             return
         effect = {"ok": False, "sentence": "was cut off, and overtaken"}
         with self.state.transaction():
