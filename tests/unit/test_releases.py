@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,9 @@ from rampgate.errors import EvidenceError
 from rampgate.evidence.journal import Journal
 from rampgate.evidence.releases import judge_current
 from rampgate.model.redact import Redactor
+from rampgate.rollout.records import Rollout
+from rampgate.rollout.state import RolloutState
+from rampgate.rollout.transitions import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +78,25 @@ def test_stages_that_were_promoted_promote_the_release(reports: Reports) -> None
     assert (verdict.decision.value, reasons(verdict)) == ("promote", {})
     assert verdict.release == RELEASE
     assert [each.run for each in verdict.stages] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("percentage", "later", "says"),
+    [
+        (25.0, -HOUR, ""),
+        (25.0, -60.0, "begun before the last change of version or percentage"),
+        (50.0, -60.0, "no run of it"),
+    ],
+)
+def test_what_a_rollout_has_brought_into_force_is_the_release(
+    reports: Reports, percentage: float, later: float, says: str
+) -> None:
+    """A change that no run has seen yet makes what was promoted before it count for nothing."""
+    changed = reports.clock.time + 60.0 + later
+    rollout = Rollout(("a",), "2", Status.RUNNING, percentage, changed, "ada", changed)
+    with RolloutState(reports.folder / "rollout" / "x.sqlite") as state, state.transaction():
+        state.write(replace(rollout, environment="production"))
+    assert reasons(reports.judged()) == (dict.fromkeys(("immediate", "load"), says) if says else {})
 
 
 def test_a_stage_that_did_not_run_holds(reports: Reports) -> None:

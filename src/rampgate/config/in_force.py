@@ -66,11 +66,33 @@ def newest(settings: FixedSettings) -> tuple[float, tuple[str, ...]] | None:
     path = state_file(settings, ROLLOUT) if settings.rollout.features else None
     if path is None or not path.is_file():
         return None
+    rollout = _newest(path)
+    return (float(rollout["percentage"]), tuple(rollout["features"])) if rollout else None
+
+
+def of_reports(reports: Path, environment: str) -> tuple[float, float] | None:
+    """Percentage in force in an environment, and when it changed; None where no rollout, or several, say so.
+
+    Args:
+        reports: the folder of runs.
+        environment: of the rollout.
+
+    Raises:
+        EvidenceError: what a rollout remembers cannot be read.
+    """
+    found = [each for path in sorted((reports / ROLLOUT).glob("*.sqlite")) if (each := _newest(path))]
+    mine = [each for each in found if each.get("environment") == environment]
+    return (float(mine[0]["percentage"]), float(mine[0]["changed"])) if len(mine) == 1 else None
+
+
+def _newest(path: Path) -> dict[str, Any] | None:
     try:
         where = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(where, uri=True, timeout=30.0)) as database:
             row = database.execute("SELECT body FROM rollouts ORDER BY id DESC LIMIT 1").fetchone()
-        rollout = json.loads(row[0]) if row else None
-        return rollout and (float(rollout["percentage"]), tuple(rollout["features"]))
+        rollout: dict[str, Any] | None = json.loads(row[0]) if row else None
+        if rollout is not None:
+            float(rollout["percentage"]), float(rollout["changed"]), tuple(rollout["features"])
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise EvidenceError(f"{path}: cannot be read: {error}") from None
+    return rollout

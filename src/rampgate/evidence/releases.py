@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rampgate.config.in_force import of_reports
 from rampgate.errors import EvidenceError, RampgateError
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
@@ -77,16 +78,27 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
     headers = [each for each in headers if environment in {None, each.release[0]}]
     if not headers:
         raise EvidenceError(f"{reports}: no run of {environment or 'any stage'} there; run a stage first")
-    current = headers[-1].release if rollout is None else (headers[-1].release[0], *rollout[:2])
+    current, changed = _in_force(reports, headers, rollout)
     mine = [each for each in headers if each.release[0] == current[0]]
-    others = [each for each in mine if each.release != current]
     first = min((s.time for s in mine if s.release[1] == current[1] and _changes(s)), default=None)
-    changed = rollout[2] if rollout else _last(others[-1]) if others else 0.0
     terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
     known = [*mine, *(each for each in starts if each.record["type"] == "refused")]
     runs = [run for stage in required for run in _runs(stage, known, current, first)]
     release = dict(zip(("environment", "version", "percentage"), current, strict=True))
     return decide(release, _not_before(runs, *_unreadable(reports)), terms)
+
+
+def _in_force(
+    reports: Path, headers: Sequence[Start], rollout: tuple[Any, Any, float] | None
+) -> tuple[tuple[Any, ...], float]:
+    """The release that is judged, and when it began: as a rollout says, else as the runs do."""
+    newest = headers[-1].release
+    if rollout is None and (in_force := of_reports(reports, newest[0])):
+        rollout = (newest[1], *in_force)
+    if rollout:
+        return (newest[0], *rollout[:2]), rollout[2]
+    others = [each for each in headers if each.release[0] == newest[0] and each.release != newest]
+    return newest, _last(others[-1]) if others else 0.0
 
 
 def _starts(reports: Path) -> Iterator[Start]:

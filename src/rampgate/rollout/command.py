@@ -52,7 +52,9 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
             after(Command.START, before.status if before else None)
         first = plan.percentages[0] if at is None else at
         known = session.settings.percentage or 0.0
-        new = Rollout(tuple(plan.features), session.version, Status.RUNNING, known, now, session.who, now)
+        who, where = session.who, session.settings.environment
+        new = Rollout(tuple(plan.features), session.version, Status.RUNNING, known, now, who, now)
+        new = replace(new, environment=where)
         step = session.step(new, Command.START, first, why)
         with session.state.transaction():
             if supersedes and before:

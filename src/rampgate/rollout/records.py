@@ -42,6 +42,7 @@ class Rollout:
         at: when, seconds since the epoch.
         since: since when its soak counts, seconds since the epoch: the last change, or the end of a pause.
         soaked: seconds that were observed at this percentage before that.
+        environment: in which it is.
         id: its number, 0 as long as it is not written.
     """
 
@@ -54,6 +55,7 @@ class Rollout:
     at: float
     since: float = 0.0
     soaked: float = 0.0
+    environment: str = ""
     id: int = 0
 
     @property
