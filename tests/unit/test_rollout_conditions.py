@@ -72,7 +72,7 @@ def test_time_that_was_not_watched_does_not_count(world: World) -> None:
 
 
 def test_time_before_the_change_and_of_other_releases_does_not_count(world: World) -> None:
-    """A soak begins with the change; another percentage or version has its own."""
+    """A soak begins with the change; another percentage, version or target has its own."""
     watched(world, 70)
     now = world.clock.now()
     for other in (
@@ -81,6 +81,8 @@ def test_time_before_the_change_and_of_other_releases_does_not_count(world: Worl
         replace(RUNNING, version="2"),
     ):
         assert observed(world.settings, other) < 25
+    target = world.settings.target.model_copy(update={"api": "http://127.0.0.1:8"})
+    assert observed(world.settings.model_copy(update={"target": target}), RUNNING) == 0
 
 
 def test_a_pause_keeps_what_was_observed_and_adds_nothing(world: World) -> None:

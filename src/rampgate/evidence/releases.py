@@ -57,6 +57,7 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
     max_age: float = MAX_AGE_S,
     rehearsals: bool = False,
     rollout: tuple[Any, Any, float] | None = None,
+    target: str = "",
 ) -> ReleaseVerdict:
     """Judge the release that the newest run is about, or the one that a rollout stands at.
 
@@ -68,6 +69,7 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
         max_age: seconds since the end of the newest required stage.
         rehearsals: whether shortened runs count.
         rollout: version, percentage in force, and when it changed; None: as the runs say.
+        target: where the runs must have measured; "": where the newest one has.
 
     Raises:
         EvidenceError: there is no run, or one that cannot be read.
@@ -81,7 +83,7 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
     current, changed = _in_force(reports, headers, rollout)
     mine = [each for each in headers if each.release[0] == current[0]]
     first = min((s.time for s in mine if s.release[1] == current[1] and _changes(s)), default=None)
-    terms = Terms(now, changed, first, max_age, rehearsals, addresses(headers[-1].record))
+    terms = Terms(now, changed, first, max_age, rehearsals, target or addresses(headers[-1].record))
     known = [*mine, *(each for each in starts if each.record["type"] == "refused")]
     runs = [run for stage in required for run in _runs(stage, known, current, first)]
     release = dict(zip(("environment", "version", "percentage"), current, strict=True))

@@ -13,7 +13,7 @@ from rampgate.io.http import ask, find
 from rampgate.model import formats
 from rampgate.model.statistics import two_sided
 from rampgate.outcome import Decision
-from rampgate.rollout.soak import observed
+from rampgate.rollout.soak import observed, target_of
 from rampgate.watch import state as watch_state
 from rampgate.watch.release import latched
 from rampgate.watch.rounds import Position
@@ -95,6 +95,7 @@ class Conditions:
                 max_age=math.inf,
                 rehearsals=self.rehearsals,
                 rollout=(rollout.version, rollout.percentage, rollout.changed),
+                target=target_of(self.settings),
             )
         except RampgateError as error:
             yield Unmet(str(error))

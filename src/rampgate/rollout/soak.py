@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rampgate.evidence import journal
+from rampgate.judging.invocations import addresses
+from rampgate.model.redact import Redactor
 from rampgate.rollout.transitions import Status
 
 if TYPE_CHECKING:
@@ -37,23 +39,35 @@ def observed(settings: Settings, rollout: Rollout) -> float:
     mixed = any(each.counted and each.own_traffic == "mixed" for each in settings.table("metrics"))
     release: dict[str, Any] = {"environment": settings.environment, "version": rollout.version}
     release["percentage"] = rollout.percentage
-    seconds = sum(_rounds(settings.reports, release, rollout.since, mixed=mixed))
+    watches = _watches(settings.reports, release, target_of(settings))
+    seconds = sum(each for path in watches for each in _rounds(path, rollout.since, mixed=mixed))
     return rollout.soaked + seconds
 
 
-def _rounds(reports: Path, release: dict[str, Any], since: float, *, mixed: bool) -> Iterator[float]:
-    """What each round of the watches of a release has observed."""
+def target_of(settings: Settings) -> str:
+    """Where the target answers, as the header of a run has it."""
+    target = settings.target
+    return addresses(Redactor().data({"target": {"web": target.web, "api": target.api}}))
+
+
+def _watches(reports: Path, release: dict[str, Any], target: str) -> Iterator[Path]:
+    """The journals of the watches of a release at a target, those within a stage left out."""
     for path in sorted(reports.glob("*/journal-watch-*.jsonl")):
         header = journal.start_of(path)
-        if path.parent.name == journal.LATEST or not header or header.get("release") != release:
+        if path.parent.name == journal.LATEST or not header or header.get("within"):
             continue
-        if header.get("stage") != _WATCH or header.get("within"):
-            continue
-        with path.open("rb") as file:
-            for line in file:
-                with suppress(ValueError):
-                    record = json.loads(line) if _READING in line else {}
-                    counts = record.get("type") == "reading" and record["at"] >= since
-                    if counts and not (mixed and record.get("measuring")):
-                        # The first round after the change looks back to before it.
-                        yield min(record["observed"], record["at"] - since)
+        about = (header.get("stage"), header.get("release"), addresses(header))
+        if about == (_WATCH, release, target):
+            yield path
+
+
+def _rounds(path: Path, since: float, *, mixed: bool) -> Iterator[float]:
+    """What each round of a watch has observed."""
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):
+                record = json.loads(line) if _READING in line else {}
+                counts = record.get("type") == "reading" and record["at"] >= since
+                if counts and not (mixed and record.get("measuring")):
+                    # The first round after the change looks back to before it.
+                    yield min(record["observed"], record["at"] - since)
