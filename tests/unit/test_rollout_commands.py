@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.rolling import FlagService, Rolling, flag_service
+from tests.unit import rolling as rolling_module
+from tests.unit.rolling import SETTINGS, FlagService, Rolling, flag_service
 
-from rampgate.errors import ConfigurationError, ExitCode
+from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
 from rampgate.rollout import command, status
 from rampgate.rollout.conditions import Conditions
 from rampgate.rollout.records import StepStatus
+from rampgate.rollout.refusals import refuse_floor
 from rampgate.rollout.state import HeldError, OvertakenError, RolloutState
 from rampgate.rollout.transitions import Command, Status
 
@@ -311,3 +313,93 @@ def test_nothing_moves_without_features_or_actuators(rolling: Rolling) -> None:
         with pytest.raises(ConfigurationError) as error:
             command.start(session, "begin")
     assert len(error.value.problems) == 2
+
+
+def test_a_start_that_never_began_leaves_nothing(rolling: Rolling) -> None:
+    """Users do not have what --at says: what stood before stands, and no percentage is in force."""
+    with rolling.session() as session:
+        assert command.start(session, "from here", at=25) is ExitCode.HOLD
+        assert session.state.current() is None
+    assert rolling.service.changes == []
+
+
+def test_a_way_back_is_about_what_was_started(rolling: Rolling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever features rampgate.toml names by then, and where nothing is remembered what it names."""
+    at(rolling, 25)
+    monkeypatch.setattr(rolling_module, "SETTINGS", SETTINGS.replace('["one", "two"]', "[]"))
+    with rolling.session() as session:
+        assert command.emergency(session, "bad") is ExitCode.PROMOTE
+    assert rolling.service.at() == {"one": (False, 0), "two": (False, 0)}
+
+
+def test_an_emergency_needs_no_memory(rolling: Rolling) -> None:
+    """The file of the rollout is gone: everything that the settings name is switched off."""
+    at(rolling, 25)
+    for path in (rolling.folder / "reports" / "rollout").iterdir():
+        path.unlink()
+    with rolling.session() as session:
+        assert command.emergency(session, "bad") is ExitCode.PROMOTE
+    assert rolling.service.at() == {"one": (False, 0), "two": (False, 0)}
+
+
+def test_a_floor_is_that_of_the_version_that_was_rolled_out(rolling: Rolling) -> None:
+    """Whatever version is expected now; and below it nothing is lost that was never written."""
+    rolling.more = 'floor = { "1.0" = 15 }'
+    at(rolling, 5)
+    with rolling.session() as session:
+        refuse_floor(session, 0.0, below_floor=False)
+    at(rolling, 25, start=False)
+    rolling.version = "1.1"
+    with rolling.session() as session, pytest.raises(ConfigurationError, match=r"1\.0 may not go below 15 %"):
+        command.emergency(session, "bad")
+
+
+def test_features_of_a_rollout_do_not_change_on_the_way(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version with another list would leave a flag on that nobody rolls back."""
+    at(rolling, 25)
+    rolling.version = "1.1"
+    monkeypatch.setattr(rolling_module, "SETTINGS", SETTINGS.replace('["one", "two"]', '["one", "other"]'))
+    with rolling.session() as session, pytest.raises(ConfigurationError, match="that is superseded"):
+        command.start(session, "the next one")
+
+
+def test_two_environments_do_not_move_the_same_flags(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one target, in one folder of reports."""
+    at(rolling, 25)
+    monkeypatch.setattr(rolling_module, "SETTINGS", SETTINGS.replace('"test"', '"staging"'))
+    with rolling.session() as session, pytest.raises(ConfigurationError, match="the rollout of test moves"):
+        command.start(session, "there too")
+    assert rolling.service.at()["one"] == (True, 25)
+
+
+def test_what_was_undone_begins_its_soak_anew(rolling: Rolling) -> None:
+    """Users had something else meanwhile."""
+    at(rolling, 5)
+    before = stands(rolling)
+    rolling.service.lie = ignores(rolling.service)
+    with rolling.session() as session:
+        command.advance(session, "on")
+    assert stands(rolling).since > before.since
+
+
+def test_history_says_what_was_typed_without_its_escapes(rolling: Rolling) -> None:
+    """Nobody forges a line of it."""
+    at(rolling, 0)
+    with rolling.session() as session:
+        command.stop_line(session, "\x1b[2Jgone\n2026 advance 0 -> 100 %  done")
+        text = status.history(session, as_json=False)
+    assert "\x1b" not in text
+    assert not any(line.startswith("2026 advance") for line in text.splitlines())
+
+
+def test_a_damaged_record_is_named(rolling: Rolling) -> None:
+    """With the file, and what to do."""
+    at(rolling, 0)
+    with rolling.session() as session:
+        session.state.connection.execute("UPDATE rollouts SET body = replace(body, 'running', 'flying')")
+        with pytest.raises(EvidenceError, match=r"sqlite: is damaged: 'flying'"):
+            session.state.current()

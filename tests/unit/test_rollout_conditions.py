@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000.0
 RUNNING = Rollout(("one",), "1", Status.RUNNING, 25.0, NOW, "ada", NOW, NOW)
-ROLLOUT = '[version]\nexpected = "1"\n[rollout]\nfeatures = ["one"]\nrequire = []\nsoak = { "25" = "60s" }\n'
+ROLLOUT = """
+[version]
+expected = "1"
+[rollout]
+features = ["one"]
+require = []
+percentages = [0, 25, 100]
+soak = { "25" = "60s" }
+"""
 
 
 def of(

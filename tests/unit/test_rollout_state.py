@@ -145,7 +145,7 @@ def test_a_command_leads_from_one_state_to_the_next(
         (Command.ADVANCE, Status.ROLLING_BACK, "accepted then: rollback --gradual, rollback --emergency"),
         (Command.ADVANCE, Status.UNCERTAIN, "the rollout is uncertain; accepted then: rollback --emergency"),
         (Command.START, Status.RUNNING, "the rollout is running; accepted then: advance, pause"),
-        (Command.EMERGENCY, None, "there is no rollout; accepted then: start"),
+        (Command.PAUSE, None, "there is no rollout; accepted then: start, rollback --emergency"),
     ],
 )
 def test_a_command_that_cannot_follow_says_which_can(

@@ -41,7 +41,7 @@ def applied(settings: Settings) -> Settings:
     """The settings with the percentage of the newest rollout, which its flags are expected to have, too.
 
     Args:
-        settings: as they were read; without features of a rollout they stay so.
+        settings: as they were read; without a rollout they stay so.
 
     Raises:
         EvidenceError: what the rollout remembers cannot be read.
@@ -63,11 +63,22 @@ def newest(settings: FixedSettings) -> tuple[float, tuple[str, ...]] | None:
     Raises:
         EvidenceError: what it remembers cannot be read.
     """
-    path = state_file(settings, ROLLOUT) if settings.rollout.features else None
-    if path is None or not path.is_file():
+    path = state_file(settings, ROLLOUT)
+    if not path.is_file():
         return None
     rollout = _newest(path)
     return (float(rollout["percentage"]), tuple(rollout["features"])) if rollout else None
+
+
+def others(settings: FixedSettings) -> list[dict[str, Any]]:
+    """The newest rollout of each other environment and target in the same reports.
+
+    Raises:
+        EvidenceError: what one remembers cannot be read.
+    """
+    mine = state_file(settings, ROLLOUT)
+    paths = sorted(path for path in mine.parent.glob("*.sqlite") if path.name != mine.name)
+    return [each for path in paths if (each := _newest(path))]
 
 
 def of_reports(reports: Path, environment: str) -> tuple[float, float] | None:

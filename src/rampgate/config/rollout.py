@@ -13,7 +13,7 @@ from rampgate.actuators.http import HttpActuator
 from rampgate.actuators.mongodb import MongodbActuator
 from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
 
-_HOUR_S = 3600.0
+_DAY_S = 86_400.0
 _EVERYBODY = 100.0
 ActuatorEntry = Annotated[
     DotenvActuator | HttpActuator | MongodbActuator | CommandActuator, Field(discriminator="kind")
@@ -71,11 +71,8 @@ class RolloutSettings(Table):
     features: list[str] = Field(default=[], description="flags of [flags] that move together")
     percentages: list[Percent] = Field(default=[0, 5, 15, 25, 50, 75, 100], min_length=1)
     soak: dict[str, Duration] = Field(
-        default={
-            **dict.fromkeys(("5", "15", "25"), 24 * _HOUR_S),
-            **dict.fromkeys(("50", "75"), 12 * _HOUR_S),
-        },
-        description="observed time at a percentage before the next one",
+        default={},
+        description="percentage = time observed there; none: 24 h up to `beta`, 12 h above",
     )
     beta: Percent = Field(default=25.0, description="up to here the plan calls users beta; 0 % is internal")
     require: list[str] = Field(default=["immediate"], description="stages whose PROMOTE a step up needs")
@@ -125,15 +122,22 @@ class RolloutSettings(Table):
     @model_validator(mode="after")
     def _soaks_fit(self) -> Self:
         known = [f"{each:g}" for each in self.percentages]
-        if unknown := sorted(set(self.soak) - set(known)) if "soak" in self.model_fields_set else []:
+        if unknown := sorted(set(self.soak) - set(known)):
             raise ValueError(
                 f"found soak {', '.join(unknown)}; accepted are percentages of the plan: {', '.join(known)}"
             )
+        steps = [f"{each:g}" for each in self.percentages[:-1] if each]
+        if self.soak and (missing := [each for each in steps if each not in self.soak]):
+            raise ValueError(f"found a soak without {', '.join(missing)}; accepted is one for each step")
         return self
 
     def soak_at(self, percentage: float) -> float:
         """Seconds that must be observed at a percentage before the next one."""
-        return self.soak.get(f"{percentage:g}", 0.0)
+        if "soak" in self.model_fields_set:
+            return self.soak.get(f"{percentage:g}", 0.0)
+        if percentage in {0.0, self.percentages[-1]}:
+            return 0.0
+        return _DAY_S if percentage <= self.beta else _DAY_S / 2
 
     def above(self, percentage: float) -> float | None:
         """The next percentage of the plan, None after the last one."""

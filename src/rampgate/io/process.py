@@ -35,7 +35,12 @@ def _ignore(_: str) -> None:
 
 
 def run(
-    command: Sequence[str], *, timeout_s: float, env: Mapping[str, str], text: str = ""
+    command: Sequence[str],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str],
+    text: str = "",
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, and keep what it writes.
 
@@ -44,13 +49,14 @@ def run(
         timeout_s: seconds until it is ended with all that it has started.
         env: its whole environment.
         text: what it reads from standard input.
+        folder: where it runs; None: here.
 
     Raises:
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it was ended; with what it had written until then.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with _started(command, env, 0.0, **pipes) as process:
+    with _started(command, env, 0.0, cwd=folder, **pipes) as process:
         try:
             out, err = process.communicate(text, timeout=timeout_s)
         except subprocess.TimeoutExpired:

@@ -94,6 +94,8 @@ class Mover:
         """
         self.say(f"{step.target:g} % did not take effect: back to {step.source:g} %")
         step, back = self._make(step, self._change(rollout, step, step.source, undoes=True))
+        now = self.clock.now()  # users had something else meanwhile: what was observed before is over
+        rollout = replace(rollout, changed=now, since=now, soaked=0.0)
         if not back.ok:
             rollout = replace(rollout, status=Status.UNCERTAIN)
         elif step.command == Command.START and step.source == 0:  # off, as before it began

@@ -9,7 +9,8 @@ from rampgate.errors import ConfigurationError, ExitCode
 from rampgate.model import formats
 from rampgate.rollout.conditions import Conditions
 from rampgate.rollout.records import Rollout, StepStatus
-from rampgate.rollout.soak import observed
+from rampgate.rollout.refusals import outside, refuse_floor, refuse_overlap
+from rampgate.rollout.soak import observed, target_of
 from rampgate.rollout.transitions import Command, Status, after
 from rampgate.watch import state as watch_state
 from rampgate.watch.release import latched
@@ -41,28 +42,32 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
     Raises:
         ConfigurationError: a rollout is open, or the percentage is none of the plan.
     """
-    plan, now = session.settings.rollout, session.clock.now()
+    plan = session.settings.rollout
     if at is not None and at not in plan.percentages:
-        raise _outside(session, at)
+        raise outside(session, at)
     with session.lease("start") as mover:
-        before, supersedes = session.state.current(), False
-        if before is not None and before.is_open and before.version != session.version:
-            supersedes, at = True, before.percentage
+        before = session.state.current()
+        rises = before is not None and before.status in {Status.RUNNING, Status.PAUSED}
+        supersedes = before is not None and rises and before.version != session.version
+        refuse_overlap(session, before if supersedes else None)
+        if before is not None and supersedes:
+            at = before.percentage
         else:
             after(Command.START, before.status if before else None)
         first = plan.percentages[0] if at is None else at
-        known = session.settings.percentage or 0.0
-        who, where = session.who, session.settings.environment
-        new = Rollout(tuple(plan.features), session.version, Status.RUNNING, known, now, who, now)
-        new = replace(new, environment=where)
+        new = _new(session, Status.RUNNING, 0.0 if at is None else at)
         step = session.step(new, Command.START, first, why)
         with session.state.transaction():
-            if supersedes and before:
+            if before is not None and supersedes:
                 session.state.write(replace(before, status=Status.SUPERSEDED))
-            new = session.state.write(replace(new, percentage=first if at is not None else 0.0))
-        step = replace(step, rollout=new.id, source=new.percentage)
+            new = session.state.write(new)
         makes = mover if at is None else replace(mover, actuators=())  # users have it already
-        rollout, step = makes.move(new, step)
+        rollout, step = makes.move(new, replace(step, rollout=new.id))
+        if step.status is StepStatus.FAILED and not step.calls:  # it never began
+            with session.state.transaction():
+                session.state.remove(rollout)
+                if before is not None and supersedes:
+                    session.state.write(before)
     return _ended(session, rollout, step)
 
 
@@ -85,7 +90,7 @@ def advance(session: Session, why: str, to: float | None = None, *, quietly: boo
             raise ConfigurationError("rollout advance: there is no rollout")
         target = session.settings.rollout.above(rollout.percentage)
         if target is None or to not in {None, target}:
-            raise _outside(session, rollout.percentage if to is None else to, target)
+            raise outside(session, rollout.percentage if to is None else to, target)
         if unmet := conditions(session, rollout).unmet():
             return _held(session, rollout, unmet[: 1 if quietly else None])
         soak = observed(session.settings, rollout)
@@ -139,15 +144,13 @@ def emergency(session: Session, why: str, *, below_floor: bool = False) -> ExitC
         below_floor: whether a floor of this version is ignored.
 
     Raises:
-        ConfigurationError: there is no rollout, or the version has a floor.
+        ConfigurationError: the version has a floor.
     """
     began = session.clock.monotonic()
     refuse_floor(session, 0.0, below_floor=below_floor)
     with session.lease(Command.EMERGENCY, pre_empts=True) as mover:
-        rollout = session.state.current()
-        after(Command.EMERGENCY, rollout.status if rollout else None)
-        if rollout is None:
-            raise ConfigurationError("rollout rollback: there is no rollout")
+        rollout = session.state.current() or _unknown(session)
+        after(Command.EMERGENCY, rollout.status)
         rollout, step = mover.move(rollout, session.step(rollout, Command.EMERGENCY, 0.0, why))
     return _rolled_back(session, rollout, step, session.clock.monotonic() - began)
 
@@ -187,19 +190,19 @@ def gradual(session: Session, why: str, *, below_floor: bool = False) -> ExitCod
     return _rolled_back(session, rollout, step, session.clock.monotonic() - began)
 
 
-def refuse_floor(session: Session, target: float, *, below_floor: bool) -> None:
-    """Refuse a rollback to below what the data of a version can bear.
+def _new(session: Session, status: Status, percentage: float) -> Rollout:
+    """A rollout of what the settings name, which is not written yet."""
+    now, settings, who = session.clock.now(), session.settings, session.who
+    features, version = tuple(settings.rollout.features), session.version
+    made = Rollout(features, version, status, percentage, now, who, now, now)
+    return replace(made, environment=settings.environment, target=target_of(settings))
 
-    Raises:
-        ConfigurationError: with the floor.
-    """
-    floor = session.settings.rollout.floor.get(session.version or "", 0.0)
-    if target < floor and not below_floor:
-        raise ConfigurationError(
-            f"{session.settings.file}: rollout.floor: {session.version} may not go below {floor:g} %: "
-            "what was written with the features on cannot be read with them off; accepted is "
-            "--below-floor, which loses it"
-        )
+
+def _unknown(session: Session) -> Rollout:
+    """A rollout of which nothing is remembered: everything that the settings name is switched off."""
+    found = _new(session, Status.UNCERTAIN, session.settings.percentage or 0.0)
+    with session.state.transaction():
+        return session.state.write(found)
 
 
 def _watched(session: Session, mover: Mover, rollout: Rollout) -> str:
@@ -226,12 +229,6 @@ def critical_at(session: Session, rollout: Rollout) -> str:
     with watch_state.WatchState(path, new=False) as remembered:
         found = latched(remembered, Position(rollout.percentage, versions))
     return str(found[0]["what"]) if found else ""
-
-
-def _outside(session: Session, found: float, target: float | None = None) -> ConfigurationError:
-    plan = ", ".join(f"{each:g}" for each in session.settings.rollout.percentages)
-    accepted = f"{target:g}, the next of the plan" if target is not None else f"a step of the plan: {plan}"
-    return ConfigurationError(f"rollout: found {found:g} %; accepted is {accepted}")
 
 
 def _held(session: Session, rollout: Rollout, unmet: list[Unmet]) -> ExitCode:

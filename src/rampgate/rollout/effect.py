@@ -32,6 +32,8 @@ _OTHERS = 20
 """Users for whom the flags that do not move are compared with before, one at each 5 % where that is known."""
 _SHARE_OF = 400
 _NAMED = 3
+_ASKING_S = 20.0
+"""Beside the time for a change: what asking for everybody takes at our own pace."""
 
 
 class Effect(NamedTuple):
@@ -150,7 +152,9 @@ class ReadBack:
         return self.flags.algorithm != "unknown"
 
     def _probe(self) -> FlagProbe:
-        return FlagProbe(self.clients, self.flags, self.flags.bulk, clock=self.clock)
+        """One that asks for as long as a change may take, however late the service answers."""
+        ends = self.clock.monotonic() + self.rollout.propagation + _ASKING_S
+        return FlagProbe(self.clients, self.flags, self.flags.bulk, clock=self.clock, ends=ends)
 
     def _decided(self, names: Sequence[str], users: Sequence[User]) -> dict[str, list[bool | None]]:
         """The decisions on some flags.

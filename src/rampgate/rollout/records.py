@@ -43,6 +43,7 @@ class Rollout:
         since: since when its soak counts, seconds since the epoch: the last change, or the end of a pause.
         soaked: seconds that were observed at this percentage before that.
         environment: in which it is.
+        target: where that answers.
         id: its number, 0 as long as it is not written.
     """
 
@@ -56,6 +57,7 @@ class Rollout:
     since: float = 0.0
     soaked: float = 0.0
     environment: str = ""
+    target: str = ""
     id: int = 0
 
     @property

@@ -15,7 +15,7 @@ from rampgate.config.in_force import ROLLOUT, state_file
 from rampgate.errors import ConfigurationError, RampgateError
 from rampgate.io import apprise_sender, http
 from rampgate.io.guard import Guard
-from rampgate.rollout.change import Mover
+from rampgate.rollout.change import DOWN, Mover
 from rampgate.rollout.effect import ReadBack
 from rampgate.rollout.records import Holder, Step, StepStatus
 from rampgate.rollout.state import RolloutState
@@ -87,15 +87,18 @@ class Session:
         guard, timeout_s = Guard(self.settings.allowed_hosts), self.settings.target.timeout
         return http.client(address, run_id=ROLLOUT, timeout_s=timeout_s, headers=headers, guard=guard)
 
-    def refuse_unready(self) -> None:
+    def refuse_unready(self, *, rises: bool = True) -> None:
         """Refuse a change that nothing could make, or that nobody could see.
+
+        Args:
+            rises: whether the settings must name the features; a way back is about those of the rollout.
 
         Raises:
             ConfigurationError: everything that is missing.
         """
         rollout, flags, file = self.settings.rollout, self.settings.flags, self.settings.file
         problems = []
-        if not rollout.features:
+        if not rollout.features and (rises or self.state.current() is None):
             problems.append(
                 f"{file}: rollout.features: missing; accepted are names of flags that move together"
             )
@@ -103,7 +106,7 @@ class Session:
             problems.append(f"{file}: rollout.actuators: missing; accepted is what changes the percentage")
         if flags is None:
             problems.append(f"{file}: flags: missing; it is where the effect of a change is read")
-        elif unknown := [name for name in rollout.features if name not in flags.expected]:
+        elif rises and (unknown := [name for name in rollout.features if name not in flags.expected]):
             known = ", ".join(flags.expected)
             problems.append(f"{file}: rollout.features: found {', '.join(unknown)}; accepted are {known}")
         if problems:
@@ -120,7 +123,7 @@ class Session:
         Raises:
             HeldError: somebody else is changing this rollout.
         """
-        self.refuse_unready()
+        self.refuse_unready(rises=command not in DOWN)
         holder = Holder.here(command, self.who, self.clock.now())
         token, before = self.state.take(holder, pre_empts=pre_empts)
         try:

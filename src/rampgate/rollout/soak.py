@@ -51,13 +51,16 @@ def target_of(settings: Settings) -> str:
 
 
 def _watches(reports: Path, release: dict[str, Any], target: str) -> Iterator[Path]:
-    """The journals of the watches of a release at a target, those within a stage left out."""
+    """The journals of the watches of a release at a target, those within a stage and copies left out."""
+    seen = set[tuple[Any, ...]]()
     for path in sorted(reports.glob("*/journal-watch-*.jsonl")):
         header = journal.start_of(path)
         if path.parent.name == journal.LATEST or not header or header.get("within"):
             continue
         about = (header.get("stage"), header.get("release"), addresses(header))
-        if about == (_WATCH, release, target):
+        mark = (header.get("process"), header["time"])
+        if about == (_WATCH, release, target) and mark not in seen:
+            seen.add(mark)
             yield path
 
 

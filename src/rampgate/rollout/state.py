@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rampgate.errors import ExitCode, RampgateError
+from rampgate.errors import EvidenceError, ExitCode, RampgateError
 from rampgate.io.database import Database
 from rampgate.rollout.records import Holder, Rollout, Step, StepStatus
 
@@ -57,7 +57,10 @@ class RolloutState(Database):
     def current(self) -> Rollout | None:
         """The newest rollout, None where there was none."""
         rows = self.read("SELECT id, body FROM rollouts ORDER BY id DESC LIMIT 1")
-        return Rollout.from_json(json.loads(rows[0][1]), rows[0][0]) if rows else None
+        try:
+            return Rollout.from_json(json.loads(rows[0][1]), rows[0][0]) if rows else None
+        except (ValueError, TypeError, KeyError) as error:
+            raise EvidenceError(f"{self.path}: is damaged: {error}{DAMAGED}") from None
 
     def steps(self) -> list[Step]:
         """Every step, in its order."""
@@ -71,6 +74,10 @@ class RolloutState(Database):
         statement = "SELECT id, body FROM steps WHERE status IN (?, ?) ORDER BY id DESC LIMIT 1"
         rows = self.read(statement, StepStatus.BEGUN.value, StepStatus.ACTED.value)
         return Step.from_json(json.loads(rows[0][1]), rows[0][0]) if rows else None
+
+    def remove(self, rollout: Rollout) -> None:
+        """Forget a rollout that never began, within a transaction; its steps stay."""
+        self.connection.execute("DELETE FROM rollouts WHERE id = ?", (rollout.id,))
 
     def write(self, rollout: Rollout) -> Rollout:
         """Write a rollout as it is now, within a transaction; a new one gets its number."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.errors import ExitCode
 from rampgate.model import formats
-from rampgate.model.text import json_without_commands
+from rampgate.model.text import clean, json_without_commands
 from rampgate.rollout import command
 from rampgate.rollout.soak import observed
 from rampgate.rollout.transitions import Status
@@ -67,7 +67,8 @@ def history(session: Session, *, as_json: bool) -> str:
     if as_json:
         data = [session.redactor.data(step.to_json()) for step in steps]
         return json_without_commands(json.dumps(data, indent=2, sort_keys=True))
-    return "\n".join(line for step in steps for line in _lines(step)) or "there is no rollout"
+    lines = [clean(session.redactor.text(line)) for step in steps for line in _lines(step)]
+    return "\n".join(lines) or "there is no rollout"
 
 
 def _lines(step: Step) -> Iterator[str]:

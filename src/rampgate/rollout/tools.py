@@ -86,7 +86,8 @@ class RolloutTools:
         """
         name = self.redactor.text(command[0])
         try:
-            done = process.run(command, timeout_s=timeout_s, env={**os.environ, **environ})
+            env = {**os.environ, **environ}
+            done = process.run(command, timeout_s=timeout_s, env=env, folder=self.base)
         except subprocess.TimeoutExpired:
             raise ActuatorError(f"{name} had not ended after {timeout_s:g} s, and was ended") from None
         except OSError as error:

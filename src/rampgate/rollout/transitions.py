@@ -55,7 +55,7 @@ _AFTER: dict[Command, dict[Status | None, Status]] = {
     ),
     # An emergency is heeded wherever the rollout stands: also where it may be off already.
     Command.EMERGENCY: dict.fromkeys(
-        (status for status in Status if status is not Status.SUPERSEDED), Status.ROLLED_BACK
+        (None, *(status for status in Status if status is not Status.SUPERSEDED)), Status.ROLLED_BACK
     ),
 }
 
