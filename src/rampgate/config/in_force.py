@@ -63,6 +63,8 @@ def newest(settings: FixedSettings) -> tuple[float, tuple[str, ...]] | None:
     Raises:
         EvidenceError: what it remembers cannot be read.
     """
+    if not (settings.reports / ROLLOUT).is_dir():  # before a name is looked up for nothing
+        return None
     path = state_file(settings, ROLLOUT)
     if not path.is_file():
         return None
