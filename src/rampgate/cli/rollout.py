@@ -63,7 +63,7 @@ def _command(*options: Callable[..., Any]) -> Callable[..., Any]:
         command: Any = exits(wrapped)
         for option in reversed([*options, *_SHARED]):
             command = option(command)
-        return rollout.command(function.__name__.strip("_").replace("_", "-"))(command)
+        return rollout.command(function.__name__.replace("_", "-"))(command)
 
     return decorate
 

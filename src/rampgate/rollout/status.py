@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rampgate.errors import ExitCode
@@ -12,6 +11,7 @@ from rampgate.model.text import clean, json_without_commands
 from rampgate.rollout import command
 from rampgate.rollout.soak import observed
 from rampgate.rollout.transitions import Status
+from rampgate.watch.messages import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,8 +82,3 @@ def _lines(step: Step) -> Iterator[str]:
         yield f"    undone: {undone['sentence']}"
     if step.evidence:
         yield "    on: " + ", ".join(f"{key} {value}" for key, value in step.evidence.items())
-
-
-def moment(at: float) -> str:
-    """A time in UTC, as history shows it."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
