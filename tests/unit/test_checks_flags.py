@@ -327,6 +327,13 @@ def test_who_had_a_flag_at_the_percentage_before_has_it_still(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("fewer")
+def test_a_flag_that_was_off_for_everybody_breaks_no_nesting(tmp_path: Path) -> None:
+    """Where a rollout begins, there is nobody who could lose a flag, and nothing that would be undecided."""
+    assert not list(rolled_out(tmp_path, at(0), 0).of("flag_nesting_broken"))
+    assert not list(rolled_out(tmp_path, at(5), 5).of("flag_nesting_broken"))
+
+
+@pytest.mark.usefixtures("fewer")
 def test_a_percentage_that_fell_or_another_environment_breaks_no_nesting(tmp_path: Path) -> None:
     """Only where a percentage rises must whoever was on stay on, and only in the same place."""
     rolled_out(tmp_path, at(50), 50)

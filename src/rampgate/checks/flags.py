@@ -259,5 +259,6 @@ def _former(flags: FlagSettings, context: Context) -> Iterator[Asked]:
             decided = measured.get("details", {}).get(_DECIDED)
             if flag in others and decided:
                 others.discard(flag)
-                if then[flag] < expected.pop(flag):
-                    yield Asked([flag], unpacked(decided, FORMER_USERS))
+                risen = then[flag] < expected.pop(flag)
+                if risen and (users := unpacked(decided, FORMER_USERS)):  # at 0 % nobody had it
+                    yield Asked([flag], users)
