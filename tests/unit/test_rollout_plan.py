@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from rampgate.config.loading import load
+from rampgate.evidence import chance
 from rampgate.evidence.chance import FALSE_HOLD_PER_ROLLOUT, FALSE_ROLLBACK_PER_ROLLOUT
 from rampgate.model.redact import Redactor
 from rampgate.rollout import ledger, plan
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rampgate.config.settings import Settings
+    from rampgate.evidence.session import Setup
 
 SETTINGS = """
 environment = "test"
@@ -50,6 +54,11 @@ def settings_of(folder: Path, more: str = "") -> Settings:
     path = folder / "rampgate.toml"
     path.write_text(SETTINGS.format(folder=folder, more=more), encoding="utf-8")
     return load(path, from_environment=False)[0]
+
+
+def setup_of(settings: Settings, folder: Path) -> Setup:
+    """The setup of a watch."""
+    return asked.setup_of(settings, Redactor(), folder, asked.rules_of(settings, folder), asked.Asked(60.0))
 
 
 def at(percentage: float, status: Status = Status.RUNNING) -> Rollout:
@@ -142,18 +151,42 @@ def test_the_ledger_adds_up_to_what_is_promised(tmp_path: Path) -> None:
 
 
 def test_more_than_is_promised_is_said(tmp_path: Path) -> None:
-    """Three stages before each of six steps sum up to more than one in a hundred, and the plan says so."""
-    more = 'require = ["immediate", "load", "extended"]'
-    text = " ".join(printed(plan.rows(settings_of(tmp_path, more), None, None, NOW)).split())
+    """Twenty features whose shares are asked at each of six steps sum up to more than one in a hundred."""
+    names = [f"f{number}" for number in range(20)]
+    flags = '[flags]\npath = "/flags/{flag}?user={user}"\nalgorithm = "unknown"\nexpected = { one = 5 }'
+    settings = settings_of(tmp_path, flags)
+    features = settings.rollout.model_copy(update={"features": names})
+    more = settings.model_copy(update={"rollout": features})
+    text = " ".join(printed(plan.rows(more, None, None, NOW)).split())
     assert "held by a failure by chance in at most 189" in text
     assert "more than the 100 that are promised" in text
+
+
+@pytest.mark.parametrize("require", [["load"], ["immediate", "load"], ["immediate", "load", "extended"]])
+def test_stages_that_a_rollout_requires_share_what_is_theirs(tmp_path: Path, require: list[str]) -> None:
+    """However many stages each step up needs, their runs fail a healthy rollout 6 times in 1,000."""
+    settings = settings_of(tmp_path, f"require = {json.dumps(require)}")
+    kept = ledger.ledger(settings, tmp_path)
+    assert sum(each.times * each.hold for each in kept if "stage" in each.what) == pytest.approx(6e-3)
+    assert ledger.totals(kept)[0] <= FALSE_HOLD_PER_ROLLOUT
+    runs = [replace(setup_of(settings, tmp_path), stage=stage) for stage in require]
+    assert 6 * sum(chance.PARTS.get(each.stage, 1) * each.false_fail for each in runs) == pytest.approx(6e-3)
+    assert all(0 < each.alpha_fail < each.false_fail for each in runs if each.stage != "load")
+
+
+def test_a_stage_that_no_step_needs_keeps_its_own_chance(tmp_path: Path) -> None:
+    """What a rollout does not ask for is a run like any other, and so is one without features."""
+    settings = settings_of(tmp_path, 'require = ["immediate", "load"]')
+    assert chance.of_stage(settings.rollout, "predeploy") == chance.FALSE_FAIL_PER_RUN
+    nothing = settings.rollout.model_copy(update={"features": []})
+    assert chance.of_stage(nothing, "load") == chance.FALSE_FAIL_PER_RUN
 
 
 def test_watches_of_a_rollout_share_what_it_may_be_rolled_back_with(tmp_path: Path) -> None:
     """The watch of one of seven percentages has a seventh of 1 in 1,000; one of no rollout has its own."""
     settings = settings_of(tmp_path)
     rules = asked.rules_of(settings, tmp_path)
-    setup = asked.setup_of(settings, Redactor(), tmp_path, rules, asked.Asked(60.0))
+    setup = setup_of(settings, tmp_path)
     assert setup.false_fail == pytest.approx(FALSE_ROLLBACK_PER_ROLLOUT / 7)
     assert setup.alpha_fail == pytest.approx(ledger.alphas(settings, rules).test)
     assert setup.tests == 4

@@ -24,6 +24,26 @@ FALSE_ROLLBACK_PER_ROLLOUT = 1e-3
 """A healthy rollout is rolled back by chance at most this often, whatever number of percentages it has."""
 FALSE_HOLD_PER_ROLLOUT = 1e-2
 """And something of it fails, which holds it, at most this often."""
+FALSE_HOLD_BY_STAGES = 6e-3
+"""What of that the runs of the stages share which its steps up need."""
+
+
+def of_stage(rollout: RolloutSettings, stage: str) -> float:
+    """The chance that one run of a stage may fail a healthy deployment.
+
+    Args:
+        rollout: the stages that its steps up need share what is theirs; others are runs by themselves.
+        stage: of the run.
+    """
+    runs = (len(rollout.percentages) - 1) * len(rollout.require)
+    if not rollout.features or stage not in rollout.require or not runs:
+        return FALSE_FAIL_PER_RUN
+    return min(FALSE_FAIL_PER_RUN, FALSE_HOLD_BY_STAGES / runs)
+
+
+def of_own(rollout: RolloutSettings, stage: str) -> float:
+    """The part of ``of_stage`` that is kept for a user's own checks."""
+    return FALSE_FAIL_OF_OWN / FALSE_FAIL_PER_RUN * of_stage(rollout, stage)
 
 
 def of_watch(rollout: RolloutSettings) -> float:
@@ -40,7 +60,7 @@ def of_watch(rollout: RolloutSettings) -> float:
     return FALSE_ROLLBACK_PER_ROLLOUT / len(rollout.percentages)
 
 
-def own_alpha(folder: Path, invocation: str) -> float:
+def own_alpha(folder: Path, invocation: str, budget: float) -> float:
     """The chance that the next test of a user's own check may fail a healthy deployment.
 
     Nobody knows beforehand how many there are: the k-th of an invocation, in whichever process, gets
@@ -49,6 +69,7 @@ def own_alpha(folder: Path, invocation: str) -> float:
     Args:
         folder: the run's.
         invocation: the process that began it.
+        budget: as ``of_own``.
     """
     path = folder / f"own-tests-{invocation}"
     path.touch(mode=0o600)
@@ -57,4 +78,4 @@ def own_alpha(folder: Path, invocation: str) -> float:
         file.write("x")
         file.flush()
         k = os.fstat(file.fileno()).st_size
-    return FALSE_FAIL_OF_OWN / (k * (k + 1))
+    return budget / (k * (k + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, own_alpha
+from rampgate.evidence.chance import FALSE_PASS_PER_CHECK, of_own, own_alpha
 from rampgate.evidence.once import once
 from rampgate.evidence.repeated import added, decided, identity, repeated, timed
 from rampgate.judging.judge import Judgement, judge
@@ -267,7 +267,8 @@ class Expect:
             return self.run.alpha_fail
         key = (threshold.source, *identity(measurement))
         if key not in self._alphas:
-            self._alphas[key] = own_alpha(self.run.folder, self.run.invocation)
+            budget = of_own(self.run.settings.rollout, self.run.stage)
+            self._alphas[key] = own_alpha(self.run.folder, self.run.invocation, budget)
         return self._alphas[key]
 
     def _evaluate(self, measurement: Measurement, own: list[Threshold] | None, looks: int) -> None:

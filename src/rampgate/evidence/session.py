@@ -83,14 +83,16 @@ class Setup:
         """The chance that this part of an invocation may fail a healthy deployment."""
         if self._of_a_rollout:
             return chance.of_watch(self.settings.rollout)
-        return chance.FALSE_FAIL_PER_RUN / chance.PARTS.get(self.within or self.stage, 1)
+        stage = self.within or self.stage
+        return chance.of_stage(self.settings.rollout, stage) / chance.PARTS.get(stage, 1)
 
     @property
     def alpha_fail(self) -> float:
         """The chance that one test, of those that do not end the run, may fail a healthy deployment."""
         # Under load, and in the watch of a rollout, there are no checks of a user's own.
         alone = self.abort_tests or self.stage == "load" or self._of_a_rollout
-        planned = self.false_fail - (0.0 if alone else chance.FALSE_FAIL_OF_OWN)
+        own = 0.0 if alone else chance.of_own(self.settings.rollout, self.within or self.stage)
+        planned = self.false_fail - own
         return planned / (2 if self.abort_tests else 1) / max(1, self.tests)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.config import watch_policy
-from rampgate.evidence.chance import FALSE_FAIL_PER_RUN, PARTS, of_watch
+from rampgate.evidence.chance import PARTS, of_stage, of_watch
 from rampgate.model import formats
 from rampgate.outcome import Severity
 from rampgate.rollout import conditions, effect
@@ -88,7 +88,7 @@ def _steps(settings: Settings) -> Iterator[Chance]:
     steps = len(plan.percentages) - 1
     for stage in plan.require:
         parts = f", in {PARTS[stage]} parts" if stage in PARTS else ""
-        yield Chance(f"stage {stage} before each step up{parts}", steps, FALSE_FAIL_PER_RUN)
+        yield Chance(f"stage {stage} before each step up{parts}", steps, of_stage(plan, stage))
     if plan.exposure:
         yield Chance("live exposure before each step up", steps, conditions.ALPHA)
     if flags and flags.algorithm == "unknown":

@@ -19,7 +19,7 @@ from rampgate.config.loading import load
 from rampgate.config.soak import is_short
 from rampgate.errors import CutOffError, EvidenceError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
-from rampgate.evidence.chance import FALSE_FAIL_PER_RUN
+from rampgate.evidence.chance import of_stage
 from rampgate.model.redact import argument_secrets
 from rampgate.stage import interrupt, soak
 from rampgate.stage.latency import asks_so, refuse_undecidable
@@ -221,7 +221,7 @@ def prepare(
     rules = policy.build(settings, base)
     policy.load_rules(settings)  # what is wrong under [load] is said now, not when a load run begins
     planned = plan.make(stage, settings, steps=steps)
-    _refuse_impossible(settings, rules, planned, base, by_path=not source["from_environment"])
+    _refuse_impossible(stage, settings, rules, planned, base, by_path=not source["from_environment"])
     setup = session.Setup(
         stage=stage,
         settings=settings,
@@ -239,7 +239,7 @@ def prepare(
 
 
 def _refuse_impossible(
-    settings: Settings, rules: policy.Policy, planned: plan.Plan, base: Path, *, by_path: bool
+    stage: str, settings: Settings, rules: policy.Policy, planned: plan.Plan, base: Path, *, by_path: bool
 ) -> None:
     """Refuse what could not be decided in the time that there is.
 
@@ -248,7 +248,7 @@ def _refuse_impossible(
     """
     refuse_undecidable(settings, rules, planned.subjects)
     if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
-        refuse_short(settings.flags, FALSE_FAIL_PER_RUN)
+        refuse_short(settings.flags, of_stage(settings.rollout, stage))
     if soak.planned(planned):
         soak.refuse_impossible(settings, base, loaded="load" in planned.subjects, by_path=by_path)
 
