@@ -113,6 +113,13 @@ MUTATIONS = (
     ),
     Mutation(
         "predeploy",
+        "flags::data_can_be_read_with_the_features_off",
+        "the new form of a note is not known without the features",
+        switch("api", new_notes_unreadable={}),
+        "name a floor in rollout.floor",
+    ),
+    Mutation(
+        "predeploy",
         "flags::a_rollout_reaches_whom_it_should",
         "percentage before overrides",
         nothing,

@@ -19,6 +19,7 @@ from pharmapilot.jobs import Jobs
 from pharmapilot.metrics import Metrics
 from pharmapilot.population import Population
 from pharmapilot.scratch_flags import ScratchStores
+from pharmapilot.scratch_notes import ScratchNotes
 from pharmapilot.store_faults import StoreFaults
 from pharmapilot.vitals import Vitals
 
@@ -45,6 +46,7 @@ class Backend:
     metrics: Metrics
     vitals: Vitals
     jobs: Jobs
+    notes: ScratchNotes
     population: Population = field(default_factory=Population)
     visitors: Population = field(default_factory=Population)
     """Without whoever was here only by requests that rampgate sent."""
@@ -70,6 +72,7 @@ class Backend:
             metrics=metrics,
             vitals=Vitals(metrics.registry, faults),
             jobs=Jobs(connections, faults, metrics.registry),
+            notes=ScratchNotes(faults),
         )
         metrics.build(config.version, backend.instance)
         return backend

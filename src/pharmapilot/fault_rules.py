@@ -123,6 +123,7 @@ _FAULTS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Any]]] = {
     "missing_index": ({}, {}),
     "paging_repeats": ({}, {}),
     "paging_gap": ({}, {}),
+    "new_notes_unreadable": ({}, {}),
     "jobs_stuck": ({}, {}),
     "vitals_lost": ({}, {}),
     "metrics_frozen": ({}, {}),

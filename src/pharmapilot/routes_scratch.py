@@ -1,4 +1,4 @@
-"""For administrators: scratch flag stores, in which a rollout can be played through."""
+"""For administrators: scratch flag stores, in which a rollout can be played through, and scratch notes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,23 @@ async def evaluate_scratch(request: Request) -> Response:
     )
 
 
+async def scratch_note(request: Request) -> Response:
+    """Write a note (PUT), read it (GET) or forget it (DELETE), as by a user for whom X-Features says so."""
+    notes, name = backend_of(request).notes, request.path_params["note"]
+    on = request.headers.get("X-Features") == "on"
+    if request.method == "DELETE":
+        notes.remove(name)
+        return Response(status_code=204)
+    if request.method == "PUT":
+        notes.put(name, await json_body(request), features=on)
+    try:
+        return json_response({"name": name, "lines": notes.lines(name, features=on), "features": on})
+    except KeyError as missing:
+        raise HTTPException(404, "no such scratch note") from missing
+    except ValueError as error:
+        raise HTTPException(500, str(error)) from error
+
+
 def _known(request: Request) -> ScratchStore:
     try:
         return backend_of(request).scratch.find(request.path_params["store"])
@@ -52,4 +69,5 @@ _STORE = "/api/admin/flag-stores/{store}"
 ROUTES = [
     Route(_STORE, guarded(scratch_store), methods=["PUT", "DELETE"]),
     Route(f"{_STORE}/evaluate", guarded(evaluate_scratch), methods=["POST"]),
+    Route("/api/admin/scratch-notes/{note}", guarded(scratch_note), methods=["PUT", "GET", "DELETE"]),
 ]

@@ -106,7 +106,7 @@ def test_the_stage_promotes_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
     assert ": production 1.0.0 at 0 %, from " in told.said
     stage = {check: outcome for check, outcome in told.outcomes.items() if check.startswith("predeploy/")}
     assert stage == dict.fromkeys(planned(), "passed")
-    assert len(stage) == 28
+    assert len(stage) == 29
     plateau = {check for check in told.outcomes if check.startswith("load/plateau")}
     assert len(plateau) == 4
     assert set(told.outcomes.values()) == {"passed"}

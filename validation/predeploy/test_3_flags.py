@@ -1,4 +1,4 @@
-"""Do the flags begin where the rollout begins, and would a rollout reach whom it should?"""
+"""Do the flags begin where the rollout begins, and can it reach whom it should, and go back?"""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rampgate.stage import flag_start
+from rampgate.stage.floor import expect_floor
 
 if TYPE_CHECKING:
     from rampgate.checks.flag_service.settings import FlagScratchSettings, FlagSettings, FlagStartSettings
+    from rampgate.checks.scratch_data import ScratchDataSettings
     from rampgate.evidence.run import Expect
     from rampgate.stage.context import StageContext
 
@@ -28,3 +30,10 @@ def test_a_rollout_reaches_whom_it_should(
 ) -> None:
     """At each percentage of the plan a scratch flag is on for its bucket, as overrides say, and stays so."""
     expect(*flag_start.scenarios(stage_context, flags, flags_scenarios))
+
+
+def test_data_can_be_read_with_the_features_off(
+    scratch_data: ScratchDataSettings, stage_context: StageContext, expect: Expect
+) -> None:
+    """What is written with the features on is read with them off, or `rollout.floor` says that it is not."""
+    expect_floor(stage_context, scratch_data, expect)

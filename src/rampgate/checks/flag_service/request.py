@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from rampgate.checks.frame.places import filled, filled_path
 from rampgate.checks.frame.secrets import Address, Body, Headers
 from rampgate.checks.frame.table import JMESPath, Table, UrlPath, jmespath_of
 from rampgate.io.http import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 _FLAG = "{flag}"
-_PLACE = re.compile(r"\{(?:flag|user|workspace)\}")
 _SHOWN = 40
 
 
@@ -85,9 +83,9 @@ class FlagRequest(Table):
         places = {_FLAG: flag, "{user}": user, "{workspace}": workspace}
         return Sent(
             self.method or ("POST" if self.body else "GET"),
-            _filled(self.path, places, lambda text: quote(text, safe="")),
-            _filled(self.body, places) or None,
-            _filled(self.headers, places),
+            filled_path(self.path, places),
+            filled(self.body, places) or None,
+            filled(self.headers, places),
         )
 
     def decision(self, flag: str, found: Any) -> tuple[bool | None, str]:
@@ -105,12 +103,3 @@ class FlagRequest(Table):
     def decided(self, flag: str, answer: Any) -> tuple[bool | None, str]:
         """The decision on a flag in an answer, parsed; None and why where there is none."""
         return self.decision(flag, find(self.value.replace(_FLAG, flag), answer))
-
-
-def _filled(part: Any, places: Mapping[str, str], quoted: Callable[[str], str] = str) -> Any:
-    """A text, or JSON however deep, with its places filled."""
-    if isinstance(part, dict):
-        return {key: _filled(value, places, quoted) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_filled(value, places, quoted) for value in part]
-    return _PLACE.sub(lambda place: quoted(places[place[0]]), part) if isinstance(part, str) else part

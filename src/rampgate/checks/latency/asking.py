@@ -124,11 +124,13 @@ def body_failure(endpoint: EndpointSettings, data: Any) -> str:
         endpoint: names what a good body holds, where it is checked: a list, which is counted, or a number.
         data: the parsed body, None when it is not JSON.
     """
-    if not endpoint.body:
-        return ""
-    found = find(endpoint.body, data)
+    return too_little(endpoint.body, endpoint.minimum, data) if endpoint.body else ""
+
+
+def too_little(expression: str, least: float, data: Any) -> str:
+    """What is wrong with the list or the number that a JMESPath expression finds, "" when nothing is."""
+    found = find(expression, data)
     if isinstance(found, bool) or not isinstance(found, list | int | float):
-        return f"{endpoint.body} is {'missing' if found is None else type(found).__name__}"
+        return f"{expression} is {'missing' if found is None else type(found).__name__}"
     amount = len(found) if isinstance(found, list) else found
-    least = endpoint.minimum
-    return "" if amount >= least else f"{endpoint.body} is {amount:g}, below {least:g}"
+    return "" if amount >= least else f"{expression} is {amount:g}, below {least:g}"
