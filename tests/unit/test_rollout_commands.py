@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -300,6 +301,7 @@ def test_history_has_who_when_why_and_what_it_stood_on(rolling: Rolling) -> None
     assert "rollback --emergency  5 -> 0 %  done  by bob: HTTP 500 at /patients" in text
     assert '"who": "bob"' in data
     assert '"observed_s"' in data
+    assert re.search("on: .* observed", text)
 
 
 def test_nothing_moves_without_features_or_actuators(rolling: Rolling) -> None:

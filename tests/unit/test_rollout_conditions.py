@@ -13,6 +13,9 @@ from tests.unit.fakes import always
 from tests.unit.rolling import FlagService, Rolling
 from tests.unit.watching import SETTINGS, World
 
+from rampgate.evidence import releases
+from rampgate.judging.release import ReleaseVerdict, StageRun
+from rampgate.outcome import Decision
 from rampgate.rollout.conditions import Conditions
 from rampgate.rollout.records import Rollout
 from rampgate.rollout.soak import observed
@@ -132,6 +135,21 @@ def test_stages_must_be_promoted_after_the_change(tmp_path: Path) -> None:
     )
     missing = of(required, RUNNING, NOW)
     assert any("no run of test there; run a stage first" in each for each in missing), missing
+
+
+def test_the_runs_that_a_step_up_stands_on_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By stage the id of its run, for the history."""
+    settings = settings_of(tmp_path)
+    required = settings.model_copy(
+        update={"rollout": settings.rollout.model_copy(update={"require": ["immediate"]})}
+    )
+    run = StageRun("immediate", "run-7", Decision.PROMOTE)
+    monkeypatch.setattr(
+        releases, "judge_current", lambda *_, **__: ReleaseVerdict(Decision.PROMOTE, {}, (run,))
+    )
+    asked = Conditions(required, RUNNING, NOW, "bob", "", False, lambda _: always(httpx.Response(503))())  # noqa: FBT003
+    asked.unmet()
+    assert asked.runs == {"immediate": "run-7"}
 
 
 def test_a_freeze_refuses_until_its_end(tmp_path: Path) -> None:

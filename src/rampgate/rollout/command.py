@@ -91,10 +91,10 @@ def advance(session: Session, why: str, to: float | None = None, *, quietly: boo
         target = session.settings.rollout.above(rollout.percentage)
         if target is None or to not in {None, target}:
             raise outside(session, rollout.percentage if to is None else to, target)
-        if unmet := conditions(session, rollout).unmet():
+        needs = conditions(session, rollout)
+        if unmet := needs.unmet():
             return _held(session, rollout, unmet[: 1 if quietly else None])
-        soak = observed(session.settings, rollout)
-        evidence = {"observed_s": soak, "require": session.settings.rollout.require}
+        evidence = {"observed_s": round(observed(session.settings, rollout), 1), "runs": needs.runs}
         rollout, step = mover.move(rollout, session.step(rollout, Command.ADVANCE, target, why, **evidence))
     return _ended(session, rollout, step)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,6 +55,7 @@ class Conditions:
         stopped: why nothing may rise, "" where that is not so.
         rehearsals: whether shortened runs count (a demo).
         api: makes a client of the API, with its admin token when asked.
+        runs: what they stood on: by stage the id of its run, once they were asked.
     """
 
     settings: Settings
@@ -64,6 +65,7 @@ class Conditions:
     stopped: str
     rehearsals: bool
     api: Callable[[bool], httpx.Client]
+    runs: dict[str, str] = field(default_factory=dict)
 
     def unmet(self) -> list[Unmet]:
         """All that is missing; nothing where the percentage may rise."""
@@ -101,6 +103,7 @@ class Conditions:
             yield Unmet(str(error))
             return
         for stage in verdict.stages:
+            self.runs[stage.stage] = stage.run
             if stage.decision is not Decision.PROMOTE:
                 yield Unmet(f"{stage.stage} is {stage.decision.value.upper()}: {stage.reason}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ExitCode
 from rampgate.model import formats
@@ -81,4 +81,10 @@ def _lines(step: Step) -> Iterator[str]:
     if undone := step.effect.get("undone"):
         yield f"    undone: {undone['sentence']}"
     if step.evidence:
-        yield "    on: " + ", ".join(f"{key} {value}" for key, value in step.evidence.items())
+        yield f"    on: {', '.join(_evidence(step.evidence))}"
+
+
+def _evidence(kept: dict[str, Any]) -> Iterator[str]:
+    """What a step up stood on, as a person reads it."""
+    yield from (f"{stage} {run}" for stage, run in kept.get("runs", {}).items())
+    yield f"{formats.elapsed(kept.get('observed_s', 0.0))} observed"
