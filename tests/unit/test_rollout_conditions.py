@@ -164,9 +164,10 @@ def test_a_freeze_refuses_until_its_end(tmp_path: Path) -> None:
 
 
 def test_whoever_started_does_not_approve(tmp_path: Path) -> None:
-    """Where approval is required, somebody else is needed."""
+    """Where approval is required, somebody else is needed; however the same name is typed."""
     settings = settings_of(tmp_path, 'approval = "required"')
-    assert any("somebody else" in each for each in of(settings, RUNNING, NOW, "ada"))
+    for same in ("ada", "Ada", " ADA\n", "\N{FULLWIDTH LATIN SMALL LETTER A}da"):
+        assert any("somebody else" in each for each in of(settings, RUNNING, NOW, same)), same
     assert not any("somebody else" in each for each in of(settings, RUNNING, NOW, "bob"))
 
 

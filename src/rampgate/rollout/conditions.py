@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -83,7 +84,8 @@ class Conditions:
             yield Unmet(f"nothing rises until {until}{why}", freeze.ends.timestamp() - self.now)
 
     def _approval(self) -> Iterator[Unmet]:
-        if self.settings.rollout.approval == "required" and self.who == self.rollout.who:
+        same = _person(self.who) == _person(self.rollout.who)
+        if self.settings.rollout.approval == "required" and same:
             yield Unmet(f"{self.who} has started this rollout: somebody else must approve a step up")
 
     def _stages(self) -> Iterator[Unmet]:
@@ -171,3 +173,8 @@ class Conditions:
             yield Unmet("no users were seen lately, so that nobody knows who has the features")
         elif (fits := two_sided(on, users, percentage / _PER_CENT)) < ALPHA:
             yield Unmet(f"{said} (by chance once in {1 / max(fits, 1e-12):,.0f} times)")
+
+
+def _person(name: str) -> str:
+    """A name, however it was typed: without case, blanks at its ends and compatible forms of its letters."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
