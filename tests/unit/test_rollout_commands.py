@@ -11,7 +11,7 @@ from tests.unit.rolling import SETTINGS, FlagService, Rolling, flag_service
 
 from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
 from rampgate.rollout import command, status
-from rampgate.rollout.conditions import Conditions
+from rampgate.rollout.conditions import Conditions, Unmet
 from rampgate.rollout.records import StepStatus
 from rampgate.rollout.refusals import refuse_floor
 from rampgate.rollout.state import HeldError, OvertakenError, RolloutState
@@ -290,6 +290,23 @@ def test_a_step_to_somewhere_else_is_refused(rolling: Rolling) -> None:
     at(rolling, 5)
     with rolling.session() as session, pytest.raises(ConfigurationError, match="accepted is 15, the next"):
         command.advance(session, "fast", to=50)
+
+
+def test_what_is_missing_is_said_in_full_or_in_one_line(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--if-due`` names the first of it, and how many more there are."""
+    at(rolling, 5)
+    for missing in (["no round", "no soak", "frozen"], ["no round"]):
+        monkeypatch.setattr(Conditions, "unmet", lambda _, said=missing: [Unmet(each) for each in said])
+        for quietly in (False, True):
+            with rolling.session() as session:
+                assert command.advance(session, "on", quietly=quietly) is ExitCode.HOLD
+    assert rolling.said[-8:] == [
+        *("no round", "no soak", "frozen", "HOLD at 5 %: 3 of what 15 % needs is missing"),
+        "HOLD at 5 %: no round, and 2 more",
+        *("no round", "HOLD at 5 %: 1 of what 15 % needs is missing", "HOLD at 5 %: no round"),
+    ]
 
 
 def test_history_has_who_when_why_and_what_it_stood_on(rolling: Rolling) -> None:

@@ -93,7 +93,7 @@ def advance(session: Session, why: str, to: float | None = None, *, quietly: boo
             raise outside(session, rollout.percentage if to is None else to, target)
         needs = conditions(session, rollout)
         if unmet := needs.unmet():
-            return _held(session, rollout, unmet[: 1 if quietly else None])
+            return _held(session, rollout, unmet, quietly=quietly)
         evidence = {"observed_s": round(observed(session.settings, rollout), 1), "runs": needs.runs}
         rollout, step = mover.move(rollout, session.step(rollout, Command.ADVANCE, target, why, **evidence))
     return _ended(session, rollout, step)
@@ -231,17 +231,18 @@ def critical_at(session: Session, rollout: Rollout) -> str:
     return str(found[0]["what"]) if found else ""
 
 
-def _held(session: Session, rollout: Rollout, unmet: list[Unmet]) -> ExitCode:
-    """Say everything that is missing, and how long that may take."""
-    for each in unmet:
+def _held(session: Session, rollout: Rollout, unmet: list[Unmet], *, quietly: bool) -> ExitCode:
+    """Say everything that is missing, or in one line the first of it, and how long that may take."""
+    for each in [] if quietly else unmet:
         session.say(each.sentence)
     waits = [each.seconds for each in unmet]
     left = max((seconds for seconds in waits if seconds is not None), default=None)
     after_all = f", at least {formats.elapsed(left)} more" if left else ""
     target = session.settings.rollout.above(rollout.percentage)
-    session.say(
-        f"HOLD at {rollout.percentage:g} %{after_all}: {len(unmet)} of what {target:g} % needs is missing"
-    )
+    missing = f"{len(unmet)} of what {target:g} % needs is missing"
+    if quietly:
+        missing = unmet[0].sentence + (f", and {len(unmet) - 1} more" if unmet[1:] else "")
+    session.say(f"HOLD at {rollout.percentage:g} %{after_all}: {missing}")
     return ExitCode.HOLD
 
 
