@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from tests.unit import rolling as rolling_module
 from tests.unit.rolling import SETTINGS, FlagService, Rolling, flag_service
 
+from rampgate.cli import main
 from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
 from rampgate.rollout import command, status
 from rampgate.rollout.conditions import Conditions, Unmet
@@ -413,6 +415,17 @@ def test_history_says_what_was_typed_without_its_escapes(rolling: Rolling) -> No
         text = status.history(session, as_json=False)
     assert "\x1b" not in text
     assert not any(line.startswith("2026 advance") for line in text.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--reason", "--by"])
+def test_what_no_history_could_show_is_refused(rolling: Rolling, option: str) -> None:
+    """Of a reason or a name longer than 2,000 characters nothing is kept, and what is accepted is said."""
+    with rolling.session():  # writes rampgate.toml
+        config = str(rolling.folder / "rampgate.toml")
+    words = ["rollout", "stop-line", "--config", config, option]
+    refused, kept = (CliRunner().invoke(main, [*words, "x" * n]) for n in (2_001, 2_000))
+    assert (refused.exit_code, kept.exit_code) == (2, 0), (refused.output, kept.output)
+    assert "found 2,001 characters; accepted are up to 2,000" in " ".join(refused.output.split())
 
 
 def test_a_damaged_record_is_named(rolling: Rolling) -> None:

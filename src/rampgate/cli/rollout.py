@@ -12,20 +12,36 @@ import click
 
 from rampgate.cli.base import exits, keep_lines
 from rampgate.errors import ConfigurationError
+from rampgate.model.text import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rampgate.rollout.session import Session
 
+
+def _short(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Refuse what no history could show whole."""
+    if text and len(text) > LONGEST:
+        raise click.BadParameter(f"found {len(text):,} characters; accepted are up to {LONGEST:,}")
+    return text
+
+
 _SHARED = (
     click.option("--config", type=click.Path(dir_okay=False), help="Settings (default: rampgate.toml here)."),
     click.option("--reports", help="The folder that runs are written to."),
     click.option("--demo-ready", metavar="FILE", help="Of a reference deployment that is up."),
-    click.option("--by", metavar="NAME", help="Who asks for it (default: your account here)."),
+    click.option(
+        "--by", metavar="NAME", callback=_short, help="Who asks for it (default: your account here)."
+    ),
 )
 _WHY = click.option(
-    "--reason", metavar="TEXT", default="", envvar="RAMPGATE_REASON", help="Why; kept in the history."
+    "--reason",
+    metavar="TEXT",
+    default="",
+    envvar="RAMPGATE_REASON",
+    callback=_short,
+    help="Why; kept in the history.",
 )
 
 
