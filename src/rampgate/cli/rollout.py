@@ -134,7 +134,7 @@ def pause(session: Session, reason: str) -> int:
 
 @_command(_WHY)
 def resume(session: Session, reason: str) -> int:
-    """Count observed time again; a step that was cut off is brought to its end."""
+    """Go on counting observed time; a step that was cut off is brought to its end."""
     from rampgate.rollout import command
 
     return command.pause(session, reason, resume=True)
@@ -156,7 +156,7 @@ def rollback(session: Session, reason: str, *, emergency: bool, gradual: bool, b
     return roll_back(session, reason, below_floor=below_floor)
 
 
-@_command(_WHY, click.option("--lift", is_flag=True, help="Let percentages rise again."))
+@_command(_WHY, click.option("--lift", is_flag=True, help="Let percentages rise."))
 def stop_line(session: Session, reason: str, *, lift: bool) -> int:
     """Let no percentage rise until it is lifted."""
     from rampgate.rollout import command

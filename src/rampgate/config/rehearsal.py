@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rampgate.checks.frame.forms import counts_votes
 from rampgate.model import formats
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _entry(entry: Any, factor: float, window: float) -> Any:
         "window": _WINDOW * _INTERVAL_S,
         "max_age": _AGE_S,
     }
-    if getattr(entry, "votes", False):
+    if counts_votes(entry):
         least["window"] = _VOTES_S
         entry = entry.model_copy(update={"window": entry.window or window})
     given = {key: getattr(entry, key) for key in least if getattr(entry, key, None)}

@@ -66,7 +66,7 @@ class DataSettings(Table):
 
 
 class RolloutSettings(Table):
-    """[rollout]: the percentages of the plan, from nobody to everybody, and how they are moved."""
+    """[rollout]: the percentages of the plan, and how they are moved."""
 
     features: list[str] = Field(default=[], description="flags of [flags] that move together")
     percentages: list[Percent] = Field(default=[0, 5, 15, 25, 50, 75, 100], min_length=1)

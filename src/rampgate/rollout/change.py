@@ -1,4 +1,4 @@
-"""One change of the percentage: written, made, read back, written again; undone where it has no effect.
+"""One change of the percentage: written, made, read back, written as it ended; undone where it has no effect.
 
 What is left of one that was cut off is in the state: a step up is undone, a step down is made to its end.
 """

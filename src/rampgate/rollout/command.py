@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 from rampgate.errors import ConfigurationError, ExitCode
 from rampgate.model import formats
-from rampgate.rollout.conditions import Conditions
+from rampgate.rollout.conditions import Conditions, seen_by_watch
 from rampgate.rollout.records import Rollout, StepStatus
 from rampgate.rollout.refusals import outside, refuse_floor, refuse_overlap
 from rampgate.rollout.soak import observed, target_of
 from rampgate.rollout.transitions import Command, Status, after
-from rampgate.watch import state as watch_state
-from rampgate.watch.release import latched
-from rampgate.watch.rounds import Position
 
 if TYPE_CHECKING:
     from rampgate.rollout.change import Mover
@@ -131,7 +128,7 @@ def stop_line(session: Session, why: str, *, lift: bool = False) -> ExitCode:
         session.state.keep(STOP_LINE, value)
         if rollout := session.state.current():
             session.note(rollout, STOP_LINE, f"lifted: {why}" if lift else why)
-    session.say("the line is free again" if lift else f"the line is stopped: {why}")
+    session.say("the line is free" if lift else f"the line is stopped: {why}")
     return ExitCode.PROMOTE
 
 
@@ -222,13 +219,8 @@ def _watched(session: Session, mover: Mover, rollout: Rollout) -> str:
 
 def critical_at(session: Session, rollout: Rollout) -> str:
     """What the watch has seen that is critical at the percentage in force, "" for nothing."""
-    path = watch_state.file_of(session.settings)
-    if not path.exists():
-        return ""
-    versions = (rollout.version,) if rollout.version else ()
-    with watch_state.WatchState(path, new=False) as remembered:
-        found = latched(remembered, Position(rollout.percentage, versions))
-    return str(found[0]["what"]) if found else ""
+    watched = seen_by_watch(session.settings, rollout)
+    return str(watched.critical[0]["what"]) if watched and watched.critical else ""
 
 
 def _held(session: Session, rollout: Rollout, unmet: list[Unmet], *, quietly: bool) -> ExitCode:
@@ -260,7 +252,7 @@ def _ended(session: Session, rollout: Rollout, step: Step) -> ExitCode:
             f"what users have is not known ({undone['sentence'] if undone else says}); next: rampgate "
             "rollout rollback --emergency"
         )
-    session.tell(f"rollout of {rollout.version} held at {rollout.percentage:g} %", says, failed=True)
+    session.notify(f"rollout of {rollout.version} held at {rollout.percentage:g} %", says, failed=True)
     return ExitCode.HOLD
 
 
@@ -274,5 +266,5 @@ def _rolled_back(session: Session, rollout: Rollout, step: Step, seconds: float)
     if late:
         session.say(f"rollback_seconds < {ROLLBACK_WITHIN_S:g}s is broken: {seconds:.0f} s")
     title = f"rollback of {rollout.version} in {session.settings.environment}: {where}"
-    session.tell(title, f"{step.why}; {says}; after {formats.elapsed(seconds)}", failed=not off)
+    session.notify(title, f"{step.why}; {says}; after {formats.elapsed(seconds)}", failed=not off)
     return ExitCode.PROMOTE if off and not late else ExitCode.HOLD

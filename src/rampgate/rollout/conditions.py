@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.checks.frame.forms import counts_votes
 from rampgate.errors import EvidenceError, ProbeError, RampgateError
 from rampgate.evidence import releases
 from rampgate.io.http import ask, find
@@ -32,12 +33,41 @@ ALPHA = 1e-4
 _PER_CENT = 100.0
 
 
+class Watched(NamedTuple):
+    """What a watch remembers that a rollout asks for.
+
+    Args:
+        heartbeat: its last round, seconds since the epoch, 0 where there was none.
+        critical: failures at the percentage in force, with ``what`` and ``run``, the oldest first.
+        engine: where its comparisons stand.
+    """
+
+    heartbeat: float
+    critical: list[dict[str, Any]]
+    engine: dict[str, Any]
+
+
+def seen_by_watch(settings: Settings, rollout: Rollout) -> Watched | None:
+    """What the watch of this target has seen at the percentage in force, None where none has ever run.
+
+    Raises:
+        EvidenceError: what it remembers cannot be read.
+    """
+    path = watch_state.file_of(settings)
+    if not path.exists():
+        return None
+    versions = (rollout.version,) if rollout.version else ()
+    with watch_state.WatchState(path, new=False) as remembered:
+        critical = latched(remembered, Position(rollout.percentage, versions))
+        return Watched(remembered.get("heartbeat") or 0.0, critical, remembered.get("engine") or {})
+
+
 class Unmet(NamedTuple):
     """A condition that does not hold.
 
     Args:
         sentence: what is missing.
-        seconds: about how long until it may hold, None where nobody can say.
+        seconds: about how long until it may hold, None where that is not known.
     """
 
     sentence: str
@@ -111,32 +141,27 @@ class Conditions:
 
     def _watched(self) -> Iterator[Unmet]:
         """The watch lives, is about this percentage, and has seen nothing critical at it."""
-        path = watch_state.file_of(self.settings)
-        if not path.exists():
-            yield Unmet("no watch has ever run; start one: rampgate watch")
-            return
         try:
-            with watch_state.WatchState(path, new=False) as remembered:
-                beat = remembered.get("heartbeat") or 0.0
-                versions = (self.rollout.version,) if self.rollout.version else ()
-                critical = latched(remembered, Position(self.rollout.percentage, versions))
-                kept = remembered.get("engine") or {}
+            watched = seen_by_watch(self.settings, self.rollout)
         except EvidenceError as error:
             yield Unmet(str(error))
             return
-        age = self.now - beat
+        if watched is None:
+            yield Unmet("no watch has ever run; start one: rampgate watch")
+            return
+        age = self.now - watched.heartbeat
         if not 0 <= age <= self.settings.rollout.heartbeat:
             when = f"{formats.elapsed(age)} ago" if age >= 0 else "later than now: a clock was set back"
-            yield Unmet(f"the last round of the watch was {when}; start it again: rampgate watch")
-        for each in critical[:1]:
+            yield Unmet(f"the last round of the watch was {when}; start one: rampgate watch")
+        for each in watched.critical[:1]:
             yield Unmet(f"the watch has seen at this percentage: {each['what']} (run {each['run']})")
-        yield from self._compared(kept)
+        yield from self._compared(watched.engine)
 
     def _compared(self, kept: Mapping[str, Any]) -> Iterator[Unmet]:
         """What the watch has found of users with the features beside those without, at this percentage."""
         if not kept or kept["position"][0] != self.rollout.percentage:
             return
-        votes = {each.name for each in self.settings.table("metrics") if getattr(each, "votes", False)}
+        votes = {each.name for each in self.settings.table("metrics") if counts_votes(each)}
         for name, test in kept.get("cohorts", {}).get("tests", {}).items():
             rolls_back, _, holds, _ = test["decided"]
             if rolls_back or (holds and name in votes):
@@ -170,7 +195,7 @@ class Conditions:
         on, users = counts[0], sum(counts)
         said = f"{on} of {users} users have the features, and {formats.number(percentage)} % should"
         if not users:
-            yield Unmet("no users were seen lately, so that nobody knows who has the features")
+            yield Unmet("no users were seen lately: it is not known who has the features")
         elif (fits := two_sided(on, users, percentage / _PER_CENT)) < ALPHA:
             yield Unmet(f"{said} (by chance once in {1 / max(fits, 1e-12):,.0f} times)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rampgate.checks.frame.forms import counts_votes
 from rampgate.config import watch_policy
 from rampgate.evidence.chance import PARTS, of_stage, of_watch
 from rampgate.model import formats
@@ -108,7 +109,7 @@ def _watch(settings: Settings, rules: WatchPolicy) -> Iterator[Chance]:
         yield Chance(name, len(plan.percentages), len(tests) * alpha.test, critical * alpha.test)
     split = sum(0 < each < _PER_CENT for each in plan.percentages)
     compared = compared_in(entries, rules.metrics)
-    if votes := [each for each in compared if getattr(each, "votes", False)]:
+    if votes := [each for each in compared if counts_votes(each)]:
         named = ", ".join(each.name for each in votes)
         yield Chance(f"cohorts by votes, the split, which holds: {named}", split, len(votes) * alpha.test)
     if compared:

@@ -41,7 +41,7 @@ class Stage:
         begins: the earliest time, seconds since the epoch; None where it is over.
         ends: the earliest time at which its soak is over; None where it is over.
         freezes: that its beginning waits for.
-        seen: None where nothing can be compared: everybody or nobody has the features, there is no soak, or
+        seen: None where nothing can be compared: everybody has the features or none has, there is no soak, or
             the traffic is not known.
     """
 

@@ -19,7 +19,7 @@ _EVERYBODY = 100.0
 def readers(change: Change, flags: FlagSettings, rollout: RolloutSettings) -> list[User]:
     """Everybody who is enrolled, and fresh users: as many in as out, and those at the edge.
 
-    At nobody and at everybody, half of them are those whom any other percentage would give something else.
+    At 0 and at 100 %, half of them are those whom any other percentage would give something else.
 
     Args:
         change: what users are to have.

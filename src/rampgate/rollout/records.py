@@ -129,7 +129,7 @@ class Holder(NamedTuple):
     Args:
         pid: of the process.
         host: its machine.
-        born: when the process began, in the kernel's ticks, so that a pid that is used again is another one.
+        born: when the process began, in the kernel's ticks, which tells a pid that is reused.
         what: it does.
         who: asked for it.
         at: its last sign of life, seconds since the epoch.

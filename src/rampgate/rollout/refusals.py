@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from rampgate.rollout.records import Rollout
     from rampgate.rollout.session import Session
 
-_EVERYBODY = 100.0
-
 
 def refuse_overlap(session: Session, superseded: Rollout | None) -> None:
     """Refuse to move flags that another rollout moves, or to leave some behind.
@@ -28,8 +26,9 @@ def refuse_overlap(session: Session, superseded: Rollout | None) -> None:
             f"{file}: rollout.features: found {', '.join(sorted(features))}; accepted are those of the "
             f"rollout that is superseded ({', '.join(superseded.features)}), or roll it back first"
         )
+    target = target_of(session.settings)
     for each in in_force.others(session.settings):
-        same = each.get("target") == target_of(session.settings) and Status(each["status"]) in OPEN
+        same = each.get("target") == target and Status(each["status"]) in OPEN
         if same and (twice := sorted(features & set(each["features"]))):
             raise ConfigurationError(
                 f"{file}: rollout.features: found {', '.join(twice)}, which the rollout of "

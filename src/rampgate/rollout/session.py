@@ -1,4 +1,4 @@
-"""One command on a rollout: it holds the lease, ends what was cut off before, and tells the team."""
+"""One command on a rollout: it holds the lease, ends what was cut off before, and notifies the team."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Session:
         return http.client(address, run_id=ROLLOUT, timeout_s=timeout_s, headers=headers, guard=guard)
 
     def refuse_unready(self, *, rises: bool = True) -> None:
-        """Refuse a change that nothing could make, or that nobody could see.
+        """Refuse a change that nothing could make, or that could not be read back.
 
         Args:
             rises: whether the settings must name the features; a way back is about those of the rollout.
@@ -172,7 +172,7 @@ class Session:
         step = Step(rollout.id, command, rollout.percentage, rollout.percentage, self.who, why, 0, now)
         self.state.note(replace(step, status=StepStatus.DONE, ended=now, effect=effect))
 
-    def tell(self, title: str, text: str, *, failed: bool) -> None:
+    def notify(self, title: str, text: str, *, failed: bool) -> None:
         """Send a message to every alert channel; one that does not take it is said, and stops nothing."""
         for name, (url, seconds) in channels_of(self.settings).items():
             head, body = map(self.redactor.text, (f"rampgate: {title}", text))
@@ -182,7 +182,7 @@ class Session:
             except RampgateError as error:
                 self.say(f"{name}: not delivered: {error}")
             else:
-                self.say(f"{name}: told" if outcome.sent else f"{name}: not delivered: {outcome.why}")
+                self.say(f"{name}: notified" if outcome.sent else f"{name}: not delivered: {outcome.why}")
 
 
 def end(holder: Holder) -> None:

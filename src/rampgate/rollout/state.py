@@ -1,6 +1,6 @@
 """What a rollout remembers, in one file that survives a kill at any moment.
 
-Each change is a *step*: written before anything is touched, and again when its effect is known. Whoever acts
+Each change is a *step*: written before anything is touched, and once more with its effect. Whoever acts
 holds the *lease*, whose token grows with each holder: it is compared just before each call of an actuator,
 and stands beside it, so that a holder who was overtaken changes nothing more.
 """
@@ -92,7 +92,7 @@ class RolloutState(Database):
         return replace(step, id=step.id or int(found.lastrowid or 0))
 
     def holder(self) -> Holder | None:
-        """Who holds the lease, None where nobody does."""
+        """Who holds the lease, None where it is free."""
         ((text,),) = self.read("SELECT holder FROM lease")
         return Holder(*json.loads(text)) if text else None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rampgate.checks.frame.forms import counts_votes
 from rampgate.config import watch_policy
 from rampgate.model.cohorts import Pair, together
 from rampgate.rollout.detect import Risk, Traffic
@@ -50,8 +51,8 @@ def traffic_of(settings: Settings, base: Path, typed: float | None) -> tuple[Tra
         return None, "no metric is counted by cohort: no soak can see a harm to users with the feature alone"
     measured = dict(_measured(settings))
     # Votes of users are what a hold stands on; of what else there is, the most.
-    best = max(compared, key=lambda each: (_votes(each), _rate(measured.get(each.name))))
-    votes, interval = _votes(best), float(getattr(best, "interval", None) or settings.watch.interval)
+    best = max(compared, key=lambda each: (counts_votes(each), _rate(measured.get(each.name))))
+    votes, interval = counts_votes(best), float(getattr(best, "interval", None) or settings.watch.interval)
     unit = "votes" if votes else "requests"
     endpoints, seconds = measured.get(best.name, ({}, 0.0))
     total = together(endpoints.values())
@@ -71,10 +72,6 @@ def _background(settings: Settings, total: Pair) -> tuple[float, str]:
     if total.off:
         return min(0.5, max(total.off_failed, 1) / total.off), "as the watch has counted them"
     return ASSUMED, "assumed: no watch has counted any"
-
-
-def _votes(entry: Any) -> bool:
-    return bool(getattr(entry, "votes", False))
 
 
 def _rate(found: tuple[dict[str, Pair], float] | None) -> float:

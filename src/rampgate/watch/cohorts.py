@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.checks.frame.forms import counts_votes
 from rampgate.model import formats
 from rampgate.model.cohorts import Pair, PairTest, need, reached, together
 from rampgate.model.metrics import Kind
@@ -230,7 +231,4 @@ def comparisons(
     """
     found = compared_in(entries, metrics)
     share = ROLLBACK_ALPHA / max(1, len(found))
-    return {
-        entry.name: Comparison(margin, alpha, share, votes=bool(getattr(entry, "votes", False)))
-        for entry in found
-    }
+    return {entry.name: Comparison(margin, alpha, share, votes=counts_votes(entry)) for entry in found}

@@ -74,6 +74,11 @@ class CountedSettings(MetricSettings):
         return next((kind for name, kind in kinds.items() if name in self.expressions), Kind.VALUE)
 
 
+def counts_votes(metric: MetricSettings) -> bool:
+    """Whether one user counts once a minute in a metric, else requests are counted."""
+    return isinstance(metric, CountedSettings) and metric.votes
+
+
 def value_of(metric: CountedSettings, number: float, responses: float | None, at: float) -> Measurement:
     """A value, with the number of answers that it is the mean of where that is known."""
     n, details = (1, {}) if responses is None else (int(responses), {"responses": int(responses)})
