@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.unit.fakes import received, serving
+from tests.unit.fakes import received, send, serving
 
 from rampgate.clock import SystemClock
 from rampgate.config.loading import load
@@ -60,11 +60,13 @@ class FlagService:
         flags: as they are served.
         lie: takes the place of making a change; None makes it.
         changes: what was asked for, in order.
+        refuses: the status that a change is refused with, None where it is taken.
     """
 
     flags: dict[str, tuple[bool, float]] = field(default_factory=dict)
     lie: Callable[[str, bool, float], None] | None = None
     changes: list[tuple[str, bool, float]] = field(default_factory=list)
+    refuses: int | None = None
     url: str = ""
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
@@ -79,6 +81,9 @@ class FlagService:
                     for user in asked["users"]
                 ]
             }
+        elif handler.command == "POST" and self.refuses:
+            send(handler, self.refuses, "{}")
+            return
         elif handler.command == "POST":
             body = json.loads(received(handler))
             self.changes.append((flag, body["on"], body["at"]))

@@ -171,7 +171,7 @@ class Flags:
     """An HTTP API of flags that keeps what it is asked for."""
 
     def __init__(self, status: int = 200) -> None:
-        self.status = status
+        self.status, self.later = status, status
         self.asked: list[tuple[str, str, Any]] = []
         self.headers: list[dict[str, str]] = []
 
@@ -181,6 +181,7 @@ class Flags:
         self.asked.append((str(request.command), request.path, json.loads(text) if text else None))
         self.headers.append(dict(request.headers.items()))
         send(request, self.status, "{}")
+        self.status = self.later
 
 
 REQUESTS = [{"path": "/flags/{flag}", "body": {"share": "{percentage}", "on": "{on}"}}]
@@ -227,6 +228,25 @@ def test_http_that_is_refused_goes_no_further(tmp_path: Path, status: int) -> No
         said = fails("http", tmp_path, url=url, requests=REQUESTS)
     assert said == f"PUT /flags/apiCaching: answered HTTP {status} (expected 2xx)"
     assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "touched"), [(403, False), (500, True), (302, True), (None, False)])
+def test_http_says_whether_something_may_have_changed(
+    tmp_path: Path, status: int | None, touched: bool
+) -> None:
+    """A first request that was refused, or found no connection, has changed nothing; a later one may have."""
+    service = Flags(status or 200)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with serving(service) as url, tools(tmp_path) as given:
+        http = actuator("http", url=url if status else nowhere, requests=REQUESTS)
+        with pytest.raises(ActuatorError) as caught:
+            http.apply(HALF, given)
+        assert caught.value.touched is touched
+        service.status, service.later = 200, 403
+        later = actuator("http", url=url, requests=REQUESTS)
+        with pytest.raises(ActuatorError) as caught:
+            later.apply(HALF, given)
+    assert caught.value.touched
 
 
 def test_http_that_never_answers_ends_with_its_time(tmp_path: Path) -> None:

@@ -135,6 +135,52 @@ def test_where_nobody_knows_what_users_have_only_an_emergency_goes_on(rolling: R
     assert rolling.service.at() == {"one": (False, 0), "two": (False, 0)}
 
 
+def test_a_refused_change_leaves_the_rollout_as_it_was(rolling: Rolling) -> None:
+    """Nothing was touched and users still have the percentage before: it stands there with its soak."""
+    at(rolling, 5)
+    before = stands(rolling)
+    rolling.service.refuses = 403
+    with rolling.session() as session:
+        assert command.advance(session, "on") is ExitCode.HOLD
+        effect = session.state.steps()[-1].effect
+    assert stands(rolling) == before
+    assert "answered HTTP 403" in effect["sentence"]
+    assert effect["undone"]["ok"]
+    assert rolling.said[-1].endswith("answered HTTP 403 (expected 2xx); still at 5 %")
+    rolling.service.refuses = None
+    with rolling.session() as session:
+        assert command.advance(session, "on") is ExitCode.PROMOTE
+
+
+def test_a_refused_change_that_users_read_all_the_same_is_uncertain(rolling: Rolling) -> None:
+    """What an actuator says is no evidence, whichever way: what users read is."""
+    at(rolling, 5)
+    rolling.service.refuses = 403
+    rolling.service.change("one", on=True, percentage=15)
+    with rolling.session() as session:
+        assert command.advance(session, "on") is ExitCode.HOLD
+    assert stands(rolling).status is Status.UNCERTAIN
+
+
+def test_a_change_that_failed_while_it_was_made_is_uncertain(rolling: Rolling) -> None:
+    """HTTP 500 is no refusal: it may have acted, and nothing could take it back."""
+    at(rolling, 5)
+    rolling.service.refuses = 500
+    with rolling.session() as session:
+        assert command.advance(session, "on") is ExitCode.HOLD
+    assert stands(rolling).status is Status.UNCERTAIN
+
+
+def test_a_start_that_is_refused_never_began(rolling: Rolling) -> None:
+    """There is no rollout, and the next start is the first one."""
+    rolling.service.refuses = 401
+    with rolling.session() as session:
+        assert command.start(session, "begin") is ExitCode.HOLD
+        assert session.state.current() is None
+    rolling.service.refuses = None
+    at(rolling, 0)
+
+
 def test_a_rollback_that_is_not_seen_is_no_success(rolling: Rolling) -> None:
     """It is said, the exit code holds, and it can be tried again."""
     at(rolling, 25)

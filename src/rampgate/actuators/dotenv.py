@@ -42,7 +42,7 @@ class DotenvActuator(ActuatorSettings):
         try:
             _replace(path, written(path.read_bytes().decode(), wanted).encode())
         except (OSError, UnicodeDecodeError) as error:
-            raise ActuatorError(f"{self.file}: cannot be changed: {error}") from None
+            raise ActuatorError(f"{self.file}: cannot be changed: {error}", touched=False) from None
         said = f"{self.file}: {self.percentage_variable}={wanted[self.percentage_variable]}"
         if not self.restart:
             return said

@@ -24,7 +24,16 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
 class ActuatorError(RampgateError):
-    """An actuator did not do what it was asked for, as it says itself."""
+    """An actuator did not do what it was asked for, as it says itself.
+
+    Args:
+        message: why not.
+        touched: whether something may have changed all the same.
+    """
+
+    def __init__(self, message: str, *, touched: bool = True) -> None:
+        super().__init__(message)
+        self.touched = touched
 
 
 class Change(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+import httpx
 from pydantic import Field
 
 from rampgate.actuators.frame import ActuatorError, ActuatorSettings, filled, filled_text
@@ -14,8 +15,6 @@ from rampgate.errors import ProbeError
 from rampgate.io.http import ask
 
 if TYPE_CHECKING:
-    import httpx
-
     from rampgate.actuators.frame import Change, Tools
 
 
@@ -39,15 +38,17 @@ class HttpActuator(ActuatorSettings):
     def apply(self, change: Change, tools: Tools) -> str:
         """Send them; see ``ActuatorSettings.apply``."""
         wanted = self.requests if change.on or not self.off else self.off
+        sent = 0
         with tools.client(str(self.url) if self.url else None, self.headers, self.timeout) as client:
             for flag in change.features:
                 for request in wanted:
                     tools.check()
-                    _send(client, request, change.values(flag))
-        return f"{len(wanted) * len(change.features)} requests were answered"
+                    _send(client, request, change.values(flag), first=not sent)
+                    sent += 1
+        return f"{sent} requests were answered"
 
 
-def _send(client: httpx.Client, request: RequestSettings, values: dict[str, Any]) -> None:
+def _send(client: httpx.Client, request: RequestSettings, values: dict[str, Any], *, first: bool) -> None:
     quoted = {
         key: quote(value, safe="") if isinstance(value, str) else value for key, value in values.items()
     }
@@ -55,6 +56,8 @@ def _send(client: httpx.Client, request: RequestSettings, values: dict[str, Any]
     try:
         answer = ask(client, request.method, path, body=body)
     except ProbeError as error:
-        raise ActuatorError(str(error)) from None
+        raise ActuatorError(str(error), touched=not first) from None
     if not answer.ok:
-        raise ActuatorError(f"{request.method} {path}: {answer.sentence}")
+        refused = answer.unsent or httpx.codes.is_client_error(answer.status or 0)
+        touched = not (first and refused)
+        raise ActuatorError(f"{request.method} {path}: {answer.sentence}", touched=touched)

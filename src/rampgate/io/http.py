@@ -50,6 +50,7 @@ class Answer:
         error: why there is no answer, or "".
         timed_out: whether time ran out.
         broken: whether one came that is too large, or not whole.
+        unsent: whether there was no connection to send the request over.
     """
 
     status: int | None
@@ -59,6 +60,7 @@ class Answer:
     error: str = ""
     timed_out: bool = False
     broken: bool = False
+    unsent: bool = False
 
     @property
     def ok(self) -> bool:
@@ -214,7 +216,8 @@ def _failed(error: httpx.RequestError, ms: float, *, came: bool) -> Answer:
     text = NO_SUCH_NAME if unknown_name(error) else f"{kind}{error}".rstrip(": ")[:ERROR_CHARS]
     timed_out = isinstance(error, httpx.TimeoutException)
     broken = not timed_out and (came or isinstance(error, bodies.BodyError))
-    return Answer(None, ms, error=text, timed_out=timed_out, broken=broken)
+    unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return Answer(None, ms, error=text, timed_out=timed_out, broken=broken, unsent=unsent)
 
 
 def get_here(client: httpx.Client, path: str) -> Answer:

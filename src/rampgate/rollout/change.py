@@ -81,21 +81,28 @@ class Mover:
             return self._end(moved, step, StepStatus.DONE, done)
         if step.command in DOWN:
             return self._end(replace(rollout, status=Status.UNCERTAIN), step, StepStatus.FAILED, done)
-        if not step.calls:  # nothing was touched
+        if not step.calls or (step.command == Command.START and not step.touched):  # as it was
             return self._end(rollout, step, StepStatus.FAILED, done)
         return self.undo(rollout, step, done)
 
     def undo(self, rollout: Rollout, step: Step, done: dict[str, Any]) -> tuple[Rollout, Step]:
         """Go back to the percentage before a step up that did not take effect, or was cut off.
 
+        An actuator that has refused the step is not called: what it sets is as it was.
+
         Raises:
             OvertakenError: as ``move``.
             EvidenceError: as ``move``.
         """
         self.say(f"{step.target:g} % did not take effect: back to {step.source:g} %")
-        step, back = self._make(step, self._change(rollout, step, step.source, undoes=True))
-        now = self.clock.now()  # users had something else meanwhile: what was observed before is over
-        rollout = replace(rollout, changed=now, since=now, soaked=0.0)
+        refused = {call["actuator"] for call in step.calls}
+        refused -= {call["actuator"] for call in step.calls if call.get("touched", True)}
+        untouched = bool(step.calls) and not step.touched
+        change = self._change(rollout, step, step.source, undoes=True)
+        step, back = self._make(step, change, [each for each in self.actuators if each.name not in refused])
+        if not (untouched and back.ok):  # users had something else meanwhile: what was observed is over
+            now = self.clock.now()
+            rollout = replace(rollout, changed=now, since=now, soaked=0.0)
         if not back.ok:
             rollout = replace(rollout, status=Status.UNCERTAIN)
         elif step.command == Command.START and step.source == 0:  # off, as before it began
@@ -120,8 +127,10 @@ class Mover:
         ends = step.command in DOWN or (undoes and step.command == Command.START)
         return Change(rollout.features, percentage, on=percentage > 0 or not ends)
 
-    def _make(self, step: Step, change: Change) -> tuple[Step, Effect]:
-        """Call every actuator, and read back what users have then."""
+    def _make(
+        self, step: Step, change: Change, actuators: Sequence[ActuatorSettings] | None = None
+    ) -> tuple[Step, Effect]:
+        """Call every actuator, or these, and read back what users have then."""
         began = self.clock.monotonic()
         try:
             self.reader.before(change.features)
@@ -129,7 +138,7 @@ class Mover:
             if step.command not in DOWN:  # nothing was touched yet
                 return step, Effect(ok=False, sentence=str(error), details={})
         troubles = []
-        for actuator in self.actuators:
+        for actuator in self.actuators if actuators is None else actuators:
             step, trouble = self._call(step, actuator, change)
             troubles += [trouble] if trouble else []
             if trouble and step.command not in DOWN:
@@ -148,17 +157,24 @@ class Mover:
     def _call(self, step: Step, actuator: ActuatorSettings, change: Change) -> tuple[Step, str]:
         """Call one actuator, what it does written before and after; returns its trouble, "" for none."""
         call = {"actuator": actuator.name, "percentage": change.percentage, "on": change.on}
-        call |= {"token": self.tools.token, "at": self.clock.now(), "ended": None, "message": ""}
+        call |= {
+            "token": self.tools.token,
+            "at": self.clock.now(),
+            "ended": None,
+            "message": "",
+            "touched": True,
+        }
         with self.state.transaction():
             self.state.check(self.tools.token)
             step = self.state.note(replace(step, calls=(*step.calls, call)))
-        trouble = ""
+        trouble, touched = "", True
         try:
             message = actuator.apply(change, self.tools)
         except (ActuatorError, RefusedError, ProbeError) as error:
             message = trouble = f"{actuator.name}: {error}"
+            touched = error.touched if isinstance(error, ActuatorError) else False
         self.say(message or f"{actuator.name} was called")
-        ended = {**call, "ended": self.clock.now(), "message": message}
+        ended = {**call, "ended": self.clock.now(), "message": message, "touched": touched}
         with self.state.transaction():
             self.state.check(self.tools.token)
             return self.state.note(replace(step, calls=(*step.calls[:-1], ended))), trouble

@@ -60,7 +60,7 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
             new = session.state.write(new)
         makes = mover if at is None else replace(mover, actuators=())  # users have it already
         rollout, step = makes.move(new, replace(step, rollout=new.id))
-        if step.status is StepStatus.FAILED and not step.calls:  # it never began
+        if step.status is StepStatus.FAILED and not step.touched:  # it never began
             with session.state.transaction():
                 session.state.remove(rollout)
                 if before is not None and supersedes:
@@ -245,7 +245,8 @@ def _ended(session: Session, rollout: Rollout, step: Step) -> ExitCode:
         session.say(f"{step.command}: {rollout.status} at {rollout.percentage:g} %: {says}")
         return ExitCode.PROMOTE
     undone = step.effect.get("undone")
-    then = f"; {'back' if undone['ok'] else 'NOT back'} at {step.source:g} %" if undone else ""
+    stays = "back" if step.touched else "still"
+    then = f"; {stays if undone['ok'] else f'NOT {stays}'} at {step.source:g} %" if undone else ""
     session.say(f"{step.command}: HOLD: {step.target:g} % did not take effect: {says}{then}")
     if rollout.status is Status.UNCERTAIN:
         session.say(

@@ -92,7 +92,7 @@ class Step:
         status: how far it has come.
         ended: when it came to its end, None where it has not.
         evidence: what it stood on.
-        calls: of actuators: name, percentage, token, begin, end, message each.
+        calls: of actuators: name, percentage, token, begin, end, message, whether it touched anything.
         effect: what was read back.
         id: its number, 0 as long as it is not written.
     """
@@ -111,6 +111,11 @@ class Step:
     calls: tuple[dict[str, Any], ...] = ()
     effect: dict[str, Any] = field(default_factory=dict)
     id: int = 0
+
+    @property
+    def touched(self) -> bool:
+        """Whether an actuator may have changed something; none has that was not called, or refused."""
+        return any(call.get("touched", True) for call in self.calls)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
