@@ -333,6 +333,22 @@ def test_users_who_have_a_percentage_already_keep_it(rolling: Rolling) -> None:
     assert stands(rolling).percentage == 25
 
 
+def test_a_start_takes_nothing_from_users_who_have_it(rolling: Rolling) -> None:
+    """The state file was lost, or never was: refused with the share, and nothing is changed."""
+    for had in (1.0, 25.0):
+        rolling.service.change("two", on=True, percentage=had)
+        with rolling.session() as session:
+            with pytest.raises(
+                ConfigurationError, match=r"have two \(\d+ of 20 .* accepted are --at PERCENT"
+            ):
+                command.start(session, "begin")
+            assert session.state.current() is None
+            assert session.state.holder() is None
+    assert rolling.service.changes == []
+    rolling.service.change("two", on=False, percentage=25)
+    at(rolling, 0)
+
+
 def test_a_step_to_somewhere_else_is_refused(rolling: Rolling) -> None:
     """The next step of the plan is the only one."""
     at(rolling, 5)

@@ -99,6 +99,23 @@ def test_a_change_that_all_read_is_one(percentage: float, bulk: bool) -> None:
     assert f" users read {percentage:g} %, the last after " in effect.sentence
 
 
+@pytest.mark.parametrize("flags", [{}, {"hash": "salted"}, {"algorithm": "unknown"}])
+@pytest.mark.parametrize(
+    ("had", "at", "taken"),
+    [(25.0, 0.0, True), (75.0, 5.0, True), (25.0, 25.0, False), (5.0, 25.0, False), (0.0, 0.0, False)],
+)
+def test_what_a_change_would_take_from_users_is_seen(
+    flags: dict[str, str], had: float, at: float, taken: bool
+) -> None:
+    """Whoever has more than they are to have; not whoever is enrolled, or gets more."""
+    service = Service(salted=bool(flags))
+    service.move(*FEATURES, percentage=had)
+    read_back = reader(service, flags=flags, users=100, enrolled=[{"user": TESTER}])
+    found = read_back.taken(QUARTER._replace(percentage=at))
+    assert bool(found) is taken, found
+    assert not taken or found.endswith("of 100 who were asked at random)")
+
+
 @pytest.mark.parametrize("off_by", [-1.0, 1.0])
 @pytest.mark.parametrize("percentage", [1.0, 25.0, 99.0])
 def test_a_percentage_that_is_one_off_is_found(percentage: float, off_by: float) -> None:

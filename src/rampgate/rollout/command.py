@@ -9,7 +9,7 @@ from rampgate.errors import ConfigurationError, ExitCode
 from rampgate.model import formats
 from rampgate.rollout.conditions import Conditions, seen_by_watch
 from rampgate.rollout.records import Rollout, StepStatus
-from rampgate.rollout.refusals import outside, refuse_floor, refuse_overlap
+from rampgate.rollout.refusals import outside, refuse_floor, refuse_lowering, refuse_overlap
 from rampgate.rollout.soak import observed, target_of
 from rampgate.rollout.transitions import Command, Status, after
 
@@ -37,34 +37,34 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
         at: the percentage that users have already, None to bring the first one about.
 
     Raises:
-        ConfigurationError: a rollout is open, or the percentage is none of the plan.
+        ConfigurationError: a rollout is open, the percentage is none of the plan, or users have more.
     """
     plan = session.settings.rollout
     if at is not None and at not in plan.percentages:
         raise outside(session, at)
     with session.lease("start") as mover:
         before = session.state.current()
-        rises = before is not None and before.status in {Status.RUNNING, Status.PAUSED}
-        supersedes = before is not None and rises and before.version != session.version
-        refuse_overlap(session, before if supersedes else None)
-        if before is not None and supersedes:
-            at = before.percentage
+        superseded = before if before and before.gives_way_to(session.version) else None
+        refuse_overlap(session, superseded)
+        if superseded:
+            at = superseded.percentage
         else:
             after(Command.START, before.status if before else None)
-        first = plan.percentages[0] if at is None else at
+        if at is None:
+            refuse_lowering(session, mover.reader)
         new = _new(session, Status.RUNNING, 0.0 if at is None else at)
-        step = session.step(new, Command.START, first, why)
+        step = session.step(new, Command.START, plan.percentages[0] if at is None else at, why)
         with session.state.transaction():
-            if before is not None and supersedes:
-                session.state.write(replace(before, status=Status.SUPERSEDED))
+            if superseded:
+                session.state.write(replace(superseded, status=Status.SUPERSEDED))
             new = session.state.write(new)
         makes = mover if at is None else replace(mover, actuators=())  # users have it already
         rollout, step = makes.move(new, replace(step, rollout=new.id))
         if step.status is StepStatus.FAILED and not step.touched:  # it never began
             with session.state.transaction():
                 session.state.remove(rollout)
-                if before is not None and supersedes:
-                    session.state.write(before)
+                if superseded:
+                    session.state.write(superseded)
     return _ended(session, rollout, step)
 
 

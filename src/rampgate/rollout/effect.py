@@ -7,33 +7,22 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.users import Asked, User, fresh_users
 from rampgate.errors import ProbeError
 from rampgate.model import formats
-from rampgate.model.buckets import bucket, decide
-from rampgate.model.statistics import two_sided
+from rampgate.rollout.asking import PER_CENT, Asking, may_be
 from rampgate.rollout.readers import readers, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rampgate.actuators.frame import Change
-    from rampgate.checks.flag_service.settings import FlagSettings
-    from rampgate.clock import Clock
-    from rampgate.config.rollout import RolloutSettings
-    from rampgate.io.http import ClientFactory
 
-ALPHA = 1e-4
-"""The chance that a share that is right is taken for another, where no user's side is known."""
-_EVERYBODY, _PER_CENT = 100.0, 100.0
 _POLL_S = 0.5
 _OTHERS = 20
 """Users for whom the flags that do not move are compared with before, one at each 5 % where that is known."""
 _SHARE_OF = 400
 _NAMED = 3
-_ASKING_S = 20.0
-"""Beside the time for a change: what asking for everybody takes at our own pace."""
 
 
 class Effect(NamedTuple):
@@ -55,21 +44,13 @@ class Effect(NamedTuple):
 
 
 @dataclass
-class ReadBack:
+class ReadBack(Asking):
     """Asks the flag service of [flags] whether a change has reached its users.
 
     Args:
-        flags: [flags].
-        rollout: [rollout].
-        clients: makes a client of the flag service.
-        clock: measures and waits.
         progress: takes a line while users are waited for.
     """
 
-    flags: FlagSettings
-    rollout: RolloutSettings
-    clients: ClientFactory
-    clock: Clock
     progress: Callable[[str], None]
     _before: dict[str, list[bool | None]] = field(default_factory=dict, init=False)
     _others: list[User] = field(default_factory=list, init=False)
@@ -81,8 +62,8 @@ class ReadBack:
             ProbeError: we could not ask.
         """
         if names := self._apart(features):
-            self._others = spread(_OTHERS) if self._one_place else fresh_users(_OTHERS)
-            self._before = self._decided(names, self._others)
+            self._others = spread(_OTHERS) if self.one_place else fresh_users(_OTHERS)
+            self._before = self.decided(names, self._others)
 
     def after(self, change: Change, began: float) -> Effect:
         """Wait until every user reads what the change says, and see that it stays so.
@@ -101,7 +82,7 @@ class ReadBack:
         at = f"{change.percentage:g} %" if change.on else "off"
         times = _times(sorted(came.values()))
         trouble = ""
-        if not wrong and self._by_share(change):
+        if not wrong and self.by_share(change):
             trouble = self._share(change, at, began)
             times = {"last_s": round(self.clock.monotonic() - began, 3)}
         if not wrong and not trouble:
@@ -127,46 +108,6 @@ class ReadBack:
                 return f"{names}; {moved}"
         return names
 
-    def expects(self, change: Change, flag: str, user: User) -> bool | None:
-        """What a user should read, None where only the share of all is known."""
-        enrolled = any(each.user == user.user for each in self.rollout.enrolled)
-        override = True if enrolled else None
-        if not change.on or change.percentage in {0.0, _EVERYBODY}:
-            return decide(change.percentage, change.on, override, None, 0, self.flags.semantics)
-        if not self._known:
-            return True if enrolled and self.flags.semantics == "overrides-first" else None
-        place = bucket(user.user, user.workspace, flag if self.flags.hash == "salted" else None)
-        return decide(change.percentage, change.on, override, None, place, self.flags.semantics)
-
-    def _by_share(self, change: Change) -> bool:
-        """Whether no user's side is known, but only how many have it."""
-        return not self._known and change.on and change.percentage not in {0.0, _EVERYBODY}
-
-    @property
-    def _one_place(self) -> bool:
-        """Whether each user has one place that is known, for all flags."""
-        return self._known and self.flags.hash == "seed"
-
-    @property
-    def _known(self) -> bool:
-        return self.flags.algorithm != "unknown"
-
-    def _probe(self) -> FlagProbe:
-        """One that asks for as long as a change may take, however late the service answers."""
-        ends = self.clock.monotonic() + self.rollout.propagation + _ASKING_S
-        return FlagProbe(self.clients, self.flags, self.flags.bulk, clock=self.clock, ends=ends)
-
-    def _decided(self, names: Sequence[str], users: Sequence[User]) -> dict[str, list[bool | None]]:
-        """The decisions on some flags.
-
-        Raises:
-            ProbeError: there is none on one of them.
-        """
-        got = self._probe().decisions(names, users)
-        if silent := [name for name in names if set(got[name]) <= {None}]:
-            raise ProbeError(f"the flag service gave no decision on {', '.join(silent)}")
-        return got
-
     def _apart(self, features: Sequence[str]) -> list[str]:
         return [name for name in self.flags.expected if name not in features]
 
@@ -178,7 +119,7 @@ class ReadBack:
         until, said = began + self.rollout.propagation, self.clock.monotonic()
         while True:
             left = sorted({at for flag in expected for at in range(len(users)) if (flag, at) not in came})
-            got = self._probe().decisions(list(expected), [users[at] for at in left])
+            got = self.probe().decisions(list(expected), [users[at] for at in left])
             now = self.clock.monotonic()
             for flag, wanted in expected.items():
                 for at, decision in zip(left, got[flag], strict=True):
@@ -200,7 +141,7 @@ class ReadBack:
     def _stays(self, users: Sequence[User], expected: dict[str, list[bool | None]]) -> list[tuple[str, User]]:
         """Who reads something else when asked one by one, over connections of their own, for a while."""
         if any(None in wanted for wanted in expected.values()):  # then each keeps what he has now
-            now = self._probe().decisions(list(expected), users)
+            now = self.probe().decisions(list(expected), users)
             expected = {
                 flag: [got if side is None else side for side, got in zip(wanted, now[flag], strict=True)]
                 for flag, wanted in expected.items()
@@ -209,7 +150,7 @@ class ReadBack:
         while True:
             for at, user in enumerate(users):
                 asked = Asked(list(expected), [user])
-                self._probe().fill(asked, one_by_one=True)
+                self.probe().fill(asked, one_by_one=True)
                 for flag, wanted in expected.items():
                     got = asked.found.get((0, flag))
                     if got is None or got != wanted[at]:
@@ -226,7 +167,7 @@ class ReadBack:
         names = self._apart(features)
         if not names or not self._before:
             return ""
-        now = self._decided(names, self._others)
+        now = self.decided(names, self._others)
         moved = [
             name
             for name in names
@@ -241,21 +182,14 @@ class ReadBack:
         users = fresh_users(max(self.rollout.users, _SHARE_OF))
         until = began + self.rollout.propagation
         while True:
-            got = self._probe().decisions(change.features, users)
-            wrong = [
-                flag for flag in change.features if not _may_be(got[flag], change.percentage / _PER_CENT)
-            ]
+            got = self.probe().decisions(change.features, users)
+            wrong = [flag for flag in change.features if not may_be(got[flag], change.percentage / PER_CENT)]
             if not wrong:
                 return ""
             if self.clock.monotonic() >= until:
                 on = got[wrong[0]].count(True)
                 return f"{on} of {len(users)} users have {wrong[0]}, where {at} should"
             self.clock.sleep(_POLL_S)
-
-
-def _may_be(decisions: Sequence[bool | None], share: float) -> bool:
-    on = sum(decision is True for decision in decisions)
-    return None not in decisions and two_sided(on, len(decisions), share) >= ALPHA
 
 
 def _times(seconds: Sequence[float]) -> dict[str, float]:

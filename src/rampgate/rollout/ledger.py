@@ -9,7 +9,8 @@ from rampgate.config import watch_policy
 from rampgate.evidence.chance import PARTS, of_stage, of_watch
 from rampgate.model import formats
 from rampgate.outcome import Severity
-from rampgate.rollout import conditions, effect
+from rampgate.rollout import conditions
+from rampgate.rollout.asking import ALPHA
 from rampgate.watch.cohorts import ROLLBACK_ALPHA, compared_in
 from rampgate.watch.finish import number_of_tests
 from rampgate.watch.rules import is_test
@@ -93,7 +94,7 @@ def _steps(settings: Settings) -> Iterator[Chance]:
     if plan.exposure:
         yield Chance("live exposure before each step up", steps, conditions.ALPHA)
     if flags and flags.algorithm == "unknown":
-        alpha = effect.ALPHA * max(1, len(plan.features))
+        alpha = ALPHA * max(1, len(plan.features))
         yield Chance("the effect of each step up, read back as a share of users", steps, alpha)
 
 

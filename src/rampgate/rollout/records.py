@@ -65,6 +65,10 @@ class Rollout:
         """Whether it is not at its end."""
         return self.status in OPEN
 
+    def gives_way_to(self, version: str | None) -> bool:
+        """Whether a start of a version takes its place, in the midst of its way up."""
+        return self.status in {Status.RUNNING, Status.PAUSED} and self.version != version
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return asdict(self)

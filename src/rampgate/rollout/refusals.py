@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rampgate.actuators.frame import Change
 from rampgate.config import in_force
 from rampgate.errors import ConfigurationError
 from rampgate.rollout.soak import target_of
 from rampgate.rollout.transitions import OPEN, Status
 
 if TYPE_CHECKING:
+    from rampgate.rollout.asking import Asking
     from rampgate.rollout.records import Rollout
     from rampgate.rollout.session import Session
 
@@ -34,6 +36,21 @@ def refuse_overlap(session: Session, superseded: Rollout | None) -> None:
                 f"{file}: rollout.features: found {', '.join(twice)}, which the rollout of "
                 f"{each['environment']} moves at the same target; accepted are others"
             )
+
+
+def refuse_lowering(session: Session, reader: Asking) -> None:
+    """Refuse a start whose first percentage takes features from users who have them.
+
+    Raises:
+        ConfigurationError: with how many have one.
+        ProbeError: users could not be asked.
+    """
+    features, target = tuple(session.settings.rollout.features), session.settings.rollout.percentages[0]
+    if found := reader.taken(Change(features, target, on=True)):
+        raise ConfigurationError(
+            f"rollout start: found {found}, whom {target:g} % would take it from; accepted are --at PERCENT, "
+            "the step of the plan that they have, or rampgate rollout rollback --emergency before"
+        )
 
 
 def refuse_floor(session: Session, target: float, *, below_floor: bool) -> None:
