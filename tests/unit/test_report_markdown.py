@@ -114,15 +114,3 @@ def test_critical_failures_come_first_in_annotations(tmp_path: Path) -> None:
     story.end()
     titles = [line.split("::")[1] for line in markdown.annotations(judged(tmp_path))]
     assert titles[1:] == ["error title=FAILED service answers [web]", "error title=ERROR redis answers"]
-
-
-def test_github_gets_the_summary_only_where_it_runs_us(tmp_path: Path) -> None:
-    """The summary is appended to the job's, and elsewhere nothing is written."""
-    decided = failing(tmp_path, "down")
-    file = tmp_path / "summary"
-    file.write_text("before\n")
-    elsewhere = {"GITHUB_STEP_SUMMARY": str(file)}
-    markdown.github_summary(decided, elsewhere)
-    assert file.read_text() == "before\n"
-    markdown.github_summary(decided, {**elsewhere, "GITHUB_ACTIONS": "true"})
-    assert file.read_text(encoding="utf-8") == f"before\n{markdown.dumps(decided)}\n"

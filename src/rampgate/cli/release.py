@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from rampgate.evidence.releases import judge_current
 from rampgate.judging.release import MAX_AGE_S
 from rampgate.model.ramp import parse_duration
 from rampgate.model.text import clean, json_without_commands
+from rampgate.report import github, markdown
 from rampgate.report.sentences import release_named
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def judge_release(run: str | None, reports: Path, options: Mapping[str, Any], *,
     decided = judge_current(
         reports, stages, now, environment=options["environment"], max_age=max_age, rehearsals=options["demo"]
     )
+    github.publish(markdown.of_release(decided, now), decided.decision, "", os.environ)
     if as_json:
         click.echo(json_without_commands(json.dumps(decided.to_json(), indent=2)))
         return decided.decision.exit_code

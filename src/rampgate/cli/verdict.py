@@ -103,10 +103,10 @@ def _show(decided: Verdict, folder: Path) -> None:
 
 
 def _summary(decided: Verdict) -> None:
-    """In GitHub's CI, add the job summary and the annotations."""
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        from rampgate.report import markdown
+    """In GitHub's CI, add annotations, the job's summary and the step's outputs."""
+    from rampgate.report import github, markdown
 
+    if github.runs_us(os.environ):
         for line in markdown.annotations(decided):
             click.echo(line)
-        markdown.github_summary(decided, os.environ)
+        github.publish(markdown.dumps(decided), decided.decision, decided.run, os.environ)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rampgate.judging.results import Verdict
 
 FILE_NAME = "verdict.json"
-CONCLUSIONS = (FILE_NAME, "junit.xml", "summary.md", "report.html")
+CONCLUSIONS = (FILE_NAME, "junit.xml", "summary.md", "metrics.txt", "report.html")
 """What a run comes to, in files that are read without its journal."""
 
 

@@ -1,4 +1,4 @@
-"""A run's junit.xml, summary.md and report.html: they render a verdict, and decide nothing."""
+"""A run's junit.xml, summary.md, metrics.txt and report.html: they render a verdict, and decide nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rampgate.evidence.verdicts import write_whole
 from rampgate.model.text import clean
-from rampgate.report import html, junit, markdown, table
+from rampgate.report import github, html, junit, markdown, openmetrics, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from rampgate.judging.results import Verdict
 
-__all__ = ["html", "junit", "markdown", "table", "write_all"]
+__all__ = ["github", "html", "junit", "markdown", "table", "write_all"]
 
-_WRITERS = {"junit.xml": junit, "summary.md": markdown, "report.html": html}
+_WRITERS = {"junit.xml": junit, "summary.md": markdown, "metrics.txt": openmetrics, "report.html": html}
 
 
 def write_all(verdict: Verdict, folder: Path, *, warn: Callable[[str], None] | None = None) -> None:

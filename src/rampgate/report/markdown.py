@@ -5,11 +5,11 @@ What targets answered may stand in it, so every text is escaped: it opens no tag
 
 import html
 import re
-from collections.abc import Mapping
-from pathlib import Path
 
 from rampgate.judging.next_steps import next_command
+from rampgate.judging.release import ReleaseVerdict
 from rampgate.judging.results import Verdict
+from rampgate.model import formats
 from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import compared, findings, groups, journeys, sentences
@@ -57,6 +57,26 @@ def dumps(verdict: Verdict) -> str:
         f"Run {_escaped(verdict.run)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def of_release(release: ReleaseVerdict, now: float) -> str:
+    """A summary of what several stages come to together.
+
+    Args:
+        release: as it was judged.
+        now: seconds since the epoch, from which ages are counted.
+    """
+    name, about = release.decision.name, sentences.release_named(release.release)
+    rows = [
+        _row(each.stage, _loud(each.decision.value), each.run, _age(each.ended, now), each.reason)
+        for each in release.stages
+    ]
+    head = "| stage | verdict | run | ended | why not |\n|---|---|---|---|---|"
+    return "\n".join([f"## {_ICONS[release.decision]} {name} {_escaped(about)}", "", head, *rows, ""])
+
+
+def _age(ended: float, now: float) -> str:
+    return f"{formats.elapsed(max(now - ended, 0.0))} ago" if ended else ""
 
 
 def _journeys(verdict: Verdict) -> str:
@@ -172,19 +192,3 @@ def _annotation(title: str, message: str) -> str:
     text = clean(message, 1_000, lines=True).translate(str.maketrans(data))
     name = clean(title, 200).translate(str.maketrans({**data, ":": "%3A", ",": "%2C"}))
     return f"::error title={name}::{text}"
-
-
-def github_summary(verdict: Verdict, environ: Mapping[str, str]) -> None:
-    """Append the summary to the job's, where GitHub runs us; elsewhere do nothing.
-
-    Args:
-        verdict: what is appended.
-        environ: ``GITHUB_ACTIONS`` says whether GitHub runs us, ``GITHUB_STEP_SUMMARY`` names the file.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    path = environ.get("GITHUB_STEP_SUMMARY")
-    if path and environ.get("GITHUB_ACTIONS") == "true":
-        with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(dumps(verdict) + "\n")
