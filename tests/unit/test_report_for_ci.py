@@ -102,7 +102,8 @@ def test_metrics_are_text_that_a_parser_reads(tmp_path: Path) -> None:
     written.ended(runs.UP, "failed")
     written.end()
     text = openmetrics.dumps(verdict.decide(*journal.read(tmp_path)))
-    found = {family.name: family.samples for family in text_string_to_metric_families(text)}
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    found = {family.name: family.samples for family in families}
     assert {each.labels["result"]: each.value for each in found["rampgate_verdict"]} == {
         "promote": 0.0,
         "hold": 0.0,
