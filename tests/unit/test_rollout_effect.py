@@ -225,6 +225,51 @@ def test_a_wrong_share_is_found_for_each_of_the_features(moved: tuple[str, ...])
     assert f" of 400 users have {wrong}, where 25 % should" in effect.sentence
 
 
+class OneOf(Service):
+    """Keeps the features on for one user alone: the nth who is asked.
+
+    Args:
+        nth: from 1 on.
+    """
+
+    def __init__(self, nth: int) -> None:
+        super().__init__(salted=True)
+        self._nth = nth
+        self._asked: dict[str, int] = {}
+
+    def _is_on(self, flag: str, user: User, number: int) -> bool:
+        place = self._asked.setdefault(user.user, len(self._asked) + 1)
+        return (flag in FEATURES and place == self._nth) or super()._is_on(flag, user, number)
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_off_of_an_unknown_algorithm_is_read_by_as_many_as_show_1_percent(bulk: bool) -> None:
+    """Of 688 users none is among 1 % in less than one of 1,000 times; the last of them is heard, too."""
+    assert 0.99**688 < 1e-3 < 0.99**687
+    off = QUARTER._replace(percentage=0.0, on=False)
+    flags = {"algorithm": "unknown"}
+    service = OneOf(0)
+    effect = read(service, reader(service, bulk=bulk, flags=flags), off)
+    assert effect.ok, effect.sentence
+    assert effect.details["users"] == 688
+    assert effect.sentence.startswith("688 users read off")
+    assert effect.sentence.endswith("; 1 % who read something else are missed once in 1,000 times")
+    service = OneOf(708)  # twenty users were asked before, for the flags that do not move
+    effect = read(service, reader(service, bulk=bulk, flags=flags), off)
+    assert not effect.ok
+    assert effect.sentence.startswith("2 of 1376 decisions are not those of off: caching of rampgate-")
+
+
+def test_where_time_is_short_the_share_that_was_seen_is_said() -> None:
+    """At 50 requests a second two seconds do not ask 688 users one by one."""
+    service = OneOf(0)
+    read_back = reader(service, bulk=False, flags={"algorithm": "unknown"}, propagation="2s")
+    effect = read(service, read_back, QUARTER._replace(percentage=0.0, on=False))
+    assert effect.ok, effect.sentence
+    assert 40 < effect.details["users"] < 150
+    assert not effect.sentence.endswith("; 1 % who read something else are missed once in 1,000 times")
+
+
 def test_a_salted_hash_is_known_for_each_flag() -> None:
     """Each feature has users of its own; a service that reaches the same ones by all is found."""
     service = Service(salted=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median, quantiles
@@ -23,6 +24,10 @@ _OTHERS = 20
 """Users for whom the flags that do not move are compared with before, one at each 5 % where that is known."""
 _SHARE_OF = 400
 _NAMED = 3
+_MISSES = 1e-3
+"""The chance that of a share of users who read something else none is among those who are asked."""
+_ENOUGH = math.ceil(math.log(_MISSES) / math.log(1 - 0.01))
+"""Users of whom none is among 1 % no more often than that: 688."""
 
 
 class Effect(NamedTuple):
@@ -81,24 +86,25 @@ class ReadBack(Asking):
         wrong = [(flag, users[at]) for flag in expected for at in range(len(users)) if (flag, at) not in came]
         at = f"{change.percentage:g} %" if change.on else "off"
         times = _times(sorted(came.values()))
-        trouble = ""
+        trouble, n, sees = "", len(users), ""
+        if not wrong and not self.known and not self.by_share(change):
+            wrong, more = self._beyond(change, self.rollout.users)
+            n, sees = n + more, f"; {_missed(self.rollout.users + more)}"
         if not wrong and self.by_share(change):
             trouble = self._share(change, at, began)
             times = {"last_s": round(self.clock.monotonic() - began, 3)}
         if not wrong and not trouble:
             wrong = self._stays(users, expected)
-        details: dict[str, Any] = {"users": len(users), "percentage": change.percentage, "on": change.on}
+        details: dict[str, Any] = {"users": n, "percentage": change.percentage, "on": change.on}
         details |= times
         if wrong:
             details["wrong"] = [[flag, *user] for flag, user in wrong[:_NAMED]]
-            of = f"{len(wrong)} of {len(users) * len(expected)} decisions are not those of {at}"
+            of = f"{len(wrong)} of {n * len(expected)} decisions are not those of {at}"
             return Effect(ok=False, sentence=f"{of}: {self._named(wrong, change.features)}", details=details)
         if trouble := trouble or self._moved(change.features):
             return Effect(ok=False, sentence=trouble, details=details)
         last = formats.duration(times.get("last_s", 0.0))
-        return Effect(
-            ok=True, sentence=f"{len(users)} users read {at}, the last after {last}", details=details
-        )
+        return Effect(ok=True, sentence=f"{n} users read {at}, the last after {last}{sees}", details=details)
 
     def _named(self, wrong: Sequence[tuple[str, User]], features: Sequence[str]) -> str:
         """Decisions that are wrong, and what changed in their place."""
@@ -137,6 +143,31 @@ class ReadBack(Asking):
                 missing = len(users) * len(expected) - len(came)
                 self.progress(f"{missing} of {len(users) * len(expected)} decisions are still to change")
             self.clock.sleep(_POLL_S)
+
+    def _beyond(self, change: Change, n: int) -> tuple[list[tuple[str, User]], int]:
+        """Ask more users, as far as there is time, where chance alone brings one who reads something else.
+
+        Returns:
+            Decisions that stay wrong, and how many users were asked.
+        """
+        users = fresh_users(max(0, _ENOUGH - n))
+        until = self.clock.monotonic() + self.rollout.propagation
+        asked = Asked(change.features, users)
+        self.probe().fill(asked, until=until)
+        answered = [at for at in asked.whole if None not in {asked.found[at, flag] for flag in asked.flags}]
+        while True:
+            wrong = [
+                (flag, users[at])
+                for flag in change.features
+                for at in answered
+                if asked.found[at, flag] != self.expects(change, flag, users[at])
+            ]
+            if not wrong or self.clock.monotonic() >= until:
+                return wrong, len(answered)
+            self.clock.sleep(_POLL_S)
+            late = [at for at in answered if any(user == users[at] for _, user in wrong)]
+            for flag, decisions in self.probe().decisions(asked.flags, [users[at] for at in late]).items():
+                asked.found.update({(at, flag): got for at, got in zip(late, decisions, strict=True)})
 
     def _stays(self, users: Sequence[User], expected: dict[str, list[bool | None]]) -> list[tuple[str, User]]:
         """Who reads something else when asked one by one, over connections of their own, for a while."""
@@ -190,6 +221,12 @@ class ReadBack(Asking):
                 on = got[wrong[0]].count(True)
                 return f"{on} of {len(users)} users have {wrong[0]}, where {at} should"
             self.clock.sleep(_POLL_S)
+
+
+def _missed(n: int) -> str:
+    """The smallest share that so many users miss no more often than they may."""
+    percent = math.ceil(1000 * (1 - _MISSES ** (1 / n))) / 10
+    return f"{percent:g} % who read something else are missed once in {1 / _MISSES:,.0f} times"
 
 
 def _times(seconds: Sequence[float]) -> dict[str, float]:
