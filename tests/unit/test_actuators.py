@@ -266,7 +266,7 @@ def test_http_reaches_no_host_that_is_not_allowed(tmp_path: Path) -> None:
         http.apply(HALF, given)
 
 
-@pytest.mark.parametrize("kind", ["dotenv", "http", "command", "mongodb"])
+@pytest.mark.parametrize("kind", ["dotenv", "http", "command", "mongodb", "flagd"])
 def test_whoever_was_overtaken_changes_nothing(tmp_path: Path, kind: str, mongodb_uri: str) -> None:
     """Just before each effect the lease is compared."""
     service, file = Flags(), tmp_path / "app.env"
@@ -278,6 +278,7 @@ def test_whoever_was_overtaken_changes_nothing(tmp_path: Path, kind: str, mongod
             "http": {"url": url, "requests": REQUESTS},
             "command": {"command": made},
             "mongodb": {"database": "overtaken", "collection": "flags"},
+            "flagd": {"file": "app.env"},
         }
         given.state.take(Holder.here("rollback --emergency", "bob", 1.0), pre_empts=True)
         with pytest.raises(OvertakenError, match="rollback --emergency"):

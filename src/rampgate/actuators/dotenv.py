@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rampgate.actuators.frame import ActuatorError, ActuatorSettings, filled_text
+from rampgate.actuators.frame import ActuatorError, ActuatorSettings, filled_text, replace
 from rampgate.checks.frame.secrets import Argument
 
 if TYPE_CHECKING:
@@ -40,7 +36,7 @@ class DotenvActuator(ActuatorSettings):
         wanted[self.percentage_variable] = str(change.values()["{percentage}"])
         tools.check()
         try:
-            _replace(path, written(path.read_bytes().decode(), wanted).encode())
+            replace(path, written(path.read_bytes().decode(), wanted).encode())
         except (OSError, UnicodeDecodeError) as error:
             raise ActuatorError(f"{self.file}: cannot be changed: {error}", touched=False) from None
         said = f"{self.file}: {self.percentage_variable}={wanted[self.percentage_variable]}"
@@ -61,24 +57,3 @@ def written(text: str, wanted: Mapping[str, str]) -> str:
         if not found:
             text += f"{'' if not text or text.endswith(chr(10)) else chr(10)}{name}={value}\n"
     return text
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside it and rename, so that a reader never sees half of it; who may read it stays as it is."""
-    target = path.resolve()
-    before = target.stat()
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
-            made = os.fstat(descriptor)
-            if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
-                os.fchown(descriptor, before.st_uid, before.st_gid)
-            os.fsync(descriptor)
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+import tempfile
 from abc import abstractmethod
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pydantic import Field
@@ -14,7 +19,6 @@ from rampgate.errors import RampgateError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import httpx
     from pymongo import MongoClient
@@ -123,3 +127,28 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write beside it and rename, so that a reader never sees half of it; who may read it stays as it is.
+
+    Raises:
+        OSError: it cannot be written, and stays as it was.
+    """
+    target = path.resolve()
+    before = target.stat()
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            made = os.fstat(descriptor)
+            if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fsync(descriptor)
+        Path(name).replace(target)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from rampgate.actuators.command import CommandActuator
 from rampgate.actuators.dotenv import DotenvActuator
+from rampgate.actuators.flagd import FlagdActuator
 from rampgate.actuators.http import HttpActuator
 from rampgate.actuators.mongodb import MongodbActuator
 from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
@@ -16,7 +17,8 @@ from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlP
 _DAY_S = 86_400.0
 _EVERYBODY = 100.0
 ActuatorEntry = Annotated[
-    DotenvActuator | HttpActuator | MongodbActuator | CommandActuator, Field(discriminator="kind")
+    DotenvActuator | HttpActuator | MongodbActuator | FlagdActuator | CommandActuator,
+    Field(discriminator="kind"),
 ]
 
 
