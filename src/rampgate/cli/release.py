@@ -42,7 +42,7 @@ def judge_release(run: str | None, reports: Path, options: Mapping[str, Any], *,
         EvidenceError: there is no run, or one that cannot be read.
     """
     now = SystemClock().now()
-    stages, max_age = _checked(run, options)
+    stages, max_age = checked(run, options)
     decided = judge_current(
         reports, stages, now, environment=options["environment"], max_age=max_age, rehearsals=options["demo"]
     )
@@ -59,8 +59,19 @@ def judge_release(run: str | None, reports: Path, options: Mapping[str, Any], *,
     return decided.decision.exit_code
 
 
-def _checked(run: str | None, options: Mapping[str, Any]) -> tuple[list[str], float]:
-    """The stages and the age that are accepted."""
+def checked(run: str | None, options: Mapping[str, Any]) -> tuple[list[str], float]:
+    """The stages and the age that are accepted.
+
+    Args:
+        run: that was named too, which is refused.
+        options: of the command: require, max_age.
+
+    Returns:
+        The stages, and seconds.
+
+    Raises:
+        ConfigurationError: every option that is wrong.
+    """
     stages = [*filter(None, (options["require"] or "").split(","))]
     problems = [f"RUN: found {run} beside --release; accepted is one of them"] if run else []
     if unknown := [stage for stage in stages if stage not in REQUIRABLE]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rampgate.errors import EvidenceError
+from rampgate.io.database import looked_up
 from rampgate.io.guard import addresses_of
 
 if TYPE_CHECKING:
@@ -93,19 +92,28 @@ def of_reports(reports: Path, environment: str) -> tuple[float, float] | None:
     Raises:
         EvidenceError: what a rollout remembers cannot be read.
     """
-    found = [each for path in sorted((reports / ROLLOUT).glob("*.sqlite")) if (each := _newest(path))]
-    mine = [each for each in found if each.get("environment") == environment]
+    mine = [each for each in rollouts_of(reports) if each.get("environment") == environment]
     return (float(mine[0]["percentage"]), float(mine[0]["changed"])) if len(mine) == 1 else None
 
 
+def rollouts_of(reports: Path) -> list[dict[str, Any]]:
+    """The newest rollout of each environment and target.
+
+    Args:
+        reports: the folder of runs.
+
+    Raises:
+        EvidenceError: what one remembers cannot be read.
+    """
+    return [each for path in sorted((reports / ROLLOUT).glob("*.sqlite")) if (each := _newest(path))]
+
+
 def _newest(path: Path) -> dict[str, Any] | None:
+    found = looked_up(path, "SELECT body FROM rollouts ORDER BY id DESC LIMIT 1")
     try:
-        where = f"{path.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(where, uri=True, timeout=30.0)) as database:
-            row = database.execute("SELECT body FROM rollouts ORDER BY id DESC LIMIT 1").fetchone()
-        rollout: dict[str, Any] | None = json.loads(row[0]) if row else None
+        rollout: dict[str, Any] | None = json.loads(found[0][0]) if found else None
         if rollout is not None:
             float(rollout["percentage"]), float(rollout["changed"]), tuple(rollout["features"])
-    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise EvidenceError(f"{path}: cannot be read: {error}") from None
     return rollout

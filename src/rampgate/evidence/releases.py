@@ -15,7 +15,7 @@ from rampgate.judging.invocations import addresses, began, invocations
 from rampgate.judging.release import MAX_AGE_S, PREDEPLOY, ReleaseVerdict, StageRun, Terms, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 DEPLOY, WATCH = "deploy", "watch"
@@ -48,6 +48,30 @@ class Start:
         return said.get("environment"), said.get("version"), said.get("percentage")
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a folder of runs says about a release, whenever it is judged.
+
+    Args:
+        release: environment, version, percentage.
+        runs: the newest of each required stage.
+        changed: when the percentage changed last; 0 when that is not known.
+        first: when this version's percentage was changed first; None when it has not been.
+        target: where the runs must have measured.
+    """
+
+    release: Mapping[str, Any]
+    runs: tuple[StageRun, ...]
+    changed: float
+    first: float | None
+    target: str
+
+    def judged(self, now: float, max_age: float = MAX_AGE_S, *, rehearsals: bool = False) -> ReleaseVerdict:
+        """What it comes to at a time; see ``judge_current``."""
+        terms = Terms(now, self.changed, self.first, max_age, rehearsals, self.target)
+        return decide(self.release, self.runs, terms)
+
+
 def judge_current(  # noqa: PLR0913  # each is a condition of its own
     reports: Path,
     required: Sequence[str],
@@ -75,6 +99,19 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
         EvidenceError: there is no run, or one that cannot be read.
         ConfigurationError: the file of a check cannot be imported.
     """
+    found = find(reports, required, environment=environment, rollout=rollout, target=target)
+    return found.judged(now, max_age, rehearsals=rehearsals)
+
+
+def find(
+    reports: Path,
+    required: Sequence[str],
+    *,
+    environment: str | None = None,
+    rollout: tuple[Any, Any, float] | None = None,
+    target: str = "",
+) -> Found:
+    """Everything that ``judge_current`` judges; the arguments and the errors are its own."""
     starts = sorted(_starts(reports), key=lambda start: began(start.record))
     headers = [each for each in starts if each.record["type"] == "header"]
     headers = [each for each in headers if environment in {None, each.release[0]}]
@@ -83,11 +120,11 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
     current, changed = _in_force(reports, headers, rollout)
     mine = [each for each in headers if each.release[0] == current[0]]
     first = min((s.time for s in mine if s.release[1] == current[1] and _changes(s)), default=None)
-    terms = Terms(now, changed, first, max_age, rehearsals, target or addresses(headers[-1].record))
     known = [*mine, *(each for each in starts if each.record["type"] == "refused")]
     runs = [run for stage in required for run in _runs(stage, known, current, first)]
     release = dict(zip(("environment", "version", "percentage"), current, strict=True))
-    return decide(release, _not_before(runs, *_unreadable(reports)), terms)
+    target = target or addresses(headers[-1].record)
+    return Found(release, tuple(_not_before(runs, *_unreadable(reports))), changed, first, target)
 
 
 def _in_force(

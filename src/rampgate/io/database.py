@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def looked_up(path: Path, statement: str, *values: Any) -> list[Any]:
+    """The rows that a statement finds in a file that is only looked at: nothing is made or written.
+
+    Raises:
+        EvidenceError: it is not there, or cannot be read.
+    """
+    try:
+        where = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(where, uri=True, timeout=30.0)) as database:
+            return database.execute(statement, values).fetchall()
+    except sqlite3.Error as error:
+        raise EvidenceError(f"{path}: cannot be read: {error}") from None
+
+
 class Database:
     """One file. A context manager.
 
