@@ -10,7 +10,7 @@ from rampgate.cli import main
 
 
 @pytest.mark.parametrize(
-    "name", ["verdict", "rejudge", "doctor", "demo", "load", "init", "accept", "export", "prune"]
+    "name", ["verdict", "rejudge", "doctor", "demo", "load", "init", "accept", "export", "prune", "serve"]
 )
 def test_each_command_shows_examples_of_itself(name: str) -> None:
     """Whoever asks a command for help sees lines to type, one below the other."""

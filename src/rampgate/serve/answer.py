@@ -69,7 +69,9 @@ class Answer:
 
     def for_request(self, named: Iterable[tuple[str, str]]) -> Answer:
         """The same, held where the release is not the one that the query of a request names."""
-        about: Mapping[str, Any] = self.release.release if self.release else {}
+        if self.release is None:
+            return self  # it holds, and says why
+        about = self.release.release
         why = [trouble for name, value in named if (trouble := _another(name, value, about))]
         return Answer(Decision.HOLD, [*why, *self.reasons], self.release) if why else self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -72,7 +73,7 @@ class Service:
     def _of(self, statuses: dict[Decision, int]) -> Callable[..., object]:
         async def verdict(request: Request) -> Response:
             try:
-                found = (await self._answer()).for_request(request.query_params.multi_items())
+                found = (await self._answer()).for_request(_named(request))
                 return self._said(found, statuses)
             except Exception as error:  # noqa: BLE001  # a defect holds, and says so
                 why = f"a defect of rampgate: {type(error).__name__}: {error}"
@@ -107,8 +108,15 @@ class Service:
         return Response(content, 200, HEADERS, media_type=CONTENT_TYPE_LATEST)
 
 
+def _named(request: Request) -> list[tuple[str, str]]:
+    """What the query names; a plus stays one, for versions have them and controllers do not encode."""
+    query = request.scope["query_string"].decode("latin-1").replace("+", "%2B")
+    return parse_qsl(query, keep_blank_values=True)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     """No such address, or another method."""
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
-    says = {404: f"{clean(request.scope["path"], 100)}: accepted are /api/verdict, /gate, /rollback, /metrics"}
+    path = clean(request.scope["path"], 100)
+    says = {404: f"{path}: accepted are /api/verdict, /gate, /rollback, /metrics"}
     return answer({"error": says.get(status, "this answers GET, HEAD and POST")}, status, **(headers or {}))

@@ -50,6 +50,7 @@ def bound(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(MOST)
     except OSError as error:
         raise ConfigurationError(
             f"--host {host} --port {port}: cannot listen there: {error.strerror}"
@@ -57,9 +58,9 @@ def bound(host: str, port: int) -> socket.socket:
     return listening
 
 
-def run(app: Starlette, listening: socket.socket) -> None:
-    """Answer until Ctrl-C or SIGTERM."""
-    config = uvicorn.Config(
+def configured(app: Starlette) -> uvicorn.Config:
+    """How uvicorn serves it."""
+    return uvicorn.Config(
         app,
         http=OneRequest,
         ws="none",
@@ -73,6 +74,10 @@ def run(app: Starlette, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=MOST_HEAD,
         timeout_graceful_shutdown=_END_S,
     )
+
+
+def run(app: Starlette, listening: socket.socket) -> None:
+    """Answer until Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configured(app)).run(sockets=[listening])

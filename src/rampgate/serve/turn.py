@@ -21,11 +21,10 @@ class Turn(Generic[T]):
 
     Args:
         read: reads; it decides by itself whether what it has kept is still so.
-        patience_s: so many seconds one who asks waits.
     """
 
-    def __init__(self, read: Callable[[], T], patience_s: float = PATIENCE_S) -> None:
-        self._read, self._patience_s = read, patience_s
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
         self._free = asyncio.Lock()
 
     async def __call__(self) -> T:
@@ -34,7 +33,7 @@ class Turn(Generic[T]):
         Raises:
             TimeoutError: it takes longer; the reading goes on for whoever asks next.
         """
-        async with asyncio.timeout(self._patience_s):
+        async with asyncio.timeout(PATIENCE_S):
             await self._free.acquire()
             reading = self._begun()
             reading.add_done_callback(self._ended)
