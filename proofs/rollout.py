@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[float, int, tuple[str, ...]]] = {
 }
 """Command -> the percentage that it begins at, how many commits it makes at least, and its words."""
 _STORE, _DOTENV = True, False
+_DOTENV_COMMITS = 9
+"""With a dotenv file and a restart: after the fifth the file is written, and nothing is restarted."""
 _BEFORE = {7: "its actuator is done", 9: "its effect is read"}
 """Commits of which the moment before is another than that after the one before."""
 RACES = 50
@@ -64,15 +66,15 @@ def killed(command: str, number: int, when: str, at: World) -> Row:
     at.at(begins)
     code, text = at.rollout(*words, program=("-m", KILLED, str(number), when))
     place = text.rpartition("killed ")[2].strip() if "killed " in text else "was not killed"
-    cut = at.stored()
+    cut, cut_file = at.stored(), [] if at.store else at.in_file()
     following = ("pause",) if command == "advance" else words
     after, said = at.rollout(*following)
     with at.state() as state:
         rollout, left, holder = state.current(), state.unfinished(), state.holder()
-    stored = at.stored()
+    stored, file = at.stored(), [] if at.store else at.in_file()
     percentage = rollout.percentage if rollout else None
     status = rollout.status.value if rollout else None
-    fits = stored == [percentage] * len(stored) and left is None and holder is None
+    fits = {*stored, *file} == {percentage} and left is None and holder is None
     wanted = (begins, 15.0) if command == "advance" else (0.0,)
     return {
         "place": place,
@@ -83,6 +85,7 @@ def killed(command: str, number: int, when: str, at: World) -> Row:
         "percentage": percentage,
         "status": status,
         "flags": stored,
+        **({} if at.store else {"file_when_killed": cut_file, "file": file}),
         "right": code == -signal.SIGKILL and fits and percentage in wanted,
     }
 
@@ -128,6 +131,10 @@ def cases() -> Iterator[Case]:
                 yield Case(
                     f"kill {command} {number} before", _STORE, partial(killed, command, number, "before")
                 )
+    for command in ("advance", "emergency"):
+        for number in range(1, _DOTENV_COMMITS + 1):
+            name = f"kill {command}, dotenv {number} after"
+            yield Case(name, _DOTENV, partial(killed, command, number, "after"))
     for name, store, prove in (*rollout_lies.LIES, *rollout_users.EMERGENCIES):
         yield Case(name, store, prove)
     for number in range(RACES):

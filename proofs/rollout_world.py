@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 from contextlib import contextmanager
 
 FEATURES = ("virtualization", "cursorPagination", "apiCaching")
+VARIABLES = ("FEATURE_VIRTUALIZATION", "FEATURE_CURSOR_PAGINATION", "FEATURE_API_CACHING")
 SETTINGS = """
 environment = "production"
 [target]
@@ -157,8 +158,7 @@ class World:
                 self.admin.put(f"/api/admin/feature-flags/{flag}", json=body).raise_for_status()
             return
         path = Path(self.ready["dotenv"])
-        names = ("FEATURE_VIRTUALIZATION", "FEATURE_CURSOR_PAGINATION", "FEATURE_API_CACHING")
-        wanted = {**dict.fromkeys(names, "true"), "FEATURE_ROLLOUT_PERCENTAGE": f"{percentage:g}"}
+        wanted = {**dict.fromkeys(VARIABLES, "true"), "FEATURE_ROLLOUT_PERCENTAGE": f"{percentage:g}"}
         lines = dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines() if line)
         path.write_text("".join(f"{k}={v}\n" for k, v in {**lines, **wanted}.items()), encoding="utf-8")
         subprocess.run(restart_command(self.ready_file), check=True, capture_output=True, timeout=120)
@@ -168,6 +168,13 @@ class World:
         answer = self.admin.get("/api/admin/feature-flags").raise_for_status().json()["flags"]
         flags = {flag["name"]: flag for flag in answer}
         return [float(flags[name]["percentage"] if flags[name]["enabled"] else 0) for name in FEATURES]
+
+    def in_file(self) -> list[float]:
+        """The percentage of each feature in the dotenv file, which the next restart brings into force."""
+        text = Path(self.ready["dotenv"]).read_text(encoding="utf-8")
+        lines = dict(line.split("=", 1) for line in text.splitlines() if line)
+        at = float(lines["FEATURE_ROLLOUT_PERCENTAGE"])
+        return [at if lines[name] == "true" else 0.0 for name in VARIABLES]
 
     def state(self) -> RolloutState:
         """What the rollout remembers."""
