@@ -4,8 +4,7 @@
     locust -f loadtests/locustfile.py               the same from Locust's web page, each start a run
 
 ``--master``, ``--worker`` and ``--processes`` are Locust's own. Users of your own go beside it in another
-file: ``-f loadtests/locustfile.py,mine.py``. Evidence and verdict are rampgate.load.run's; here is what needs
-Locust.
+file: ``-f loadtests/locustfile.py,mine.py``. Evidence and verdict are rampgate.load.run's.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from rampgate.checks.frame.secrets import SiteAddress
 from rampgate.errors import ConfigurationError, ExitCode, ProbeError, RampgateError
 from rampgate.evidence import session
+from rampgate.judging.standing import exit_code
 from rampgate.load import cohorts, plan, profile
 from rampgate.load import run as load
 from rampgate.load.accounts import ACCOUNTS
@@ -234,7 +234,7 @@ def judge(environment: Any, **_: Any) -> None:
         if run.unwritten:
             _print(run.unwritten)
         write_all(*Gate.verdict)
-        _leave_with(environment, Gate.verdict[0].decision.exit_code)
+        _leave_with(environment, exit_code(run.verdict))
         if not environment.parsed_options.headless:
             show()
 

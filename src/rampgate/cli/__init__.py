@@ -12,6 +12,7 @@ from rampgate.cli.doctor import doctor
 from rampgate.cli.export import export
 from rampgate.cli.init import init
 from rampgate.cli.load import load
+from rampgate.cli.override import override
 from rampgate.cli.prune import prune
 from rampgate.cli.rollout import rollout
 from rampgate.cli.serve import serve
@@ -32,6 +33,7 @@ def main() -> None:
       pytest -m immediate          check a deployment, minutes after a deploy
       rampgate verdict             show the latest verdict again; its exit code gates a pipeline
       rampgate rejudge RUN         judge old evidence again: the same journal, the same verdict
+      rampgate override RUN        let another verdict count for a while: by whom, why, until when
       rampgate accept RUN --by ME  accept how its pages look, for visual regression
       rampgate doctor --fix        see what is missing on this machine, and install the browser tools
       rampgate demo                check a reference deployment of our own, ramp load onto it
@@ -47,5 +49,7 @@ def main() -> None:
 
 main.help = keep_lines(main.help)
 
-for command in (verdict, rejudge, accept, doctor, demo, load, watch, rollout, serve, export, prune, init):
+for command in (verdict, rejudge, override, accept, doctor, demo, load, watch, rollout, serve, export):
+    main.add_command(command)
+for command in (prune, init):
     main.add_command(command)

@@ -100,12 +100,13 @@ def _environment(cleanup: ExitStack, ready: dict[str, Any], run_id: str) -> dict
 def _verdict(folder: Path, *, shown: bool) -> ExitCode:
     """The exit code of the run's verdict; its table too, where the last part ended without it."""
     from rampgate.evidence.verdicts import judge
+    from rampgate.judging.standing import exit_code
     from rampgate.report import table
 
     verdict = judge(folder)
     if not shown:
         table.render(verdict, table.console(), folder=folder)
-    return verdict.decision.exit_code
+    return exit_code(verdict)
 
 
 def surroundings(ready: dict[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rampgate.judging.results import Verdict
+    from rampgate.outcome import Decision
 
 
 @click.command()
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 @click.option(
     "--max-age", metavar="TIME", help="Of the newest stage's end; the others may be 4 times as old. [1h]"
 )
-@click.option("--demo", is_flag=True, help="Let rehearsals count, as a demo's short ramp is one.")
+@click.option("--demo", is_flag=True, help="Let rehearsals count, and overrides and waivers.")
 @exits
 def verdict(run: str | None, reports: Path, *, as_json: bool, **release: Any) -> int:
     r"""Show the verdict of RUN (an id or a folder; default: the latest) and exit with its code.
+
+    An override of the run, and waivers, count until they expire; never for --require, but with --demo.
 
     \b
     Examples:
@@ -48,18 +51,21 @@ def verdict(run: str | None, reports: Path, *, as_json: bool, **release: Any) ->
         return judge_release(run, reports, release, as_json=as_json)
     if given := [name for name in ("require", "environment", "max_age", "demo") if release[name]]:
         raise ConfigurationError(f"--{given[0].replace('_', '-')}: found without --release current")
+    from rampgate.clock import SystemClock
     from rampgate.evidence import journal
     from rampgate.evidence.verdicts import judge
+    from rampgate.judging.standing import standing
     from rampgate.judging.verdict import dumps
 
     folder = journal.find_run(reports, run)
     decided = judge(folder)
+    now = standing(decided, SystemClock().now())
     if as_json:
-        click.echo(json_without_commands(dumps(decided)), nl=False)
+        click.echo(json_without_commands(dumps(decided, **now.to_json())), nl=False)
     else:
         _show(decided, folder)
-    _summary(decided)
-    return decided.decision.exit_code
+    _summary(decided, now.decision)
+    return now.decision.exit_code
 
 
 @click.command()
@@ -68,6 +74,8 @@ def verdict(run: str | None, reports: Path, *, as_json: bool, **release: Any) ->
 @exits
 def rejudge(run: str | None, reports: Path) -> int:
     r"""Judge the evidence of RUN again, offline, and say whether verdict.json is the same to the byte.
+
+    It exits by what was measured, whatever overrules that for now: rampgate verdict goes by both.
 
     \b
     Examples:
@@ -102,11 +110,11 @@ def _show(decided: Verdict, folder: Path) -> None:
     table.render(decided, table.console(), folder=folder)
 
 
-def _summary(decided: Verdict) -> None:
-    """In GitHub's CI, add annotations, the job's summary and the step's outputs."""
+def _summary(decided: Verdict, counts: Decision) -> None:
+    """In GitHub's CI, add annotations, the job's summary and the step's outputs: what counts now."""
     from rampgate.report import github, markdown
 
     if github.runs_us(os.environ):
         for line in markdown.annotations(decided):
             click.echo(line)
-        github.publish(markdown.dumps(decided), decided.decision, decided.run, os.environ)
+        github.publish(markdown.dumps(decided), counts, decided.run, os.environ)

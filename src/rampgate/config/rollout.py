@@ -13,6 +13,7 @@ from rampgate.actuators.flagd import FlagdActuator
 from rampgate.actuators.http import HttpActuator
 from rampgate.actuators.mongodb import MongodbActuator
 from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
+from rampgate.judging.guides import Guide
 
 _DAY_S = 86_400.0
 _EVERYBODY = 100.0
@@ -105,6 +106,8 @@ class RolloutSettings(Table):
     )
     data: DataSettings | None = None
     actuators: list[ActuatorEntry] = Field(default=[])
+    runbook: str = Field(default="", description="what to do when it holds or rolls back; in each message")
+    owner: str = Field(default="", description="who does it")
 
     @field_validator("percentages")
     @classmethod
@@ -132,6 +135,11 @@ class RolloutSettings(Table):
         if self.soak and (missing := [each for each in steps if each not in self.soak]):
             raise ValueError(f"found a soak without {', '.join(missing)}; accepted is one for each step")
         return self
+
+    @property
+    def guide(self) -> Guide:
+        """What to do when it holds or rolls back, and who does it."""
+        return Guide(self.runbook, self.owner)
 
     def soak_at(self, percentage: float) -> float:
         """Seconds that must be observed at a percentage before the next one."""

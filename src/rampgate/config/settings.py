@@ -29,6 +29,7 @@ from rampgate.config.subjects import (
     RedisSettings,
 )
 from rampgate.config.thresholds import ThresholdSettings
+from rampgate.config.waivers import CheckSettings, WaiverSettings
 from rampgate.config.watch_settings import SoakSettings, WatchSettings
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class FixedSettings(BaseSettings):
     mongodb: MongoSettings | None = None
     redis: RedisSettings | None = None
     thresholds: dict[str, ThresholdSettings] = {}
+    checks: dict[str, CheckSettings] = {}
+    waivers: list[WaiverSettings] = []
     stages: dict[StageName, StageSettings] = {}
     load: LoadSettings = LoadSettings()
     watch: WatchSettings = WatchSettings()
@@ -160,6 +163,13 @@ class FixedSettings(BaseSettings):
                 raise ValueError(
                     f"{table}: the name {twice[0]!r} stands twice; accepted is a name of its own for each"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _waived_once(self) -> FixedSettings:
+        waived = [each.check for each in self.waivers]
+        if twice := sorted({check for check in waived if waived.count(check) > 1}):
+            raise ValueError(f"waivers: {twice[0]!r} stands twice; accepted is one waiver for each check")
         return self
 
     @model_validator(mode="after")

@@ -16,8 +16,8 @@ A worker's records name in ``started_by`` the process whose header they belong t
     timeline     a load run second by second, in columns, for whoever draws it; nothing is judged by it
     reading      a round of a watch: of each metric that was due its value, its counts or its trouble
     episode      a rule of a watch that came into another state
-    event        something that a reader must know; cut_short: the stage of which nothing more begins, for
-                 its time is used up
+    override     another verdict, for the records that there are, until it expires; of a process of its own
+    event        something that a reader must know; cut_short: the stage whose time is used up
     end          the writing process came to its end, with pytest's or Locust's own exit status; early: before
                  all was measured that was to be
 """

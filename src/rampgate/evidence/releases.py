@@ -12,6 +12,7 @@ from rampgate.errors import EvidenceError, RampgateError
 from rampgate.evidence import journal
 from rampgate.evidence.verdicts import judge
 from rampgate.judging.invocations import addresses, began, invocations
+from rampgate.judging.overrides import apart
 from rampgate.judging.release import MAX_AGE_S, PREDEPLOY, ReleaseVerdict, StageRun, Terms, decide
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def judge_current(  # noqa: PLR0913  # each is a condition of its own
         now: seconds since the epoch.
         environment: of the release; None: of the newest run.
         max_age: seconds since the end of the newest required stage.
-        rehearsals: whether shortened runs count.
+        rehearsals: whether shortened runs, overrides and waivers count.
         rollout: version, percentage in force, and when it changed; None: as the runs say.
         target: where the runs must have measured; "": where the newest one has.
 
@@ -159,7 +160,7 @@ def _last(start: Start) -> float:
     """When a run was last about its release; a watch may go on when that is no more."""
     if start.record["stage"] == WATCH:
         return start.time
-    return max(float(record["time"]) for record in journal.read(start.folder)[0])
+    return max(float(record["time"]) for record in apart(journal.read(start.folder)[0])[0])
 
 
 def _moved(path: Path, header: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -252,4 +253,5 @@ def _newest(stage: str, named: Sequence[Start], current: tuple[Any, ...], of: in
         max(float(record["time"]) for record in own.records),
         bool(start.record.get("rehearsal")),
         addresses(start.record),
+        verdict,
     )

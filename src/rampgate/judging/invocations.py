@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from rampgate.model import formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,4 +94,4 @@ def addresses(header: Record) -> str:
 
 def moment(record: Record) -> str:
     """When a record was written, in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record["time"]))
+    return formats.moment(record["time"])

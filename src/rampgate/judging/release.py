@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging.standing import standing
 from rampgate.model import formats
 from rampgate.outcome import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from rampgate.judging.results import Verdict
 
 MAX_AGE_S = 3600.0
 """How long ago the newest required stage may have ended."""
@@ -34,6 +37,7 @@ class StageRun:
         ended: as began; the last record of the run.
         rehearsal: whether it was shortened, and so decides nothing.
         target: where what it measured answers.
+        verdict: of the run, whose decision something may overrule; None when there is none.
     """
 
     stage: str
@@ -44,6 +48,7 @@ class StageRun:
     ended: float = 0.0
     rehearsal: bool = False
     target: str = ""
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Terms:
         changed: when the percentage changed last; 0 when that is not known.
         first: when this version's percentage was changed first; None when it has not been.
         max_age: seconds since the end of the newest required stage; the others may be OTHERS times as old.
-        rehearsals: whether shortened runs count (a demo).
+        rehearsals: whether shortened runs, overrides and waivers count (a demo).
         target: where the newest run of the release measured.
     """
 
@@ -108,10 +113,21 @@ def decide(release: Mapping[str, Any], runs: Sequence[StageRun], terms: Terms) -
 
 
 def _judged(run: StageRun, terms: Terms, newest: float, why: str) -> StageRun:
+    run = _overruled(run, terms)
     why = why or _refused(run, terms, newest)
     if run.decision is not Decision.PROMOTE or not why:
         return run
     return replace(run, decision=Decision.HOLD, reason=why)
+
+
+def _overruled(run: StageRun, terms: Terms) -> StageRun:
+    """The run as what overrules it has it, where that is no better than what was measured, or in a demo."""
+    now = standing(run.verdict, terms.now) if run.verdict else None
+    if now is None or now.decision is run.decision:
+        return run
+    if terms.rehearsals or _ORDER.index(now.decision) > _ORDER.index(run.decision):
+        return replace(run, decision=now.decision, reason=now.sentence)
+    return replace(run, reason=f"{run.reason} ({now.sentence}: it counts for no release)")
 
 
 def _refused(run: StageRun, terms: Terms, newest: float) -> str:

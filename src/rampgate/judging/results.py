@@ -14,6 +14,7 @@ from rampgate.outcome import Decision, Outcome, Severity, worst
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rampgate.judging.overrides import Override, Waiver
     from rampgate.model.metrics import Metric
 
 Record = dict[str, Any]
@@ -34,6 +35,7 @@ class CheckResult:
         shown: what was measured and not judged.
         own: the worst way in which it ended by itself, None when it left that to its judgements.
         cause: what kept it from a pass, in one word that advice is known for; "" mostly.
+        waiver: what waives it, where it is neither passed nor failed critically; None mostly.
     """
 
     check: str
@@ -46,6 +48,7 @@ class CheckResult:
     shown: tuple[Measurement, ...]
     own: Outcome | None = None
     cause: str = ""
+    waiver: Waiver | None = None
 
     @property
     def critical(self) -> bool:
@@ -136,6 +139,9 @@ class Verdict:
         notes: what a reader must know.
         not_configured: what the settings do not name, and what therefore was not checked.
         records: the journal that was judged, in order.
+        override: what stands in place of the decision until it expires, None mostly.
+        waived_until: until when nothing but waived checks keeps it from a promotion, in seconds since the
+            epoch; 0: something else does, or nothing.
     """
 
     decision: Decision
@@ -147,6 +153,8 @@ class Verdict:
     notes: tuple[str, ...] = ()
     not_configured: tuple[str, ...] = ()
     records: tuple[Record, ...] = field(default=(), repr=False, compare=False)
+    override: Override | None = None
+    waived_until: float = 0.0
 
     @property
     def start(self) -> Record:

@@ -5,6 +5,8 @@
               a start that was refused; more than one target or release
     PROMOTE   everything in the plan passed
 
+An override and waivers stand beside it and change nothing of it: judging/standing.py says what counts when.
+
 Stages that have nothing to roll back (predeploy, rollback), and the load run of such a stage, know only
 PROMOTE and HOLD.
 """
@@ -12,9 +14,13 @@ PROMOTE and HOLD.
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rampgate.judging import overrides
 from rampgate.judging.causes import findings
+from rampgate.judging.guides import guide
 from rampgate.judging.invocations import STARTS, Invocation, mixed, moment, newest
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import CheckResult, Finding, Record, Verdict, result_of
@@ -41,26 +47,22 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         records: what journal.read returned, in order.
         dropped: its remarks on torn lines.
     """
+    records, override, void = overrides.apart(records)
     mixture = mixed(records)
     records, superseded = newest(records)
     headers = [record for record in records if record["type"] == "header"]
     metrics = registry(metric for h in headers for metric in h.get("settings", {}).get("metrics", ()))
     plan = _plan(records)
-    results = tuple(result_of(check, records, metrics, required=needed) for check, needed in plan.items())
+    made = (result_of(check, records, metrics, required=needed) for check, needed in plan.items())
+    results, remarks = _waived(made, headers)
     stages = tuple(dict.fromkeys(r["stage"] for r in records if r["type"] in STARTS))
     complete, why_not = _complete(headers, records)
     not_configured = _not_configured(headers)
     why_not += [why for each in superseded for why in _not_repeated(each, plan)]
-    found = _findings(results, [*mixture, *why_not], headers, not_configured) or _unexplained(records)
-    # The load run of a stage is a part of it; by itself it may roll back.
-    own = [stage for stage in stages if stage != _LOAD] or stages
-    may_roll_back = any(stage not in _NO_ROLLBACK for stage in own)
-    if any(result.critical for result in results) and may_roll_back:
-        decision = Decision.ROLLBACK
-    else:
-        decision = Decision.HOLD if found else Decision.PROMOTE
+    beside = [*mixture, *why_not], headers, not_configured  # what is no check's
+    found = _findings(results, *beside) or _unexplained(records)
     return Verdict(
-        decision=decision,
+        decision=_decision(results, found, stages),
         findings=tuple(found),
         checks=results,
         stages=stages,
@@ -68,12 +70,24 @@ def decide(records: Sequence[Record], dropped: Iterable[str] = ()) -> Verdict:
         headers=tuple(headers),
         notes=(
             *dropped,
+            *void,
+            *remarks,
             *map(_superseded, superseded),
             *(record["text"] for record in records if record["type"] == "event"),
         ),
         not_configured=tuple(not_configured),
         records=tuple(records),
+        override=override,
+        waived_until=_until(results) if _only_waived(results, records, *beside) else 0.0,
     )
+
+
+def _decision(results: Sequence[CheckResult], found: Sequence[Finding], stages: Sequence[str]) -> Decision:
+    # The load run of a stage is a part of it; by itself it may roll back.
+    own = [stage for stage in stages if stage != _LOAD] or stages
+    if any(result.critical for result in results) and any(stage not in _NO_ROLLBACK for stage in own):
+        return Decision.ROLLBACK
+    return Decision.HOLD if found else Decision.PROMOTE
 
 
 def _plan(records: Sequence[Record]) -> dict[str, bool]:
@@ -104,6 +118,45 @@ def _complete(headers: Sequence[Record], records: Sequence[Record]) -> tuple[boo
     cut = {r["cut_short"]: f"{r['cut_short']}: {r['text']}" for r in reversed(records) if "cut_short" in r}
     why += [*cut.values(), *_gaps(records)]
     return not why, why
+
+
+def _waived(
+    made: Iterable[CheckResult], headers: Sequence[Record]
+) -> tuple[tuple[CheckResult, ...], list[str]]:
+    """The results, with their waivers, and what is to be said of waivers that count for nothing."""
+    known = overrides.waivers(headers)
+    began = max((header["time"] for header in headers), default=0.0)
+    results, remarks = [], []
+    for result in made:
+        waiver = known.get(result.check)
+        if waiver and waiver.expires <= began:
+            remarks.append(
+                f"{result.check}: its waiver has expired, and counts for nothing: {waiver.sentence}"
+            )
+        elif waiver and result.critical:
+            remarks.append(
+                f"{result.check}: failed critically, for which no waiver counts: {waiver.sentence}"
+            )
+        elif waiver and result.outcome is not Outcome.PASSED:
+            result = replace(result, waiver=waiver)  # noqa: PLW2901
+        results.append(result)
+    return tuple(results), remarks
+
+
+def _until(results: Sequence[CheckResult]) -> float:
+    return min(result.waiver.expires for result in results if result.waiver)
+
+
+def _only_waived(results: Sequence[CheckResult], records: Sequence[Record], *beside: Any) -> bool:
+    """Whether nothing but waived checks keeps the deployment from promotion, with evidence beside them."""
+    waived = [result for result in results if result.waiver]
+    others = [result for result in results if not result.waiver]
+    bad = sum(result.outcome in {Outcome.FAILED, Outcome.ERROR, Outcome.UNDECIDED} for result in waived)
+    ends = [each for each in records if each["type"] == "end" and each.get("status") == _TESTS_FAILED]
+    failed = sum(each.get("failed", math.inf) for each in ends)
+    passed = any(result.outcome is Outcome.PASSED and result.judgements for result in others)
+    # A failure that no waived check explains is no waived check's.
+    return bool(waived) and passed and failed <= bad and not _findings(others, *beside)
 
 
 def _unexplained(records: Sequence[Record]) -> list[Finding]:
@@ -180,6 +233,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
             f.reason: [r.check for r in f.consequences] for f in verdict.findings if f.consequences
         },
         "next": next_command(verdict),
+        **guide(verdict).named,
         "complete": verdict.complete,
         "release": verdict.start.get("release", {}),
         "target": verdict.start.get("target", {}),
@@ -192,6 +246,17 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "never_ran": list(verdict.never_ran),
         "not_configured": list(verdict.not_configured),
         "notes": list(verdict.notes),
+        **_overruled(verdict),
+    }
+
+
+def _overruled(verdict: Verdict) -> dict[str, Any]:
+    """What stands beside the verdict, where anything does; when it counts is for whoever asks to judge."""
+    waivers = [f"{r.check}: {r.waiver.sentence}" for r in verdict.checks if r.waiver]
+    return {
+        **({"override": verdict.override.to_json()} if verdict.override else {}),
+        **({"waivers": waivers} if waivers else {}),
+        **({"waived_until": moment({"time": verdict.waived_until})} if verdict.waived_until else {}),
     }
 
 
@@ -213,6 +278,6 @@ def _check_json(result: CheckResult) -> dict[str, Any]:
     }
 
 
-def dumps(verdict: Verdict) -> str:
-    """verdict.json, byte for byte the same for the same journal."""
-    return json.dumps(to_json(verdict), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def dumps(verdict: Verdict, **more: Any) -> str:
+    """verdict.json, byte for byte the same for the same journal; more: fields beside it, or in its place."""
+    return json.dumps({**to_json(verdict), **more}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -13,6 +13,7 @@ from rampgate.checks.frame.secrets import SiteAddress
 from rampgate.config import policy
 from rampgate.config.loading import load
 from rampgate.config.locate import reports_folder, settings_file
+from rampgate.config.named_checks import refuse_unknown
 from rampgate.config.plan import Plan, Planned
 from rampgate.config.policy import BODY
 from rampgate.errors import ConfigurationError, RampgateError
@@ -24,7 +25,15 @@ from rampgate.load import accounts, profile, reach
 from rampgate.load.abort_monitors import ABORT, CHANCY, chains, monitored
 from rampgate.load.cohorts import split_of
 from rampgate.load.finalize import GENERATOR
-from rampgate.load.slices import SIGN_INS, SLICES, Slice, planned
+from rampgate.load.slices import (
+    COHORT_CHECKS,
+    SIGN_INS,
+    SLICES,
+    WHOLE_RUN,
+    Slice,
+    planned,
+    plateau_check,
+)
 from rampgate.load.version import CHECK as VERSION
 from rampgate.model.redact import Redactor
 from rampgate.shipped import shipped
@@ -110,7 +119,7 @@ def prepare(
         ConfigurationError: no endpoint to ask, no plateau to judge, or thresholds that do not parse.
         RefusedError: the target's address is not among allowed_hosts.
     """
-    _require_a_plateau(settings)
+    _refuse_impossible(settings)
     rules = policy.load_rules(settings)
     Guard(settings.allowed_hosts).check(settings.target.api or "")
     slices = slices_of(settings)
@@ -133,6 +142,12 @@ def prepare(
     )
 
 
+def _known(settings: Settings) -> list[str]:
+    """The checks that a load run may have: what is none at this percentage may be one at another."""
+    fixed = (WHOLE_RUN, SLICES, SIGN_INS, ABORT, GENERATOR, VERSION, *COHORT_CHECKS)
+    return [*fixed, *map(plateau_check, endpoints_of(settings))]
+
+
 def _notes(settings: Settings, rules: policy.Policy, less: str) -> Iterator[str]:
     """What a reader must know from the beginning; of it, how the run asks for less than [load]."""
     for metric, limits in settings.load.thresholds.items():
@@ -141,8 +156,8 @@ def _notes(settings: Settings, rules: policy.Policy, less: str) -> Iterator[str]
     yield from filter(None, (less, reach.too_short(settings.load, endpoints_of(settings), rules)))
 
 
-def _require_a_plateau(settings: Settings) -> None:
-    """Refuse settings under which nothing would be asked, or nothing judged.
+def _refuse_impossible(settings: Settings) -> None:
+    """Refuse settings under which nothing would be asked, or nothing judged, or that name no check.
 
     Raises:
         ConfigurationError: every reason.
@@ -158,6 +173,7 @@ def _require_a_plateau(settings: Settings) -> None:
         problems += error.problems
     if problems:
         raise ConfigurationError(problems)
+    refuse_unknown(settings, STAGE, _known(settings))
 
 
 def refuse(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WHOLE_RUN, SLICES, SIGN_INS = "load/whole run", "load/slices", "load/sign-in"
 PLATEAU = "plateau"
 COHORTS = {ON: "on", OFF: "off"}
+COHORT_CHECKS = tuple(f"load/cohort[{name}]" for name in COHORTS.values())
 
 
 class Slice(NamedTuple):

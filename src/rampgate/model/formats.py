@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -40,6 +41,11 @@ def about(count: int) -> str:
 def ending(code: int) -> str:
     """How a process ended, by its exit code: ``ended by SIGTERM``, ``ended with exit code 3``."""
     return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def moment(at: float) -> str:
+    """Seconds since the epoch as date and time in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
 
 
 def elapsed(seconds: float) -> str:

@@ -12,6 +12,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.judging.guides import guide
 from rampgate.judging.next_steps import next_command
 from rampgate.model import formats
 from rampgate.model.text import clean
@@ -26,6 +27,7 @@ from rampgate.report import (
     journeys,
     load,
     observations,
+    overruled,
     sentences,
     watch,
 )
@@ -103,6 +105,8 @@ def dumps(verdict: Verdict) -> str:
         "subject": sentences.subject(verdict),
         "reason": sentences.reason(verdict),
         "next": next_command(verdict),
+        "guide": guide(verdict).named,
+        "overruled": overruled.lines(verdict),
         "chance": sentences.chance(verdict),
         "counts": _counts(verdict),
         "facts": _facts(verdict, verdict.records),
@@ -161,7 +165,7 @@ def _facts(verdict: Verdict, records: Sequence[Record]) -> list[tuple[str, str]]
     facts = [
         ("run", verdict.run),
         ("stage", ", ".join(sentences.stages(verdict))),
-        ("begun", observations.utc(begun)),
+        ("begun", formats.moment(begun)),
         ("took", f"{formats.number(math.ceil(ended - begun))} s"),
         ("target", " ".join(dict.fromkeys(str(target[k]) for k in ("name", "web", "api") if target.get(k)))),
         ("tools", ", ".join(f"{name} {version}" for name, version in sorted(tool.items()))),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from rampgate.judging.guides import guide
 from rampgate.judging.next_steps import next_command
 from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import sentences
+from rampgate.report import overruled, sentences
 
 if TYPE_CHECKING:
     from rampgate.judging.results import CheckResult, Verdict
@@ -47,7 +48,9 @@ def _properties(suite: ET.Element, verdict: Verdict) -> None:
         "run": verdict.run,
         "verdict": verdict.decision.value,
         "reason": sentences.reason(verdict),
+        "overruled": "; ".join(overruled.lines(verdict)),
         "next": next_command(verdict),
+        **guide(verdict).named,
         **{key: release.get(key) for key in ("environment", "version", "percentage")},
     }
     properties = ET.SubElement(suite, "properties")

@@ -6,13 +6,14 @@ What targets answered may stand in it, so every text is escaped: it opens no tag
 import html
 import re
 
+from rampgate.judging.guides import guide
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.release import ReleaseVerdict
 from rampgate.judging.results import Verdict
 from rampgate.model import formats
 from rampgate.model.text import clean
 from rampgate.outcome import Decision, Outcome
-from rampgate.report import compared, findings, groups, journeys, sentences
+from rampgate.report import compared, findings, groups, journeys, overruled, sentences
 
 LARGEST = 64 * 1024
 """Bytes of summary.md at most."""
@@ -35,8 +36,10 @@ def dumps(verdict: Verdict) -> str:
         f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(sentences.line(verdict))}",
         _escaped(sentences.reason(verdict)),
     ]
+    parts += [f"> [!CAUTION]\n> **{_escaped(line)}**" for line in overruled.lines(verdict)]
     if command := next_command(verdict):
         parts.append(f"**Next:** {_escaped(command)}")
+    parts += [f"**{name.capitalize()}:** {_escaped(text)}" for name, text in guide(verdict).named.items()]
     names = sentences.short_names(verdict.checks)
     if unmet := findings.unmet(verdict):
         bad = [each.result for each in unmet if each.result]
@@ -170,15 +173,17 @@ def _escaped(text: str) -> str:
 
 def annotations(verdict: Verdict) -> list[str]:
     """GitHub's ``::error`` lines: the verdict, then the weightiest checks; none when promoted."""
+    lines = [_annotation(f"overruled: {verdict.run}", line) for line in overruled.lines(verdict)[:1]]
     if verdict.decision is Decision.PROMOTE:
-        return []
-    names = sentences.short_names(verdict.checks)
-    lines = [
+        return lines
+    names, guides = sentences.short_names(verdict.checks), guide(verdict).named.items()
+    says = "".join(f". {name.capitalize()}: {text}" for name, text in guides)
+    lines.append(
         _annotation(
             f"{verdict.decision.name} {sentences.subject(verdict)}",
-            f"{sentences.reason(verdict)}. Next: {next_command(verdict)}",
+            f"{sentences.reason(verdict)}. Next: {next_command(verdict)}{says}",
         )
-    ]
+    )
     for unmet in [each for each in findings.unmet(verdict) if each.result][: ANNOTATIONS - 1]:
         if unmet.result and (unmet.result.required or unmet.result.outcome):
             title = f"{sentences.outcome_of(unmet.result).upper()} {names[unmet.result.check]}"

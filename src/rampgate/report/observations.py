@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.judging.sentences import unanswered
@@ -67,7 +66,10 @@ def _numbers(seen: Measurement) -> list[tuple[str, str]]:
         facts.append((f"{beyond} {formats.number(edge)} {seen.unit}", f"{count:,}"))
     facts += load.quantiles(seen)
     if seen.start:
-        facts += [("from", utc(seen.start)), ("for", f"{formats.number(max(0.0, seen.end - seen.start))} s")]
+        facts += [
+            ("from", formats.moment(seen.start)),
+            ("for", f"{formats.number(max(0.0, seen.end - seen.start))} s"),
+        ]
     return facts
 
 
@@ -89,8 +91,3 @@ def markup(svg: str) -> Markup:
     from markupsafe import Markup
 
     return Markup(svg)  # noqa: S704 - our own drawing, escaped by ElementTree
-
-
-def utc(seconds: float) -> str:
-    """Seconds since the epoch as date and time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

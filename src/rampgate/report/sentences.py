@@ -257,9 +257,10 @@ def judged(judgement: Judgement, check: str) -> str:
 
 
 def own_message(result: CheckResult) -> str:
-    """What the check itself said, where no judgement has its outcome."""
+    """What the check itself said, where no judgement has its outcome; before it that it is waived."""
     known = result.outcome is Outcome.PASSED or any(j.outcome is result.outcome for j in result.judgements)
-    return "" if known else clean(result.message)
+    waived = result.waiver.sentence if result.waiver else ""
+    return clean("; ".join(filter(None, (waived, "" if known else result.message))))
 
 
 def other_reasons(verdict: Verdict) -> list[str]:

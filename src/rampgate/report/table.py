@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rampgate.clock import SystemClock
+from rampgate.judging.guides import guide
 from rampgate.judging.next_steps import next_command
+from rampgate.judging.standing import standing
 from rampgate.model.text import clean, without_commands
 from rampgate.outcome import Decision, Outcome
 from rampgate.report import findings, groups, sentences
+from rampgate.report.overruled import lines as overruled_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +46,7 @@ _DECISIONS = {
     Decision.HOLD: "bold black on yellow",
     Decision.ROLLBACK: "bold white on red",
 }
+_OVERRULED = "bold red"
 _QUIET = {"passed", "skipped"}
 
 
@@ -145,14 +150,20 @@ def _decision(verdict: Verdict, console: Console, folder: Path | None) -> None:
     line.append(_encodable(console, f"  {sentences.line(verdict)}  \N{EM DASH} {sentences.reason(verdict)}"))
     # A log is searched by line: only a terminal may break the decision over several.
     console.print(line, soft_wrap=not console.is_terminal)
+    for overruled in overruled_lines(verdict):
+        console.print(_text(console, overruled, _OVERRULED), soft_wrap=not console.is_terminal)
     for title, text in (
         ("next", clean(next_command(verdict))),
+        *((name, clean(text)) for name, text in guide(verdict).named.items()),
         ("report", clean(folder / "report.html") if folder else ""),
         ("chance", sentences.chance(verdict)),
     ):
         if text:
             unbroken = title != "chance" and not console.is_terminal
             console.print(_text(console, f"{title}: {text}"), soft_wrap=unbroken)
+    if counts := standing(verdict, SystemClock().now()).sentence:
+        line = _text(console, f"counts now: {clean(counts)}", _OVERRULED)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def _text(console: Console, text: str, style: str = "") -> Text:

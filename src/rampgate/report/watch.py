@@ -9,7 +9,7 @@ from rampgate.model import formats
 from rampgate.model.metrics import Kind
 from rampgate.model.text import clean
 from rampgate.outcome import worst
-from rampgate.report import observations, plots, readings, sentences
+from rampgate.report import plots, readings, sentences
 from rampgate.report.series import drawn, unread
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def section(verdict: Verdict, records: Sequence[Record]) -> dict[str, Any] | Non
 
 
 def _time(found: Readings) -> str:
-    begin, end = observations.utc(found.begin), observations.utc(found.begin + found.seconds)
+    begin, end = formats.moment(found.begin), formats.moment(found.begin + found.seconds)
     lasted = formats.duration(found.seconds)
     return f"{begin} to {end}: {lasted}, {found.rounds:,} rounds. Times in the drawings are UTC."
 

@@ -53,7 +53,7 @@ def rows(settings: Settings, rollout: Rollout | None, typed: float | None, now: 
     last = stages[-1]
     ends = now if last.begins is None else last.begins
     refused = list(_too_short(stages, plan, settings.file)) if "harm" in plan.model_fields_set else []
-    return Plan(stages, ends, ledger.ledger(settings, base), found, source, plan.harm, refused)
+    return Plan(stages, ends, ledger.ledger(settings, base), found, source, plan.harm, refused, plan.guide)
 
 
 def _seen(comparing: Comparing, soak: float, harm: float) -> Seen:

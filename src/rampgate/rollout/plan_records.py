@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.evidence.chance import FALSE_HOLD_PER_ROLLOUT, FALSE_ROLLBACK_PER_ROLLOUT
+from rampgate.judging.guides import Guide
 from rampgate.rollout.ledger import totals
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Plan:
         source: where the traffic is known from, or why it is not.
         harm: in background errors, that each soak should see.
         refused: what makes the plan one that is refused, for the settings ask for what it cannot do.
+        guide: what to do when it holds or rolls back, and who does it.
     """
 
     stages: Sequence[Stage]
@@ -80,6 +82,7 @@ class Plan:
     source: str
     harm: float
     refused: Sequence[str] = ()
+    guide: Guide = field(default_factory=Guide)
 
     @property
     def promised(self) -> list[tuple[str, float, float]]:

@@ -89,6 +89,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
             why = f" ({freeze.why})" if freeze.why else ""
             until = _date(freeze.ends.timestamp())
             yield f"{formats.number(stage.percentage)} % waits for the end of a freeze, {until} UTC{why}"
+    yield from plan.guide.lines
     if plan.traffic is None:
         yield plan.source
         return

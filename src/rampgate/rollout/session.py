@@ -174,6 +174,7 @@ class Session:
 
     def notify(self, title: str, text: str, *, failed: bool) -> None:
         """Send a message to every alert channel; one that does not take it is said, and stops nothing."""
+        text = "\n".join([text, *self.settings.rollout.guide.lines])
         for name, (url, seconds) in channels_of(self.settings).items():
             head, body = map(self.redactor.text, (f"rampgate: {title}", text))
             try:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rampgate.errors import ExitCode
+from rampgate.evidence.overrides import made
+from rampgate.judging.overrides import KIND
 from rampgate.model import formats
+from rampgate.model.formats import moment
 from rampgate.model.text import clean, json_without_commands
 from rampgate.rollout import command
 from rampgate.rollout.soak import observed
 from rampgate.rollout.transitions import Status
-from rampgate.watch.messages import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rampgate.rollout.records import Rollout, Step
     from rampgate.rollout.session import Session
@@ -30,6 +34,8 @@ def show(session: Session) -> ExitCode:
     at = f"{formats.number(rollout.percentage)} %"
     features, since = ", ".join(rollout.features), moment(rollout.changed)
     say(f"{rollout.version or 'no version'}: {rollout.status} at {at} since {since}: {features}")
+    for line in session.settings.rollout.guide.lines:
+        say(line)
     if holder := state.holder():
         living = "at work" if holder.alive(session.clock.now()) else "cut off"
         say(f"{living}: {holder.described(session.clock.now())}")
@@ -62,13 +68,39 @@ def _next(session: Session, rollout: Rollout) -> ExitCode:
 
 
 def history(session: Session, *, as_json: bool) -> str:
-    """Every step: who, when, why, from, to, and the evidence that it stood on."""
+    """Every step: who, when, why, from, to, on what evidence; and the overrides of runs since the first."""
     steps = session.state.steps()
+    begun = min((step.at for step in steps), default=math.inf)
+    settings = session.settings
+    overridden = [each for each in made(settings.reports, settings.environment) if each["time"] >= begun]
     if as_json:
-        data = [session.redactor.data(step.to_json()) for step in steps]
+        data = [step.to_json() for step in steps] + [_override(each) for each in overridden]
+        data = session.redactor.data(sorted(data, key=lambda each: float(each["at"])))
         return json_without_commands(json.dumps(data, indent=2, sort_keys=True))
-    lines = [clean(session.redactor.text(line)) for step in steps for line in _lines(step)]
-    return "\n".join(lines) or "there is no rollout"
+    entries = [(step.at, [*_lines(step)]) for step in steps]
+    entries += [(each["time"], [_overridden(each)]) for each in overridden]
+    lines = [line for _, entry in sorted(entries, key=itemgetter(0)) for line in entry]
+    if overridden:
+        lines.append(f"{len(overridden)} override{'s' if len(overridden) > 1 else ''} of what runs came to")
+    return "\n".join(clean(session.redactor.text(line)) for line in lines) or "there is no rollout"
+
+
+def _override(record: Mapping[str, Any]) -> dict[str, Any]:
+    """An override as an entry of the history."""
+    kept = {name: record.get(name) for name in ("run", "verdict", "measured", "expires")}
+    return {
+        **kept,
+        "command": KIND,
+        "at": record["time"],
+        "who": record.get("by"),
+        "why": record.get("reason"),
+    }
+
+
+def _overridden(record: Mapping[str, Any]) -> str:
+    said = _override(record)
+    moved = f"{said['measured']} -> {said['verdict']} of run {said['run']} until {moment(said['expires'])}"
+    return f"{moment(said['at'])}  {KIND}  {moved}  by {said['who']}: {said['why']}"
 
 
 def _lines(step: Step) -> Iterator[str]:

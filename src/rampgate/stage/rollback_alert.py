@@ -66,4 +66,5 @@ def _message(setup: session.Setup, verdict: Verdict) -> tuple[str, str]:
     where = f"{' '.join(filter(None, (settings.target.name, version)))}, {settings.environment}{at}"
     following = next_command(verdict)
     lines = [*verdict.reasons[:_REASONS], *([f"next: {following}"] if following else [])]
+    lines += settings.rollout.guide.lines
     return f"rampgate: the rollback is not verified, {where}", "\n".join([*lines, f"run {verdict.run}"])

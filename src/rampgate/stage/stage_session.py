@@ -16,6 +16,7 @@ from rampgate import demo
 from rampgate.checks.flags import refuse_short
 from rampgate.config import plan, policy, rehearsal
 from rampgate.config.loading import load
+from rampgate.config.named_checks import refuse_unknown
 from rampgate.config.soak import is_short
 from rampgate.errors import CutOffError, EvidenceError, NeverRanError, ProbeError
 from rampgate.evidence import journal, session
@@ -241,11 +242,12 @@ def prepare(
 def _refuse_impossible(
     stage: str, settings: Settings, rules: policy.Policy, planned: plan.Plan, base: Path, *, by_path: bool
 ) -> None:
-    """Refuse what could not be decided in the time that there is.
+    """Refuse what could not be decided in the time that there is, and what is said of checks that are none.
 
     Raises:
         ConfigurationError: a setting asks for it.
     """
+    refuse_unknown(settings, stage, [each.check for each in plan.make(stage, settings).checks])
     refuse_undecidable(settings, rules, planned.subjects)
     if settings.flags and {"flags_known", "flags_unknown"} & planned.subjects:
         refuse_short(settings.flags, of_stage(settings.rollout, stage))

@@ -228,6 +228,7 @@ def give_up(session: pytest.Session, active: StageSession) -> None:
 
 def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken: bool = False) -> None:
     from rampgate.evidence.verdicts import finish
+    from rampgate.judging.standing import exit_code
     from rampgate.report import write_all
     from rampgate.stage import interrupt, rollback_alert
 
@@ -235,7 +236,7 @@ def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken
     active.end_watch()
     try:
         status = pytest.ExitCode.INTERNAL_ERROR if broken else session.exitstatus
-        verdict, unwritten = finish(run.journal, status=int(status))
+        verdict, unwritten = finish(run.journal, status=int(status), failed=session.testsfailed)
         write_all(verdict, run.folder)
     except Exception as error:  # noqa: BLE001  # whatever went wrong, there is no verdict: never a pass
         message = active.setup.redactor.text(f"rampgate: no verdict: {type(error).__name__}: {error}")
@@ -246,7 +247,7 @@ def _conclude(session: pytest.Session, active: StageSession, run: Run, *, broken
     if unwritten := unwritten or full:
         sys.stderr.write(f"\nrampgate: {clean(unwritten)}\n")
     if session.exitstatus in _REPLACED or (full and session.exitstatus == pytest.ExitCode.INTERNAL_ERROR):
-        session.exitstatus = int(verdict.decision.exit_code)
+        session.exitstatus = int(exit_code(verdict))
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter and not session.config.option.no_summary:  # which leaves it to whoever goes on with the run
         _show(reporter, verdict, run.folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rampgate.config import policy, watch_policy
 from rampgate.config.locate import source
+from rampgate.config.named_checks import refuse_unknown
 from rampgate.errors import ConfigurationError
 from rampgate.evidence.session import Setup
 from rampgate.watch import finish
@@ -92,19 +93,24 @@ def rules_of(settings: Settings, base: Path) -> WatchPolicy:
 def setup_of(settings: Settings, redactor: Redactor, base: Path, rules: WatchPolicy, asked: Asked) -> Setup:
     """What the run of a watch is made of."""
     entries = {entry.name: entry for entry in settings.table("metrics")}
+    planned = finish.plan_of(entries, rules)
+    refuse_unknown(settings, STAGE, (each.check for each in planned.checks))
     return Setup(
         stage=STAGE,
         settings=settings,
         redactor=redactor,
         policy=policy.build(settings, base),
-        plan=finish.plan_of(entries, rules),
+        plan=planned,
         tests=finish.number_of_tests(entries, rules),
         invocation=asked.invocation,
         notes=[*asked.notes, *(f"ignored by watch.ignore: {name}" for name in rules.ignored)],
         rehearsal=asked.rehearsal,
         time_scale=asked.time_scale,
         within=asked.within,
-        rules=[{**each.threshold.to_json(), "name": each.name} for each in rules.rules],
+        rules=[
+            {**each.threshold.to_json(), "name": each.name, "runbook": each.runbook, "owner": each.owner}
+            for each in rules.rules
+        ],
     )
 
 

@@ -17,6 +17,7 @@ from rampgate.errors import ConfigurationError, EvidenceError, ExitCode
 from rampgate.evidence.lock import watch_lock
 from rampgate.evidence.session import invocation
 from rampgate.io import logs
+from rampgate.judging.standing import exit_code
 from rampgate.report import table
 from rampgate.stage.stage_session import demo_source
 from rampgate.watch import state
@@ -156,7 +157,7 @@ def _watch(watch: Watch, display: Display) -> ExitCode:
     finally:
         say(watch, display)
     table.render(verdict, table.console(), folder=watch.run.folder)
-    return verdict.decision.exit_code
+    return exit_code(verdict)
 
 
 def rounds(watch: Watch, display: Display) -> None:

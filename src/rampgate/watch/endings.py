@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rampgate.judging.episodes import State
 from rampgate.judging.threshold import Polarity
 from rampgate.model import formats
+from rampgate.model.formats import moment
 from rampgate.outcome import Cause, Outcome, Severity
-from rampgate.watch.messages import moment
 from rampgate.watch.metrics import FIRST
 from rampgate.watch.values import broken, shown
 

@@ -10,13 +10,13 @@ from rampgate.config.plan import Plan, Planned
 from rampgate.evidence.run import Expect
 from rampgate.judging.threshold import Aggregation, Polarity
 from rampgate.model import formats
+from rampgate.model.formats import moment
 from rampgate.model.increments import added
 from rampgate.model.measurement import Block, Measurement
 from rampgate.outcome import Outcome, Severity
 from rampgate.watch.cohorts import TESTS, compared_in
 from rampgate.watch.cohorts import Finding as CohortFinding
 from rampgate.watch.endings import Ending, decided_in, of_rule
-from rampgate.watch.messages import moment
 from rampgate.watch.rules import is_test
 from rampgate.watch.values import PER_CENT, Reading, measured, shown
 

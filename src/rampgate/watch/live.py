@@ -11,8 +11,9 @@ from rich.text import Text
 
 from rampgate.judging.episodes import State
 from rampgate.model import formats
+from rampgate.model.formats import moment
 from rampgate.model.text import clean
-from rampgate.watch.messages import moment, place
+from rampgate.watch.messages import place
 from rampgate.watch.metrics import FIRST
 
 if TYPE_CHECKING:

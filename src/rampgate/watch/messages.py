@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,7 +78,7 @@ def of_transition(transition: Transition, where: str) -> Message | None:
 
 def _what(watched: RuleWatch, at: float) -> str:
     rule = watched.rule
-    lines = [f"{rule.threshold}: {watched.value}", f"at {moment(at)}"]
+    lines = [f"{rule.threshold}: {watched.value}", f"at {formats.moment(at)}"]
     lines += [f"runbook: {rule.runbook}"] if rule.runbook else []
     lines += [f"owner: {rule.owner}"] if rule.owner else []
     return "\n".join(lines)
@@ -95,7 +94,9 @@ def of_metric(name: str, trouble: str, since: float, where: str) -> Message:
         where: target, environment and percentage.
     """
     if trouble:
-        return Message(f"{name} cannot be read, {where}", f"since {moment(since)}: {trouble}", Kind.WARNING)
+        return Message(
+            f"{name} cannot be read, {where}", f"since {formats.moment(since)}: {trouble}", Kind.WARNING
+        )
     return Message(f"{name} is read again, {where}", kind=Kind.SUCCESS)
 
 
@@ -114,13 +115,13 @@ def of_cohorts(name: str, result: Result, where: str) -> Message:
 def of_change(changed: str, at: float, where: str, *, moved: bool = False) -> Message:
     """What is said when what is watched has changed, and whether it is another release now."""
     counts = ", and this run counts for no release" if moved else ""
-    return Message(f"{changed}, {where}", f"at {moment(at)}; windows begin anew{counts}")
+    return Message(f"{changed}, {where}", f"at {formats.moment(at)}; windows begin anew{counts}")
 
 
 def of_jump(seconds: float, at: float, where: str) -> Message:
     """What is said when the clock has jumped."""
     how = f"{formats.duration(abs(seconds))} {'forward' if seconds > 0 else 'back'}"
-    text = f"it is {moment(at)} now; windows begin anew, and what lies between is not observed"
+    text = f"it is {formats.moment(at)} now; windows begin anew, and what lies between is not observed"
     return Message(f"the watch's clock went {how}, {where}", text)
 
 
@@ -140,8 +141,3 @@ def place(settings: Settings, position: Position) -> str:
     percentage = settings.percentage if position.percentage is None else position.percentage
     at = "" if percentage is None else f" at {formats.number(percentage)} %"
     return f"{f'{target}, ' if target else ''}{settings.environment}{at}"
-
-
-def moment(at: float) -> str:
-    """A time of day in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))

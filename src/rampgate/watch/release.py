@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rampgate.errors import ExitCode, RampgateError
 from rampgate.evidence import session
 from rampgate.model import formats
+from rampgate.model.formats import moment
 from rampgate.model.increments import added, plain
 from rampgate.outcome import Outcome, Severity
 from rampgate.watch.endings import Ending
-from rampgate.watch.messages import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

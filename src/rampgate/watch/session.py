@@ -128,7 +128,7 @@ class Watch:
         self.source.begin(self.run)
         with self.remembered.transaction():
             where = messages.place(self.settings, position)
-            said = Message(f"the watch of {where} {how}", messages.moment(self.clock.now()))
+            said = Message(f"the watch of {where} {how}", formats.moment(self.clock.now()))
             self.speaker.tell(said) if how else None
         self._flush()
 
