@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from proofs.rollout_world import World
     from proofs.rows import Row
 
-USERS, PERCENTAGE = 50, 50
+USERS, PERCENTAGE, EVERYBODY = 50, 50, 100
+LATE_S = 12.0
 _AFTER_S, _WARM_S, _LIMIT_S = 3.0, 4.0, 120.0
 
 
@@ -74,7 +76,7 @@ async def _rolled_back(at: World) -> Row:
     async with httpx.AsyncClient(base_url=users.api, timeout=30) as client:
         tasks = [asyncio.create_task(users.one(client, number)) for number in range(USERS)]
         await asyncio.sleep(_WARM_S)
-        had, began = len(users.had), time.monotonic()
+        had, began, at_s = len(users.had), time.monotonic(), time.time()
         code, text = await asyncio.to_thread(at.rollout, "rollback", "--emergency", "--reason", "a proof")
         ended = time.monotonic()
         while not users.all_off and time.monotonic() < began + _LIMIT_S:  # noqa: ASYNC110  # each user sets it
@@ -85,10 +87,13 @@ async def _rolled_back(at: World) -> Row:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
     last = max(users.off.values(), default=began) - began
+    with at.state() as state:
+        step = state.steps()[-1]
     return {
         "code": code,
         "had": had,
         "last_off_s": round(last, 2) if users.all_off else None,
+        "called_s": round(step.calls[0]["at"] - at_s, 2),
         "command_s": round(ended - began, 2),
         "failed": len(users.failed),
         "asked": users.asked,
@@ -104,8 +109,29 @@ def emergency(at: World) -> Row:
     return asyncio.run(_rolled_back(at))
 
 
+def with_tab(late_s: float, at: World) -> Row:
+    """One with the page of a feature open, whose account has it, while the flag service is that late."""
+    at.settings(settle="2s", tab=True)
+    at.at(EVERYBODY)
+    if late_s:
+        at.fault(flag_change_late={"s": late_s})
+    row = asyncio.run(_rolled_back(at))
+    at.heal()
+    with at.state() as state:
+        tab = state.steps()[-1].effect.get("tab", {})
+    looked = "not looked at" not in tab.get("sentence", "not looked at")
+    return {**row, "late_s": late_s, "tab": tab, "right": row["right"] and looked == bool(late_s)}
+
+
 EMERGENCIES: list[tuple[str, bool, Callable[[World], Row]]] = [
-    (f"emergency, {'store' if store else 'dotenv'} {number}", store, emergency)
-    for store in (True, False)
-    for number in range(10)
+    *(
+        (f"emergency, {'store' if store else 'dotenv'} {number}", store, emergency)
+        for store in (True, False)
+        for number in range(10)
+    ),
+    *(
+        (f"emergency, open tab, flags {late_s:g} s late {number}", True, partial(with_tab, late_s))
+        for late_s in (0.0, LATE_S)
+        for number in range(3)
+    ),
 ]

@@ -28,6 +28,7 @@ SETTINGS = """
 environment = "production"
 [target]
 name = "pharmapilot"
+web = "{web}"
 api = "{api}"
 admin_token = "{token}"
 [version]
@@ -51,6 +52,7 @@ settle = "{settle}"
 propagation = "{propagation}"
 heartbeat = "6h"
 gradual_watch = "1s"
+{tab}
 {actuators}
 [watch]
 interval = "1s"
@@ -75,6 +77,16 @@ kind = "http"
 [[rollout.actuators.requests]]
 path = "/api/admin/feature-flags/{flag}"
 body = { enabled = "{on}", percentage = "{percentage}" }
+"""
+TAB = """
+[[pages]]
+name = "patients"
+path = "/patients"
+sign_in = true
+[login]
+path = "/api/auth/login"
+body = {{ email = "{email}", password = "{password}" }}
+form = {{ path = "/signin" }}
 """
 _ENDS_WITHIN_S = 240.0
 
@@ -110,10 +122,14 @@ class World:
         entry = f'\n[[rollout.actuators]]\nname = "pm2"\nkind = "dotenv"\nfile = "{self.ready["dotenv"]}"\n'
         return f"{entry}restart = {json.dumps(list(restart))}\n"
 
-    def settings(self, actuators: str = "", *, propagation: str = "20s", settle: str = "0.2s") -> None:
+    def settings(
+        self, actuators: str = "", *, propagation: str = "20s", settle: str = "0.2s", tab: bool = False
+    ) -> None:
         """Write rampgate.toml."""
-        values = {"api": self.ready["api"], "token": self.ready["admin_token"]}
-        text = SETTINGS.format(
+        values = {key: self.ready[key] for key in ("web", "api", "email", "password")}
+        values |= {"token": self.ready["admin_token"], "tab": 'tab = "patients"' if tab else ""}
+        form = SETTINGS + TAB if tab else SETTINGS
+        text = form.format(
             **values, actuators=actuators or self.actuator, propagation=propagation, settle=settle
         )
         path = self.folder / "rampgate.toml"

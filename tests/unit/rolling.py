@@ -49,6 +49,7 @@ kind = "http"
 method = "POST"
 path = "/flags/{{flag}}"
 body = {{ on = "{{on}}", at = "{{percentage}}" }}
+{tables}
 """
 
 
@@ -129,19 +130,22 @@ class Rolling:
         service: that it moves.
         version: that is expected.
         more: lines of [rollout].
+        tables: further ones.
     """
 
     folder: Path
     service: FlagService
     version: str = "1.0"
     more: str = ""
+    tables: str = ""
     said: list[str] = field(default_factory=list)
 
     @contextmanager
     def session(self, who: str = "ada") -> Iterator[Session]:
         """A command's session."""
         path = self.folder / "rampgate.toml"
-        text = SETTINGS.format(folder=self.folder, url=self.service.url, version=self.version, more=self.more)
+        own = {"version": self.version, "more": self.more, "tables": self.tables}
+        text = SETTINGS.format(folder=self.folder, url=self.service.url, **own)
         path.write_text(text, encoding="utf-8")
         settings, redactor = load(path, from_environment=False)
         with Session(settings, redactor, self.folder, who, self.said.append, clock=SystemClock()) as session:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rampgate.errors import ConfigurationError, ExitCode
 from rampgate.model import formats
 from rampgate.rollout.conditions import Conditions, seen_by_watch
+from rampgate.rollout.held_tab import GRADUAL_WAITS_S, held_tab, report
 from rampgate.rollout.records import Rollout, StepStatus
 from rampgate.rollout.refusals import outside, refuse_floor, refuse_lowering, refuse_overlap
 from rampgate.rollout.soak import observed, target_of
@@ -16,6 +17,7 @@ from rampgate.rollout.transitions import Command, Status, after
 if TYPE_CHECKING:
     from rampgate.rollout.change import Mover
     from rampgate.rollout.conditions import Unmet
+    from rampgate.rollout.held_tab import HeldTab
     from rampgate.rollout.records import Step
     from rampgate.rollout.session import Session
 
@@ -145,11 +147,12 @@ def emergency(session: Session, why: str, *, below_floor: bool = False) -> ExitC
     """
     began = session.clock.monotonic()
     refuse_floor(session, 0.0, below_floor=below_floor)
-    with session.lease(Command.EMERGENCY, pre_empts=True) as mover:
-        rollout = session.state.current() or _unknown(session)
-        after(Command.EMERGENCY, rollout.status)
-        rollout, step = mover.move(rollout, session.step(rollout, Command.EMERGENCY, 0.0, why))
-    return _rolled_back(session, rollout, step, session.clock.monotonic() - began)
+    with held_tab(session) as tab:
+        with session.lease(Command.EMERGENCY, pre_empts=True) as mover:
+            rollout = session.state.current() or _unknown(session)
+            after(Command.EMERGENCY, rollout.status)
+            rollout, step = mover.move(rollout, session.step(rollout, Command.EMERGENCY, 0.0, why))
+        return _rolled_back(session, rollout, step, session.clock.monotonic() - began, tab)
 
 
 def gradual(session: Session, why: str, *, below_floor: bool = False) -> ExitCode:
@@ -167,24 +170,27 @@ def gradual(session: Session, why: str, *, below_floor: bool = False) -> ExitCod
     """
     began = session.clock.monotonic()
     refuse_floor(session, 0.0, below_floor=below_floor)
-    with session.lease(Command.GRADUAL) as mover:
-        rollout = session.state.current()
-        if rollout and session.settled and rollout.status is Status.ROLLED_BACK:
-            return _rolled_back(session, rollout, session.settled, session.clock.monotonic() - began)
-        after(Command.GRADUAL, rollout.status if rollout else None)
-        if rollout is None:
-            raise ConfigurationError("rollout rollback: there is no rollout")
-        while True:
-            target = session.settings.rollout.down(rollout.percentage)
-            rollout, step = mover.move(rollout, session.step(rollout, Command.GRADUAL, target, why))
-            if step.status is StepStatus.FAILED or rollout.status is Status.ROLLED_BACK:
-                break
-            if critical := _watched(session, mover, rollout):
-                session.say(f"critical at {formats.number(rollout.percentage)} %: {critical}")
-                step = session.step(rollout, Command.EMERGENCY, 0.0, critical)
-                rollout, step = mover.move(rollout, step)
-                break
-    return _rolled_back(session, rollout, step, session.clock.monotonic() - began)
+    with held_tab(session) as tab:
+        with session.lease(Command.GRADUAL) as mover:
+            rollout = session.state.current()
+            if rollout and session.settled and rollout.status is Status.ROLLED_BACK:
+                return _rolled_back(session, rollout, session.settled, session.clock.monotonic() - began)
+            after(Command.GRADUAL, rollout.status if rollout else None)
+            if rollout is None:
+                raise ConfigurationError("rollout rollback: there is no rollout")
+            if tab is not None:
+                tab.is_open.wait(GRADUAL_WAITS_S)
+            while True:
+                target = session.settings.rollout.down(rollout.percentage)
+                rollout, step = mover.move(rollout, session.step(rollout, Command.GRADUAL, target, why))
+                if step.status is StepStatus.FAILED or rollout.status is Status.ROLLED_BACK:
+                    break
+                if critical := _watched(session, mover, rollout):
+                    session.say(f"critical at {formats.number(rollout.percentage)} %: {critical}")
+                    step = session.step(rollout, Command.EMERGENCY, 0.0, critical)
+                    rollout, step = mover.move(rollout, step)
+                    break
+        return _rolled_back(session, rollout, step, session.clock.monotonic() - began, tab)
 
 
 def _new(session: Session, status: Status, percentage: float) -> Rollout:
@@ -257,8 +263,10 @@ def _ended(session: Session, rollout: Rollout, step: Step) -> ExitCode:
     return ExitCode.HOLD
 
 
-def _rolled_back(session: Session, rollout: Rollout, step: Step, seconds: float) -> ExitCode:
-    """Say what a rollback came to, to the team too."""
+def _rolled_back(
+    session: Session, rollout: Rollout, step: Step, seconds: float, tab: HeldTab | None = None
+) -> ExitCode:
+    """Say what a rollback came to, to the team too, and then what a tab did that was open."""
     says = step.effect.get("sentence", "")
     off = rollout.status is Status.ROLLED_BACK
     where = "off for everybody" if off else f"NOT seen to be at {step.target:g} %"
@@ -268,4 +276,5 @@ def _rolled_back(session: Session, rollout: Rollout, step: Step, seconds: float)
         session.say(f"rollback_seconds < {ROLLBACK_WITHIN_S:g}s is broken: {seconds:.0f} s")
     title = f"rollback of {rollout.version} in {session.settings.environment}: {where}"
     session.notify(title, f"{step.why}; {says}; after {formats.elapsed(seconds)}", failed=not off)
+    report(session, tab, step)
     return ExitCode.PROMOTE if off and not late else ExitCode.HOLD

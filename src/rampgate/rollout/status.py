@@ -112,6 +112,8 @@ def _lines(step: Step) -> Iterator[str]:
         yield f"    {says}"
     if undone := step.effect.get("undone"):
         yield f"    undone: {undone['sentence']}"
+    if tab := step.effect.get("tab"):
+        yield f"    {tab['sentence']}"
     if step.evidence:
         yield f"    on: {', '.join(_evidence(step.evidence))}"
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager, ExitStack
 
+    from rampgate.config.settings import Settings
+    from rampgate.config.subjects import LoginSettings
     from rampgate.evidence.run import Run
     from rampgate.io.browser import SignedInBrowser, SignIn
     from rampgate.probes.auditor import Auditor
@@ -29,13 +31,11 @@ class Browsers:
 
     Args:
         run: the run that they belong to.
-        web: base address of the web server.
         stack: stops them.
     """
 
-    def __init__(self, run: Run, web: str, stack: ExitStack) -> None:
+    def __init__(self, run: Run, stack: ExitStack) -> None:
         self._run = run
-        self._web = web
         self._stack = stack
         self._started: dict[tuple[Any, bool], Any] = {}
         self._failed: dict[tuple[Any, bool], list[ProbeError]] = {}
@@ -70,40 +70,70 @@ class Browsers:
         if len(failed) >= LOOKS:
             raise failed[-1]
         if (kind, signed_in) not in self._started:
-            settings = self._run.settings
-            form = self._form() if signed_in and settings.login else None
-            needed = [self._web, *filter(None, [settings.target.api])]
-            browser: Any = kind(
-                find(os.environ),
-                sign_in=form,
-                extra_headers={RUN_HEADER: self._run.id},
-                reach=(Guard(settings.allowed_hosts), needed),
-                secret_headers=settings.target.headers,
-            )
-            browser.learn = self._run.journal.learn
+            run = self._run
             try:
-                with signing_in() if form else nullcontext():
-                    self._started[kind, signed_in] = self._stack.enter_context(browser)
+                browser = started(
+                    kind, find(os.environ), run.settings, run.id, run.journal.learn, signed_in=signed_in
+                )
             except ProbeError as error:
                 failed.append(error)
                 raise
-        started: T = self._started[kind, signed_in]
-        return started
+            self._started[kind, signed_in] = self._stack.push(browser)
+        found: T = self._started[kind, signed_in]
+        return found
 
-    def _form(self) -> SignIn:
-        """The form of [login.form], and the account that signs in with it."""
-        from rampgate.io.browser import SignIn
 
-        login = self._run.settings.login
-        if login is None or login.form is None:
-            raise ProbeError("login.form is not configured, so that the browser cannot sign in")
-        form, below = login.form, urlsplit(self._web).path
-        return SignIn(
-            self._web + form.path,
-            login.body[form.email_key],
-            login.body[form.password_key],
-            form.lands_on if form.lands_on.startswith(f"{below}/") else below + form.lands_on,
-            form.email_selector,
-            form.password_selector,
-            form.submit,
-        )
+def started(  # each is one decision of a browser's maker
+    kind: Callable[..., T],
+    program: Any,
+    settings: Settings,
+    run_id: str,
+    learn: Callable[..., None],
+    *,
+    signed_in: bool,
+) -> T:
+    """A browser that goes only to allowed_hosts, started; whoever asks for one stops it.
+
+    Args:
+        kind: its class.
+        program: that it is started with.
+        settings: name the target, its headers and how to sign in; without [login] nobody does.
+        run_id: sent with each request.
+        learn: takes what carries its session, which nothing may repeat.
+        signed_in: whether it signs in.
+
+    Raises:
+        ProbeError: it does not start, or cannot sign in.
+        RefusedError: an address is not among allowed_hosts.
+    """
+    web = settings.target.base("web")
+    form = _form(settings.login, web) if signed_in and settings.login else None
+    browser: Any = kind(
+        program,
+        sign_in=form,
+        extra_headers={RUN_HEADER: run_id},
+        reach=(Guard(settings.allowed_hosts), [web, *filter(None, [settings.target.api])]),
+        secret_headers=settings.target.headers,
+    )
+    browser.learn = learn
+    with signing_in() if form else nullcontext():
+        opened: T = browser.__enter__()
+    return opened
+
+
+def _form(login: LoginSettings, web: str) -> SignIn:
+    """The form of [login.form], and the account that signs in with it."""
+    from rampgate.io.browser import SignIn
+
+    if login.form is None:
+        raise ProbeError("login.form is not configured, so that the browser cannot sign in")
+    form, below = login.form, urlsplit(web).path
+    return SignIn(
+        web + form.path,
+        login.body[form.email_key],
+        login.body[form.password_key],
+        form.lands_on if form.lands_on.startswith(f"{below}/") else below + form.lands_on,
+        form.email_selector,
+        form.password_selector,
+        form.submit,
+    )

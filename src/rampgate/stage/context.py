@@ -56,7 +56,7 @@ class StageContext:
         self._session = LoginSession(lambda: login and self.sign_in(login), self._repeat, signs_in_at)
         self._refused = 0
         self._retried: list[None] = []
-        self._browsers = Browsers(run, self.base("web"), self._stack)
+        self._browsers = Browsers(run, self._stack)
 
     def close(self) -> None:
         """Stop what was started, and say what was put right on the way."""

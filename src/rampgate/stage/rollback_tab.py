@@ -15,6 +15,8 @@ from rampgate.model import formats
 from rampgate.model.measurement import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.async_api import Page, Response
 
     from rampgate.checks.flag_service.settings import FlagSettings
@@ -67,40 +69,56 @@ class OpenTab:
             tab: an empty one.
             within: seconds.
         """
-        tab.on("response", self._answered)
         began = time.monotonic()
-        await self._open(tab)
-        while self._on and time.monotonic() < began + within:
-            await tab.wait_for_timeout(_POLL_MS)
-            await self._hear()
+        await self.open(tab)
+        off = await self.until_off(tab, lambda: time.monotonic() >= began + within)
         took = round(time.monotonic() - began, 3)
-        if not self._on:
-            off = Measurement("tab_off_time", "s", n=1, value=took, labels={"page": self._name})
-            return [self._left(f"reads off: {', '.join(self._now)}"), off]
-        kept, often = ", ".join(self._on), max(self._asked[flag] for flag in self._on)
+        if off:
+            labels = {"page": self._name}
+            time_off = Measurement("tab_off_time", "s", n=1, value=took, labels=labels)
+            return [self._left(f"reads off: {', '.join(self._now)}"), time_off]
+        kept, often = ", ".join(self.on), max(self._asked[flag] for flag in self.on)
         says = (
             f"reads {kept} on for {formats.duration(took)}, asked {often} times"
             if often > 1
             else f"asks once, and keeps {kept} until it is loaded again"
         )
-        await self._open(tab)
-        still = f"{', '.join(self._on)} on" if self._on else "off"
+        await self.load(tab)
+        still = f"{', '.join(self.on)} on" if self.on else "off"
         return [self._left(f"{says}; then it reads {still}")]
 
+    async def open(self, tab: Page) -> None:
+        """As ``load``, in an empty tab."""
+        tab.on("response", self._answered)
+        await self.load(tab)
+
+    async def until_off(self, tab: Page, over: Callable[[], bool]) -> bool:
+        """Wait until it reads every feature as off; False where it does not before it is over.
+
+        Args:
+            tab: in which it is open.
+            over: whether it has been waited for long enough.
+        """
+        while self.on and not over():
+            await tab.wait_for_timeout(_POLL_MS)
+            await self._hear()
+        return not self.on
+
     @property
-    def _on(self) -> list[str]:
+    def on(self) -> list[str]:
+        """Features that it has read as on."""
         return [flag for flag, on in self._now.items() if on]
 
     def _left(self, says: str) -> Measurement:
         labels, details = {"page": self._name}, {"asked": dict(self._asked), "read": dict(self._now)}
-        left = float(len(self._on))
+        left = float(len(self.on))
         n = len(self._now)
         return Measurement("tab_features_left", n=n, value=left, labels=labels, note=says, details=details)
 
     def _answered(self, answer: Response) -> None:
         self._answers.append(answer)
 
-    async def _open(self, tab: Page) -> None:
+    async def load(self, tab: Page) -> None:
         """Load the page, and wait until it was answered about a feature.
 
         Raises:
