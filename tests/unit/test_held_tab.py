@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import suppress
+from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from tests.unit.fakes import FakeClock
 from tests.unit.rolling import FlagService, Rolling, flag_service
 
-from rampgate.errors import ExitCode, ProbeError
+from rampgate.errors import ExitCode
 from rampgate.rollout import command, held_tab, status
 from rampgate.rollout.conditions import Conditions
 from rampgate.rollout.held_tab import HeldTab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
     from rampgate.rollout.session import Session
@@ -64,8 +68,8 @@ def test_a_tab_counts_where_it_was_open_before_the_change_reached_it(
     tab: dict[str, Any], sentence: str, off_s: float | None
 ) -> None:
     """It reads the features on when it is opened, and that is before the change has been read back."""
-    held = HeldTab("list", FakeClock(), lambda _: None)
-    for name, value in {"began": 97.0, **tab}.items():
+    held = HeldTab("list", 97.0, Pipe()[0])
+    for name, value in tab.items():
         setattr(held, name, value)
     found = held.found([50.0, CALLED], SEEN)
     assert found["sentence"] == f"a tab with page list {sentence}"
@@ -84,43 +88,48 @@ def rolling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rolling
         yield rolling
 
 
-Visit: TypeAlias = "Callable[[HeldTab, FlagService], None]"
+Tab: TypeAlias = "Callable[[Connection, FlagService], None]"
 
 
-def visits(monkeypatch: pytest.MonkeyPatch, visit: Visit, service: FlagService) -> None:
-    """This in place of a browser."""
-    monkeypatch.setattr(held_tab, "_visit", lambda _session, _page, _features, held: visit(held, service))
+def opens(monkeypatch: pytest.MonkeyPatch, tab: Tab, service: FlagService) -> None:
+    """This in place of a process with a browser."""
+
+    def begin(*_: object) -> tuple[None, Connection]:
+        ours, theirs = Pipe()
+
+        def hold() -> None:
+            with theirs, suppress(EOFError, OSError):
+                tab(theirs, service)
+
+        threading.Thread(target=hold, daemon=True).start()
+        return None, ours
+
+    monkeypatch.setattr(held_tab, "_begin", begin)
 
 
-def is_opened(held: HeldTab) -> None:
-    """It was open, and had a feature."""
-    held.had, held.opened = True, held.clock.now()
-    held.is_open.set()
-
-
-def reads_off(held: HeldTab, service: FlagService) -> None:
-    """It reads off by itself."""
-    is_opened(held)
-    while service.at()["one"][0] and not held.over.wait(0.01):
+def reads_off(tab: Connection, service: FlagService) -> None:
+    """It was open, and reads off by itself."""
+    tab.send({"had": True, "opened": time.time()})
+    while service.at()["one"][0] and not tab.poll(0.01):
         pass
-    held.off = held.clock.now()
+    tab.send({"off": time.time()})
 
 
-def keeps_it(held: HeldTab, _: FlagService) -> None:
+def keeps_it(tab: Connection, _: FlagService) -> None:
     """It does not, until it is loaded again."""
-    is_opened(held)
-    held.over.wait()
-    held.still = []
+    tab.send({"had": True, "opened": time.time()})
+    tab.recv()
+    tab.send({"still": []})
 
 
-def fails(*_: object) -> None:
+def fails(tab: Connection, _: FlagService) -> None:
     """There is no browser."""
-    raise ProbeError("no browser was found")
+    tab.send({"trouble": "no browser was found"})
 
 
-def hangs(held: HeldTab, _: FlagService) -> None:
+def hangs(tab: Connection, _: FlagService) -> None:
     """It is not opened before all is over."""
-    held.over.wait()
+    tab.recv()
 
 
 def emergency(session: Session) -> ExitCode:
@@ -135,7 +144,7 @@ def gradual(session: Session) -> ExitCode:
 
 @pytest.mark.parametrize("goes", [emergency, gradual])
 @pytest.mark.parametrize(
-    ("visit", "says"),
+    ("tab", "says"),
     [
         (reads_off, "by itself"),
         (keeps_it, "kept the features until it was loaded again"),
@@ -147,22 +156,22 @@ def test_a_rollback_says_what_an_open_tab_did_and_never_fails_by_it(
     rolling: Rolling,
     monkeypatch: pytest.MonkeyPatch,
     goes: Callable[[Session], ExitCode],
-    visit: Visit,
+    tab: Tab,
     says: str,
 ) -> None:
     """On the terminal after the rollback itself, in the history, and to the team where there was a tab."""
-    visits(monkeypatch, visit, rolling.service)
+    opens(monkeypatch, tab, rolling.service)
     monkeypatch.setattr(command, "GRADUAL_WAITS_S", 0.1)
-    told: list[tuple[str, bool]] = []
+    sent: list[tuple[str, bool]] = []
     with rolling.session() as session:
-        monkeypatch.setattr(session, "tell", lambda _, text, *, failed: told.append((text, failed)))
+        monkeypatch.setattr(session, "notify", lambda _, text, *, failed: sent.append((text, failed)))
         assert goes(session) is ExitCode.PROMOTE
         assert says in status.history(session, as_json=False).splitlines()[-1]
         assert says in session.state.steps()[-1].effect["tab"]["sentence"]
-    off, tab = rolling.said[-2:]
+    off, last = rolling.said[-2:]
     assert "off for everybody" in off
-    assert says in tab
-    assert [failed for _, failed in told] == [False] * (2 if visit in {reads_off, keeps_it} else 1)
+    assert says in last
+    assert [failed for _, failed in sent] == [False] * (2 if tab in {reads_off, keeps_it} else 1)
     assert rolling.service.at() == {"one": (False, 0), "two": (False, 0)}
 
 
@@ -170,7 +179,7 @@ def test_a_tab_is_not_waited_for_where_the_rollback_is_not_seen(
     rolling: Rolling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it would say nothing, and somebody has to try once more."""
-    visits(monkeypatch, keeps_it, rolling.service)
+    opens(monkeypatch, keeps_it, rolling.service)
     rolling.service.lie = lambda *_: None
     with rolling.session() as session:
         assert command.emergency(session, "HTTP 500") is ExitCode.HOLD

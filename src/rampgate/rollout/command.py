@@ -179,7 +179,7 @@ def gradual(session: Session, why: str, *, below_floor: bool = False) -> ExitCod
             if rollout is None:
                 raise ConfigurationError("rollout rollback: there is no rollout")
             if tab is not None:
-                tab.is_open.wait(GRADUAL_WAITS_S)
+                tab.wait_open(GRADUAL_WAITS_S)
             while True:
                 target = session.settings.rollout.down(rollout.percentage)
                 rollout, step = mover.move(rollout, session.step(rollout, Command.GRADUAL, target, why))

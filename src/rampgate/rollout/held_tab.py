@@ -1,14 +1,15 @@
 """A tab that is open while a rollback is made: when it reads off by itself, or whether it ever does.
 
-It is opened beside the rollback, by a thread which nothing waits for before the features are off.
+A process of its own opens it beside the rollback, at the lowest priority; nothing waits for it before the
+features are off.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import threading
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ from rampgate.model import formats
 from rampgate.rollout.records import StepStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
     from playwright.async_api import Page
 
     from rampgate.checks.pages import PageSettings
-    from rampgate.clock import Clock
     from rampgate.rollout.records import Step
     from rampgate.rollout.session import Session
     from rampgate.stage.rollback_tab import OpenTab
@@ -35,24 +37,23 @@ _RELOADS_S = 45.0
 """For loading the page again, until it is given up."""
 _LEFT_AFTER_S = 3.0
 _DAY_S = 86_400.0
+_LOWEST = 19
 
 
 @dataclass
 class HeldTab:
-    """What is known of the tab; its thread writes it.
+    """What is known of the tab, as its process says it.
 
     Args:
         name: of its page.
-        clock: gives the time.
-        visit: opens an empty tab of a browser, and does this work in it.
+        began: when it was begun to open it, seconds since the epoch.
+        process: whose connection this is.
     """
 
     name: str
-    clock: Clock
-    visit: Callable[[HeldTab], None]
+    began: float
+    process: Connection
 
-    began: float = 0.0
-    """When it was begun to open it, seconds since the epoch."""
     opened: float | None = None
     """When it was open and had read the features, seconds since the epoch."""
     had: bool = False
@@ -62,45 +63,24 @@ class HeldTab:
     still: list[str] | None = None
     """Those that it read on once it was loaded again; None where it was not."""
     trouble: str = ""
-    is_open: threading.Event = field(default_factory=threading.Event)
-    """Set at the latest when it will not be open any more."""
-    over: threading.Event = field(default_factory=threading.Event)
-    """Set when it need not be held any longer."""
-    ended: threading.Event = field(default_factory=threading.Event)
+    ended: bool = False
+    """Whether nothing more is heard of it."""
 
-    def begin(self) -> None:
-        """Open it, beside whatever goes on."""
-        self.began = self.clock.now()
-        threading.Thread(target=self._run, name="open tab", daemon=True).start()
-
-    def _run(self) -> None:
+    def hear(self, seconds: float) -> bool:
+        """Take what its process says next; False where it says nothing for so long."""
         try:
-            self.visit(self)
-        except RampgateError as error:
-            self.trouble = str(error)
-        except Exception as error:  # noqa: BLE001  # a browser that fails is no failure of a rollback
-            self.trouble = type(error).__name__
-        finally:
-            self.is_open.set()
-            self.ended.set()
+            if self.ended or not self.process.poll(seconds):
+                return self.ended
+            for name, value in self.process.recv().items():
+                setattr(self, name, value)
+        except (EOFError, OSError):
+            self.ended = True
+        return True
 
-    async def look(self, opened: OpenTab, tab: Page) -> None:
-        """Open the page, hold it until it reads off or that is over, and then load it again.
-
-        Args:
-            opened: reads what the page is answered.
-            tab: an empty one.
-        """
-        await opened.open(tab)
-        self.had, self.opened = bool(opened.on), self.clock.now()
-        self.is_open.set()
-        if not self.had or self.over.is_set():
-            return
-        if await opened.until_off(tab, self.over.is_set):
-            self.off = self.clock.now()
-        else:
-            await opened.load(tab)
-            self.still = opened.on
+    def wait_open(self, seconds: float) -> None:
+        """Wait until it is open, or will not be; no longer than that."""
+        while self.opened is None and not self.ended and self.hear(seconds):
+            pass
 
     def was_open(self, seen: float) -> bool:
         """Whether it had the features before a change had been read back."""
@@ -108,9 +88,13 @@ class HeldTab:
 
     def wait(self, seconds: float) -> None:
         """Wait until it has read off; after so long it is loaded again."""
-        if not self.ended.wait(seconds):
-            self.over.set()
-            self.ended.wait(_RELOADS_S)
+        while not self.ended and self.hear(seconds):
+            pass
+        if not self.ended:
+            with suppress(OSError):
+                self.process.send("over")
+            while not self.ended and self.hear(_RELOADS_S):
+                pass
 
     def found(self, called: Iterable[float], seen: float) -> dict[str, Any]:
         """What it came to, as history keeps it: ``sentence``, and ``off_s`` where it read off by itself.
@@ -147,14 +131,15 @@ def held_tab(session: Session) -> Iterator[HeldTab | None]:
         return
     current = session.state.current()
     features = list(current.features) if current else rollback.features(settings)
-    held = HeldTab(page.name, session.clock, partial(_visit, session, page, features))
-    held.begin()
+    began = session.clock.now()
+    process, connection = _begin(session, page, features)
     try:
-        yield held
-        held.over.set()
-        held.ended.wait(_LEFT_AFTER_S)
+        with connection:
+            yield HeldTab(page.name, began, connection)
     finally:
-        held.over.set()
+        if process is not None:
+            process.join(_LEFT_AFTER_S)
+            process.kill()
 
 
 def report(session: Session, held: HeldTab | None, step: Step) -> None:
@@ -162,6 +147,7 @@ def report(session: Session, held: HeldTab | None, step: Step) -> None:
     if held is None or step.status is not StepStatus.DONE:
         return
     seen = step.ended or session.clock.now()
+    held.wait_open(0.0)
     if held.was_open(seen):
         held.wait(session.settings.rollout.propagation)
     calls = [call["at"] for each in session.state.steps() for call in each.calls[:1]]
@@ -170,12 +156,39 @@ def report(session: Session, held: HeldTab | None, step: Step) -> None:
     with session.state.transaction():
         session.state.note(replace(step, effect={**step.effect, "tab": found}))
     if held.was_open(seen):
-        session.tell(
+        session.notify(
             f"rollback in {session.settings.environment}", found["sentence"], failed=bool(held.still)
         )
 
 
-def _visit(session: Session, page: PageSettings, features: list[str], held: HeldTab) -> None:
+def _begin(
+    session: Session, page: PageSettings, features: list[str]
+) -> tuple[BaseProcess | None, Connection]:
+    """A process that opens the page, and the connection to it; when that closes, it ends."""
+    forks = multiprocessing.get_context("fork")
+    ours, theirs = forks.Pipe()
+    process = forks.Process(target=_hold, args=(session, page, features, ours, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _hold(
+    session: Session, page: PageSettings, features: list[str], ours: Connection, theirs: Connection
+) -> None:
+    """Hold the page open, and say what becomes of it, in a process of its own."""
+    os.nice(_LOWEST)
+    ours.close()
+    with theirs, suppress(KeyboardInterrupt, OSError):
+        try:
+            _visit(session, page, features, theirs)
+        except RampgateError as error:
+            theirs.send({"trouble": session.redactor.text(str(error))})
+        except Exception as error:  # noqa: BLE001  # a browser that fails is no failure of a rollback
+            theirs.send({"trouble": type(error).__name__})
+
+
+def _visit(session: Session, page: PageSettings, features: list[str], making: Connection) -> None:
     """Do the work of a tab in a browser of its own, signed in where the page is for those.
 
     Raises:
@@ -195,4 +208,21 @@ def _visit(session: Session, page: PageSettings, features: list[str], held: Held
     program, signed_in = find_browser(os.environ), page.sign_in
     with ExitStack() as stack:
         browser = stack.push(started(SignedInBrowser, program, settings, ROLLOUT, learn, signed_in=signed_in))
-        browser.visit(url, partial(held.look, opened), seconds=_DAY_S)
+        browser.visit(url, partial(_look, session, opened, making), seconds=_DAY_S)
+
+
+async def _look(session: Session, opened: OpenTab, making: Connection, tab: Page) -> None:
+    """Open the page, hold it until it reads off or that is over, and then load it again."""
+    await opened.open(tab)
+    making.send({"had": bool(opened.on), "opened": session.clock.now()})
+    if not opened.on:
+        return
+    if await opened.until_off(tab, making.poll):
+        making.send({"off": session.clock.now()})
+        return
+    try:
+        making.recv()
+    except EOFError:  # whoever made it has ended
+        return
+    await opened.load(tab)
+    making.send({"still": opened.on})
