@@ -134,6 +134,7 @@ def test_the_override_of_another_run_is_void(run: Overridden, tmp_path: Path) ->
         {"by": " "},
         {"reason": ""},
         {"evidence": "0"},
+        {"time": 1.0},
     ],
     ids=str,
 )

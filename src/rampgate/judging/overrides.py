@@ -90,7 +90,8 @@ def apart(records: Sequence[Record]) -> tuple[list[Record], Override | None, lis
     override = _read(newest)
     if override is None:
         return evidence, None, ["an override that cannot be read is void"]
-    if newest.get("evidence") != digest(evidence):
+    before = any(record["time"] > override.at for record in evidence)
+    if before or newest.get("evidence") != digest(evidence):
         return evidence, None, [f"{override.named} was for other evidence than this, and is void"]
     return evidence, override, []
 
