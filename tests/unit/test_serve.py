@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.served import Served, situations
-from tests.unit.test_invocations import RELEASE
+from tests.unit.test_invocations import RELEASE, Written
 
+from rampgate.cli import main
+from rampgate.config.in_force import ROLLOUT, state_file
+from rampgate.config.loading import load
 from rampgate.errors import EvidenceError
 from rampgate.evidence import journal, releases
 from rampgate.judging.release import ReleaseVerdict, StageRun
@@ -22,9 +28,6 @@ from rampgate.rollout.transitions import Status
 from rampgate.serve import current, turn
 from rampgate.serve.answer import Answer
 from rampgate.watch.state import WatchState
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RESULTS = {"promote": "promote", "rollback": "rollback"}
 """Every other situation holds."""
@@ -267,9 +270,6 @@ def test_the_page_of_metrics_says_where_all_stands(tmp_path: Path) -> None:
     made = Served(tmp_path)
     made.promoted(version='2"\n\\')
     settings = {"reports": str(tmp_path), "target.api": "http://localhost:1"}
-    from rampgate.config.in_force import ROLLOUT, state_file
-    from rampgate.config.loading import load
-
     found, _ = load(None, overrides=settings, from_environment=False)
     rollout = Rollout(
         ("a",), "2", Status.PAUSED, 25.0, 5.0, "ada", 5.0, soaked=90.0, environment="production"
@@ -310,3 +310,69 @@ def test_a_reading_that_fails_keeps_nothing(served: Served, monkeypatch: pytest.
     for _ in range(2):
         with pytest.raises(EvidenceError):
             reader.read()
+
+
+@pytest.mark.parametrize("folder", ["watch", "rollout", "linked"])
+def test_a_run_closes_the_gate_wherever_its_journal_lies(served: Served, tmp_path: Path, folder: str) -> None:
+    """In a folder that is called as one of a rollout's or a watch's, or that a link leads to."""
+    place = served.folder / folder
+    if folder == "linked":
+        place, elsewhere = tmp_path / "elsewhere", place
+        place.mkdir()
+        elsewhere.symlink_to(place)
+    else:
+        place.mkdir()
+    with served.client() as client:
+        assert client.get("/gate").status_code == 200
+        written = Written(place)
+        written.clock.time = served.clock.time
+        book = written.begin("main-z")
+        served.clock.time += 1
+        assert client.get("/gate").status_code == 409
+        written.check(book, 1.0)
+        book.write("end", status=0)
+        served.clock.time += 10
+        assert client.get("/gate").status_code == 200
+        (place / "journal-main-z.jsonl").write_text("", encoding="utf-8")
+        assert client.get("/gate").status_code == 409
+
+
+def test_what_cannot_be_read_for_lack_of_permission_holds(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the run that decides."""
+    whole = Path.iterdir
+
+    def closed(path: Path) -> Any:
+        if path.name.startswith("load"):
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    status, said = asked(served)
+    assert (status, said["reason"]) == (409, f"{served.folder}: cannot be read: Permission denied")
+
+
+def test_wrong_options_are_all_named() -> None:
+    """Before anything listens."""
+    options = ["--allow-host", "http://a", "--allow-host", "*", "--require", "load", "--max-age", "1h"]
+    said = CliRunner().invoke(main, ["serve", *options])
+    assert said.exit_code == 2
+    assert [line.partition(":")[0:3:2] for line in said.stderr.splitlines()] == [
+        ("rampgate", " --api: missing; accepted is it: there is nothing else to serve"),
+        ("rampgate", " --allow-host: found 'http://a'; accepted is a name without scheme and port"),
+        ("rampgate", " --allow-host: found '*'; accepted is a name without scheme and port"),
+        ("rampgate", " --require: found without --release current"),
+        ("rampgate", " --max-age: found without --release current"),
+    ]
+
+
+def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to type."""
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "rampgate.serve.server", raising=False)
+    said = CliRunner().invoke(main, ["serve", "--api", "--reports", str(tmp_path)])
+    assert (said.exit_code, said.stderr) == (
+        2,
+        "rampgate: uvicorn: not installed; run: pip install 'rampgate[serve]'\n",
+    )

@@ -6,11 +6,13 @@ promotes once it has become too old.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rampgate.config.in_force import rollouts_of
+from rampgate.errors import EvidenceError
 from rampgate.evidence import journal, releases
 from rampgate.evidence.verdicts import judge
 from rampgate.judging.invocations import STARTS
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _ORDER = (Decision.PROMOTE, Decision.HOLD, Decision.ROLLBACK)
 _LONGEST_PAUSE_S = 4.0
 ROLLBACK = "rollback"
+_OTHER = re.compile(r"^\.|\.sqlite")
+"""Names of files that are being written, and of those in which a rollout and a watch remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Reader:
         self._asked = asked
         self._mark: object = None
         self._current: Current | None = None
-        self._rested_at = self._cost_s = 0.0
+        self._rested_at = 0.0
 
     def read(self) -> Current:
         """What the folder says now; between two readings it rests for as long as one takes.
@@ -92,6 +96,12 @@ class Reader:
         Raises:
             EvidenceError: there is no run, or one that cannot be read.
         """
+        try:
+            return self._read()
+        except OSError as error:
+            raise EvidenceError(f"{self._asked.reports}: cannot be read: {error.strerror}") from None
+
+    def _read(self) -> Current:
         mark = _mark(self._asked.reports)
         if self._current is not None and mark == self._mark:
             return self._current
@@ -119,22 +129,21 @@ def _current(asked: Asked) -> Current:
 
 
 def _mark(reports: Path) -> tuple[Any, ...]:
-    """What changes whenever something else could be read: it is taken before the reading."""
+    """What changes whenever something else could be read: it is taken before the reading.
+
+    Journals count by what they are, other files by their names alone. What a rollout remembers is compared by
+    what it says: its file changes by being looked at.
+    """
     latest = reports / journal.LATEST
-    folders = sorted(path for path in reports.glob("*") if path.is_dir() and not path.is_symlink())
-    files = [_seen(file) for folder in folders if folder.name not in _OTHERS for file in folder.iterdir()]
+    folders = sorted(path for path in reports.glob("*") if path.is_dir())
+    files = [_seen(file) for folder in folders for file in folder.iterdir() if not _OTHER.search(file.name)]
     aims_at = latest.readlink() if latest.is_symlink() else None
     return aims_at, folders, sorted(files), repr(rollouts_of(reports))
 
 
 def _seen(file: Path) -> tuple[str, int, int, int]:
-    """Which file it is, and whether it was changed; one that is gone by now is none."""
-    try:
-        seen = file.lstat()
-    except FileNotFoundError:
+    """Which file it is and, of a journal, whether it was changed."""
+    if not file.name.startswith("journal-"):
         return str(file), 0, 0, 0
+    seen = file.stat()
     return str(file), seen.st_ino, seen.st_ctime_ns, seen.st_size
-
-
-_OTHERS = {"rollout", "watch"}
-"""What a rollout remembers is compared by what it says, and what a watch remembers decides no verdict."""

@@ -66,7 +66,7 @@ def configured(app: Starlette) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="error",
+        log_level="critical",  # whoever is in the middle of a request at the end is no defect
         access_log=False,
         proxy_headers=False,
         server_header=False,
