@@ -25,8 +25,9 @@ COMMAND = [sys.executable, "-m", "rampgate", "serve", "--api"]
 def started(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The process, and the port that it says."""
     command = [*COMMAND, "--port", "0", "--reports", "reports", *options]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=folder, text=True, **pipes) as process:
+    with subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
         try:
             assert process.stdout
             line = process.stdout.readline()

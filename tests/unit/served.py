@@ -11,6 +11,9 @@ from tests.unit.fakes import FakeClock
 from tests.unit.test_invocations import CHECK, RELEASE, Written, whole
 
 from rampgate.config.loading import load
+from rampgate.evidence.overrides import Said, override
+from rampgate.model.redact import Redactor
+from rampgate.outcome import Decision
 from rampgate.serve.app import Service
 from rampgate.serve.current import Asked
 
@@ -51,6 +54,11 @@ class Served:
         written.clock.time = self.clock.time
         return written
 
+    def overridden(self, name: str, verdict: Decision) -> None:
+        """Somebody overrules what a run came to."""
+        override(self.folder / name, Said(verdict, "ada", "known", 7200.0), self.clock, Redactor())
+        self.clock.time += 1
+
     def app(self, *names: str, target: str | None = None) -> Starlette:
         """Reads the time from ``clock``."""
         overrides = {"reports": str(self.folder), "target.api": target}
@@ -89,7 +97,17 @@ class Client:
 
 def situations(folder: Path) -> Iterator[tuple[str, Served]]:
     """Each situation in which a controller may ask, by its name."""
-    for name in ("promote", "hold", "rollback", "no run", "stale", "another release", "running", "rehearsal"):
+    for name in (
+        "promote",
+        "hold",
+        "rollback",
+        "no run",
+        "stale",
+        "another release",
+        "running",
+        "rehearsal",
+        "overridden",
+    ):
         (folder / name).mkdir()
         served = Served(folder / name)
         if name != "no run":
@@ -105,4 +123,7 @@ def situations(folder: Path) -> Iterator[tuple[str, Served]]:
             served.clock.time += 1
         elif name == "rehearsal":
             served.run("s", "load", rehearsal="a short ramp")
+        elif name == "overridden":
+            served.run("o", "load", checks=(CHECK, "immediate/x::never_ran"))
+            served.overridden("o", Decision.PROMOTE)
         yield name, served

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.served import Served, situations
 from tests.unit.test_invocations import RELEASE, Written
 
+import rampgate.serve
 from rampgate.cli import main
 from rampgate.config.in_force import ROLLOUT, state_file
 from rampgate.config.loading import load
@@ -54,6 +55,9 @@ def test_only_a_promotion_opens_the_gate_and_only_a_rollback_the_other(tmp_path:
     for name, found in situations(tmp_path):
         with found.client() as client:
             answers = [client.get(f"{path}?version=2") for path in ("/api/verdict", "/gate", "/rollback")]
+            found.required = ()
+        with found.client() as client:  # the latest run, by its own stages
+            assert client.get("/gate?version=2").status_code == (200 if name == "promote" else 409), name
         result = RESULTS.get(name, "hold")
         statuses = [200, 200 if result == "promote" else 409, 200 if result == "rollback" else 409]
         assert [(each.json()["result"], each.status_code) for each in answers] == [
@@ -164,6 +168,17 @@ def test_a_change_of_percentage_closes_the_gate(served: Served) -> None:
         with RolloutState(served.folder / "rollout" / "x.sqlite") as state, state.transaction():
             state.write(replace(rollout, environment="production"))
         assert client.get("/gate").status_code == 409
+
+
+def test_whoever_overrules_a_promotion_closes_the_gate_at_once(served: Served) -> None:
+    """And opens the way back, where that is what is said."""
+    with served.client() as client:
+        assert client.get("/gate").status_code == 200
+        served.overridden("load-1000002", Decision.HOLD)
+        assert client.get("/gate").status_code == 409
+        assert client.get("/rollback").status_code == 409
+        served.overridden("load-1000002", Decision.ROLLBACK)
+        assert client.get("/rollback").status_code == 200
 
 
 def test_the_latest_run_alone_is_judged_as_a_release(served: Served) -> None:
@@ -371,6 +386,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     """With what to type."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "rampgate.serve.server", raising=False)
+    monkeypatch.delattr(rampgate.serve, "server", raising=False)
     said = CliRunner().invoke(main, ["serve", "--api", "--reports", str(tmp_path)])
     assert (said.exit_code, said.stderr) == (
         2,
