@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pharmapilot import __version__
 from pharmapilot.errors import DeploymentError
-from pharmapilot.flags import HashKind, Rules, Semantics, flags_from_environment
+from pharmapilot.flags import HashKind, Rules, Semantics, Unit, flags_from_environment
 from pharmapilot.scenes import Scene, scene_flags
 from pharmapilot.visitors import MAX_PACE
 
@@ -89,6 +89,7 @@ def _add_flag_options(add: Callable[..., object]) -> None:
     )
     add("--flag-semantics", choices=list(Semantics), default=Semantics.OVERRIDES_FIRST, type=Semantics)
     add("--flag-hash", choices=list(HashKind), default=HashKind.SEED, type=HashKind)
+    add("--flag-unit", choices=list(Unit), default=Unit.BOTH, type=Unit, help="what a percentage counts")
 
 
 def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Options:
@@ -110,7 +111,7 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
         demo=arguments.demo,
         version=given.get("PHARMAPILOT_VERSION") or __version__,
         password=given.get("PHARMAPILOT_PASSWORD") or secrets.token_urlsafe(12),
-        rules=Rules(arguments.flag_semantics, arguments.flag_hash),
+        rules=Rules(arguments.flag_semantics, arguments.flag_hash, arguments.flag_unit),
         start_flags=tuple(start_flags),
         flags_from_dotenv=arguments.flags == "dotenv",
         full_stack=arguments.stack == "full",

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pharmapilot.flags import Flag, HashKind, Rules, Semantics
+from pharmapilot.flags import Flag, HashKind, Rules, Semantics, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,6 @@ class ApiConfig:
         flags = document.pop("start_flags")
         return cls(
             **document,
-            rules=Rules(Semantics(rules["semantics"]), HashKind(rules["hash_kind"])),
+            rules=Rules(Semantics(rules["semantics"]), HashKind(rules["hash_kind"]), Unit(rules["unit"])),
             start_flags=tuple(Flag.from_json(flag) for flag in flags),
         )

@@ -11,6 +11,7 @@ from pharmapilot.flags import (
     MONITORING_FLAG,
     Flag,
     Rules,
+    Unit,
     bucket,
     changed,
     is_enabled,
@@ -121,12 +122,16 @@ class FlagStore:
             return ""
         if cohort == "on":
             return cohort
-        kind = self._rules.hash_kind
+        kind, unit = self._rules.hash_kind, self._rules.unit
         reached = (
-            bucket(kind, flag.name, user_id, workspace_id) < next_percentage(flag.percentage)
+            bucket(kind, flag.name, user_id, workspace_id, unit) < next_percentage(flag.percentage)
             for flag in rollout
         )
         return "next" if any(reached) else "later"
+
+    def counted(self, user_id: str, workspace_id: str) -> str:
+        """Whom a percentage counts: the workspace where that is its unit, else the user."""
+        return workspace_id if self._rules.unit is Unit.WORKSPACE else user_id
 
     def _rollout(self) -> list[Flag]:
         served = map(self._lies.served, self._flags.values())

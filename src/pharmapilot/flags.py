@@ -47,12 +47,21 @@ class HashKind(StrEnum):
     SALTED = "salted"
 
 
+class Unit(StrEnum):
+    """What a percentage is a percentage of: users in a workspace (the seed), users, or workspaces."""
+
+    USER = "user"
+    WORKSPACE = "workspace"
+    BOTH = "user+workspace"
+
+
 @dataclass(frozen=True)
 class Rules:
     """How every flag is decided."""
 
     semantics: Semantics = Semantics.OVERRIDES_FIRST
     hash_kind: HashKind = HashKind.SEED
+    unit: Unit = Unit.BOTH
 
 
 @dataclass(frozen=True)
@@ -94,9 +103,9 @@ class Flag:
 
 
 @lru_cache(maxsize=16_384)
-def bucket(kind: HashKind, flag_name: str, user_id: str, workspace_id: str) -> int:
+def bucket(kind: HashKind, flag_name: str, user_id: str, workspace_id: str, unit: Unit = Unit.BOTH) -> int:
     """The place of a user in 0..99: the first 32 bits of an MD5, modulo 100 (the seed's `hashUser`)."""
-    key = f"{user_id}:{workspace_id}"
+    key = {Unit.USER: user_id, Unit.WORKSPACE: workspace_id, Unit.BOTH: f"{user_id}:{workspace_id}"}[unit]
     if kind is HashKind.SALTED:
         key = f"{flag_name}:{key}"
     digest = hashlib.md5(key.encode(), usedforsecurity=False).digest()
@@ -113,7 +122,7 @@ def is_enabled(flag: Flag, user_id: str, workspace_id: str, rules: Rules) -> boo
     if not flag.enabled:
         return False
     within = flag.percentage >= EVERYBODY or (
-        bucket(rules.hash_kind, flag.name, user_id, workspace_id) < flag.percentage
+        bucket(rules.hash_kind, flag.name, user_id, workspace_id, rules.unit) < flag.percentage
     )
     if rules.semantics is Semantics.SEED and not within:
         return False

@@ -74,12 +74,19 @@ async def population(request: Request) -> Response:
 
 
 async def exposure(request: Request) -> Response:
-    """How many of the last ?minutes= have a feature under rollout now, without whom somebody enrolled."""
+    """How many of the last ?minutes= have a feature under rollout now, without whom somebody enrolled.
+
+    They are users, or workspaces where that is the unit of a percentage.
+    """
     backend = backend_of(request)
     users = backend.visitors.users(whole_number(request, "minutes", DEFAULT_MINUTES, MAX_MINUTES))
     cohorts = [(user, backend.flags.cohort(user.id, user.workspace_id)) for user in users]
-    counted = [cohort for user, cohort in cohorts if backend.flags.group(user.id, user.workspace_id, cohort)]
-    return json_response({side: counted.count(side) for side in ("on", "off")})
+    counted = {
+        (backend.flags.counted(user.id, user.workspace_id), cohort)
+        for user, cohort in cohorts
+        if backend.flags.group(user.id, user.workspace_id, cohort)
+    }
+    return json_response({side: sum(side == cohort for _, cohort in counted) for side in ("on", "off")})
 
 
 def _by_flag(backend: Backend, name: str, users: list[User]) -> dict[str, int]:

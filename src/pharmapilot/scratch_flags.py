@@ -107,4 +107,4 @@ def _rules(body: dict[str, Any], default: Rules) -> Rules:
     for key, value, kind in (("semantics", semantics, Semantics), ("hash", hash_kind, HashKind)):
         if value not in list(kind):
             raise BadRequestError(f"{key} is {value!r}; accepted: {', '.join(kind)}")
-    return Rules(Semantics(semantics), HashKind(hash_kind))
+    return Rules(Semantics(semantics), HashKind(hash_kind), default.unit)

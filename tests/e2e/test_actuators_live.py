@@ -37,10 +37,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 @contextmanager
-def mover(deployment: Deployment, folder: Path, propagation: str) -> Iterator[Any]:
+def mover(deployment: Deployment, folder: Path, propagation: str, **more: str) -> Iterator[Any]:
     """Makes a change by an actuator, that of rampgate.toml where none is given; returns what users read."""
     own = {"target.api": deployment.ready["api"], "target.admin_token": deployment.ready["admin_token"]}
     own |= {"rollout.users": "20", "rollout.settle": "0s", "rollout.propagation": propagation}
+    own |= {key.replace("__", "."): value for key, value in more.items()}
     settings, redactor = load(ROOT / "rampgate.toml", overrides=own, from_environment=False, environ={})
     assert settings.flags is not None
     clock, holder = SystemClock(), Holder.here("advance", "ada", 0.0)
@@ -97,3 +98,22 @@ def test_the_flag_api_moves_the_percentage_and_each_lie_of_it_is_found(
             move(None, 0.0, on=False)
             deployment.admin.put("/api/admin/feature-flags/serviceWorker", json={"enabled": False})
     assert all("are not those of 75 %" in sentence for sentence in found.values()), found
+
+
+def test_a_deployment_that_counts_in_workspaces_is_read_back_by_them(
+    deployment: Deployment, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its buckets are those of the reference; one that counts in users has mixed workspaces."""
+    unknown = {"flags__algorithm": "unknown"}
+    with Deployment(tmp_path_factory.mktemp("unit"), "--flag-unit", "workspace") as by_workspace:
+        with mover(by_workspace, tmp_path, "60s", rollout__unit="workspace") as move:
+            effect = move(None, 50.0)
+            assert effect.ok, effect.sentence
+            assert effect.sentence.endswith("each of 200 workspaces is on one side")
+        with mover(by_workspace, tmp_path, "2s", rollout__unit="user", **unknown) as move:
+            assert "users are on both sides, by the workspace: rampgate-" in move(None, 50.0).sentence
+    with mover(deployment, tmp_path, "2s", rollout__unit="workspace", **unknown) as move:
+        effect = move(None, 50.0)
+        assert not effect.ok
+        assert " of 200 workspaces have users on both sides: rampgate-" in effect.sentence
+        move(None, 0.0, on=False)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rampgate.model.buckets import Semantics, bucket, decide
+from rampgate.model.buckets import Semantics, Unit, bucket, decide
 
 ON, OFF = True, False
 USERS = [f"test-user-{i}" for i in range(20_000)]
@@ -44,6 +44,15 @@ def test_the_salt_goes_first() -> None:
     """The salted text is flag:user:workspace."""
     assert bucket("u", "w", "f") == bucket("f", "u:w")
     assert bucket("u", "w", "f") != bucket("u", "w")
+
+
+@pytest.mark.parametrize(
+    ("unit", "flag", "digits"),  # by md5sum of the text
+    [("user", None, 0x6384E2B2), ("workspace", None, 0x75371E7E), ("workspace", "f", 0xC498E1F1)],
+)
+def test_the_unit_is_what_is_hashed(unit: Unit, flag: str | None, digits: int) -> None:
+    """Of a user alone, of a workspace alone, of the latter with the flag before it."""
+    assert bucket("alice", "clinic", flag, unit) == digits % 100
 
 
 def test_names_beyond_ascii() -> None:

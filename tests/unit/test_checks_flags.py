@@ -14,6 +14,7 @@ from tests.unit.fakes import Clients, always, context
 from tests.unit.test_run import started
 
 from rampgate.checks import flags
+from rampgate.checks.flag_service import arms
 from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.settings import BulkSettings, FlagSettings
 from rampgate.config.settings import Settings
@@ -86,7 +87,9 @@ class Checked:
 
 def survey(run: Run, clients: Clients, **settings: Any) -> Checked:
     """The flag checks of this run."""
+    unit = settings.pop("unit", "user+workspace")
     said = FlagSettings(**{"path": SINGLE, "algorithm": "md5-mod100", "expected": EXPECTED} | settings)
+    said.counted_in(unit)
     return Checked(run, clients, said)
 
 
@@ -357,15 +360,77 @@ BULK = BulkSettings(path="/flags", chunk=500)
         ({"duration": 0.04, "expected": {"a": 1}, "bulk": BULK}, "500 users .* at least 1 s"),
         ({"duration": 1.0, "expected": {"a": 1, "b": 2}, "bulk": BULK}, ""),
         ({"duration": 3.0, "expected": {"a": 25}, "required": False}, ""),
+        ({"duration": 31.0, "expected": {"a": 25}, "unit": "workspace"}, "each workspace .* at least 40 s"),
+        ({"duration": 40.0, "expected": {"a": 25}, "unit": "workspace"}, ""),
+        ({"duration": 5.0, "expected": {"a": 25}, "unit": "user", "bulk": BULK}, ""),
+        ({"duration": 8.0, "expected": {"a": 0, "b": 100}, "unit": "user", "algorithm": "md5-mod100"}, ""),
     ],
 )
 def test_a_duration_in_which_nothing_can_be_decided_is_refused(
     settings: dict[str, Any], refused: str
 ) -> None:
     """With the figure that is needed at least: whoever waits for it would learn nothing."""
-    said = FlagSettings(path=SINGLE, **settings)
+    said = FlagSettings(path=SINGLE, **{key: each for key, each in settings.items() if key != "unit"})
+    said.counted_in(settings.get("unit", "user+workspace"))
     if refused:
         with pytest.raises(ConfigurationError, match=refused):
             flags.refuse_short(said, 1e-3)
     else:
         flags.refuse_short(said, 1e-3)
+
+
+def in_unit(unit: Any, shift: Callable[[str], int] = lambda _: 0) -> Clients:
+    """A service that counts in a unit, for some users at another place."""
+
+    def decide(flag: str, user: str, workspace: str, _number: int) -> bool:
+        return (bucket(user, workspace, unit=unit) + shift(user)) % 100 < EXPECTED[flag]
+
+    return deployment(decide)
+
+
+@pytest.mark.parametrize("bulk", [BULK, None])
+@pytest.mark.parametrize("algorithm", ["unknown", "md5-mod100"])
+@pytest.mark.parametrize("unit", ["user", "workspace"])
+def test_each_unit_has_one_arm(tmp_path: Path, unit: str, algorithm: str, bulk: BulkSettings | None) -> None:
+    """Pairs of a workspace, or of one user in two, read the same; a service of another unit fails."""
+    said = {"unit": unit, "algorithm": algorithm, "bulk": bulk, "duration": 80}
+    metric = f"flag_mixed_{unit}s"
+    right = survey(started(tmp_path), in_unit(unit), **said)
+    assert set(values(right, metric)) == {"search", "banner"}
+    assert all(value == 0 and (n == 200 if bulk else n > 100) for value, n in values(right, metric).values())
+    if algorithm != "unknown" and bulk:
+        assert {value for value, _ in values(right, "flag_mismatches").values()} == {0.0}
+    (tmp_path / "wrong").mkdir()
+    wrong = list(survey(started(tmp_path / "wrong"), in_unit("user+workspace"), **said).of(metric))
+    assert {judged(seen, f"{metric} == 0") for seen in wrong} == {Outcome.FAILED}
+    assert all((seen.value or 0) > 15 and seen.note.count("rampgate-") == 5 for seen in wrong)
+
+
+def test_a_few_users_apart_make_workspaces_mixed(tmp_path: Path) -> None:
+    """One user of 20 stands elsewhere: some of 200 workspaces have both."""
+    clients = in_unit("workspace", lambda user: 50 * (bucket(user, "") < 5))
+    found = values(survey(started(tmp_path), clients, unit="workspace", bulk=BULK), "flag_mixed_workspaces")
+    assert all(value for value, _ in found.values())
+
+
+def test_mixed_workspaces_are_counted_where_they_are_as_planned(tmp_path: Path) -> None:
+    """By default those of 20 workspaces are said for each flag that some have, and none of the others."""
+    seen = list(survey(started(tmp_path), deployment(by_bucket), bulk=BULK).of("flag_mixed_workspaces"))
+    assert {m.labels["flag"]: m.n for m in seen} == {"search": 20, "banner": 20}
+    assert all(m.value for m in seen)
+    assert arms.said(seen).startswith("workspaces with users on both sides of a flag: search 1")
+
+
+def test_nobody_asks_for_workspaces_that_the_service_does_not_know(tmp_path: Path) -> None:
+    """Where no workspace is sent, mixed ones would be users of whom nobody knows where they work."""
+    path = "/flags/{flag}?user={user}&workspace=one"
+    found = survey(started(tmp_path), deployment(by_bucket), path=path, duration=30)
+    assert not list(found.of("flag_mixed_workspaces"))
+
+
+def test_pairs_that_nobody_had_time_for_are_no_evidence(tmp_path: Path) -> None:
+    """A slow service, of which fewer than 100 pairs were asked, is undecided."""
+    run = started(tmp_path)
+    one_arm = slow(run, 5.0, lambda flag, _, workspace, __: bucket("", workspace) < EXPECTED[flag])
+    found = list(survey(run, one_arm, unit="workspace").of("flag_mixed_workspaces"))
+    assert {judged(m, "flag_mixed_workspaces == 0") for m in found} == {Outcome.UNDECIDED}

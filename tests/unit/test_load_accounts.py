@@ -183,6 +183,18 @@ def test_a_salted_feature_has_a_cohort_of_its_own() -> None:
     assert all((split(*ids(n)) == ON) == (bucket(*ids(n), "a") < 40) for n in range(300))
 
 
+def test_a_workspace_has_one_cohort_where_it_is_the_unit() -> None:
+    """The accounts of a workspace are on one side, whoever they are."""
+    told = settings(
+        None, flags={**FLAGS, "path": "/{flag}/{user}/{workspace}"}, rollout={"unit": "workspace"}
+    )
+    split = cohorts.split_of(told.flags, 25)
+    assert split is not None
+    sides = [{split(f"user-{n}", f"clinic-{at}") for n in range(20)} for at in range(50)]
+    assert {len(side) for side in sides} == {1}
+    assert len(set().union(*sides)) == 2
+
+
 def test_ids_are_looked_up_until_there_are_enough() -> None:
     """Known ids are not looked up; the others are, in order, until both cohorts have enough."""
     accounts = [Account({}, number=number) for number in range(1, 201)]

@@ -172,6 +172,7 @@ class ScratchService:
         self.flag: dict[str, Any] = {}
         self.asked: list[str] = []
         self.semantics: Any = "overrides-first"
+        self.unit: Any = "user+workspace"
         self._bend = bend
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -194,14 +195,16 @@ class ScratchService:
             enabled=True,
             user_override=self.flag["userOverrides"].get(name),
             workspace_override=self.flag["workspaceOverrides"].get(workspace),
-            bucket=bucket(name, workspace),
+            bucket=bucket(name, workspace, unit=self.unit),
             semantics=self.semantics,
         )
         return self._bend(on, name, percentage)
 
 
 def played(
-    service: Callable[[httpx.Request], httpx.Response], semantics: Any = "overrides-first"
+    service: Callable[[httpx.Request], httpx.Response],
+    semantics: Any = "overrides-first",
+    unit: Any = "user+workspace",
 ) -> dict[str, Any]:
     """What a rollout in a scratch store shows: metric, or metric and percentage -> measurement."""
     clients = Clients(service)
@@ -210,7 +213,7 @@ def played(
     )
     with clients() as admin:
         rollout = ScratchRollout(
-            admin, STORE, probe, salted=False, semantics=semantics, progress=lambda _: None
+            admin, STORE, probe, salted=False, semantics=semantics, progress=lambda _: None, unit=unit
         )
         seen = rollout.measure(PLAN)
     return {" ".join([found.metric, *found.labels.values()]): found for found in seen}
@@ -228,6 +231,14 @@ def test_a_sound_rollout_has_nothing_wrong_at_any_percentage() -> None:
     }
     assert seen["flag_scenario_mismatches 25 %"].n == USERS
     assert service.asked[-1] == f"DELETE {STORE}"
+
+
+def test_a_rollout_by_workspaces_is_played_through_by_them() -> None:
+    """The reference counts in the unit of the service, and finds a service of another one."""
+    service = ScratchService()
+    service.unit = "workspace"
+    assert played(service, unit="workspace")["flag_scenario_mismatches 25 %"].value == 0
+    assert played(service)["flag_scenario_mismatches 25 %"].value > 0
 
 
 def test_a_percentage_that_reaches_too_many_is_caught() -> None:

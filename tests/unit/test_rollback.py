@@ -43,6 +43,23 @@ def test_what_is_not_configured_is_listed_by_its_key() -> None:
     assert {"rollout.enrolled", "rollout.tab", "rollout.data", "login"} <= set(made.not_configured)
 
 
+@pytest.mark.parametrize(
+    ("rollout", "found"),
+    [
+        ({"unit": "workspace"}, "rollout.unit: found workspace"),
+        ({"enrolled": [{"workspace": "w"}]}, "rollout.enrolled: found a workspace without a user"),
+    ],
+)
+def test_a_workspace_that_no_request_names_is_refused(rollout: dict[str, Any], found: str) -> None:
+    """Nothing could be read back of it."""
+    flags: Any = {"path": "/{flag}?u={user}", "expected": {"one": 25}}
+    accepted = r"accepted is \{workspace\} in path, body or headers of \[flags\]"
+    with pytest.raises(ValueError, match=f"{found}; {accepted}"):
+        Settings.model_validate({"flags": flags, "rollout": rollout})
+    flags["path"] += "&w={workspace}"
+    assert Settings.model_validate({"flags": flags, "rollout": rollout}).flags
+
+
 def test_a_tab_that_is_no_page_is_refused() -> None:
     """The page that is held open is one of [[pages]]."""
     with pytest.raises(

@@ -497,3 +497,24 @@ def test_a_damaged_record_is_named(rolling: Rolling) -> None:
         session.state.connection.execute("UPDATE rollouts SET body = replace(body, 'running', 'flying')")
         with pytest.raises(EvidenceError, match=r"sqlite: is damaged: 'flying'"):
             session.state.current()
+
+
+def test_a_step_up_that_mixes_workspaces_is_undone(rolling: Rolling) -> None:
+    """Where a clinic is on one side as a whole, another service is taken back, and why is kept."""
+    rolling.more = 'unit = "workspace"'
+    with rolling.session() as session:
+        assert command.start(session, "begin") is ExitCode.PROMOTE, rolling.said
+        assert command.advance(session, "on") is ExitCode.HOLD
+        assert "workspaces have users on both sides: rampgate-" in status.history(session, as_json=False)
+    assert (stands(rolling).status, stands(rolling).percentage) == (Status.RUNNING, 0)
+    assert rolling.service.at() == {"one": (True, 0), "two": (True, 0)}
+
+
+def test_mixed_workspaces_are_shown_by_status_and_history(rolling: Rolling) -> None:
+    """Where users of a workspace are counted one by one, how many are mixed is said, and stops nothing."""
+    at(rolling, 25)
+    with rolling.session() as session:
+        status.show(session)
+        says = "of 4 workspaces of 5 users have users on both sides"
+        assert says in status.history(session, as_json=False)
+        assert any(line.startswith("read back: ") and says in line for line in rolling.said)

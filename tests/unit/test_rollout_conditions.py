@@ -189,6 +189,13 @@ def test_users_have_the_features_as_planned(tmp_path: Path, answer: dict[str, An
     assert (says in found[0]) if says else not found, json.dumps(found)
 
 
+def test_exposure_is_counted_in_workspaces_where_they_are_the_unit(tmp_path: Path) -> None:
+    """As many workspaces as the percentage says, which a count of their users is not."""
+    settings = settings_of(tmp_path, 'exposure = { path = "/exposure" }\nunit = "workspace"')
+    found = [each for each in of(settings, RUNNING, NOW, on=400, off=600) if "watch" not in each]
+    assert found[0].startswith("400 of 1000 workspaces have the features, and 25 % should")
+
+
 def test_a_stopped_line_refuses(tmp_path: Path) -> None:
     """With the reason that was given."""
     assert "the line is stopped: incident 7" in of(settings_of(tmp_path), RUNNING, NOW, stopped="incident 7")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from tests.unit.fakes import Clients, FakeClock
 
 from rampgate.actuators.frame import Change
@@ -38,7 +39,10 @@ class Service:
         self.stale: Callable[[int], bool] = lambda _: False
         self.down = False
         self.salted = salted
+        self.unit: Any = "user+workspace"
         self.overrides = {TESTER: True}
+        self.of_all: dict[str, bool] = {}
+        self.apart: Callable[[User], bool] = lambda _: False
         self._connections = 0
         self._moved_at = 0.0
 
@@ -67,8 +71,9 @@ class Service:
     def _is_on(self, flag: str, user: User, number: int) -> bool:
         old = self.clock.monotonic() < self._moved_at + self.late_s or self.stale(number)
         on, percentage = (self.before if old and self.before else self.on)[flag]
-        place = bucket(user.user, user.workspace, flag if self.salted else None)
-        return decide(percentage, on, self.overrides.get(user.user), None, place)
+        place = bucket(user.user, user.workspace, flag if self.salted else None, self.unit)
+        own, of_all = self.overrides.get(user.user), self.of_all.get(user.workspace)
+        return decide(percentage, on, own, of_all, place) is not self.apart(user)
 
 
 def reader(service: Service, *, bulk: bool = True, flags: Any = None, **rollout: Any) -> ReadBack:
@@ -77,7 +82,9 @@ def reader(service: Service, *, bulk: bool = True, flags: Any = None, **rollout:
     if bulk:
         given["bulk"] = {"path": "/evaluate"}
     settings = RolloutSettings.model_validate({"features": FEATURES, "users": 40, **rollout})
-    return ReadBack(FlagSettings.model_validate(given), settings, service, service.clock, lambda _: None)
+    said = FlagSettings.model_validate(given)
+    said.counted_in(settings.unit)
+    return ReadBack(said, settings, service, service.clock, lambda _: None)
 
 
 def read(service: Service, read_back: ReadBack, change: Change = QUARTER, *moved: str, **to: Any) -> Any:
@@ -310,3 +317,118 @@ def test_a_service_that_restarts_meanwhile_is_waited_for() -> None:
     effect = read_back.after(QUARTER, began)
     assert effect.ok, effect.sentence
     assert effect.details["median_s"] >= 5.0
+
+
+@pytest.mark.parametrize("flags", [{}, {"hash": "salted"}, {"algorithm": "unknown"}])
+@pytest.mark.parametrize("unit", ["user", "workspace"])
+def test_a_service_that_counts_in_the_unit_is_read_back(unit: str, flags: dict[str, str]) -> None:
+    """Each workspace, or user, is on one side, by the bucket that the service has, too; and that is said."""
+    service = Service(salted=flags.get("hash") == "salted")
+    service.unit = unit
+    effect = read(service, reader(service, flags=flags, unit=unit), QUARTER)
+    assert effect.ok, effect.sentence
+    assert effect.sentence.endswith(f"; each of 200 {unit}s is on one side")
+    assert effect.details["arms"] == {"unit": unit, "asked": 200, "lost": 0, "mixed": 0, "named": []}
+
+
+@pytest.mark.parametrize("flags", [{}, {"algorithm": "unknown"}])
+@pytest.mark.parametrize(("unit", "other"), [("workspace", "user"), ("user", "workspace")])
+@pytest.mark.parametrize("mixes", ["other", "user+workspace"])
+def test_mixed_arms_are_no_effect_where_the_unit_has_one(
+    unit: str, other: str, mixes: str, flags: dict[str, str]
+) -> None:
+    """The share is right, and yet users of one workspace read both: the first that are mixed are named."""
+    for _ in range(5):
+        service = Service()
+        service.unit = other if mixes == "other" else mixes
+        effect = read(service, reader(service, flags=flags, unit=unit, propagation="1s"), QUARTER)
+        assert not effect.ok
+        both = "have users on both sides" if unit == "workspace" else "are on both sides, by the workspace"
+        assert f"{unit}s {both}: rampgate-" in effect.sentence, effect.sentence
+        assert effect.details["arms"]["mixed"] >= len(effect.details["arms"]["named"]) >= 1
+
+
+def test_workspaces_with_a_few_users_apart_are_found_where_the_algorithm_is_not_known() -> None:
+    """One user of 20 is decided by the user: of 200 workspaces some are mixed, each time."""
+    for _ in range(5):
+        service = Service()
+        service.unit = "workspace"
+        service.apart = lambda user: bucket(user.user, "") < 5
+        flags = {"algorithm": "unknown"}
+        effect = read(service, reader(service, flags=flags, unit="workspace", propagation="1s"), QUARTER)
+        assert "workspaces have users on both sides: rampgate-" in effect.sentence
+
+
+def test_mixed_workspaces_are_shown_where_users_are_counted() -> None:
+    """By default most workspaces of five have both arms at 25 %, which is as planned; at 100 % none has."""
+    service = Service()
+    effect = read(service, reader(service), QUARTER)
+    assert effect.ok, effect.sentence
+    assert " of 8 workspaces of 5 users have users on both sides" in effect.sentence
+    assert effect.details["arms"]["asked"] == 8
+    assert "arms" not in read(service, reader(service), QUARTER._replace(percentage=100.0)).details
+
+
+def test_no_way_back_waits_for_mixed_arms() -> None:
+    """Down from 50 to 25 %, in a deployment that was mixed all the while."""
+    service = Service()
+    read_back = reader(service, flags={"algorithm": "unknown"}, unit="workspace", propagation="1s")
+    read_back.before(FEATURES)
+    service.move(*FEATURES, percentage=25.0)
+    assert read_back.after(QUARTER, service.clock.monotonic(), rises=False).ok
+    assert not read_back.after(QUARTER, service.clock.monotonic()).ok
+
+
+def test_mixed_arms_that_come_right_late_are_waited_for() -> None:
+    """A replica that still counts in users for a moment holds nothing up, until the deadline."""
+    service = Service()
+    read_back = reader(service, flags={"algorithm": "unknown"}, unit="workspace", propagation="30s")
+    sleep, began = service.clock.sleep, service.clock.monotonic()
+
+    def right_after(seconds: float) -> None:
+        sleep(seconds)
+        service.unit = "workspace" if service.clock.monotonic() >= began + 10 else "user+workspace"
+
+    service.clock.sleep = right_after  # type: ignore[method-assign]  # it comes right while we wait
+    effect = read(service, read_back, QUARTER)
+    assert effect.ok, effect.sentence
+
+
+def test_a_lost_decision_is_no_proof_of_one_arm() -> None:
+    """Whoever was not answered may be on the other side: not known, which does not pass."""
+    service = Service()
+    service.unit = "workspace"
+    read_back = reader(
+        service, bulk=False, flags={"algorithm": "unknown"}, unit="workspace", propagation="1s"
+    )
+    answer, first = service._answer, dict[str, str]()
+
+    def lossy(request: httpx.Request, number: int) -> httpx.Response:
+        user = request.url.params["userId"]
+        lost = first.setdefault(request.url.params["workspaceId"], user) != user
+        return httpx.Response(404) if lost else answer(request, number)
+
+    service._answer = lossy  # type: ignore[method-assign]
+    effect = read(service, read_back, QUARTER)
+    assert not effect.ok
+    assert effect.sentence == "200 of 200 workspaces gave no decision, so that their side is not known"
+
+
+@pytest.mark.parametrize("flags", [{}, {"algorithm": "unknown"}])
+def test_a_workspace_that_is_enrolled_is_asked_for(flags: dict[str, str]) -> None:
+    """Its users have the features at each percentage; an override that is lost, or stays, is found."""
+    for percentage in (0.0, 25.0):
+        service = Service()
+        service.of_all = {"pilots": True}
+        read_back = reader(service, flags=flags, enrolled=[{"workspace": "pilots"}], propagation="1s")
+        assert read(service, read_back, QUARTER._replace(percentage=percentage)).ok
+        effect = read(service, read_back, QUARTER._replace(percentage=0.0, on=False), on=True)
+        assert not effect.ok
+    service.of_all = {"pilots": False}
+    assert not read(service, read_back, QUARTER._replace(percentage=0.0)).ok
+
+
+def test_enrolled_is_a_user_or_a_workspace() -> None:
+    """Neither is refused."""
+    with pytest.raises(ValidationError, match="accepted is a user, a workspace, or both"):
+        RolloutSettings.model_validate({"enrolled": [{}]})

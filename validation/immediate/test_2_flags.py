@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rampgate.checks.flag_service import arms
 from rampgate.checks.flags import limit, measure
 
 if TYPE_CHECKING:
@@ -38,6 +39,14 @@ def test_flags_are_sticky(flags: FlagSettings, check_context: Context, expect: E
     """Asked again at the end, every user gets the same answer; nobody lost a flag whose percentage rose."""
     for found in measure(flags, check_context, "flag_changed", "flag_nesting_broken"):
         expect(found, that=limit(flags, found))
+    if not flags.has_arms and (shown := list(measure(flags, check_context, "flag_mixed_workspaces"))):
+        expect.record(*shown)
+        expect.run.journal.write("event", text=arms.said(shown))
+
+
+def test_flags_have_no_mixed_arms(flags_arms: FlagSettings, check_context: Context, expect: Expect) -> None:
+    """With `rollout.unit` all users of a workspace read the same, or a user in all workspaces."""
+    expect(*measure(flags_arms, check_context, "flag_mixed_workspaces", "flag_mixed_users"))
 
 
 def test_flags_off_mean_off(flags_off: FlagSettings, check_context: Context, expect: Expect) -> None:

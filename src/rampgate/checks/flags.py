@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rampgate.checks.flag_service import arms
 from rampgate.checks.flag_service.counts import LEAST_USERS
 from rampgate.checks.flag_service.probe import RATE, FlagProbe
 from rampgate.checks.flag_service.settings import FlagSettings
@@ -15,7 +16,7 @@ from rampgate.checks.flag_service.users import Asked, User, ever_decided, fresh_
 from rampgate.checks.frame.check import Check, Context, DefaultThreshold
 from rampgate.errors import ConfigurationError, ProbeError
 from rampgate.model import formats
-from rampgate.model.buckets import bucket, decide
+from rampgate.model.buckets import decide
 from rampgate.model.measurement import Measurement
 from rampgate.model.metrics import Kind, Metric
 from rampgate.model.statistics import fewest_of_share
@@ -36,6 +37,7 @@ FORMER_USERS = 100
 """Of those who had a flag at the percentage before, so many are asked for whether they have it still."""
 LONG_S = 5.0
 """A wait that is worth announcing."""
+_PART = 1 / 2  # of the time: to ask for everybody once
 _DECIDED = "decided"
 """In a measurement's details: the seed of its users, and which of them were on."""
 
@@ -51,6 +53,7 @@ CHECK = Check(
     parts={
         "flags_known": lambda flags: flags if flags.algorithm != "unknown" else None,
         "flags_unknown": lambda flags: flags if flags.algorithm == "unknown" else None,
+        "flags_arms": lambda flags: flags if flags.has_arms and flags.parted else None,
         "flags_off": lambda flags: flags if 0 in flags.expected.values() else None,
         "flags_start": lambda flags: flags.start,
         "flags_scenarios": lambda flags: flags.scratch,
@@ -83,12 +86,32 @@ CHECK = Check(
             bad="on for {k} of {n} users, though it must be off for everybody",
             least=LEAST_USERS,
         ),
+        Metric(
+            "flag_mixed_workspaces",
+            Kind.COUNT,
+            "",
+            "workspaces in which some users have a flag and others have not",
+            good="each of {n} workspaces is on one side",
+            bad="{k} of {n} workspaces have users on both sides: {note}",
+            least=LEAST_USERS,
+        ),
+        Metric(
+            "flag_mixed_users",
+            Kind.COUNT,
+            "",
+            "users who have a flag in one workspace and not in another",
+            good="each of {n} users is on one side, in whatever workspace",
+            bad="{k} of {n} users are on both sides, by the workspace: {note}",
+            least=LEAST_USERS,
+        ),
         Metric("flag_share", Kind.SHARE, "", "share of users for whom a flag is on"),
     ),
     thresholds=(
         DefaultThreshold("flag_on_when_off", "flag_on_when_off == 0", Severity.CRITICAL),
         DefaultThreshold("flag_equality", "flag_mismatches == 0"),
         DefaultThreshold("flag_sticky", "flag_changed == 0"),
+        DefaultThreshold("flag_workspace_arms", "flag_mixed_workspaces == 0"),
+        DefaultThreshold("flag_user_arms", "flag_mixed_users == 0"),
     ),
     labels=_labels,
 )
@@ -100,9 +123,10 @@ def measure(flags: FlagSettings, context: Context, *metrics: str) -> Iterator[Me
     Args:
         flags: where flags are read, and what they must be.
         context: what every check is given.
-        metrics: ``flag_mismatches``, ``flag_share``, ``flag_changed``, ``flag_on_when_off``, or
-            ``flag_nesting_broken`` of flags whose percentage has risen since an earlier run. Where it is
-            interrupted, all metrics come out: the checks of the others may never run.
+        metrics: ``flag_mismatches``, ``flag_share``, ``flag_changed``, ``flag_on_when_off``,
+            ``flag_mixed_workspaces``, ``flag_mixed_users``, or ``flag_nesting_broken`` of flags whose
+            percentage has risen since an earlier run. Where it is interrupted, all metrics come out: the
+            checks of the others may never run.
 
     Raises:
         ProbeError: we could not measure; what was measured until then has come out before.
@@ -144,12 +168,19 @@ def refuse_short(flags: FlagSettings, alpha: float) -> None:
     needed = max([LEAST_USERS, *(users for users in fewest if users <= UNKNOWN_USERS)])
     each = len(flags.expected) if flags.names_flag and not flags.bulk else 1
     size = flags.bulk.chunk if flags.bulk else 1
-    most = math.ceil(flags.duration / 2 * RATE) // each * size
+    least = arms.shortest(flags)
+    part = _PART - arms.PART if least else _PART
+    most = math.ceil(flags.duration * part * RATE) // each * size
     if flags.required and most < needed:
-        accepted = math.ceil(2 * math.ceil(needed / size) * each / RATE)
+        accepted = math.ceil(math.ceil(needed / size) * each / RATE / part)
         raise ConfigurationError(
             f"rampgate.toml: flags.duration: in {flags.duration:g} s {most:,} users can be asked twice, "
             f"where {needed:,} are needed; accepted is at least {accepted} s"
+        )
+    if flags.required and flags.duration < least:
+        raise ConfigurationError(
+            f"rampgate.toml: flags.duration: {flags.duration:g} s are too short to see that each "
+            f"{flags.unit} is on one side (rollout.unit); accepted is at least {least} s"
         )
 
 
@@ -178,6 +209,7 @@ class _Survey:
         first = Asked(names, self.users)
         single = Asked(names, self.users[:SINGLE_USERS] if flags.bulk else ())
         repeated, former = first, list(_former(flags, context))
+        grouped = arms.grouped(flags)
         self._announce(len(probe.requests(names)), len(single.users))
         begun = clock.monotonic()
         try:
@@ -185,13 +217,18 @@ class _Survey:
             repeated = Asked(names, [self.users[at] for at in first.whole])
             for asked in former:
                 probe.fill(asked, until=begun + seconds * 5 / 8)
+            if flags.has_arms:
+                probe.fill(grouped, until=begun + seconds * (_PART + arms.PART))
             probe.fill(single, until=begun + seconds * 3 / 4, one_by_one=True)
             probe.fill(repeated, until=begun + seconds)
+            if not flags.has_arms:  # only shown: in the time that is left
+                probe.fill(grouped, until=begun + seconds)
         except (Exception, KeyboardInterrupt) as ended:  # noqa: BLE001  # raised when what it has is judged
             self.ended = ended
         counts = probe.counts
         return [
             *self._counted(counts, first, single, repeated),
+            *arms.counted(flags, counts, grouped),
             *(counts.nesting(a.flags[0], a.users, a.of(a.flags[0], range(len(a.users)))) for a in former),
         ]
 
@@ -243,8 +280,7 @@ class _Survey:
 
     def _reference(self, flag: str, user: User) -> bool:
         percentage = self.flags.expected[flag]
-        salt = flag if self.flags.hash == "salted" else None
-        place = bucket(user.user, user.workspace, salt)
+        place = self.flags.place(flag, *user)
         return decide(percentage, percentage > 0, None, None, place, self.flags.semantics)
 
 

@@ -12,8 +12,10 @@ from rampgate.actuators.dotenv import DotenvActuator
 from rampgate.actuators.flagd import FlagdActuator
 from rampgate.actuators.http import HttpActuator
 from rampgate.actuators.mongodb import MongodbActuator
+from rampgate.checks.flag_service.users import User, fresh_users
 from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
 from rampgate.judging.guides import Guide
+from rampgate.model.buckets import Unit
 
 _DAY_S = 86_400.0
 _EVERYBODY = 100.0
@@ -24,10 +26,25 @@ ActuatorEntry = Annotated[
 
 
 class EnrolledSettings(Table):
-    """[[rollout.enrolled]]: somebody who has the features by an override, whatever the percentage."""
+    """[[rollout.enrolled]]: who has the features by an override, whatever the percentage."""
 
-    user: str
+    user: str = Field(default="", description="none: everybody of the workspace")
     workspace: str = ""
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        if not self.user and not self.workspace:
+            raise ValueError("accepted is a user, a workspace, or both")
+        return self
+
+    @property
+    def someone(self) -> User:
+        """The user, or a fresh one of the workspace."""
+        return User(self.user or fresh_users(1)[0].user, self.workspace)
+
+    def has(self, user: User) -> bool:
+        """Whether it is about a user."""
+        return self.user == user.user if self.user else self.workspace == user.workspace
 
 
 class FreezeSettings(Table):
@@ -72,6 +89,7 @@ class RolloutSettings(Table):
     """[rollout]: the percentages of the plan, and how they are moved."""
 
     features: list[str] = Field(default=[], description="flags of [flags] that move together")
+    unit: Unit = Field(default="user+workspace", description="what a percentage is a percentage of")
     percentages: list[Percent] = Field(default=[0, 5, 15, 25, 50, 75, 100], min_length=1)
     soak: dict[str, Duration] = Field(
         default={},

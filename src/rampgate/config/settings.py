@@ -200,6 +200,20 @@ class FixedSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _flags_are_counted_in_the_unit(self) -> FixedSettings:
+        """What a percentage is a percentage of is said in [rollout] alone, and asked for."""
+        flags, rollout = self.table("flags"), self.rollout
+        if not flags:
+            return self
+        needed = {"unit: found workspace": rollout.unit == "workspace"}
+        needed["enrolled: found a workspace without a user"] = any(not each.user for each in rollout.enrolled)
+        if not flags.names_workspace and any(needed.values()):
+            found = "; ".join(f"rollout.{key}" for key, is_so in needed.items() if is_so)
+            raise ValueError(f"{found}; accepted is {{workspace}} in path, body or headers of [flags]")
+        flags.counted_in(rollout.unit)
+        return self
+
+    @model_validator(mode="after")
     def _pages_exist(self) -> FixedSettings:
         """A page that is named elsewhere is one of [[pages]]."""
         known = [page.name for page in self.table("pages")]

@@ -24,7 +24,6 @@ from rampgate.io.patience import Patience
 from rampgate.io.threads import each
 from rampgate.load.accounts import TRIES, TRIES_APART_S, Account, accounts_of, sign_ins, sign_ins_due
 from rampgate.load.table import NO_COHORT, OFF, ON
-from rampgate.model.buckets import bucket
 from rampgate.probes.sign_in import post
 
 if TYPE_CHECKING:
@@ -63,17 +62,17 @@ def split_of(flags: FlagSettings | None, percentage: float | None) -> Split | No
     if flags is None or flags.algorithm != "md5-mod100":
         return None
     partial = {name: share for name, share in flags.expected.items() if 0 < share < _ALL}
-    salt: str | None = None
+    flag = ""
     if flags.hash == "salted":  # each feature has users of its own, so that several make no two cohorts
         if len(partial) != 1:
             return None
-        ((salt, percentage),) = partial.items()
+        ((flag, percentage),) = partial.items()
     elif percentage is None:
         percentage = partial.popitem()[1] if len(set(partial.values())) == 1 else None
     if percentage is None or not 0 < percentage < _ALL:
         return None
     limit = percentage
-    return lambda user, workspace: ON if bucket(user, workspace, salt) < limit else OFF
+    return lambda user, workspace: ON if flags.place(flag, user, workspace) < limit else OFF
 
 
 def choose(

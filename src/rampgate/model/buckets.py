@@ -8,16 +8,21 @@ from typing import Literal
 Semantics = Literal["seed", "overrides-first"]
 """In which order the percentage and the overrides count; see ``decide``."""
 
+Unit = Literal["user", "workspace", "user+workspace"]
+"""What a percentage is a percentage of; the last is a user in a workspace."""
+
 BUCKETS = 100
 
 
-def bucket(user: str, workspace: str, flag: str | None = None) -> int:
+def bucket(user: str, workspace: str, flag: str | None = None, unit: Unit = "user+workspace") -> int:
     """The bucket, 0 to 99, of a user in a workspace: on when it is below the percentage.
 
-    The first eight hexadecimal digits of md5("user:workspace") modulo 100. Without a flag all features
-    reach the same users; with one ("flag:user:workspace", salted) each has users of its own.
+    The first eight hexadecimal digits of md5("user:workspace") modulo 100, of "user" or "workspace" alone
+    where that is the unit. Without a flag all features reach the same users; with one
+    ("flag:user:workspace", salted) each has users of its own.
     """
-    text = f"{user}:{workspace}" if flag is None else f"{flag}:{user}:{workspace}"
+    text = {"user": user, "workspace": workspace}.get(unit, f"{user}:{workspace}")
+    text = text if flag is None else f"{flag}:{text}"
     return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16) % BUCKETS
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rampgate.checks.flag_service.probe import FlagProbe
     from rampgate.checks.flag_service.users import Decisions
-    from rampgate.model.buckets import Semantics
+    from rampgate.model.buckets import Semantics, Unit
 
 FLAG = "rampgateScratch"
 """The one flag of the store."""
@@ -50,6 +50,7 @@ class ScratchRollout:
         salted: whether the bucket depends on the flag's name.
         semantics: whether overrides come before the percentage.
         progress: takes a line of progress.
+        unit: what a percentage is a percentage of.
     """
 
     admin: httpx.Client
@@ -58,6 +59,7 @@ class ScratchRollout:
     salted: bool
     semantics: Semantics
     progress: Callable[[str], None]
+    unit: Unit = "user+workspace"
 
     def measure(self, percentages: Sequence[float]) -> list[Measurement]:
         """Who is on at each percentage, whether it stays so, and who loses the flag as it rises.
@@ -114,7 +116,7 @@ class ScratchRollout:
                 enabled=True,
                 user_override=cast.by_user.get(user.user),
                 workspace_override=cast.by_workspace.get(user.workspace),
-                bucket=bucket(user.user, user.workspace, salt),
+                bucket=bucket(user.user, user.workspace, salt, self.unit),
                 semantics=self.semantics,
             )
             for user in cast.users

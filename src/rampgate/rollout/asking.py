@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rampgate.checks.flag_service.probe import FlagProbe
 from rampgate.checks.flag_service.users import fresh_users
 from rampgate.errors import ProbeError
-from rampgate.model.buckets import bucket, decide
+from rampgate.model.buckets import decide
 from rampgate.model.statistics import two_sided
 from rampgate.rollout.readers import readers
 
@@ -47,14 +47,14 @@ class Asking:
 
     def expects(self, change: Change, flag: str, user: User) -> bool | None:
         """What a user should read, None where only the share of all is known."""
-        enrolled = any(each.user == user.user for each in self.rollout.enrolled)
-        override = True if enrolled else None
+        having = [each for each in self.rollout.enrolled if each.has(user)]
+        own, of_all = (True if any(each.user for each in having) else None), (True if having else None)
         if not change.on or change.percentage in {0.0, PER_CENT}:
-            return decide(change.percentage, change.on, override, None, 0, self.flags.semantics)
+            return decide(change.percentage, change.on, own, of_all, 0, self.flags.semantics)
         if not self.known:
-            return True if enrolled and self.flags.semantics == "overrides-first" else None
-        place = bucket(user.user, user.workspace, flag if self.flags.hash == "salted" else None)
-        return decide(change.percentage, change.on, override, None, place, self.flags.semantics)
+            return True if having and self.flags.semantics == "overrides-first" else None
+        place = self.flags.place(flag, *user)
+        return decide(change.percentage, change.on, own, of_all, place, self.flags.semantics)
 
     def by_share(self, change: Change) -> bool:
         """Whether no user's side is known, but only how many have it."""
@@ -70,9 +70,9 @@ class Asking:
         """Whether it is known which users a percentage reaches."""
         return self.flags.algorithm != "unknown"
 
-    def probe(self) -> FlagProbe:
-        """One that asks for as long as a change may take, however late the service answers."""
-        ends = self.clock.monotonic() + self.rollout.propagation + _ASKING_S
+    def probe(self, takes: float = 0.0) -> FlagProbe:
+        """One that asks for as long as a change may take, and more, however late the service answers."""
+        ends = self.clock.monotonic() + self.rollout.propagation + _ASKING_S + takes
         return FlagProbe(self.clients, self.flags, self.flags.bulk, clock=self.clock, ends=ends)
 
     def decided(self, names: Sequence[str], users: Sequence[User]) -> dict[str, list[bool | None]]:

@@ -147,7 +147,8 @@ class Mover:
             self.state.check(self.tools.token)
             step = self.state.note(replace(step, status=StepStatus.ACTED))
         try:
-            effect = self.reader.after(change, began)
+            rises = actuators is None and step.command not in DOWN
+            effect = self.reader.after(change, began, rises=rises)
         except ProbeError as error:
             effect = Effect(ok=False, sentence=str(error), details={})
         if troubles:

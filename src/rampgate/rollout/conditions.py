@@ -176,8 +176,9 @@ class Conditions:
             yield Unmet(f"{says} {at}: about {formats.elapsed(needed - seen)} more", needed - seen)
 
     def _exposed(self) -> Iterator[Unmet]:
-        """As many distinct users have the features as the percentage says."""
+        """As many distinct users, or workspaces, have the features as the percentage says."""
         where, percentage = self.settings.rollout.exposure, self.rollout.percentage
+        of = "workspaces" if self.settings.rollout.unit == "workspace" else "users"
         if where is None:
             return
         try:
@@ -190,12 +191,12 @@ class Conditions:
         counts = [count for count in found if type(count) is int and count >= 0]
         if len(counts) < len(found):
             what = f"found {found[0]!r} and {found[1]!r}" if answer.ok else answer.sentence
-            yield Unmet(f"rollout.exposure, {where.path}: {what}; accepted are two numbers of users")
+            yield Unmet(f"rollout.exposure, {where.path}: {what}; accepted are two numbers of {of}")
             return
         on, users = counts[0], sum(counts)
-        said = f"{on} of {users} users have the features, and {formats.number(percentage)} % should"
+        said = f"{on} of {users} {of} have the features, and {formats.number(percentage)} % should"
         if not users:
-            yield Unmet("no users were seen lately: it is not known who has the features")
+            yield Unmet(f"no {of} were seen lately: it is not known who has the features")
         elif (fits := two_sided(on, users, percentage / _PER_CENT)) < ALPHA:
             yield Unmet(f"{said} (by chance once in {1 / max(fits, 1e-12):,.0f} times)")
 

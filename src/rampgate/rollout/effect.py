@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rampgate.checks.flag_service.probe import RATE
 from rampgate.checks.flag_service.users import Asked, User, fresh_users
 from rampgate.errors import ProbeError
 from rampgate.model import formats
+from rampgate.rollout.arms import Arms, arms_of
 from rampgate.rollout.asking import PER_CENT, Asking, may_be
 from rampgate.rollout.readers import readers, spread
 
@@ -67,15 +69,16 @@ class ReadBack(Asking):
             ProbeError: we could not ask.
         """
         if names := self._apart(features):
-            self._others = spread(_OTHERS) if self.one_place else fresh_users(_OTHERS)
+            self._others = spread(_OTHERS, self.flags) if self.one_place else fresh_users(_OTHERS)
             self._before = self.decided(names, self._others)
 
-    def after(self, change: Change, began: float) -> Effect:
+    def after(self, change: Change, began: float, *, rises: bool = True) -> Effect:
         """Wait until every user reads what the change says, and see that it stays so.
 
         Args:
             change: what users are to have.
             began: when the actuators were called first, on the clock's monotonic scale.
+            rises: whether users with mixed arms are looked for; no way back waits for that.
 
         Raises:
             ProbeError: we could not ask.
@@ -96,15 +99,30 @@ class ReadBack(Asking):
         if not wrong and not trouble:
             wrong = self._stays(users, expected)
         details: dict[str, Any] = {"users": n, "percentage": change.percentage, "on": change.on}
-        details |= times
+        arms = self._arms(change, began, once=bool(wrong or trouble)) if rises else Arms()
+        details |= times | arms.details
         if wrong:
             details["wrong"] = [[flag, *user] for flag, user in wrong[:_NAMED]]
             of = f"{len(wrong)} of {n * len(expected)} decisions are not those of {at}"
-            return Effect(ok=False, sentence=f"{of}: {self._named(wrong, change.features)}", details=details)
-        if trouble := trouble or self._moved(change.features):
+            names = self._named(wrong, change.features)
+            return Effect(ok=False, sentence=arms.after(f"{of}: {names}"), details=details)
+        if trouble := trouble or arms.trouble or self._moved(change.features):
             return Effect(ok=False, sentence=trouble, details=details)
         last = formats.duration(times.get("last_s", 0.0))
-        return Effect(ok=True, sentence=f"{n} users read {at}, the last after {last}{sees}", details=details)
+        says = f"{n} users read {at}, the last after {last}{sees}"
+        return Effect(ok=True, sentence=arms.after(says), details=details)
+
+    def _arms(self, change: Change, began: float, *, once: bool) -> Arms:
+        """Who has mixed arms: where it must be none, once it is none or at the deadline."""
+        if not change.on or change.percentage in {0.0, PER_CENT} or not self.flags.names_workspace:
+            return Arms()
+        n = max(self.rollout.users, _SHARE_OF) if self.flags.has_arms else self.rollout.users
+        takes = 2 * n * len(change.features) / RATE
+        while True:
+            arms = arms_of(self.probe(takes), change.features, n, self.flags.unit)
+            if once or not arms.trouble or self.clock.monotonic() >= began + self.rollout.propagation:
+                return arms
+            self.clock.sleep(_POLL_S)
 
     def _named(self, wrong: Sequence[tuple[str, User]], features: Sequence[str]) -> str:
         """Decisions that are wrong, and what changed in their place."""

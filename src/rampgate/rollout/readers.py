@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rampgate.checks.flag_service.users import User, fresh_users
-from rampgate.model.buckets import BUCKETS, bucket
+from rampgate.checks.flag_service.users import fresh_users
+from rampgate.model.buckets import BUCKETS
 
 if TYPE_CHECKING:
     from rampgate.actuators.frame import Change
     from rampgate.checks.flag_service.settings import FlagSettings
+    from rampgate.checks.flag_service.users import User
     from rampgate.config.rollout import RolloutSettings
 
 _EVERYBODY = 100.0
@@ -26,7 +27,7 @@ def readers(change: Change, flags: FlagSettings, rollout: RolloutSettings) -> li
         flags: [flags].
         rollout: [rollout].
     """
-    enrolled = [User(each.user, each.workspace) for each in rollout.enrolled]
+    enrolled = [each.someone for each in rollout.enrolled]
     n, edge = rollout.users, change.percentage
     if flags.algorithm == "unknown":
         return [*enrolled, *fresh_users(n)]
@@ -35,31 +36,30 @@ def readers(change: Change, flags: FlagSettings, rollout: RolloutSettings) -> li
         return [*enrolled, *_placed(place, change, flags, n // 2), *fresh_users(n - n // 2)]
     if flags.hash != "seed":
         return [*enrolled, *fresh_users(n)]
-    return [*enrolled, *_around(edge, n)]
+    return [*enrolled, *_around(edge, n, flags)]
 
 
-def spread(n: int) -> list[User]:
+def spread(n: int, flags: FlagSettings) -> list[User]:
     """Users whose places are as far apart as they can be, from the first whom a rollout reaches on."""
     found: dict[int, User] = {}
     while len(found) < n:
         for user in fresh_users(BUCKETS):
-            if (place := bucket(user.user, user.workspace)) % (BUCKETS // n) == 0:
+            if (place := flags.place("", *user)) % (BUCKETS // n) == 0:
                 found.setdefault(place, user)
     return list(found.values())
 
 
 def _placed(place: int, change: Change, flags: FlagSettings, n: int) -> list[User]:
     """Users at one place, of each feature in turn where every flag has places of its own."""
-    salts = change.features if flags.hash == "salted" else (None,)
     found: list[User] = []
     while len(found) < n:
-        salt = salts[len(found) % len(salts)]
+        flag = change.features[len(found) % len(change.features)]
         users = fresh_users(BUCKETS)
-        found += [user for user in users if bucket(user.user, user.workspace, salt) == place][:1]
+        found += [user for user in users if flags.place(flag, *user) == place][:1]
     return found
 
 
-def _around(edge: float, n: int) -> list[User]:
+def _around(edge: float, n: int, flags: FlagSettings) -> list[User]:
     first_out = math.ceil(edge)
     places = [place for place in (first_out - 1, first_out) if place < BUCKETS]
     wanted = {"in": n // 2, "out": n - n // 2 if first_out < BUCKETS else 0}
@@ -67,7 +67,7 @@ def _around(edge: float, n: int) -> list[User]:
     found = []
     while any(wanted.values()) or any(at_edge.values()):
         for user in fresh_users(n):
-            place = bucket(user.user, user.workspace)
+            place = flags.place("", *user)
             side = "in" if place < edge else "out"
             if at_edge.get(place, 0):
                 at_edge[place] -= 1

@@ -55,6 +55,9 @@ def _next(session: Session, rollout: Rollout) -> ExitCode:
         if needed
         else "observed: none needed"
     )
+    steps = [each for each in session.state.steps() if each.rollout == rollout.id and each.effect.get("arms")]
+    if steps and steps[-1].target == rollout.percentage:
+        say(f"read back: {steps[-1].effect['sentence']}")
     target = plan.above(rollout.percentage)
     if target is None:
         return ExitCode.PROMOTE

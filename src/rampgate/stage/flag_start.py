@@ -85,5 +85,6 @@ def scenarios(context: StageContext, flags: FlagSettings, settings: FlagScratchS
             flags.hash == "salted",
             flags.semantics,
             run.progress,
+            flags.unit,
         )
         return rollout.measure(run.settings.rollout.percentages)

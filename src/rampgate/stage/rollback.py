@@ -50,7 +50,7 @@ def of_enrolled(context: StageContext, enrolled: Sequence[EnrolledSettings]) -> 
     flags = context.run.settings.flags
     if flags is None:
         raise ProbeError("[flags] is not configured, so that no flag can be read back")
-    return _left(context, flags, [User(each.user, each.workspace) for each in enrolled])
+    return _left(context, flags, [each.someone for each in enrolled])
 
 
 def _left(context: StageContext, flags: FlagSettings, users: Sequence[User]) -> Measurement:

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from pharmapilot.flags import (
     HashKind,
     Rules,
     Semantics,
+    Unit,
     bucket,
     changed,
     demo_flags,
@@ -41,6 +43,24 @@ def test_buckets_are_those_of_md5sum(
 ) -> None:
     """A user lands where any other implementation of the seed's hash puts them."""
     assert bucket(kind, flag, user, workspace) == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "kind", "expected"),  # of md5sum: alice, clinic, f:clinic
+    [
+        (Unit.USER, HashKind.SEED, 0x6384E2B2 % 100),
+        (Unit.WORKSPACE, HashKind.SEED, 0x75371E7E % 100),
+        (Unit.WORKSPACE, HashKind.SALTED, 0xC498E1F1 % 100),
+        (Unit.BOTH, HashKind.SEED, 43),
+    ],
+)
+def test_the_unit_is_what_is_hashed(unit: Unit, kind: HashKind, expected: int) -> None:
+    """A percentage of workspaces puts all users of one in one place."""
+    assert bucket(kind, "f", "alice", "clinic", unit) == expected
+    rules = Rules(Semantics.SEED, kind, unit)
+    flag = Flag("f", enabled=True, percentage=expected + 1)
+    assert is_enabled(flag, "alice", "clinic", rules)
+    assert not is_enabled(replace(flag, percentage=expected), "alice", "clinic", rules)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from pharmapilot import __main__ as command
 from pharmapilot import stores
 from pharmapilot.config import ApiConfig
-from pharmapilot.flags import Flag, HashKind, Rules, Semantics, demo_flags
+from pharmapilot.flags import Flag, HashKind, Rules, Semantics, Unit, demo_flags
 from pharmapilot.processes import bound_socket
 
 
@@ -70,10 +70,10 @@ def test_plain_start_reads_the_environment_and_has_no_faults() -> None:
         "PHARMAPILOT_PASSWORD": "hunter2",
         "FEATURE_ROLLOUT_PERCENTAGE": "5",
     }
-    plain = options(["--flag-semantics", "seed"], environ)
+    plain = options(["--flag-semantics", "seed", "--flag-unit", "workspace"], environ)
     assert (plain.version, plain.password, plain.faults) == ("2.0.0", "hunter2", False)
     assert (plain.web_port, plain.api_port) == (3000, 5000)
-    assert plain.rules == Rules(Semantics.SEED, HashKind.SEED)
+    assert plain.rules == Rules(Semantics.SEED, HashKind.SEED, Unit.WORKSPACE)
     assert {flag.percentage for flag in plain.start_flags} == {5}
     assert "hunter2" not in plain.environ.values()
 

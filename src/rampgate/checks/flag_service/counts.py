@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rampgate.checks.flag_service.users import mixed
 from rampgate.model import formats
 from rampgate.model.measurement import Measurement
 from rampgate.model.statistics import rarest_seen
@@ -117,6 +118,20 @@ class FlagCounts:
             failures=None if lost else decisions.count(True),
             details={"on": decisions.count(True)},
         )
+
+    def mixed(
+        self, metric: str, flag: str, users: Sequence[User], decisions: Decisions, size: int
+    ) -> Measurement:
+        """How many groups of ``fresh_groups`` have a flag for some and not for others.
+
+        No value when none is, but some decision is missing.
+        """
+        found = [_name(user) for user in mixed(users, decisions, size)]
+        of = "user" if metric == "flag_mixed_users" else "workspace"
+        note = ", ".join(str(each[of]) for each in found[:_EXAMPLES])
+        lost = decisions.count(None)
+        seen = self._count(metric, flag, found, lost, len(users) // size)
+        return replace(seen, note=note) if found else seen
 
     def _count(
         self, metric: str, flag: str, bad: Sequence[dict[str, Any]], lost: int, n: int, note: str = ""

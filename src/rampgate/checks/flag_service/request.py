@@ -75,6 +75,11 @@ class FlagRequest(Table):
         return _FLAG in self._asked
 
     @property
+    def names_workspace(self) -> bool:
+        """Whether a request says in which workspace a user is."""
+        return "{workspace}" in self._asked
+
+    @property
     def _asked(self) -> str:
         return json.dumps([self.path, self.body, self.headers], ensure_ascii=False)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from rampgate.checks.flag_service.request import FlagRequest
 from rampgate.checks.frame.table import Duration, JMESPath, Percent, Table, UrlPath
+from rampgate.model.buckets import Unit, bucket
 
 
 class BulkSettings(Table):
@@ -56,7 +57,8 @@ class FlagSettings(FlagRequest):
         default="unknown", description='`"md5-mod100"`: compared user by user'
     )
     hash: Literal["seed", "salted"] = Field(
-        default="seed", description='of `user:workspace`; `"salted"`: of `flag:user:workspace`'
+        default="seed",
+        description='of `rollout.unit`, `user:workspace` by default; `"salted"`: of `flag:user:workspace`',
     )
     semantics: Literal["seed", "overrides-first"] = Field(
         default="overrides-first", description='or `"seed"`: the percentage first'
@@ -76,3 +78,28 @@ class FlagSettings(FlagRequest):
     start: FlagStartSettings | None = Field(default=None, description="see below: before a rollout")
     scratch: FlagScratchSettings | None = Field(default=None, description="see below: before a rollout")
     required: bool = True
+    _unit: Unit = PrivateAttr(default="user+workspace")
+
+    @property
+    def unit(self) -> Unit:
+        """What a percentage is a percentage of, as [rollout] says."""
+        return self._unit
+
+    def counted_in(self, unit: Unit) -> None:
+        """Take what [rollout] says."""
+        self._unit = unit
+
+    @property
+    def has_arms(self) -> bool:
+        """Whether a whole workspace, or a user in every workspace, must have a flag or not have it."""
+        return self._unit != "user+workspace"
+
+    @property
+    def parted(self) -> list[str]:
+        """Flags that some have and others have not, where it is asked who has them in which workspace."""
+        everybody = 100.0
+        return [name for name, at in self.expected.items() if self.names_workspace and 0 < at < everybody]
+
+    def place(self, flag: str, user: str, workspace: str) -> int:
+        """The reference bucket, 0 to 99, of a user in a workspace."""
+        return bucket(user, workspace, flag if self.hash == "salted" else None, self._unit)

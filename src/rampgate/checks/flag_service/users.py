@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rampgate.model.buckets import Unit
+
 
 class User(NamedTuple):
     """Whom a flag is decided for."""
@@ -68,6 +70,27 @@ def fresh_users(n: int, seed: int | None = None) -> list[User]:
         User(f"rampgate-{source.getrandbits(64):016x}", f"rampgate-{source.getrandbits(32):08x}")
         for _ in range(n)
     ]
+
+
+def fresh_groups(n: int, size: int, unit: Unit) -> list[User]:
+    """Fresh users in groups that follow each other: one user in several workspaces, or users of one.
+
+    Args:
+        n: how many groups.
+        size: of each.
+        unit: of a percentage; where it is the user, a group is one user.
+    """
+    alike = [first for first in fresh_users(n) for _ in range(size)]
+    return [
+        User(same.user, other.workspace) if unit == "user" else User(other.user, same.workspace)
+        for same, other in zip(alike, fresh_users(n * size), strict=True)
+    ]
+
+
+def mixed(users: Sequence[User], decisions: Decisions, size: int) -> list[User]:
+    """The first user of each group of ``fresh_groups`` that has a flag for some and not for others."""
+    groups = range(0, len(users), size)
+    return [users[at] for at in groups if {True, False} <= set(decisions[at : at + size])]
 
 
 def packed(seed: int, on: Iterable[int]) -> Mapping[str, str]:
