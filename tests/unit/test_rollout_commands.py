@@ -490,6 +490,18 @@ def test_what_no_history_could_show_is_refused(rolling: Rolling, option: str) ->
     assert "found 2,001 characters; accepted are up to 2,000" in " ".join(refused.output.split())
 
 
+def test_a_long_reason_keeps_no_rollback_from_its_work(rolling: Rolling) -> None:
+    """What a watch hands over may be long: the features go off, and the history has its beginning."""
+    at(rolling, 5)
+    config = str(rolling.folder / "rampgate.toml")
+    words = ["rollout", "rollback", "--emergency", "--config", config, "--reason", "x" * 9_000]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert "off for everybody" in done.output
+    with rolling.session() as session:
+        assert session.state.steps()[-1].why == "x" * 2_000
+
+
 def test_a_damaged_record_is_named(rolling: Rolling) -> None:
     """With the file, and what to do."""
     at(rolling, 0)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from rampgate.rollout.session import Session
 
 
-def _short(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """Refuse what no history could show whole."""
+def _short(ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Refuse what no history could show whole; of a rollback what is too long is cut."""
+    if ctx.info_name == "rollback":  # which nothing that was typed may keep from its work
+        return text and text[:LONGEST]
     if text and len(text) > LONGEST:
         raise click.BadParameter(f"found {len(text):,} characters; accepted are up to {LONGEST:,}")
     return text
