@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rampgate import __version__
+from rampgate.cli import documents  # noqa: F401  # its commands are those of rollout
 from rampgate.cli.accept import accept
 from rampgate.cli.base import keep_lines
 from rampgate.cli.demo import demo

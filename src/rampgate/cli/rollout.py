@@ -60,13 +60,14 @@ def rollout() -> None:
       */10 * * * * rampgate rollout advance --if-due       the same from cron
       rampgate rollout rollback --emergency --reason "HTTP 500"    everything off now, and seen to be
       rampgate rollout rollback --gradual        down step by step, watched
+      rampgate rollout announce                  the announcement, in Markdown and HTML; report at the end
     """
 
 
 rollout.help = keep_lines(rollout.help)
 
 
-def _command(*options: Callable[..., Any]) -> Callable[..., Any]:
+def rollout_command(*options: Callable[..., Any]) -> Callable[..., Any]:
     """A command of the group: it gets a session of the state, and its own options."""
 
     def decorate(function: Callable[..., int]) -> click.Command:
@@ -103,7 +104,7 @@ def _say(redactor: Any, line: str) -> None:
     click.echo(f"rampgate: {clean(redactor.text(line))}")
 
 
-@_command(
+@rollout_command(
     _WHY,
     click.option("--at", type=float, metavar="PERCENT", help="What users have already; nothing is changed."),
 )
@@ -114,7 +115,7 @@ def start(session: Session, reason: str, at: float | None) -> int:
     return command.start(session, reason, at)
 
 
-@_command(
+@rollout_command(
     _WHY,
     click.option("--to", type=float, metavar="PERCENT", help="Refuse any other than this one."),
     click.option("--if-due", is_flag=True, help="For cron and CI: a HOLD is no news."),
@@ -126,7 +127,7 @@ def advance(session: Session, reason: str, to: float | None, *, if_due: bool) ->
     return command.advance(session, reason, to, quietly=if_due)
 
 
-@_command(_WHY)
+@rollout_command(_WHY)
 def pause(session: Session, reason: str) -> int:
     """Stop counting observed time."""
     from rampgate.rollout import command
@@ -134,7 +135,7 @@ def pause(session: Session, reason: str) -> int:
     return command.pause(session, reason)
 
 
-@_command(_WHY)
+@rollout_command(_WHY)
 def resume(session: Session, reason: str) -> int:
     """Go on counting observed time; a step that was cut off is brought to its end."""
     from rampgate.rollout import command
@@ -142,7 +143,7 @@ def resume(session: Session, reason: str) -> int:
     return command.pause(session, reason, resume=True)
 
 
-@_command(
+@rollout_command(
     _WHY,
     click.option("--emergency", is_flag=True, help="Everything off now, whatever else goes on."),
     click.option("--gradual", is_flag=True, help="Down step by step, with observed time after each."),
@@ -158,7 +159,7 @@ def rollback(session: Session, reason: str, *, emergency: bool, gradual: bool, b
     return roll_back(session, reason, below_floor=below_floor)
 
 
-@_command(_WHY, click.option("--lift", is_flag=True, help="Let percentages rise."))
+@rollout_command(_WHY, click.option("--lift", is_flag=True, help="Let percentages rise."))
 def stop_line(session: Session, reason: str, *, lift: bool) -> int:
     """Let no percentage rise until it is lifted."""
     from rampgate.rollout import command
@@ -166,7 +167,7 @@ def stop_line(session: Session, reason: str, *, lift: bool) -> int:
     return command.stop_line(session, reason or "no reason was given", lift=lift)
 
 
-@_command()
+@rollout_command()
 def status(session: Session) -> int:
     """Show where the rollout stands, and what its next step needs: 0 where nothing is missing, else 10."""
     from rampgate.rollout import status
@@ -174,7 +175,7 @@ def status(session: Session) -> int:
     return status.show(session)
 
 
-@_command(click.option("--json", "as_json", is_flag=True, help="Print JSON."))
+@rollout_command(click.option("--json", "as_json", is_flag=True, help="Print JSON."))
 def history(session: Session, *, as_json: bool) -> int:
     """Show every step: who, when, why, from, to, and the evidence that it stood on."""
     from rampgate.rollout import status
@@ -183,7 +184,7 @@ def history(session: Session, *, as_json: bool) -> int:
     return 0
 
 
-@_command(
+@rollout_command(
     click.option(
         "--traffic",
         type=click.FloatRange(0, min_open=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
@@ -85,6 +86,14 @@ class DataSettings(Table):
     minimum: float = Field(default=1.0, ge=0, description="of it, where no run before has counted more")
 
 
+class ContactSettings(Table):
+    """[[rollout.contacts]]: whom the readers of its documents may ask."""
+
+    role: str = Field(description="such as `deployment lead`, `on call`, `escalation`")
+    name: str = ""
+    contact: str = ""
+
+
 class RolloutSettings(Table):
     """[rollout]: the percentages of the plan, and how they are moved."""
 
@@ -123,6 +132,11 @@ class RolloutSettings(Table):
         default=None, description="name of one of [[pages]], which asks for its flags itself"
     )
     data: DataSettings | None = None
+    contacts: list[ContactSettings] = Field(default=[])
+    promises: dict[str, str] = Field(
+        default={}, description="metric = a limit such as `< 400ms`, or a change such as `-30%`"
+    )
+    templates: Path | None = Field(default=None, description="folder of templates of its documents")
     actuators: list[ActuatorEntry] = Field(default=[])
     runbook: str = Field(default="", description="what to do when it holds or rolls back; in each message")
     owner: str = Field(default="", description="who does it")

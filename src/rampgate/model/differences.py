@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rampgate.model.statistics import Bounds
+
 ALPHA = 1e-3
 """Two-sided: of comparisons where nothing has changed, so many are called beyond noise at most."""
+QUANTILE_ALPHA = ALPHA / 4
+"""Of each bound: two must err together before two quantiles are called apart, on either side."""
 _MEDIAN_FACTOR = 1.2533
 
 
@@ -60,6 +64,15 @@ def of_scores(before: Sequence[float], after: Sequence[float], floor: float) -> 
     reach = NormalDist().inv_cdf(1 - ALPHA / 2) * math.sqrt(variance(before) + variance(after))
     far = abs(median(after) - median(before)) > reach
     return Difference.BEYOND if far else Difference.WITHIN
+
+
+def of_quantiles(before: Bounds, after: Bounds) -> Difference:
+    """Two quantiles by their exact bounds, each one-sided at ``QUANTILE_ALPHA``: do they overlap?"""
+    if None in {*before, *after}:
+        return Difference.UNKNOWN
+    (low, high), (later_low, later_high) = before, after
+    apart = (high or 0.0) < (later_low or 0.0) or (later_high or 0.0) < (low or 0.0)
+    return Difference.BEYOND if apart else Difference.WITHIN
 
 
 def _choose(n: int, k: int) -> float:

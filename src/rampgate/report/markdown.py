@@ -23,6 +23,7 @@ _SHARE, _SMALL = 16 * 1024, 3 * 1024
 """Bytes of each of the three parts that grow with the run, and of two more; the rest is for what does not."""
 _SENTENCE = 500
 _ACTIVE = re.compile(r"[\\`*_\[\]|~#!$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_LIST = re.compile(r"^\s*(?=[-+=]+(?:\s|$))|^\s*\d+(?=[.)](?:\s|$))")
 _ICONS = {
     Decision.PROMOTE: "\N{WHITE HEAVY CHECK MARK}",
     Decision.HOLD: "\N{DOUBLE VERTICAL BAR}\N{VARIATION SELECTOR-16}",
@@ -33,13 +34,13 @@ _ICONS = {
 def dumps(verdict: Verdict) -> str:
     """summary.md: at most LARGEST bytes; what does not fit is counted and left to report.html."""
     parts = [
-        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {_escaped(sentences.line(verdict))}",
-        _escaped(sentences.reason(verdict)),
+        f"## {_ICONS[verdict.decision]} {verdict.decision.name} {escaped(sentences.line(verdict))}",
+        escaped(sentences.reason(verdict)),
     ]
-    parts += [f"> [!CAUTION]\n> **{_escaped(line)}**" for line in overruled.lines(verdict)]
+    parts += [f"> [!CAUTION]\n> **{escaped(line)}**" for line in overruled.lines(verdict)]
     if command := next_command(verdict):
-        parts.append(f"**Next:** {_escaped(command)}")
-    parts += [f"**{name.capitalize()}:** {_escaped(text)}" for name, text in guide(verdict).named.items()]
+        parts.append(f"**Next:** {escaped(command)}")
+    parts += [f"**{name.capitalize()}:** {escaped(text)}" for name, text in guide(verdict).named.items()]
     names = sentences.short_names(verdict.checks)
     if unmet := findings.unmet(verdict):
         bad = [each.result for each in unmet if each.result]
@@ -56,8 +57,8 @@ def dumps(verdict: Verdict) -> str:
         _journeys(verdict),
         _differences(verdict),
         *_remarks(verdict),
-        _escaped(sentences.chance(verdict)),
-        f"Run {_escaped(verdict.run)}",
+        escaped(sentences.chance(verdict)),
+        f"Run {escaped(verdict.run)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -75,7 +76,7 @@ def of_release(release: ReleaseVerdict, now: float) -> str:
         for each in release.stages
     ]
     head = "| stage | verdict | run | ended | why not |\n|---|---|---|---|---|"
-    return "\n".join([f"## {_ICONS[release.decision]} {name} {_escaped(about)}", "", head, *rows, ""])
+    return "\n".join([f"## {_ICONS[release.decision]} {name} {escaped(about)}", "", head, *rows, ""])
 
 
 def _age(ended: float, now: float) -> str:
@@ -102,7 +103,7 @@ def _differences(verdict: Verdict) -> str:
     rows = [_row(each.name, each.before, each.now, each.difference) for each in found]
     head = "| what | before | now | difference |\n|---|---|---|---|"
     more = "| … {} more are in report.html | | | |"
-    title = f"Before and after, beside run {_escaped(run)}"
+    title = f"Before and after, beside run {escaped(run)}"
     return _details(title, f"{head}\n{_fitting(rows, more, _SMALL)}") if rows else ""
 
 
@@ -112,7 +113,7 @@ def _table(rows: list[str]) -> str:
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+    return f"| {' | '.join(escaped(cell) for cell in cells)} |"
 
 
 def _loud_row(row: list[str]) -> str:
@@ -130,21 +131,21 @@ def _why(verdict: Verdict) -> str:
     for unmet in findings.unmet(verdict):
         if unmet.result:
             weight = f" ({remark})" if (remark := sentences.remark(unmet.result)) else ""
-            named = _escaped(names[unmet.result.check])
+            named = escaped(names[unmet.result.check])
             lines.append(f"- **{_loud(sentences.outcome_of(unmet.result))}**{weight} {named}")
         inner = "  - " if unmet.result else "- "
         said = [each for each in unmet.sentences if each != sentences.NEVER_RAN]
-        lines += [f"{inner}{_escaped(sentence)}" for sentence in said]
-        lines += [f"  - {_escaped(findings.consequence(*each))}" for each in unmet.consequences]
+        lines += [f"{inner}{escaped(sentence)}" for sentence in said]
+        lines += [f"  - {escaped(findings.consequence(*each))}" for each in unmet.consequences]
     return _fitting(lines, "- … {} more lines are in report.html")
 
 
 def _remarks(verdict: Verdict) -> list[str]:
     found = []
     if verdict.not_configured:
-        found.append(f"Not configured, not counted: {_escaped(', '.join(verdict.not_configured))}")
+        found.append(f"Not configured, not counted: {escaped(', '.join(verdict.not_configured))}")
     if verdict.notes:
-        notes = [f"- {_escaped(note)}" for note in verdict.notes]
+        notes = [f"- {escaped(note)}" for note in verdict.notes]
         found.append(_details("Notes", _fitting(notes, "- … {} more notes are in report.html")))
     return found
 
@@ -164,9 +165,10 @@ def _fitting(lines: list[str], more: str, room: int = _SHARE) -> str:
     return "\n".join(kept)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Inert in GitHub's Markdown: punctuation that could begin something is escaped, tags are entities."""
     inert = _ACTIVE.sub(lambda found: f"\\{found.group()}", html.escape(clean(text, _SENTENCE), quote=False))
+    inert = _LIST.sub(r"\g<0>\\", inert)
     # A mention is looked for in text without tags, so that a tag between keeps it from being one.
     return inert.replace("@", "<span>@</span>")
 

@@ -93,7 +93,11 @@ def advance(session: Session, why: str, to: float | None = None, *, quietly: boo
         needs = conditions(session, rollout)
         if unmet := needs.unmet():
             return _held(session, rollout, unmet, quietly=quietly)
-        evidence = {"observed_s": round(observed(session.settings, rollout), 1), "runs": needs.runs}
+        evidence = {
+            "observed_s": round(observed(session.settings, rollout), 1),
+            "runs": needs.runs,
+            **needs.users,
+        }
         rollout, step = mover.move(rollout, session.step(rollout, Command.ADVANCE, target, why, **evidence))
     return _ended(session, rollout, step)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rampgate.checks.frame.forms import counts_votes
 from rampgate.errors import EvidenceError, ProbeError, RampgateError
 from rampgate.evidence import releases
-from rampgate.io.http import ask, find
 from rampgate.model import formats
 from rampgate.model.statistics import two_sided
 from rampgate.outcome import Decision
+from rampgate.rollout import exposure
 from rampgate.rollout.soak import observed, target_of
 from rampgate.watch import state as watch_state
 from rampgate.watch.release import latched
@@ -87,6 +87,7 @@ class Conditions:
         rehearsals: whether shortened runs count (a demo).
         api: makes a client of the API, with its admin token when asked.
         runs: what they stood on: by stage the id of its run, once they were asked.
+        users: with the features (``users_on``) and in all, once they were asked for.
     """
 
     settings: Settings
@@ -97,6 +98,7 @@ class Conditions:
     rehearsals: bool
     api: Callable[[bool], httpx.Client]
     runs: dict[str, str] = field(default_factory=dict)
+    users: dict[str, int] = field(default_factory=dict)
 
     def unmet(self) -> list[Unmet]:
         """All that is missing; nothing where the percentage may rise."""
@@ -177,23 +179,16 @@ class Conditions:
 
     def _exposed(self) -> Iterator[Unmet]:
         """As many distinct users, or workspaces, have the features as the percentage says."""
-        where, percentage = self.settings.rollout.exposure, self.rollout.percentage
-        of = "workspaces" if self.settings.rollout.unit == "workspace" else "users"
-        if where is None:
-            return
+        percentage, of = self.rollout.percentage, exposure.counted(self.settings.rollout)
         try:
-            with self.api(where.admin) as client:
-                answer = ask(client, "GET", where.path.replace("{flag}", self.rollout.features[0]))
+            found = exposure.ask(self.settings.rollout, self.rollout.features, self.api)
         except ProbeError as error:
-            yield Unmet(f"rollout.exposure: {error}")
+            yield Unmet(str(error))
             return
-        found = [find(each, answer.json()) if answer.ok else None for each in (where.on, where.off)]
-        counts = [count for count in found if type(count) is int and count >= 0]
-        if len(counts) < len(found):
-            what = f"found {found[0]!r} and {found[1]!r}" if answer.ok else answer.sentence
-            yield Unmet(f"rollout.exposure, {where.path}: {what}; accepted are two numbers of {of}")
+        if found is None:
             return
-        on, users = counts[0], sum(counts)
+        on, users = found
+        self.users.update(users_on=on, users=users)
         said = f"{on} of {users} {of} have the features, and {formats.number(percentage)} % should"
         if not users:
             yield Unmet(f"no {of} were seen lately: it is not known who has the features")

@@ -45,7 +45,7 @@ def rows(settings: Settings, rollout: Rollout | None, typed: float | None, now: 
     found, source = traffic.traffic_of(settings, base, typed)
     risk = traffic.risk_of(settings, base) if found else None
     stages = []
-    for stage in _dated(settings, rollout, now):
+    for stage in dated(settings, rollout, now):
         seen = None
         if found and risk and stage.soak and 0 < stage.percentage < _PER_CENT:
             seen = _seen(Comparing(found, risk, stage.percentage / _PER_CENT), stage.soak, plan.harm)
@@ -60,8 +60,17 @@ def _seen(comparing: Comparing, soak: float, harm: float) -> Seen:
     return Seen(comparing.smallest(soak), comparing.seen_after(harm), comparing.seen_after(TWICE))
 
 
-def _dated(settings: Settings, rollout: Rollout | None, now: float) -> Iterator[Stage]:
-    """Every percentage with its dates."""
+def dated(settings: Settings, rollout: Rollout | None, now: float) -> Iterator[Stage]:
+    """Every percentage with its dates, as ``rows`` has them, without what each can see.
+
+    Args:
+        settings: in force.
+        rollout: as ``rows``.
+        now: seconds since the epoch.
+
+    Raises:
+        EvidenceError: what a watch has written cannot be read.
+    """
     plan = settings.rollout
     rises = rollout is not None and rollout.status in {Status.RUNNING, Status.PAUSED, Status.COMPLETE}
     at = now

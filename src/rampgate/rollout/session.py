@@ -172,8 +172,13 @@ class Session:
         step = Step(rollout.id, command, rollout.percentage, rollout.percentage, self.who, why, 0, now)
         self.state.note(replace(step, status=StepStatus.DONE, ended=now, effect=effect))
 
-    def notify(self, title: str, text: str, *, failed: bool) -> None:
-        """Send a message to every alert channel; one that does not take it is said, and stops nothing."""
+    def notify(self, title: str, text: str, *, failed: bool) -> bool:
+        """Send a message to every alert channel; one that does not take it is said, and stops nothing.
+
+        Returns:
+            Whether every channel took it.
+        """
+        every = True
         text = "\n".join([text, *self.settings.rollout.guide.lines])
         for name, (url, seconds) in channels_of(self.settings).items():
             head, body = map(self.redactor.text, (f"rampgate: {title}", text))
@@ -182,8 +187,11 @@ class Session:
                 outcome = apprise_sender.deliver(url, head, body, seconds, kind)
             except RampgateError as error:
                 self.say(f"{name}: not delivered: {error}")
+                every = False
             else:
+                every = every and outcome.sent
                 self.say(f"{name}: notified" if outcome.sent else f"{name}: not delivered: {outcome.why}")
+        return every
 
 
 def end(holder: Holder) -> None:
