@@ -31,7 +31,7 @@ class Story:
         plan: the required checks of the plan.
         optional: its other checks.
         stage: of the header.
-        header: more of the header, or other than usual.
+        header: more of the header, or other than usual; ``start``: when it begins, seconds since the epoch.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Story:
         stage: str = "immediate",
         **header: Any,
     ) -> None:
-        self.clock = FakeClock(START)
+        self.clock = FakeClock(header.pop("start", START))
         self.journal = Journal(folder, f"{stage}-1", Redactor(), self.clock)
         self.tests = 32
         self._write(

@@ -93,7 +93,7 @@ class Facts:
         moves = [step for step in self.steps if step.status is StepStatus.DONE and step.command in _MOVES]
         begins = [step.ended or step.at for step in moves]
         ends = [*(step.at for step in moves[1:]), math.inf]
-        return [Span(step.target, begin, end) for step, begin, end in zip(moves, begins, ends, strict=True)]
+        return [Span(*each) for each in zip((step.target for step in moves), begins, ends, strict=False)]
 
     @property
     def highest(self) -> Span | None:

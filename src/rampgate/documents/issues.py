@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from rampgate.documents.facts import Facts
     from rampgate.documents.runs import Run
-    from rampgate.judging.results import Record
     from rampgate.rollout.records import Step
 
 _MOST = 60
@@ -157,15 +156,17 @@ def _back(step: Step) -> str:
 
 def _of_overrides(facts: Facts) -> Iterator[Issue]:
     """What somebody has decided against a verdict, or waived."""
+    waived: dict[tuple[str, ...], float] = {}
     for run in facts.during():
-        for kind in ("override", "waiver"):
-            for record in run.of(kind):
-                yield Issue(
-                    float(record["time"]), f"{run.stage}: {kind}{_said(record)}", "in force by a person"
-                )
-
-
-def _said(record: Record) -> str:
-    by, why = record.get("by") or record.get("who") or "", record.get("reason") or record.get("why") or ""
-    about = f" of {record['check']}" if record.get("check") else ""
-    return f"{about} by {by}: {why}" if by or why else about
+        for record in run.of("override"):
+            what = f"{run.stage}: overruled, {str(record.get('verdict', '')).upper()} by {record.get('by')}"
+            expires = record.get("expires")
+            until = moment(expires) if isinstance(expires, int | float) else str(expires)
+            yield Issue(float(record["time"]), f"{what}: {record.get('reason')}", f"counts until {until}")
+        waivers = run.header.get("settings", {}).get("waivers")
+        for each in waivers if isinstance(waivers, list) else ():
+            if isinstance(each, dict):
+                key = tuple(str(each.get(name, "")) for name in ("check", "by", "reason", "expires"))
+                waived.setdefault(key, run.time)
+    for (check, by, reason, expires), at in waived.items():
+        yield Issue(at, f"{check}: waived by {by}: {reason}", f"holds nothing until {expires}")

@@ -19,7 +19,7 @@ from rampgate.report.observations import markup
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jinja2 import BaseLoader, TemplateSyntaxError
+    from jinja2 import BaseLoader
     from jinja2.sandbox import SandboxedEnvironment
 
 MARKDOWN, HTML = "md", "html"
@@ -134,46 +134,39 @@ def _refuse_unknown(environment: SandboxedEnvironment, file: Path, values: Mappi
 
     try:
         tree = environment.parse(read_text(file), filename=str(file))
+        problems = [
+            f"{file}, line {each.lineno}: found the filter {each.name!r}; accepted are {', '.join(_FILTERS)}"
+            for each in tree.find_all(nodes.Filter)
+            if each.name not in _FILTERS
+        ]
+        unknown = set() if problems else find_undeclared_variables(tree) - set(values)
     except OSError as error:
         raise TemplateError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeError as error:
         raise TemplateError(f"{file}: {error}") from None
     except TemplateSyntaxError as error:
-        raise TemplateError(_syntax(file, error)) from None
-    unknown = find_undeclared_variables(tree) - set(values)
-    problems = [
+        raise TemplateError(f"{file}, line {error.lineno}: {error.message}") from None
+    problems += [
         f"{file}, line {each.lineno}: found {each.name!r}; accepted are {', '.join(values)}"
         for each in tree.find_all(nodes.Name)
         if each.ctx == "load" and each.name in unknown
-    ]
-    problems += [
-        f"{file}, line {each.lineno}: found the filter {each.name!r}; accepted are {', '.join(_FILTERS)}"
-        for each in tree.find_all(nodes.Filter)
-        if each.name not in _FILTERS
     ]
     if problems:
         raise TemplateError(problems)
 
 
-def _syntax(file: Path, error: TemplateSyntaxError) -> str:
-    return f"{error.filename or file}, line {error.lineno}: {error.message}"
-
-
 def _rendered(environment: SandboxedEnvironment, file: Path, values: Mapping[str, Any]) -> str:
-    from jinja2 import TemplateNotFound, TemplateSyntaxError
+    from jinja2 import TemplateNotFound
 
     try:
         return environment.get_template(file.name).render(values)
-    except TemplateSyntaxError as error:
-        raise TemplateError(_syntax(file, error)) from None
-    except TemplateNotFound as error:
-        raise TemplateError(
-            f"{file}: includes {error.name!r}, which is not there; accepted are files in {file.parent}"
-        ) from None
     except Exception as error:  # noqa: BLE001  # whatever a team's template dies of, ours is used
-        where = [line for name, line in _frames(error) if name.endswith(".j2") or name == str(file)]
-        at = f", line {where[-1]}" if where else ""
-        raise TemplateError(f"{file}{at}: {error or type(error).__name__}") from None
+        lines = [line for name, line in _frames(error) if name == str(file)]
+        at = f", line {lines[-1]}" if lines else ""
+        why = str(error) or type(error).__name__
+        if isinstance(error, TemplateNotFound):
+            why = f"includes {error.name!r}, which is not there; accepted are files in {file.parent}"
+        raise TemplateError(f"{file}{at}: {why}") from None
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:

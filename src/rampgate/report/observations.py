@@ -86,8 +86,8 @@ def _curve(seen: evidence.Seen) -> Markup:
     return markup(charts.spread(histogram, limits, unit, bins=seen.bins))
 
 
-def markup(svg: str) -> Markup:
-    """A drawing of our own as it stands in the page."""
+def markup(text: str) -> Markup:
+    """What stands in a document as it is: a drawing of our own, or a text that is escaped already."""
     from markupsafe import Markup
 
-    return Markup(svg)  # noqa: S704 - our own drawing, escaped by ElementTree
+    return Markup(text)  # noqa: S704 - escaped by ElementTree, or by whoever hands it over
