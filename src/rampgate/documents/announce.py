@@ -12,6 +12,7 @@ from rampgate.documents.sentences import broken, capital
 from rampgate.errors import RampgateError
 from rampgate.model import formats
 from rampgate.outcome import Severity
+from rampgate.rollout import exposure
 from rampgate.rollout.command import ROLLBACK_WITHIN_S
 from rampgate.watch.asked import channels_of
 
@@ -89,13 +90,14 @@ def _overview(facts: Facts, ends: str) -> Iterator[str]:
     first, last = (at_percent(plan.percentages[at]) for at in (0, -1))
     of = f"{len(facts.features)} {'feature' if len(facts.features) == 1 else 'features'}"
     name = facts.settings.target.name
-    yield f"{of} of {name} reach users step by step, from {first} to {last} of all users."
+    who = exposure.counted(plan)
+    yield f"{of} of {name} reach {who} step by step, from {first} to {last} of all {who}."
     if rollout is None:
         yield "The rollout has not begun."
     else:
         yield f"It began at {moment(rollout.at)} and is {_where(facts)}."
     if ends and not (rollout and rollout.percentage == plan.percentages[-1]):
-        yield f"{last} of the users have them at {ends} at the earliest."
+        yield f"{last} of the {who} have them at {ends} at the earliest."
 
 
 def _where(facts: Facts) -> str:
@@ -116,7 +118,7 @@ def _expected(facts: Facts, promises: Sequence[Promise]) -> Iterator[dict[str, s
 
 def _strategy(plan: RolloutSettings) -> Iterator[str]:
     steps = ", ".join(at_percent(each) for each in plan.percentages)
-    yield f"The percentage of users rises in steps: {steps}."
+    yield f"The percentage of {exposure.counted(plan)} rises in steps: {steps}."
     soaks = [(each, plan.soak_at(each)) for each in plan.percentages if plan.soak_at(each)]
     if soaks:
         total = formats.duration(sum(seconds for _, seconds in soaks))

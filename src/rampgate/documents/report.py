@@ -102,7 +102,8 @@ def _source(name: str, compared: Improvements) -> str:
 
 def _statistics(facts: Facts, session: Session) -> Iterator[tuple[str, str]]:
     highest = facts.highest
-    yield "Share of users that the plan gave the features", at_percent(highest.percentage if highest else 0.0)
+    of = exposure.counted(facts.settings.rollout)
+    yield f"Share of {of} that the plan gave the features", at_percent(highest.percentage if highest else 0.0)
     yield from _users(facts, session)
     yield "Error rate", _error_rate(facts)
     yield "User feedback score", _feedback(facts)
@@ -110,7 +111,8 @@ def _statistics(facts: Facts, session: Session) -> Iterator[tuple[str, str]]:
 
 def _users(facts: Facts, session: Session) -> Iterator[tuple[str, str]]:
     """How many users there are, and how many have the features: now, else as the last step up has seen it."""
-    total, on = "Users in total", "Users with the features"
+    of = exposure.counted(facts.settings.rollout).capitalize()
+    total, on = f"{of} in total", f"{of} with the features"
     why, counted, when = "the settings do not say how they are counted", None, ""
     try:
         counted = (

@@ -60,4 +60,4 @@ def ask(
 
 def counted(plan: RolloutSettings) -> str:
     """Of what a percentage is one: ``users``, ``workspaces``."""
-    return f"{plan.unit}s"
+    return "workspaces" if plan.unit == "workspace" else "users"
