@@ -101,7 +101,7 @@ class Canaries:
         return f"--password={self._canary(place)}"
 
     def _body(self, place: str) -> dict[str, Any]:
-        return {"flag": {"users": ["{user}"], "apiToken": [self._canary(place)]}}
+        return {"name": "{name}", "flag": {"users": ["{user}"], "apiToken": [self._canary(place)]}}
 
     def _channel(self, place: str) -> str:
         if not place.endswith("url"):
