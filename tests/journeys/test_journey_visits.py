@@ -20,6 +20,7 @@ from rampgate.config.loading import load
 from rampgate.errors import ProbeError
 from rampgate.evidence.journal import Journal
 from rampgate.io.browser_tools import find_browser
+from rampgate.stage import journey_visit
 from rampgate.stage.context import StageContext
 from rampgate.stage.journey_visit import FOLDER, visit
 
@@ -97,11 +98,14 @@ class Site:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _needs_a_browser() -> None:
+def _browser_found_once() -> Iterator[None]:
     try:
-        find_browser(os.environ)
+        found = find_browser(os.environ)
     except ProbeError as error:
         pytest.skip(f"run `rampgate doctor --fix` first: {error}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journey_visit, "find_browser", lambda _: found)
+        yield
 
 
 @contextmanager
@@ -439,7 +443,9 @@ def test_page_request_stays_on_allowed_hosts(site: Site, how: str) -> None:
         hosts = {"allowed_hosts": ["127.0.0.1"]}
         line = ASKED[how].format(f"{other}/elsewhere")
         leaves = 'page.goto("/list", timeout=2000)' if how == "route" else "pass"
-        made = site.visit(step("found = []", HOME_PAGE, line, leaves), settings=hosts)
+        # A handler that is refused never answers its page, which is waited for as long as the visit may take.
+        timeout = "8s" if how == "route" else "60s"
+        made = site.visit(step("found = []", HOME_PAGE, line, leaves), settings=hosts, timeout=timeout)
         assert made.outcome != "passed"
         assert how == "route" or "which is not allowed; allowed_hosts: 127.0.0.1" in made.why
         assert not asked

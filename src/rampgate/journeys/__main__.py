@@ -47,9 +47,14 @@ class Reporter:
         self._lock = threading.Lock()
         self._over = False
 
+    @property
+    def own(self) -> bool:
+        """Whether this is the process that makes the visit."""
+        return os.getpid() == self._process
+
     def __call__(self, event: str, **fields: Any) -> None:
         """Write one event."""
-        if os.getpid() != self._process:
+        if not self.own:
             return
         with self._lock:
             if not self._over:
@@ -82,7 +87,13 @@ class Watcher:
         self._report("step", name=name, still=still)
 
     def ended(self, name: str, ms: float, error: BaseException | None) -> None:
-        """It has ended; whatever broke it counts, though the journey goes on without it."""
+        """It has ended; whatever broke it counts, though the journey goes on without it.
+
+        In a process that the journey forked it is none: an answer of the browser that this one reads is lost
+        to the visit, which waits for it without an end.
+        """
+        if not self._report.own:
+            return
         if error is not None and self.broken is None:
             self.broken = (name, error)
         self._report("stepped", name=name, ms=round(ms, 1), ok=error is None)
