@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 checks()  # what they measure can be judged only where it is known
-BROWSERS = ("playwright", "find_browser", "find_tools")
+BROWSERS = ("playwright", "SignedInBrowser")
 """A file that names one of them drives a browser itself."""
 WAITING = 2
 """A test waits for half of its time: so many more workers than cores keep the cores busy."""
@@ -43,7 +43,7 @@ def pytest_configure() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``--dist=loadgroup``: a file whose tests share what it has started goes to one worker.
 
-    So do all files that drive a browser: side by side, browsers and audits starve each other on two cores.
+    So do all files whose tests share a browser: each worker would start one of its own.
     The mark that pytest-xdist 3.8 has for it is without effect in pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it carries no types
@@ -63,9 +63,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _group(file: Path) -> str:
     """The tests that one worker runs in turn: all that drive a browser, or a file that shares a fixture."""
     text = file.read_text(encoding="utf-8")
-    if file.parent.name == "journeys" and any(word in text for word in BROWSERS):
-        return "browser"
-    return str(file) if 'scope="module"' in text else ""
+    if 'scope="module"' in text:
+        return str(file)
+    return "browser" if file.parent.name == "journeys" and any(word in text for word in BROWSERS) else ""
 
 
 @pytest.fixture(scope="session", autouse=True)

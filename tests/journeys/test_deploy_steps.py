@@ -82,7 +82,7 @@ def test_a_step_that_did_not_take_effect_is_caught(
         found = run_check(mutation.stage, mutation.check, path, tmp_path / "reports")
     finally:
         heal(ready)
-    assert found["outcome"] == "failed"
+    assert found["outcome"] == "failed", found
     assert mutation.reason in sentence(found)
 
 

@@ -23,6 +23,7 @@ def test_fault_is_caught(case: Case, tmp_path: Path) -> None:
     assert case.reason in result.reason
 
 
+@pytest.mark.alone
 def test_healthy_deployment_promotes_on_two_workers(tmp_path: Path) -> None:
     """Without a fault the same path promotes, so that the faults' verdicts mean something."""
     result = run_case(Case("healthy", nothing, "promote", ""), tmp_path, "-n", "2", *SHORT, *FAKE_BROWSER)

@@ -99,6 +99,7 @@ def planned() -> set[str]:
     return {each.check for each in plan.make("predeploy", settings).checks}
 
 
+@pytest.mark.alone
 def test_the_stage_promotes_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
     """Every planned check passes, the short load decides, and stores, processes and folders are as before."""
     told = predeploy(tmp_path, [])

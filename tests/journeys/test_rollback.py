@@ -120,6 +120,7 @@ def sent(ready: Ready, run: str) -> list[str]:
     return [each["text"] for each in answer.json()["messages"]]
 
 
+@pytest.mark.alone
 def test_a_rollback_that_took_effect_is_a_go(rolled_back: tuple[Ready, Path], tmp_path: Path) -> None:
     """Every feature is off, the deployment is well: PROMOTE, and nobody is alerted."""
     code, verdict, told = verified(tmp_path, f"--demo-ready={rolled_back[1]}")
