@@ -55,8 +55,9 @@ lint: python ## ruff, the layers contract, no long function or module, a promise
 types: python ## mypy strict
 	$(BIN)/mypy
 
-docs: python ## What docs/ says of the files in checks/, made from them
+docs: python ## What docs/ and schemas/ say of the settings, made from their types
 	$(BIN)/python -m rampgate.checks.frame.docs docs
+	$(BIN)/python -m rampgate.config.schema src/rampgate/schemas/settings.json
 
 measure: $(STAMP) ## Files, lines, statements, circles and the like, by room; ARGS=<revision>: of another commit
 	@$(BIN)/python -m proofs.house $(ARGS)

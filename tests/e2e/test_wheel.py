@@ -93,3 +93,11 @@ def test_wheel_works_in_an_empty_folder(
     assert "PROMOTE  immediate (a rehearsal): production, 7.0" in stage.stdout
     assert again.returncode == 0
     assert "the same verdict, byte for byte" in again.stdout
+
+
+@pytest.mark.parametrize("name", ["settings", "verdict"])
+def test_wheel_carries_the_schemas(installed: Path, tmp_path: Path, name: str) -> None:
+    """An installed rampgate prints the schema of its version, as the clone that it was built from."""
+    printed = run(installed / "rampgate", "export", "schema", name, cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout == (ROOT / f"src/rampgate/schemas/{name}.json").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The command that hands the rules of a watch to Prometheus."""
+"""The commands that hand the rules of a watch to Prometheus, and the schemas of files to editors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def export() -> None:
-    r"""Hand what a watch judges to another program.
+    r"""Hand what a watch judges, or how files are written, to another program.
 
     \b
     Examples:
       rampgate export prometheus -o rules.yml --tests tests.yml
+      rampgate export schema settings > rampgate.schema.json
     """
 
 
@@ -75,6 +76,24 @@ def prometheus(config: str | None, output: Path | None, tests: Path | None) -> i
         left += without
     for line in (*left, f"{len(found.rules)} of {total} rules exported"):
         click.echo(f"rampgate: {clean(line)}", err=True)
+    return ExitCode.PROMOTE
+
+
+@export.command()
+@click.argument("of", type=click.Choice(["settings", "verdict"]))
+@exits
+def schema(of: str) -> int:
+    r"""Print the JSON Schema of rampgate.toml, for an editor, or that of verdict.json.
+
+    \b
+    Examples:
+      rampgate export schema settings > rampgate.schema.json
+      rampgate export schema verdict
+    """
+    from rampgate.errors import ExitCode
+    from rampgate.shipped import shipped
+
+    click.echo(shipped(f"schemas/{of}.json").read_text(encoding="utf-8"), nl=False)
     return ExitCode.PROMOTE
 
 

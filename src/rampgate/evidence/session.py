@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.judging.results import Verdict
 
+_TOOL = {"rampgate": __version__, "python": platform.python_version()}
 RUN_VARIABLE = "RAMPGATE_RUN"
 WITHIN_VARIABLE = "RAMPGATE_WITHIN"
 """Names the stage that a load run, or a watch, belongs to."""
@@ -164,7 +165,7 @@ def refuse(
             run_id = journal.new_run_id(clock.now())
             folder = journal.start_run(reports, run_id)
         settings, redactor = known or (None, Redactor())
-        subject = _subject(settings) if settings else {}
+        subject = {"tool": _TOOL, **(_subject(settings) if settings else {})}
         for stage in stages:
             book = journal.Journal(folder, process_name("refused"), redactor, clock)
             book.write("refused", run=folder.name, stage=stage, steps=list(steps), text=why, **subject)
@@ -250,7 +251,7 @@ def _write_header(run: Run, setup: Setup) -> None:
         run=run.id,
         stage=setup.stage,
         **({"steps": list(setup.steps)} if setup.steps else {}),
-        tool={"rampgate": __version__, "python": platform.python_version()},
+        tool=_TOOL,
         platform=platform.platform(),
         vantage=platform.node(),
         invocation=list(setup.invocation),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rampgate.judging import sentences
 from rampgate.judging.rules import RULES, Case, Ruling, count_of, nothing_measured
 from rampgate.judging.threshold import Aggregation
+from rampgate.model.digits import short
 from rampgate.outcome import Outcome, Severity
 
 if TYPE_CHECKING:
@@ -89,17 +90,17 @@ class Judgement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, floats to 6 significant digits, null for what is not there or not finite."""
-        return {
+        said = {
             "outcome": self.outcome.value,
             "name": self.name,
             "source": self.source,
             "severity": self.severity.value,
             "metric": self.metric,
             "labels": dict(self.labels),
-            "measured": _rounded(self.measured),
-            "low": _rounded(self.low),
-            "high": _rounded(self.high),
-            "limit": _rounded(self.limit),
+            "measured": self.measured,
+            "low": self.low,
+            "high": self.high,
+            "limit": self.limit,
             "unit": self.unit,
             "n": self.n,
             "needed": self.needed,
@@ -107,6 +108,7 @@ class Judgement:
             "bad": self.bad,
             "statuses": dict(self.statuses),
         }
+        return dict(short(said))
 
 
 def _says(value: str, check: str, sentence: str) -> bool:
@@ -240,7 +242,3 @@ def _counting_flaw(threshold: Threshold, seen: Measurement) -> str:
 
 def _in_blocks(seen: Measurement, edge: float | None) -> tuple[int, int]:
     return sum(block.n for block in seen.blocks), sum(block.beyond(edge) for block in seen.blocks)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")

@@ -24,6 +24,7 @@ from rampgate.judging.guides import guide
 from rampgate.judging.invocations import STARTS, Invocation, mixed, moment, newest
 from rampgate.judging.next_steps import next_command
 from rampgate.judging.results import CheckResult, Finding, Record, Verdict, result_of
+from rampgate.model import digits
 from rampgate.model.metrics import registry
 from rampgate.outcome import Decision, Outcome
 
@@ -220,9 +221,10 @@ def _findings(
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
-    """The content of verdict.json: no time of judging, floats to 6 significant digits."""
-    return {
+    """The content of verdict.json: no time of judging, floats to 6 significant digits, null for no number."""
+    found = {
         "schema": SCHEMA,
+        "rampgate": verdict.start.get("tool", {}).get("rampgate", ""),
         "run": verdict.run,
         "stages": list(verdict.stages),
         "verdict": verdict.decision.value,
@@ -248,6 +250,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "notes": list(verdict.notes),
         **_overruled(verdict),
     }
+    return dict(digits.short(found))
 
 
 def _overruled(verdict: Verdict) -> dict[str, Any]:
@@ -269,7 +272,7 @@ def _check_json(result: CheckResult) -> dict[str, Any]:
         "required": result.required,
         "message": result.message,
         "reason": "" if result.outcome is Outcome.PASSED else result.reason,
-        "seconds": float(f"{result.seconds:.6g}"),
+        "seconds": result.seconds,
         "judgements": [judgement.to_json() for judgement in result.judgements],
         "shown": [
             {"metric": m.metric, "value": m.value, "unit": m.unit, "labels": dict(m.labels), "note": m.note}

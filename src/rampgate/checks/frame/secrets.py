@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 from pydantic_core import core_schema
@@ -34,6 +34,8 @@ class SecretText(str):
     """A text that is a secret as a whole."""
 
     __slots__ = ()
+    pattern: ClassVar[str] = ""
+    """What it begins with."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: Any) -> core_schema.CoreSchema:
@@ -47,7 +49,7 @@ class SecretText(str):
         Raises:
             ValueError: it is none of these.
         """
-        return cls(_fitting(text, "", "a text"))
+        return cls(_fitting(text, cls.pattern, "a text"))
 
     @classmethod
     def masked(cls, text: str) -> str:
@@ -107,6 +109,7 @@ class SiteAddress(SecretAddress):
     """The address of a site or a service, without a slash at its end."""
 
     __slots__ = ()
+    pattern = r"https?://[^/\s]+"
 
     @classmethod
     def read(cls, text: object) -> Self:
@@ -115,7 +118,7 @@ class SiteAddress(SecretAddress):
         Raises:
             ValueError: it is no address.
         """
-        fit = _fitting(text, r"https?://[^/\s]+", "an address such as http://127.0.0.1:5000")
+        fit = _fitting(text, cls.pattern, "an address such as http://127.0.0.1:5000")
         return super().read(fit.rstrip("/"))
 
 
@@ -123,6 +126,7 @@ class SecretPath(SecretAddress):
     """A path, of which values with a secret's name are secret, and variables with one."""
 
     __slots__ = ()
+    pattern = "/"
 
     @classmethod
     def read(cls, text: object) -> Self:
@@ -131,7 +135,7 @@ class SecretPath(SecretAddress):
         Raises:
             ValueError: it is no path.
         """
-        return cls(_fitting(text, "/", "a path that begins with /"))
+        return cls(_fitting(text, cls.pattern, "a path that begins with /"))
 
     @classmethod
     def hidden(cls, variable: str, value: str) -> bool:  # noqa: ARG003

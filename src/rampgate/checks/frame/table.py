@@ -19,6 +19,12 @@ JMESPATH = "accepted is a JMESPath expression"
 _DURATION = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
 
 _SIZE = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>B|kB|KiB|MB|MiB)")
+_NUMBER = r"\d+(\.\d+)?"
+_SECONDS = rf"{_NUMBER}s"
+_MINUTES = rf"{_NUMBER}m({_SECONDS})?"
+DURATION_PATTERN = rf"^\s*({_NUMBER}h({_MINUTES}|{_SECONDS})?|{_MINUTES}|{_SECONDS})\s*$"
+SIZE_PATTERN = rf"^\s*{_NUMBER}\s*(B|kB|KiB|MB|MiB)\s*$"
+"""The same two for editors, in what all dialects of patterns have in common."""
 _BYTES = {"B": 1, "kB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 
 
