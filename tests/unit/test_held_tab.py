@@ -13,7 +13,6 @@ from tests.unit.rolling import FlagService, Rolling, flag_service
 
 from rampgate.errors import ExitCode
 from rampgate.rollout import command, held_tab, status
-from rampgate.rollout.conditions import Conditions
 from rampgate.rollout.held_tab import HeldTab
 
 if TYPE_CHECKING:
@@ -77,14 +76,14 @@ def test_a_tab_counts_where_it_was_open_before_the_change_reached_it(
 
 
 @pytest.fixture
-def rolling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rolling]:
+def rolling(tmp_path: Path) -> Iterator[Rolling]:
     """A rollout at 5 %, with a page that is held open."""
-    monkeypatch.setattr(Conditions, "unmet", lambda _: [])
     with flag_service() as service:
         rolling = Rolling(tmp_path, service, more='tab = "list"', tables=TAB)
         with rolling.session() as session:
-            command.start(session, "begin")
-            command.advance(session, "on")
+            for flag in ("one", "two"):
+                service.change(flag, on=True, percentage=5)
+            command.start(session, "begin", at=5)
         yield rolling
 
 
