@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from proofs.rows import Row
 
 USERS, PERCENTAGE, EVERYBODY = 50, 50, 100
-LATE_S = 12.0
+LATE_S = 25.0
 _AFTER_S, _WARM_S, _LIMIT_S = 3.0, 4.0, 120.0
 
 
@@ -111,7 +111,7 @@ def emergency(at: World) -> Row:
 
 def with_tab(late_s: float, at: World) -> Row:
     """One with the page of a feature open, whose account has it, while the flag service is that late."""
-    at.settings(settle="2s", tab=True)
+    at.settings(settle="2s", propagation="40s", tab=True)
     at.at(EVERYBODY)
     if late_s:
         at.fault(flag_change_late={"s": late_s})
