@@ -4,7 +4,8 @@ Compressed: seconds of soak, a short look of the immediate stage without audits,
 it is. At each percentage: checks, load, and a watch that runs all the time; the next one only by
 ``rampgate rollout advance``. In the second rollout requests of users with the features begin to fail at 25 %:
 whoever sees that first rolls back, the watch by ``--on-critical``, checks and load by their exit code.
-Exits with 0 where both went as they should; every command's output is kept beside the reports.
+The rollout is announced before and reported on after. Exits with 0 where both went as they should; every
+command's output is kept beside the reports.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ _READ = (*_METRICS, "database_connection_failures")
 _ENDPOINTS = ("overview", "patients")
 _UNREAD = ("performance_score < 50", "performance_score < 70", "user_feedback_score < 3.0")
 _FLAGS = ("virtualization", "cursorPagination", "apiCaching")
+_CONTACTS = [
+    {"role": "Deployment lead", "name": "Ada", "contact": "ada@pharmapilot.test"},
+    {"role": "On call", "name": "Bo", "contact": "on-call@pharmapilot.test"},
+    {"role": "Escalation", "name": "Cleo", "contact": "cleo@pharmapilot.test"},
+]
 
 
 class Deployment:
@@ -174,6 +180,8 @@ def compressed(reports: Path) -> dict[str, Any]:
         "load.accounts.count": 200,
         "rollout.soak": dict.fromkeys(("5", "15", "25", "50", "75"), "20s"),
         "rollout.require": list(STAGES),
+        "rollout.promises": {"api_response_time_p95": "< 400ms", "error_rate": "< 2%"},
+        "rollout.contacts": _CONTACTS,
         "watch.interval": "2s",
         "watch.thresholds": {},
         "watch.ignore": [f"trigger: {each}" for each in _UNREAD],
@@ -199,8 +207,10 @@ def timeline(name: str, folder: Path, breaks_at: float | None) -> bool:
         path.write_text(json.dumps(given), encoding="utf-8")
         line.note("the reference deployment is up")
         world = Deployment(given, path, reports)
+        right = not world.rollout("announce", f"--out={reports / 'announce.md'}")
         with world.watching():
-            right = rise(world, line, breaks_at)
+            right = rise(world, line, breaks_at) and right
+        right = not world.rollout("report", f"--out={reports / 'report.md'}") and right
         history = run_process(
             [sys.executable, "-P", "-m", "rampgate", "rollout", "history", f"--demo-ready={path}"],
             timeout_s=_COMMAND_S,
@@ -220,7 +230,7 @@ def main(names: Sequence[str] = ()) -> int:
     chosen = {name: breaks_at for name, breaks_at in TIMELINES.items() if name in names or not names}
     right = [timeline(name, folder, breaks_at) for name, breaks_at in chosen.items()]
     for name in chosen:
-        print(f"{name}: {folder / name}: history.txt, timeline.json, watch.log, commands.log, and each run")
+        print(f"{name}: {folder / name}: announce.html, report.html, history.txt, commands.log, each run")
     return 0 if all(right) else 1
 
 
