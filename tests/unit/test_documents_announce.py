@@ -79,6 +79,18 @@ def test_each_percentage_has_its_state(tmp_path: Path, status: Status, states: l
     assert rows[1][2] == "2026-09-21 16:13 UTC"
 
 
+def test_a_deploy_s_steps_stand_before_the_percentages(tmp_path: Path) -> None:
+    """Each configured step with what its newest check came to; without any it is scheduled."""
+    made = MadeUp(tmp_path, "[deploy.backend]\n[deploy.advanced]\n")
+    made.run("deploy", 0, -2, steps=["backend"], failed=True)
+    made.run("deploy", 0, -1, steps=["backend"])
+    rows = [line for line in announced(made).splitlines() if line.startswith("| deploy")]
+    assert rows == [
+        "| deploy: backend |  | done |  |  | 2026-09-21 14:13 UTC |",
+        "| deploy: advanced |  | scheduled |  |  |  |",
+    ]
+
+
 def test_it_says_how_it_is_watched_and_taken_back(tmp_path: Path) -> None:
     """Rules of the policy files in words, targets with what was before, rollback, floor and contacts."""
     (tmp_path / "triggers.yml").write_text(

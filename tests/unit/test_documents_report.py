@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.report_runs import latency
-from tests.unit.rollout_documents import BEGIN, HOUR, MadeUp, after, before
+from tests.unit.report_runs import Story, latency
+from tests.unit.rollout_documents import BEGIN, FAST, HOUR, MadeUp, after, before
 
 from rampgate.errors import ConfigurationError, ExitCode
 from rampgate.model.measurement import Measurement
@@ -78,6 +78,7 @@ def test_each_number_has_a_before_and_an_after(made_up: MadeUp) -> None:
     assert row(text, "Layout shift at a theme switch")[1:3] == ["not measured", "not measured"]
     assert "**Status**: Complete" in text
     assert "**Duration**: 25 h" in text
+    assert "**Targets**: 3 met, 2 not measured, 1 not met" in text
     assert "after: immediate, 2026-09-22 17:13 UTC, at 100 %, run immediate-26" in text
 
 
@@ -95,6 +96,20 @@ def test_a_percentile_among_failures_is_no_fast_one(made_up: MadeUp) -> None:
         "beyond noise",
         "below 400 ms: not met",
     ]
+
+
+def test_what_says_nothing_about_the_target_is_no_number(made_up: MadeUp) -> None:
+    """A measurement that a starved probe has made is left out, on either side."""
+    folder = made_up.folder / "reports" / "starved"
+    folder.mkdir(parents=True)
+    release = {"environment": "production", "version": "1.4.0", "percentage": 100}
+    story = Story(folder, [FAST], start=BEGIN + 26 * HOUR, release=release)
+    story.judged(FAST, latency(), "p(95)<500", remarks={"unreliable": "the probe was starved"})
+    story.ended(FAST)
+    story.end()
+    made_up.stands(Status.COMPLETE, 100)
+    made_up.make("report")
+    assert row(made_up.text("report"), "API response time p95")[1:3] == ["not measured", "not measured"]
 
 
 def test_what_is_reached_within_noise_is_not_met(made_up: MadeUp) -> None:
@@ -333,6 +348,42 @@ def test_a_run_that_cannot_be_read_is_named(made_up: MadeUp) -> None:
     assert row(text, "Bundle size: app")[3] == "25 % better"
     assert newest.name in text
     assert [line for line in made_up.said if line.startswith("not in the document: run gone")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("release", {"environment": "production", "version": "1.4.0", "percentage": "many"}),
+        ("release", 5),
+        ("target", []),
+        ("time", "noon"),
+        ("steps", 5),
+        ("rules", [5, {"name": 5}]),
+        ("settings", {"waivers": 5, "metrics": 5}),
+        ("plan", 5),
+        ("readings", []),
+        ("readings", {"error_rate": 5, "user_feedback_score": {"value": "good"}}),
+        ("number", None),
+        ("since", {}),
+    ],
+)
+def test_whatever_a_journal_holds_the_rest_is_reported(made_up: MadeUp, field: str, value: object) -> None:
+    """A field of another shape than a journal writes is no defect: the document is made."""
+    watch(made_up, [("ok", "firing", 1, 3.0)])
+    path = made_up.folder / "reports" / "watching" / "journal-watch-1.jsonl"
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    broken = [
+        {**record, field: value} if field in record or record["type"] == "header" else record
+        for record in records
+    ]
+    path.write_text("".join(f"{json.dumps(each)}\n" for each in broken), encoding="utf-8")
+    stage = made_up.run("immediate", 100, 26, *after())
+    path = next(stage.glob("journal-*"))
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    path.write_text(f"{json.dumps({**json.loads(first), field: value})}\n{rest}", encoding="utf-8")
+    made_up.stands(Status.COMPLETE, 100)
+    assert made_up.make("report") in {ExitCode.PROMOTE, ExitCode.HOLD}
+    assert made_up.make("announce") in {ExitCode.PROMOTE, ExitCode.HOLD}
 
 
 def test_before_a_rollout_there_is_nothing_to_report(tmp_path: Path) -> None:

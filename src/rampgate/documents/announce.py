@@ -103,9 +103,10 @@ def _overview(facts: Facts, ends: str) -> Iterator[str]:
 def _where(facts: Facts) -> str:
     if facts.rollout is None:
         return ""
-    ended = f" since {moment(facts.end)}" if facts.end else ""
+    if facts.end:
+        return f"{facts.rollout.status} since {moment(facts.end)}"
     paused = ", stopped for now" if facts.stopped else ""
-    return f"{facts.rollout.status} at {at_percent(facts.rollout.percentage)}{ended}{paused}"
+    return f"{facts.rollout.status} at {at_percent(facts.rollout.percentage)}{paused}"
 
 
 def _expected(facts: Facts, promises: Sequence[Promise]) -> Iterator[dict[str, str]]:

@@ -117,9 +117,8 @@ class Improvements:
     @staticmethod
     def title(promise: Promise) -> str:
         """What a promise is about, where nothing is measured."""
-        return next(
-            (each.title for each in SUBJECTS if promise.metric in each.metrics), capital(promise.metric)
-        )
+        titles = (each.title.partition(",")[0] for each in SUBJECTS if promise.metric in each.metrics)
+        return next(titles, capital(promise.metric))
 
     def measured_before(self, promise: Promise) -> list[tuple[str, str]]:
         """What a promise is about, and what was before, where that was measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rampgate.documents import values
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rampgate.documents.facts import Facts
+    from rampgate.documents.improvements import Row
     from rampgate.documents.promises import Promise
     from rampgate.rollout.session import Session
 
@@ -62,7 +64,8 @@ def page(facts: Facts, promises: Sequence[Promise], session: Session) -> dict[st
         "begin": moment(facts.begin),
         "end": moment(facts.end) or "not yet",
         "duration": formats.elapsed((facts.end or facts.now) - facts.begin),
-        "percentage": at_percent(facts.highest.percentage) if facts.highest else "0 %",
+        "after": f"after, at {at_percent(facts.highest.percentage)}" if facts.highest else "after",
+        "targets": _targets(rows),
         "improvements": [row._asdict() for row in rows],
         "rules": list(RULES),
         "sources": [_source(name, compared) for name in compared.runs],
@@ -72,6 +75,14 @@ def page(facts: Facts, promises: Sequence[Promise], session: Session) -> dict[st
         "contacts": contacts(facts.settings.rollout),
         "missing": facts.runs.missing,
     }
+
+
+def _targets(rows: Sequence[Row]) -> str:
+    """``2 met, 1 not met, 3 not measured``; "" where nothing was promised."""
+    said = Counter(
+        each.rpartition(": ")[2] for row in rows if row.promise for each in row.promise.split("; ")
+    )
+    return ", ".join(f"{count} {word}" for word, count in sorted(said.items()))
 
 
 def status(facts: Facts) -> str:
@@ -137,8 +148,7 @@ def _user_errors(facts: Facts) -> Measurement | None:
     """Requests of users as the watch has counted them at the highest percentage, None where it has none."""
     n = failures = 0
     for run in facts.watches():
-        for record in run.of("reading"):
-            reading = (record.get("readings") or {}).get(_ERRORS) or {}
+        for reading in run.readings(_ERRORS):
             if isinstance(reading.get("n"), int) and isinstance(reading.get("failures"), int):
                 n, failures = n + reading["n"], failures + reading["failures"]
     return Measurement(_ERRORS, n=n, failures=failures, labels={"": "of users, by the watch"}) if n else None
@@ -161,12 +171,12 @@ def _error_rate(facts: Facts) -> str:
 def _feedback(facts: Facts) -> str:
     """The newest mean of the users' marks at the highest percentage."""
     for run in [*facts.watches(), *facts.after()]:
-        read = [(record.get("readings") or {}).get(_FEEDBACK) or {} for record in run.of("reading")]
-        values = [each["value"] for each in read if isinstance(each.get("value"), int | float)]
+        read = [each.get("value") for each in run.readings(_FEEDBACK)]
+        marks = [value for value in read if isinstance(value, int | float)]
         measured = [seen for _, seen in run.measured if seen.metric == _FEEDBACK and seen.value is not None]
         many = f" ({measured[-1].n:,} answers)" if measured and measured[-1].n > 1 else ""
-        if values or measured:
-            value = values[-1] if values else measured[-1].value or 0.0
+        if marks or measured:
+            value = marks[-1] if marks else measured[-1].value or 0.0
             return f"{formats.number(float(value))} of 5{many}"
     return NOT_MEASURED
 

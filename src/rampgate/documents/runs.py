@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -70,7 +69,7 @@ class Run:
         """All of its records in order; none where they cannot be read."""
         try:
             records, dropped = journal.read(self.folder)
-        except (EvidenceError, OSError) as error:
+        except (EvidenceError, OSError, *_BROKEN) as error:
             self.missing.append(
                 f"run {self.name}: {_without(error, self.folder)}: nothing of it is shown here"
             )
@@ -95,15 +94,34 @@ class Run:
         """When its last record was written, seconds since the epoch."""
         return float(self.records[-1]["time"]) if self.records else self.time
 
+    @property
+    def steps(self) -> list[Any]:
+        """Of a deploy, which it was about."""
+        steps = self.header.get("steps")
+        return steps if isinstance(steps, list) else []
+
+    def readings(self, metric: str) -> Iterator[Record]:
+        """What a watch has read of a metric, in order."""
+        for record in self.of("reading"):
+            found = record.get("readings")
+            reading = found.get(metric) if isinstance(found, dict) else None
+            if isinstance(reading, dict):
+                yield reading
+
     def of(self, kind: str) -> Iterator[Record]:
         """Its records of one type."""
         return (record for record in self.records if record["type"] == kind)
 
     @cached_property
     def measured(self) -> list[tuple[str, Measurement]]:
-        """Check -> what was measured for it, in order."""
+        """Check -> what was measured for it, in order; what says nothing about the target is left out."""
+        unreliable = {
+            record.get("measurement") for record in self.of("judgement") if record.get("unreliable")
+        }
         found = []
         for record in self.of("measurement"):
+            if f"{record['process']}:{record['sequence']}" in unreliable:
+                continue
             try:
                 found.append((str(record.get("check", "")), Measurement.from_json(record["measurement"])))
             except _BROKEN:
@@ -140,8 +158,6 @@ class Runs:
             if not paths and any((folder / name).exists() for name in CONCLUSIONS):
                 runs.missing.append(f"run {folder.name}: its journal is not there")
             starts = [start for path in paths if (start := runs._start(path))]
-            if paths and not starts and not runs.missing:
-                runs.missing.append(f"run {folder.name}: the first line of its journal is torn")
             own = [start for start in starts if not start.get("within")]
             if own and _about(own[0]) == (environment, target):
                 runs.found.append(Run(folder, own[0], runs.missing))
@@ -149,15 +165,20 @@ class Runs:
         return runs
 
     def _start(self, path: Path) -> Record | None:
+        """The header that a journal begins with; None where it begins with something else."""
         try:
             record = journal.start_of(path)
+            if record is None and not path.read_bytes().partition(b"\n")[1]:
+                self.missing.append(f"run {path.parent.name}: the first line of {path.name} is torn")
+            if record is None or record["type"] != "header":
+                return None
+            float(record["release"].get("percentage") or 0), addresses(record), float(record["time"])
         except (EvidenceError, OSError) as error:
             self.missing.append(f"run {path.parent.name}: {_without(error, path.parent)}")
-            return None
-        with suppress(*_BROKEN):
-            if record and record["type"] == "header":
-                dict(record["release"]), dict(record.get("target", {})), float(record["time"])
-                return record
+        except _BROKEN:
+            self.missing.append(f"run {path.parent.name}: the header of {path.name} cannot be read")
+        else:
+            return record
         return None
 
     def between(self, begin: float, end: float, version: Any) -> list[Run]:

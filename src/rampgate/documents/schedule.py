@@ -1,4 +1,4 @@
-"""The schedule: each percentage of the plan, where it stands, since when, and until when at the earliest."""
+"""The schedule: steps of the deploy, percentages of the plan, where each stands, and its times."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rampgate.documents.facts import at_percent, moment
 from rampgate.model import formats
+from rampgate.outcome import Decision
 from rampgate.rollout import plan
 from rampgate.rollout.transitions import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rampgate.documents.facts import Facts
     from rampgate.rollout.plan_records import Stage
 
+_DEPLOY = "deploy"
 _RISES = {Status.RUNNING, Status.PAUSED}
 _FIRST = "on or after "
 
 
 class Row(NamedTuple):
-    """One percentage.
+    """One step of the deploy, or one percentage.
 
     Args:
-        phase: internal, beta or general.
-        users: who has the features.
+        phase: the step; internal, beta or general.
+        users: who has the features, "" at a step of the deploy.
         state: done, in progress, paused, next, scheduled, rolled back, not reached.
         begins: when, "" where that is not known.
         soak: time that must be observed there.
@@ -38,7 +42,7 @@ class Row(NamedTuple):
 
 
 def rows(facts: Facts) -> tuple[list[Row], str]:
-    """Every percentage of the plan, and when the last one is in force at the earliest.
+    """Steps of the deploy, percentages of the plan, and when the last one is in force at the earliest.
 
     Raises:
         EvidenceError: what a watch has written cannot be read.
@@ -46,9 +50,26 @@ def rows(facts: Facts) -> tuple[list[Row], str]:
     rollout = facts.rollout if facts.rollout and facts.rollout.status in _RISES else None
     stages = list(plan.dated(facts.settings, rollout, facts.now))
     planned = facts.rollout is None or rollout is not None
-    found = [_row(facts, stage, planned=planned) for stage in stages]
+    found = [*_steps(facts), *(_row(facts, stage, planned=planned) for stage in stages)]
     last = stages[-1].begins if planned else None
     return found, moment(last)
+
+
+def _steps(facts: Facts) -> Iterator[Row]:
+    """Each step of [deploy] that is configured, by the newest run that has checked it."""
+    for step in type(facts.settings.deploy).model_fields:
+        if not getattr(facts.settings.deploy, step):
+            continue
+        looks = [
+            run
+            for run in facts.runs.found
+            if (run.stage, run.version) == (_DEPLOY, facts.version or None) and step in run.steps
+        ]
+        state, when = "scheduled" if facts.rollout is None else "not checked", ""
+        if looks and (verdict := looks[-1].verdict) is not None:
+            state = "done" if verdict.decision is Decision.PROMOTE else f"checked: {verdict.decision.name}"
+            when = moment(looks[-1].ended)
+        yield Row(f"{_DEPLOY}: {step}", "", state, "", "", when)
 
 
 def _row(facts: Facts, stage: Stage, *, planned: bool) -> Row:
