@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rampgate.judging.results import Verdict
 
-FILES = ("verdict.json", "junit.xml", "summary.md", "report.html")
+FILES = ("verdict.json", "junit.xml", "summary.md", "metrics.txt", "report.html")
 
 
 def contents(folder: Path) -> dict[str, bytes]:

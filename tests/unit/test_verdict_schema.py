@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import copy
 import functools
-import gzip
 import json
 import math
-import shutil
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft7Validator
 from tests.unit import report_runs as runs
+from tests.unit.recorded_runs import RUNS, unpack
 
 from rampgate.evidence import overrides, session
 from rampgate.evidence.verdicts import FILE_NAME, conclude
@@ -24,11 +22,8 @@ from rampgate.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-RECORDED = Path(__file__).parents[1] / "recorded"
-RUNS = sorted(
-    file.parent.name for file in RECORDED.glob("*/expected.json") if '"refused"' not in file.read_text()
-)
 SHIPPED: dict[str, Any] = json.loads(shipped("schemas/verdict.json").read_text(encoding="utf-8"))
 
 
@@ -57,20 +52,11 @@ def of(folder: Path) -> dict[str, Any]:
     return read
 
 
-def recorded(run: str, to: Path) -> dict[str, Any]:
-    """The verdict of a recorded run, which is unpacked into a folder."""
-    for file in (RECORDED / run).iterdir():
-        if file.suffix == ".gz":
-            (to / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
-        else:
-            shutil.copy(file, to)
-    return of(to)
-
-
 @pytest.mark.parametrize("run", RUNS)
 def test_it_describes_what_recorded_runs_come_to(run: str, tmp_path: Path) -> None:
     """Every key that a verdict has is described, with its type, and names who measured."""
-    document = recorded(run, tmp_path)
+    unpack(run, tmp_path)
+    document = of(tmp_path)
     assert wrong(document, closed=True) == []
     assert (document["schema"], document["rampgate"]) == (SCHEMA, "0.1.0")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rampgate.judging.results import CheckResult, Verdict
 
 _MESSAGE = 1_000
+_TEXT = 20_000
+"""Characters of why one test case is not green; report.html and the journal have all of it."""
 _BAD = ("failure", "error")
 
 
@@ -25,7 +28,8 @@ def dumps(verdict: Verdict) -> str:
     plan, a required check that was skipped) is a test case of its own, ``verdict``. One cause is one failure
     or error; what followed from it is skipped, with the cause.
     """
-    suite = ET.Element("testsuite", name=f"rampgate {' '.join(sentences.stages(verdict))}".strip())
+    name = f"rampgate {' '.join(sentences.stages(verdict))}".strip()
+    suite = ET.Element("testsuite", {"name": name, **_when_and_where(verdict)})
     _properties(suite, verdict)
     causes = {result.check: found.reason for found in verdict.findings for result in found.consequences}
     cases = [_case(suite, result, causes.get(result.check, "")) for result in verdict.checks]
@@ -34,12 +38,35 @@ def dumps(verdict: Verdict) -> str:
         red = any(case.find(tag) is not None for case in cases for tag in _BAD)
         if apart or not red:
             _verdict_case(suite, verdict, apart or [clean(why) for why in verdict.reasons])
+    ET.SubElement(
+        suite, "system-out"
+    ).text = f"{verdict.decision.name} {sentences.line(verdict)}\nreport: {_report(verdict)}"
     root = ET.Element("testsuites", name="rampgate")
     root.append(suite)
     for element in (root, suite):
         _count(element, suite)
+        element.set("time", f"{_wall(verdict):.3f}")
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _when_and_where(verdict: Verdict) -> dict[str, str]:
+    """When it began, in UTC and without a zone, as JUnit's own schema wants it; on which machine."""
+    began = [time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(each["time"])) for each in verdict.records[:1]]
+    vantage = clean(verdict.start.get("vantage"), 300)
+    return {**({"timestamp": began[0]} if began else {}), **({"hostname": vantage} if vantage else {})}
+
+
+def _wall(verdict: Verdict) -> float:
+    """Seconds from the first record to the last; checks that ran side by side are not counted twice."""
+    times = [float(record["time"]) for record in verdict.records]
+    return max(times) - min(times) if times else 0.0
+
+
+def _report(verdict: Verdict) -> str:
+    """Where report.html was written, as the settings name it; beside this file in any case."""
+    reports = verdict.start.get("settings", {}).get("reports")
+    return clean("/".join(filter(None, (reports, verdict.run if reports else "", "report.html"))), _MESSAGE)
 
 
 def _properties(suite: ET.Element, verdict: Verdict) -> None:
@@ -50,6 +77,7 @@ def _properties(suite: ET.Element, verdict: Verdict) -> None:
         "reason": sentences.reason(verdict),
         "overruled": "; ".join(overruled.lines(verdict)),
         "next": next_command(verdict),
+        "report": _report(verdict),
         **guide(verdict).named,
         **{key: release.get(key) for key in ("environment", "version", "percentage")},
     }
@@ -90,7 +118,8 @@ def _verdict_case(suite: ET.Element, verdict: Verdict, reasons: list[str]) -> No
 
 def _add(case: ET.Element, tag: str, kind: str, sentences: list[str]) -> None:
     element = ET.SubElement(case, tag, type=kind, message=sentences[0][:_MESSAGE])
-    element.text = "\n".join(sentences)
+    text = "\n".join(sentences)
+    element.text = text if len(text) <= _TEXT else f"{text[:_TEXT]} … (cut; report.html has more)"
 
 
 def _count(element: ET.Element, suite: ET.Element) -> None:
@@ -101,4 +130,3 @@ def _count(element: ET.Element, suite: ET.Element) -> None:
     element.set("tests", str(len(cases)))
     for attribute, tag in counts.items():
         element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
-    element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
