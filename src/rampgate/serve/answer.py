@@ -10,7 +10,7 @@ from rampgate.model.text import clean
 from rampgate.outcome import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rampgate.judging.release import ReleaseVerdict
 
@@ -42,15 +42,15 @@ class Answer:
             now: seconds since the epoch.
             masked: takes secrets out of a text.
         """
-        reasons = [_text(each, masked) for each in self.reasons]
+        reasons = [clean(masked(each), _LONGEST) for each in self.reasons[:_MOST]]
         about = self.release.release if self.release else {}
         runs = self.release.stages if self.release else ()
         newest = max(runs, key=lambda run: run.ended, default=None)
         return {
             "result": self.decision.value,
             "reason": next(iter(reasons), ""),
-            "reasons": reasons[:_MOST],
-            "reasons_left_out": max(0, len(reasons) - _MOST),
+            "reasons": reasons,
+            "reasons_left_out": len(self.reasons) - len(reasons),
             "release": {name: _short(about.get(name)) for name in NAMED},
             "run": _short(newest.run) if newest else "",
             "age": _age(now, newest.ended) if newest else None,
@@ -67,10 +67,12 @@ class Answer:
             "schema": SCHEMA,
         }
 
-    def for_request(self, named: Iterable[tuple[str, str]]) -> Answer:
+    def for_request(self, named: Sequence[tuple[str, str]]) -> Answer:
         """The same, held where the release is not the one that the query of a request names."""
         if self.release is None:
             return self  # it holds, and says why
+        if len(named) > len(NAMED):
+            return Answer(Decision.HOLD, [f"the address names more than {', '.join(NAMED)}"], self.release)
         about = self.release.release
         why = [trouble for name, value in named if (trouble := _another(name, value, about))]
         return Answer(Decision.HOLD, [*why, *self.reasons], self.release) if why else self
@@ -78,25 +80,18 @@ class Answer:
 
 def _another(name: str, value: str, about: Mapping[str, Any]) -> str:
     """Why a release is not the one that is named, "" where it is."""
+    name, said = name[:_LONGEST], value[:_LONGEST]
     if name not in NAMED:
         return f"{name}: found in the address; accepted there are {', '.join(NAMED)}"
-    is_it, same = about.get(name), False
+    is_it = about.get(name)
+    same = value == is_it
     if name == "percentage":
         try:
             same = is_it is not None and float(value) == float(is_it)
         except ValueError:
-            return f"percentage: found {value!r} in the address; accepted is a number"
-    else:
-        same = value == is_it
-    return (
-        ""
-        if same
-        else f"asked for {name} {value}, and the newest run is about {'none' if is_it is None else is_it}"
-    )
-
-
-def _text(text: str, masked: Callable[[str], str]) -> str:
-    return clean(masked(text), _LONGEST)
+            return f"percentage: found {said!r} in the address; accepted is a number"
+    other = "none" if is_it is None else is_it
+    return "" if same else f"asked for {name} {said}, and the newest run is about {other}"
 
 
 def _short(value: Any) -> Any:

@@ -24,7 +24,7 @@ from rampgate.serve.stands import Stands, StandsReader
 from rampgate.serve.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from starlette.requests import Request
 
@@ -58,11 +58,9 @@ class Service:
     def app(self, names: Iterable[str] = ()) -> Starlette:
         """The application, which answers to these names beside those of loopback."""
         routes = [
-            Route("/api/verdict", self._of({}), methods=METHODS),
-            Route("/gate", self._of({Decision.HOLD: NOT_NOW, Decision.ROLLBACK: NOT_NOW}), methods=METHODS),
-            Route(
-                "/rollback", self._of({Decision.PROMOTE: NOT_NOW, Decision.HOLD: NOT_NOW}), methods=METHODS
-            ),
+            Route("/api/verdict", self._of(*Decision), methods=METHODS),
+            Route("/gate", self._of(Decision.PROMOTE), methods=METHODS),
+            Route("/rollback", self._of(Decision.ROLLBACK), methods=METHODS),
             Route("/metrics", self._metrics, methods=METHODS),
         ]
         guarded = Middleware(Guarded, names=LOOPBACK | {name.lower() for name in names})
@@ -70,20 +68,20 @@ class Service:
         app.router.redirect_slashes = False  # a redirect would name the host that the request named
         return app
 
-    def _of(self, statuses: dict[Decision, int]) -> Callable[..., object]:
+    def _of(self, *yes: Decision) -> Callable[..., object]:
         async def verdict(request: Request) -> Response:
             try:
                 found = (await self._answer()).for_request(_named(request))
-                return self._said(found, statuses)
+                return self._said(found, yes)
             except Exception as error:  # noqa: BLE001  # a defect holds, and says so
                 why = f"a defect of rampgate: {type(error).__name__}: {error}"
-                return self._said(Answer(Decision.HOLD, [why]), statuses)
+                return self._said(Answer(Decision.HOLD, [why]), yes)
 
         return verdict
 
-    def _said(self, found: Answer, statuses: dict[Decision, int]) -> Response:
+    def _said(self, found: Answer, yes: Collection[Decision]) -> Response:
         content = found.to_json(self._clock.now(), self._redactor.text)
-        return answer(content, statuses.get(found.decision, 200))
+        return answer(content, 200 if found.decision in yes else NOT_NOW)
 
     async def _answer(self) -> Answer:
         """The verdict; what cannot be read holds."""

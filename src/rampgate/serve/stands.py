@@ -61,17 +61,18 @@ class StandsReader:
         return self._kept
 
     def _read(self) -> Stands:
-        unread, rollout, seen, heartbeat = set[str](), None, 0.0, None
+        unread, rollout, seen, needed, heartbeat = set[str](), None, 0.0, 0.0, None
         try:
             rollout = self._newest()
-            seen = observed(self._settings, rollout) if rollout and rollout.is_open else 0.0
+            if rollout and rollout.is_open:
+                needed = self._settings.rollout.soak_at(rollout.percentage)
+                seen = observed(self._settings, rollout)
         except (RampgateError, OSError, ValueError, TypeError, KeyError):
             unread.add("rollout")
         try:
             heartbeat = self._heartbeat()
         except (RampgateError, ValueError, TypeError):
             unread.add("watch")
-        needed = self._settings.rollout.soak_at(rollout.percentage) if rollout else 0.0
         return Stands(rollout, seen, needed, heartbeat, frozenset(unread))
 
     def _newest(self) -> Rollout | None:
