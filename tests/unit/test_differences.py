@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from rampgate.model.differences import ALPHA, Difference, of_rates, of_scores
+from rampgate.model.differences import ALPHA, Difference, of_quantiles, of_rates, of_scores
+from rampgate.model.statistics import Bounds
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,21 @@ def test_a_score_differs_by_how_scores_scatter(
 ) -> None:
     """By the floor of a score's scatter, and by its own where that is larger."""
     assert of_scores(before, after, 3.0) is found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        (Bounds(10, 12), Bounds(13, 15), Difference.BEYOND),
+        (Bounds(13, 15), Bounds(10, 12), Difference.BEYOND),
+        (Bounds(10, 12), Bounds(12, 15), Difference.WITHIN),
+        (Bounds(10, 20), Bounds(12, 15), Difference.WITHIN),
+        (Bounds(10, 12), Bounds(math.inf, math.inf), Difference.BEYOND),
+        (Bounds(10, None), Bounds(20, 30), Difference.UNKNOWN),
+    ],
+)
+def test_two_percentiles_differ_where_their_bounds_do_not_overlap(
+    before: Bounds, after: Bounds, found: Difference
+) -> None:
+    """Bounds that touch are no difference; without a bound nothing can be said."""
+    assert of_quantiles(before, after) is found

@@ -98,6 +98,18 @@ def test_a_percentile_among_failures_is_no_fast_one(made_up: MadeUp) -> None:
     ]
 
 
+def test_before_is_no_run_of_an_attempt_before(made_up: MadeUp) -> None:
+    """What users had at 25 % of an earlier rollout, which was rolled back, is no measure of what is new."""
+    made_up.run("load", 25, -2, *after())
+    made_up.run("immediate", 0, -3, *before())
+    made_up.run("immediate", 100, 26, *after())
+    made_up.stands(Status.COMPLETE, 100)
+    made_up.make("report")
+    text = made_up.text("report")
+    assert "before: immediate, 2026-09-21 12:13 UTC, at 0 %, run immediate--3" in text
+    assert row(text, "Bundle size: app")[3] == "25 % better"
+
+
 def test_what_says_nothing_about_the_target_is_no_number(made_up: MadeUp) -> None:
     """A measurement that a starved probe has made is left out, on either side."""
     folder = made_up.folder / "reports" / "starved"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PREDEPLOY, _DEPLOY, _ROLLBACK = "predeploy", "deploy", "rollback"
 BACK = frozenset({Command.GRADUAL, Command.EMERGENCY})
 _MOVES = BACK | {Command.START, Command.ADVANCE}
+_EVERYBODY = 100.0
 NOT_MEASURED = "not measured"
 
 
@@ -109,17 +110,23 @@ class Facts:
     def before(self) -> list[Run]:
         """Runs that say what was before, the best first.
 
-        The predeploy runs of the version, else whatever ran before the rollout, else what ran at 0 %.
+        The predeploy runs of the version, else whatever ran before the rollout, else what ran at 0 %: never
+        one at which some users had features that were rolled out then.
         """
         first, version = self._first_above, self.version or None
         runs = newest_first(self.runs.found)
         prepared = [
             run for run in runs if (run.stage, run.version) == (_PREDEPLOY, version) and run.time < first
         ]
-        earlier = [run for run in runs if run.time < self.begin and run not in prepared]
+        earlier = [run for run in runs if run.time < self.begin and self._is_settled(run)]
         nobody = [run for run in self.runs.between(self.begin, first, version) if run.percentage == 0]
-        kept = [*prepared, *earlier, *newest_first(each for each in nobody if each not in prepared)]
+        kept = [*prepared, *earlier, *newest_first(nobody)]
         return [run for run in kept if run.stage not in {WATCH, _ROLLBACK}]
+
+    def _is_settled(self, run: Run) -> bool:
+        """Whether all users had the same then, without the features of this version."""
+        others = run.percentage == _EVERYBODY and run.version != (self.version or None)
+        return not run.percentage or others
 
     def after(self) -> list[Run]:
         """Runs that say what users have with the features, the best first.
