@@ -125,11 +125,11 @@ class MadeUp:
         folder = self.folder / "reports" / f"{stage}-{hours:g}"
         folder.mkdir(parents=True)
         release = {"environment": "production", "version": "1.4.0", "percentage": percentage}
-        story = Story(folder, [FAST], stage=stage, start=BEGIN + hours * HOUR, release=release, **more)
+        written = Story(folder, [FAST], stage=stage, start=BEGIN + hours * HOUR, release=release, **more)
         for each in seen:
-            story.shown(FAST, each)
-        story.ended(FAST, "failed" if failed else "passed", "too slow by far" if failed else "")
-        story.end(1 if failed else 0)
+            written.shown(FAST, each)
+        written.ended(FAST, "failed" if failed else "passed", "too slow by far" if failed else "")
+        written.end(1 if failed else 0)
         return folder
 
     def make(self, name: str, **options: Any) -> ExitCode:

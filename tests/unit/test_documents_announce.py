@@ -142,7 +142,7 @@ def test_hostile_texts_are_inert_in_both_formats(tmp_path: Path) -> None:
         assert text.count("<!-- rampgate: notes ends -->") == (1 if name == "announce" else 0)
         assert "49" not in re.sub(r"\d\d:49|\d{4}-\d\d-\d\d", "", text).replace("rampgate-49", "")
         assert len(text) < 60_000
-        made.make(name)  # and what was made can be made again
+        made.make(name)  # and what was made can be made once more
     assert "of 10,000" in made.text("report")
 
 

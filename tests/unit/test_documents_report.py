@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.report_runs import Story, latency
 from tests.unit.rollout_documents import BEGIN, FAST, HOUR, MadeUp, after, before
 
+from rampgate.documents import report
 from rampgate.errors import ConfigurationError, ExitCode
 from rampgate.model.measurement import Measurement
 from rampgate.rollout.records import StepStatus
@@ -115,10 +116,10 @@ def test_what_says_nothing_about_the_target_is_no_number(made_up: MadeUp) -> Non
     folder = made_up.folder / "reports" / "starved"
     folder.mkdir(parents=True)
     release = {"environment": "production", "version": "1.4.0", "percentage": 100}
-    story = Story(folder, [FAST], start=BEGIN + 26 * HOUR, release=release)
-    story.judged(FAST, latency(), "p(95)<500", remarks={"unreliable": "the probe was starved"})
-    story.ended(FAST)
-    story.end()
+    run = Story(folder, [FAST], start=BEGIN + 26 * HOUR, release=release)
+    run.judged(FAST, latency(), "p(95)<500", remarks={"unreliable": "the probe was starved"})
+    run.ended(FAST)
+    run.end()
     made_up.stands(Status.COMPLETE, 100)
     made_up.make("report")
     assert row(made_up.text("report"), "API response time p95")[1:3] == ["not measured", "not measured"]
@@ -293,9 +294,9 @@ def test_what_people_wrote_survives_a_new_making(made_up: MadeUp) -> None:
     path.write_bytes(head + begin + own + end + tail)
     made_up.clock.time += HOUR
     made_up.make("report")
-    again = path.read_bytes()
-    assert begin + own + end in again
-    assert again != head + begin + own + end + tail  # it was made again: its time has moved on
+    newest = path.read_bytes()
+    assert begin + own + end in newest
+    assert newest != head + begin + own + end + tail  # it was made anew: its time has moved on
     page = made_up.text("report", "html")
     assert "<strong>Soak longer</strong>" in page
     assert "<script>" not in page
@@ -321,6 +322,27 @@ def test_a_damaged_mark_loses_nothing(made_up: MadeUp, before: str, after: str, 
         made_up.make("report")
     assert says in str(caught.value)
     assert path.read_text(encoding="utf-8") == damaged
+
+
+def test_what_is_written_while_it_is_made_is_kept(made_up: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks are read once more just before the file is replaced, whose mode stays; a folder is no file."""
+    made_up.stands(Status.COMPLETE, 100)
+    made_up.make("report")
+    path = made_up.folder / "report.md"
+    path.chmod(0o640)
+    page = report.page
+
+    def slow(*given: Any) -> dict[str, Any]:
+        text = path.read_text(encoding="utf-8").replace("- Written by hand", "- Soak longer; by hand", 1)
+        path.write_text(text, encoding="utf-8")
+        return page(*given)
+
+    monkeypatch.setattr(report, "page", slow)
+    made_up.make("report")
+    assert "- Soak longer" in made_up.text("report")
+    assert path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        made_up.make("report", out=made_up.folder / "nowhere" / "x.md")
 
 
 def test_a_file_that_is_no_document_is_not_written_over(made_up: MadeUp) -> None:

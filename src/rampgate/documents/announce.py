@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rampgate.documents.facts import Facts
     from rampgate.documents.promises import Promise
 
-SECTIONS = {"notes": "Written by hand: replace this line; it is kept when the document is made again."}
+SECTIONS = {"notes": "Written by hand: replace this line; it is kept whenever the document is made."}
 _MOST_RULES = 30
 
 

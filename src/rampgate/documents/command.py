@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +58,7 @@ def make(session: Session, name: str, options: Options) -> ExitCode:
         take the message; USAGE where a team's template cannot be used, and the document is from ours.
 
     Raises:
-        ConfigurationError: a promise is none, a mark of the file is damaged, there is nobody to send it to,
+        ConfigurationError: a promise is none, a mark of the file is damaged, no channel is there to send it,
             there is nothing to report yet.
     """
     promised = promises.read(session.settings)
@@ -66,13 +68,13 @@ def make(session: Session, name: str, options: Options) -> ExitCode:
     if name == REPORT and known.rollout is None:
         raise ConfigurationError("there is no rollout to report on; next: rampgate rollout start")
     files = _files(session, name, known, options)
-    written = kept.read(files[MARKDOWN], SECTIONS[name])
+    kept.read(files[MARKDOWN], SECTIONS[name])  # before anything is asked
     if name == ANNOUNCE:
         page = announce.page(known, promised, session.base)
     else:
         page = report.page(known, promised, session)
     page = session.redactor.data(page)
-    wrong = _write(session, name, page, written, files, options)
+    wrong = _write(session, name, page, kept.read(files[MARKDOWN], SECTIONS[name]), files, options)
     for line in page["missing"]:
         session.say(f"not in the document: {line}")
     code = ExitCode.HOLD if page["missing"] else ExitCode.PROMOTE
@@ -133,15 +135,18 @@ def _replace(path: Path, text: str) -> None:
     Raises:
         ConfigurationError: it cannot be written.
     """
+    path = path.resolve()
     fresh = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        fresh.touch(mode=0o600)
         fresh.write_bytes(kept.encoded(text))
+        if path.exists():
+            shutil.copymode(path, fresh)
         fresh.replace(path)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
 
 
 def _sent(session: Session, name: str, page: dict[str, Any], known: facts.Facts) -> bool:

@@ -119,8 +119,8 @@ class Facts:
             run for run in runs if (run.stage, run.version) == (_PREDEPLOY, version) and run.time < first
         ]
         earlier = [run for run in runs if run.time < self.begin and self._is_settled(run)]
-        nobody = [run for run in self.runs.between(self.begin, first, version) if run.percentage == 0]
-        kept = [*prepared, *earlier, *newest_first(nobody)]
+        off = [run for run in self.runs.between(self.begin, first, version) if run.percentage == 0]
+        kept = [*prepared, *earlier, *newest_first(off)]
         return [run for run in kept if run.stage not in {WATCH, _ROLLBACK}]
 
     def _is_settled(self, run: Run) -> bool:

@@ -99,7 +99,7 @@ class Improvements:
         self.runs: dict[str, Run] = {}
 
     def rows(self) -> list[Row]:
-        """A row for each number; of a subject that nobody has measured one that says so."""
+        """A row for each number; of a subject that was not measured one that says so."""
         known = {metric for subject in SUBJECTS for metric in subject.metrics}
         more = [
             Subject(

@@ -121,8 +121,8 @@ def _of_steps(facts: Facts) -> Iterator[Issue]:
             back = (
                 f"back at {at_percent(step.source)}" if undone.get("ok") else "what users had was not known"
             )
-            again = next((each for each in later if _made(each, step.target)), None)
-            came = f"{back}; made at {moment(again.ended)}" if again else back
+            repeated = next((each for each in later if _made(each, step.target)), None)
+            came = f"{back}; made at {moment(repeated.ended)}" if repeated else back
             yield Issue(step.at, f"the step to {at_percent(step.target)} did not take effect: {says}", came)
         elif step.command == Command.PAUSE:
             on = next((each for each in later if each.command == Command.RESUME), None)

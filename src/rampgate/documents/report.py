@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from rampgate.rollout.session import Session
 
 SECTIONS = {
-    "lessons": "- Written by hand: replace this line; it is kept when the report is made again.",
-    "next_steps": "- Written by hand: replace this line; it is kept when the report is made again.",
+    "lessons": "- Written by hand: replace this line; it is kept whenever the report is made.",
+    "next_steps": "- Written by hand: replace this line; it is kept whenever the report is made.",
 }
 _ERRORS, _FEEDBACK = "error_rate", "user_feedback_score"
 _STATUS = {
