@@ -126,6 +126,8 @@ def _served(host: str = "127.0.0.1") -> Iterator[tuple[str, list[tuple[str, dict
             send(handler, 200, f"<script>console.error('{RENEWED}')</script>", {"Set-Cookie": cookie})
         elif path == "/file":
             send(handler, 200, "data", {"Content-Disposition": "attachment; filename=report.csv"})
+        elif path == "/never":
+            handler.rfile.read(1)  # a byte that nobody sends
         elif path in {"/gone.js", "/api/down"}:
             send(handler, 503, "")
         elif path in {"/nowhere", "/nothing"}:
@@ -198,6 +200,7 @@ FAILING = {
     "had not ended within 1.5 s": step(
         'page.goto("/endless")', 'page.wait_for_load_state("networkidle", timeout=1500)'
     ),
+    "Page.goto had not ended within 1 s": step(HOME_PAGE, 'page.goto("/never", timeout=1000)'),
     "the site led to another one, where no journey goes": step('page.goto("/away")'),
     "no": SWALLOWED,
     'not true: assert route.request.url == "other"': f"""

@@ -99,6 +99,8 @@ class Watcher:
         self._report("stepped", name=name, ms=round(ms, 1), ok=error is None)
         if error is None:
             self._browser.settle()
+        else:
+            self._browser.stop()
         self.running = ""
         self.shifts()
         self._report("session", values=self._browser.session())
@@ -183,6 +185,8 @@ def _keep(report: Reporter, browser: VisitBrowser, watcher: Watcher, keeper: Kee
             browser.page.wait_for_timeout(_QUIET_MS)
         browser.settle()
         watcher.shifts()
+    else:
+        browser.stop()
     report("session", values=browser.session(), last=browser.up)
     watcher.session_read = True
     if not passed:

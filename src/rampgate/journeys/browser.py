@@ -118,6 +118,12 @@ class VisitBrowser:
             with contextlib.suppress(Exception):  # it is being left, or gone
                 page.evaluate(vitals.SETTLE)
 
+    def stop(self) -> None:
+        """Let no page wait for an answer any more: until one comes, it would answer nothing itself."""
+        for page in self._pages():
+            with contextlib.suppress(Exception):  # it is gone
+                page.context.new_cdp_session(page).send("Page.stopLoading")
+
     def session(self) -> list[str]:
         """Values of cookies and storage, which may carry a session."""
         values: list[str] = []
