@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from jsonschema import Draft7Validator
 from tests.unit.fakes import send_json, serving
 
 if TYPE_CHECKING:
@@ -93,6 +95,9 @@ def test_wheel_works_in_an_empty_folder(
     assert "PROMOTE  immediate (a rehearsal): production, 7.0" in stage.stdout
     assert again.returncode == 0
     assert "the same verdict, byte for byte" in again.stdout
+    document = json.loads((tmp_path / "reports/latest/verdict.json").read_text(encoding="utf-8"))
+    schema = json.loads(run(installed / "rampgate", "export", "schema", "verdict", cwd=tmp_path).stdout)
+    Draft7Validator(schema).validate(document)
 
 
 @pytest.mark.parametrize("name", ["settings", "verdict"])

@@ -160,6 +160,18 @@ def test_it_accepts_the_examples_of_the_docs() -> None:
     assert {block: found for block in blocks if (found := places(block))} == {}
 
 
+def test_it_accepts_what_init_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first file that somebody has, with all that it can hold, shows no error."""
+    monkeypatch.chdir(tmp_path)
+    options = (
+        "--api http://127.0.0.1:9 --web http://127.0.0.1:9 --endpoint a=/a:length(b) --page / --login /in"
+    )
+    more = "--flag new=25 --flag-path /flags/{flag}?user={user} --mongodb --redis --no-probe"
+    said = CliRunner().invoke(main, ["init", *options.split(), *more.split()])
+    assert said.exit_code == 0, said.output
+    assert places((tmp_path / "rampgate.toml").read_text(encoding="utf-8")) == []
+
+
 @pytest.mark.parametrize("place", BROKEN)
 def test_it_refuses_where_it_is_wrong(place: str, tmp_path: Path) -> None:
     """What the loader refuses of one place is seen there while it is typed.
