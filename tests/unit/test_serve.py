@@ -98,6 +98,7 @@ def test_no_other_address_is_the_gate(served: Served, path: str) -> None:
     with served.client() as client:
         answer = client.get(f"http://localhost:8710{path}")
     assert (answer.status_code, answer.headers.get("location")) == (404, None)
+    assert "accepted are /api/verdict, /gate" in answer.json()["error"]
 
 
 def test_what_is_kept_becomes_too_old(served: Served) -> None:
