@@ -12,6 +12,7 @@ SHORT = ("-p", "tests.journeys.short_look")
 FAKE_BROWSER = ("-p", "tests.journeys.calm_auditor")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_fault_is_caught(case: Case, tmp_path: Path) -> None:
     """Each fault ends in the verdict that the rules demand, for its own reason."""
