@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from rampgate.rollout.records import StepStatus
 from rampgate.rollout.refusals import refuse_floor
 from rampgate.rollout.state import HeldError, OvertakenError, RolloutState
 from rampgate.rollout.transitions import Command, Status
+from rampgate.watch import state as watch_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,9 +154,12 @@ def test_a_refused_change_leaves_the_rollout_as_it_was(rolling: Rolling) -> None
         assert command.advance(session, "on") is ExitCode.PROMOTE
 
 
-def test_a_refused_change_that_users_read_all_the_same_is_uncertain(rolling: Rolling) -> None:
+def test_a_refused_change_that_users_read_all_the_same_is_uncertain(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What an actuator says is no evidence, whichever way: what users read is."""
     at(rolling, 5)
+    monkeypatch.setattr(command, "_moved_by_others", lambda *_: [])  # it moves just after that was asked
     rolling.service.refuses = 403
     rolling.service.change("one", on=True, percentage=15)
     with rolling.session() as session:
@@ -530,3 +535,83 @@ def test_mixed_workspaces_are_shown_by_status_and_history(rolling: Rolling) -> N
         says = "of 4 workspaces of 5 users have users on both sides"
         assert says in status.history(session, as_json=False)
         assert any(line.startswith("read back: ") and says in line for line in rolling.said)
+
+
+def test_a_percentage_that_users_do_not_have_any_more_does_not_rise(rolling: Rolling) -> None:
+    """Whoever switched a feature off beside the rollout is not overruled by a step that was due."""
+    at(rolling, 25)
+    for flag in ("one", "two"):
+        rolling.service.change(flag, on=False, percentage=0)
+    with rolling.session() as session:
+        assert command.advance(session, "due") is ExitCode.HOLD
+    assert "users do not have 25 % any more" in " ".join(rolling.said)
+    assert rolling.service.at()["one"] == (False, 0)
+    assert stands(rolling).percentage == 25
+
+
+@pytest.mark.parametrize("write", range(2, 5))
+def test_a_start_that_was_cut_off_gives_users_nothing(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    """Nobody has seen that users have what --at says: the next command does not bring it about."""
+    for flag in ("one", "two"):
+        rolling.service.change(flag, on=True, percentage=5)
+    with monkeypatch.context() as patch, rolling.session() as session:
+        killed_at(write, patch)
+        with pytest.raises(KilledError):
+            command.start(session, "go on", at=25)
+    with rolling.session() as session:
+        with session.state.transaction():  # as the process that died holds nothing
+            session.state.connection.execute("UPDATE lease SET holder = ''")
+        with pytest.raises(ConfigurationError, match="there is no rollout"):
+            command.pause(session, "look")
+        assert session.state.current() is None
+    assert rolling.service.at()["one"] == (True, 5)
+
+
+def test_a_version_that_was_cut_off_at_its_start_leaves_the_one_before(
+    rolling: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rollout whose place it was to take is there, paused, and can be rolled back."""
+    at(rolling, 25)
+    rolling.version = "2.0"
+    with monkeypatch.context() as patch, rolling.session() as session:
+        killed_at(3, patch)
+        with pytest.raises(KilledError):
+            command.start(session, "2.0")
+    with rolling.session() as session:
+        with session.state.transaction():  # as the process that died holds nothing
+            session.state.connection.execute("UPDATE lease SET holder = ''")
+        with pytest.raises(ConfigurationError, match="the rollout is paused"):
+            command.pause(session, "look")
+    found = stands(rolling)
+    assert (found.version, found.percentage) == ("1.0", 25)
+    with rolling.session() as session:
+        assert command.emergency(session, "HTTP 500") is ExitCode.PROMOTE
+
+
+def test_a_damaged_watch_keeps_no_gradual_rollback_from_its_work(rolling: Rolling) -> None:
+    """It goes on down without what the watch remembers, and says so."""
+    at(rolling, 75)
+    with rolling.session() as session:
+        file = watch_state.file_of(session.settings)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"no database" * 1000)
+        assert command.gradual(session, "slower") is ExitCode.PROMOTE
+    assert rolling.service.at()["one"] == (False, 0)
+    assert "file is not a database" in " ".join(rolling.said)
+
+
+def test_a_rollback_needs_no_process_of_its_own(rolling: Rolling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that begins no more processes no tab is held open, and the features are off."""
+    rolling.more, rolling.tables = 'tab = "home"', '[[pages]]\nname = "home"\npath = "/"'
+    at(rolling, 5)
+
+    def none_left() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", none_left)
+    with rolling.session() as session:
+        assert command.emergency(session, "HTTP 500") is ExitCode.PROMOTE
+    assert rolling.service.at()["one"] == (False, 0)
+    assert "page home cannot be held open" in " ".join(rolling.said)

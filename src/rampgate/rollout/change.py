@@ -119,6 +119,8 @@ class Mover:
         self.say(f"{step.command} to {step.target:g} % by {step.who} was cut off")
         if step.command in DOWN:
             return self.move(rollout, step)
+        if step.command == Command.START and not step.calls:  # users have what they had
+            return self._end(rollout, step, StepStatus.FAILED, {"ok": False, "sentence": "was cut off"})
         return self.undo(rollout, step, {"ok": False, "sentence": "was cut off"})
 
     @staticmethod

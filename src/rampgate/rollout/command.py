@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rampgate.errors import ConfigurationError, ExitCode
+from rampgate.actuators.frame import Change
+from rampgate.errors import ConfigurationError, EvidenceError, ExitCode, ProbeError
 from rampgate.model import formats
-from rampgate.rollout.conditions import Conditions, seen_by_watch
+from rampgate.rollout.conditions import Conditions, Unmet, seen_by_watch
 from rampgate.rollout.held_tab import GRADUAL_WAITS_S, held_tab, report
 from rampgate.rollout.records import Rollout, StepStatus
 from rampgate.rollout.refusals import outside, refuse_floor, refuse_lowering, refuse_overlap
@@ -16,7 +17,6 @@ from rampgate.rollout.transitions import Command, Status, after
 
 if TYPE_CHECKING:
     from rampgate.rollout.change import Mover
-    from rampgate.rollout.conditions import Unmet
     from rampgate.rollout.held_tab import HeldTab
     from rampgate.rollout.records import Step
     from rampgate.rollout.session import Session
@@ -60,8 +60,9 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
             if superseded:
                 session.state.write(replace(superseded, status=Status.SUPERSEDED))
             new = session.state.write(new)
+            step = session.state.note(replace(step, rollout=new.id))
         makes = mover if at is None else replace(mover, actuators=())  # users have it already
-        rollout, step = makes.move(new, replace(step, rollout=new.id))
+        rollout, step = makes.move(new, step)
         if step.status is StepStatus.FAILED and not step.touched:  # it never began
             with session.state.transaction():
                 session.state.remove(rollout)
@@ -91,7 +92,7 @@ def advance(session: Session, why: str, to: float | None = None, *, quietly: boo
         if target is None or to not in {None, target}:
             raise outside(session, rollout.percentage if to is None else to, target)
         needs = conditions(session, rollout)
-        if unmet := needs.unmet():
+        if unmet := needs.unmet() or _moved_by_others(mover, rollout):
             return _held(session, rollout, unmet, quietly=quietly)
         evidence = {
             "observed_s": round(observed(session.settings, rollout), 1),
@@ -100,6 +101,16 @@ def advance(session: Session, why: str, to: float | None = None, *, quietly: boo
         }
         rollout, step = mover.move(rollout, session.step(rollout, Command.ADVANCE, target, why, **evidence))
     return _ended(session, rollout, step)
+
+
+def _moved_by_others(mover: Mover, rollout: Rollout) -> list[Unmet]:
+    """Why users do not have the percentage in force: whoever has changed it had a reason."""
+    at = f"{formats.number(rollout.percentage)} %"
+    try:
+        found = mover.reader.now(Change(rollout.features, rollout.percentage, on=True))
+    except ProbeError as error:
+        return [Unmet(f"whether users have {at} is not known: {error}")]
+    return [] if found.ok else [Unmet(f"users do not have {at} any more: {found.sentence}")]
 
 
 def conditions(session: Session, rollout: Rollout) -> Conditions:
@@ -229,7 +240,11 @@ def _watched(session: Session, mover: Mover, rollout: Rollout) -> str:
 
 def critical_at(session: Session, rollout: Rollout) -> str:
     """What the watch has seen that is critical at the percentage in force, "" for nothing."""
-    watched = seen_by_watch(session.settings, rollout)
+    try:
+        watched = seen_by_watch(session.settings, rollout)
+    except EvidenceError as error:  # which stops no rollback
+        session.say(str(error))
+        return ""
     return str(watched.critical[0]["what"]) if watched and watched.critical else ""
 
 

@@ -112,6 +112,14 @@ class ReadBack(Asking):
         says = f"{n} users read {at}, the last after {last}{sees}"
         return Effect(ok=True, sentence=arms.after(says), details=details)
 
+    def now(self, change: Change) -> Effect:
+        """What users read of a percentage that was brought about before, without waiting for any of them.
+
+        Raises:
+            ProbeError: we could not ask.
+        """
+        return self.after(change, self.clock.monotonic() - self.rollout.propagation, rises=False)
+
     def _arms(self, change: Change, began: float, *, once: bool) -> Arms:
         """Who has mixed arms: where it must be none, once it is none or at the deadline."""
         if not change.on or change.percentage in {0.0, PER_CENT} or not self.flags.names_workspace:

@@ -132,7 +132,12 @@ def held_tab(session: Session) -> Iterator[HeldTab | None]:
     current = session.state.current()
     features = list(current.features) if current else rollback.features(settings)
     began = session.clock.now()
-    process, connection = _begin(session, page, features)
+    try:
+        process, connection = _begin(session, page, features)
+    except OSError as error:  # no process, no file left: a rollback goes on without
+        session.say(f"page {page.name} cannot be held open: {error.strerror}")
+        yield None
+        return
     try:
         with connection:
             yield HeldTab(page.name, began, connection)

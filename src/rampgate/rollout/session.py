@@ -20,6 +20,7 @@ from rampgate.rollout.effect import ReadBack
 from rampgate.rollout.records import Holder, Step, StepStatus
 from rampgate.rollout.state import RolloutState
 from rampgate.rollout.tools import RolloutTools
+from rampgate.rollout.transitions import Command, Status
 from rampgate.watch.asked import channels_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from rampgate.config.settings import Settings
     from rampgate.model.redact import Redactor
     from rampgate.rollout.records import Rollout
-    from rampgate.rollout.transitions import Command
 
 _KILLED_AFTER_S = 2.0
 """So long a command that is overtaken may take to end in order."""
@@ -154,7 +154,12 @@ class Session:
         if step is None or rollout is None:
             return
         if not pre_empts:
-            _, self.settled = mover.finish(rollout, step)
+            rollout, self.settled = mover.finish(rollout, step)
+            if step.command == Command.START and not step.calls:  # it never began
+                with self.state.transaction():
+                    self.state.remove(rollout)
+                    if (before := self.state.current()) and before.status is Status.SUPERSEDED:
+                        self.state.write(replace(before, status=Status.PAUSED))
             return
         effect = {"ok": False, "sentence": "was cut off, and overtaken"}
         with self.state.transaction():
