@@ -180,8 +180,8 @@ class Flags:
         text = received(request)
         self.asked.append((str(request.command), request.path, json.loads(text) if text else None))
         self.headers.append(dict(request.headers.items()))
-        send(request, self.status, "{}")
-        self.status = self.later
+        status, self.status = self.status, self.later  # before the answer: then the test goes on
+        send(request, status, "{}")
 
 
 REQUESTS = [{"path": "/flags/{flag}", "body": {"share": "{percentage}", "on": "{on}"}}]

@@ -136,7 +136,7 @@ class Mover:
         began = self.clock.monotonic()
         try:
             self.reader.before(change.features)
-        except ProbeError as error:
+        except (ProbeError, RefusedError) as error:
             if step.command not in DOWN:  # nothing was touched yet
                 return step, Effect(ok=False, sentence=str(error), details={})
         troubles = []
@@ -151,7 +151,7 @@ class Mover:
         try:
             rises = actuators is None and step.command not in DOWN
             effect = self.reader.after(change, began, rises=rises)
-        except ProbeError as error:
+        except (ProbeError, RefusedError) as error:
             effect = Effect(ok=False, sentence=str(error), details={})
         if troubles:
             effect = effect._replace(sentence="; ".join([*troubles, effect.sentence]))

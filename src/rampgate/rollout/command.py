@@ -54,7 +54,7 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
             after(Command.START, before.status if before else None)
         if at is None:
             refuse_lowering(session, mover.reader)
-        new = _new(session, Status.RUNNING, 0.0 if at is None else at)
+        new = _new(session, Status.RUNNING, at or 0.0)
         step = session.step(new, Command.START, plan.percentages[0] if at is None else at, why)
         with session.state.transaction():
             if superseded:
@@ -64,10 +64,7 @@ def start(session: Session, why: str, at: float | None = None) -> ExitCode:
         makes = mover if at is None else replace(mover, actuators=())  # users have it already
         rollout, step = makes.move(new, step)
         if step.status is StepStatus.FAILED and not step.touched:  # it never began
-            with session.state.transaction():
-                session.state.remove(rollout)
-                if superseded:
-                    session.state.write(superseded)
+            session.forget(rollout, superseded)
     return _ended(session, rollout, step)
 
 

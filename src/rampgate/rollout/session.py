@@ -156,14 +156,21 @@ class Session:
         if not pre_empts:
             rollout, self.settled = mover.finish(rollout, step)
             if step.command == Command.START and not step.calls:  # it never began
-                with self.state.transaction():
-                    self.state.remove(rollout)
-                    if (before := self.state.current()) and before.status is Status.SUPERSEDED:
-                        self.state.write(replace(before, status=Status.PAUSED))
+                self.forget(rollout)
             return
         effect = {"ok": False, "sentence": "was cut off, and overtaken"}
         with self.state.transaction():
             self.state.note(replace(step, status=StepStatus.FAILED, ended=self.clock.now(), effect=effect))
+
+    def forget(self, rollout: Rollout, before: Rollout | None = None) -> None:
+        """Take away a rollout that never began; what it superseded stands as before, else paused."""
+        with self.state.transaction():
+            self.state.remove(rollout)
+            found = self.state.current()
+            if before is None and found and found.status is Status.SUPERSEDED:
+                before = replace(found, status=Status.PAUSED)
+            if before:
+                self.state.write(before)
 
     def step(self, rollout: Rollout, command: Command, target: float, why: str, **evidence: Any) -> Step:
         """A step that is to be made."""
